@@ -1,0 +1,43 @@
+# Everything a newcomer types. `make setup` makes .venv with pinned dependencies; the rest stands on it.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-long lint types contracts docs clean
+
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+BIN := .venv/bin
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 14
+
+setup: .venv/ready  ## make .venv with pilotlight and its pinned dependencies
+
+.venv/ready: pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "No Python 3.11 or newer on the path. Install one, or name it: make setup PYTHON=/path/to/python3.11" >&2; exit 3; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(PYTHON) is older than 3.11. Name a newer one: make setup PYTHON=/path/to/python3.11" >&2; exit 3; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch .venv/ready
+
+demo: setup  ## a workload survives the loss of its region, on this machine, in under two minutes
+	$(BIN)/pilotlight demo $(DEMO)
+
+test: setup  ## the whole quick suite
+	$(BIN)/python -m pytest $(TESTS)
+
+test-long: setup  ## many seeds, whole demos
+	$(BIN)/python -m pytest -m long $(TESTS)
+
+lint: setup  ## ruff: lint and formatting
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: setup  ## mypy --strict
+	$(BIN)/mypy
+
+contracts: setup  ## who may import whom
+	$(BIN)/lint-imports
+
+docs: setup  ## write the generated references anew
+	$(BIN)/python -m pilotlight.cli.reference
+
+clean:  ## remove what setup made
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build

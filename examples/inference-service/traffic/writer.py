@@ -1,0 +1,73 @@
+"""Live traffic: commits numbered rows and numbered objects many times a second, and logs each acknowledgement.
+
+Environment: REGION, EPOCH, JOURNAL_TABLE, JOURNAL_REGION (see fence.py), DATABASE_URL, CORPUS_BUCKET, FIRST (the
+first number), LOG. Ends by itself, with exit code 3, when the fence refuses it.
+"""
+
+import json
+import os
+import sys
+import time
+
+import psycopg
+from acknowledgements import Log
+from botocore.exceptions import BotoCoreError, ClientError
+from fence import Fence, client
+
+PAUSE_SECONDS = 0.06
+RETRY_SECONDS = 0.3
+ROWS_PER_OBJECT = 2
+
+TABLE = "CREATE TABLE IF NOT EXISTS numbers (n integer PRIMARY KEY, at timestamptz NOT NULL DEFAULT now())"
+
+
+class Writer:
+    """Writes the next number to the database, and every second one to the bucket."""
+
+    def __init__(self) -> None:
+        self.fence = Fence()
+        self.log = Log()
+        self.bucket = os.environ["CORPUS_BUCKET"]
+        self.objects = client("s3", os.environ["REGION"])
+        self.database: psycopg.Connection | None = None
+
+    def run(self) -> int:
+        number = int(os.environ.get("FIRST", "1"))
+        while True:
+            refusal = self.fence.refused()
+            if refusal:
+                self.log.write("refused", why=refusal)
+                return 3
+            try:
+                self.write(number)
+            except (psycopg.Error, BotoCoreError, ClientError, OSError) as problem:
+                self.lost(problem)
+                continue
+            number += 1
+            time.sleep(PAUSE_SECONDS)
+
+    def write(self, number: int) -> None:
+        self.row(number)
+        self.log.write("row", n=number)
+        if number % ROWS_PER_OBJECT == 0:
+            body = json.dumps({"n": number, "at": time.time()}).encode()
+            self.objects.put_object(Bucket=self.bucket, Key=f"numbers/{number:08d}.json", Body=body)
+            self.log.write("object", n=number)
+
+    def row(self, number: int) -> None:
+        if self.database is None:
+            self.database = psycopg.connect(os.environ["DATABASE_URL"], autocommit=True, connect_timeout=2)
+            self.database.execute(TABLE)
+        self.database.execute("INSERT INTO numbers (n) VALUES (%s) ON CONFLICT DO NOTHING", (number,))
+
+    def lost(self, problem: Exception) -> None:
+        self.log.write("error", why=f"{type(problem).__name__}: {problem}".splitlines()[0])
+        if self.database is not None:
+            self.database.close()
+            self.database = None
+        self.fence.ask_again()
+        time.sleep(RETRY_SECONDS)
+
+
+if __name__ == "__main__":
+    sys.exit(Writer().run())

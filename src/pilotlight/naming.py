@@ -1,0 +1,107 @@
+"""Names and tags of everything Pilotlight makes, computed from the declaration alone (pure).
+
+No stack reads another's state: a name that one stack creates and another uses comes from here, so each can be
+operated when the others, or their state, are gone. Names are stable; changing one is a migration.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+PREFIX = "pilotlight"
+METRIC_NAMESPACE = "Pilotlight"
+TAG_WORKLOAD = "pilotlight:workload"
+TAG_ASSET = "pilotlight:asset"
+TAG_POINT = "pilotlight:point"
+TAG_SET = "pilotlight:snapshot-set"
+TAG_SOURCE = "pilotlight:source-snapshot"
+TAG_CREATED_AT = "pilotlight:true-at"
+
+METRIC_ACTIVE_HEALTHY = "ActiveHealthy"
+METRIC_STANDBY_ACTIVE = "StandbyActive"
+METRIC_PROBE_BEAT = "ProbeBeat"
+METRIC_UNREPLICATED = "UnreplicatedObjects"
+DIMENSION_WORKLOAD = "Workload"
+
+BUCKET_NAME_LENGTH_MAX = 63
+"""S3 User Guide, "General purpose bucket naming rules"."""
+
+PAPER_INVENTORY = "papers/inventory.json"
+PAPER_POINTS = "papers/points/"
+PAPER_RUNS = "papers/runs/"
+
+
+@dataclass(frozen=True)
+class Names:
+    """The names of one workload. `account` is the 12-digit AWS account that owns the vault."""
+
+    workload: str
+    account: str
+    primary: str
+    standby: str
+
+    @property
+    def vault_bucket(self) -> str:
+        return f"{PREFIX}-{self.workload}-vault-{self.account}-{self.standby}"
+
+    @property
+    def journal_table(self) -> str:
+        return f"{PREFIX}-{self.workload}-journal"
+
+    @property
+    def key_alias(self) -> str:
+        """The KMS alias, the same in both regions; each region has its own key behind it."""
+        return f"alias/{PREFIX}-{self.workload}"
+
+    @property
+    def topic(self) -> str:
+        return f"{PREFIX}-{self.workload}-alarms"
+
+    def standby_bucket(self, asset: str) -> str:
+        """The replica of a dataset's or checkpoints' bucket, in the standby region."""
+        return f"{PREFIX}-{self.workload}-{asset}-{self.account}-{self.standby}"
+
+    def role(self, purpose: str) -> str:
+        """IAM role: replication, probe, protect, recover, scheduler, instance, reverse."""
+        return f"{PREFIX}-{self.workload}-{purpose}"
+
+    def function(self, purpose: str) -> str:
+        """Lambda function: probe, protect or recover."""
+        return f"{PREFIX}-{self.workload}-{purpose}"
+
+    def schedule(self, purpose: str) -> str:
+        return f"{PREFIX}-{self.workload}-{purpose}"
+
+    def alarm(self, purpose: str) -> str:
+        """CloudWatch alarm: active-unhealthy, standby-active, probe-silent, unreplicated."""
+        return f"{PREFIX}-{self.workload}-{purpose}"
+
+    def global_cluster(self, asset: str) -> str:
+        return f"{PREFIX}-{self.workload}-{asset}"
+
+    def standby_cluster(self, asset: str) -> str:
+        return f"{PREFIX}-{self.workload}-{asset}-standby"
+
+    def subnet_group(self, asset: str) -> str:
+        return f"{PREFIX}-{self.workload}-{asset}"
+
+    def launch_template(self, asset: str) -> str:
+        return f"{PREFIX}-{self.workload}-{asset}"
+
+    def group(self, asset: str) -> str:
+        """The standby Auto Scaling group."""
+        return f"{PREFIX}-{self.workload}-{asset}"
+
+    def load_balancer(self) -> str:
+        """At most 32 characters (Elastic Load Balancing API, CreateLoadBalancer)."""
+        return f"pl-{self.workload}"[:32].rstrip("-")
+
+    def target_group(self) -> str:
+        return f"pl-{self.workload}"[:32].rstrip("-")
+
+    def parameter(self, asset: str) -> str:
+        """SSM parameter that tells a recovered workload which checkpoint the run chose (s3:// URI of its folder)."""
+        return f"/{PREFIX}/{self.workload}/{asset}/recovered"
+
+    def tags(self, asset: str = "") -> dict[str, str]:
+        return {TAG_WORKLOAD: self.workload} | ({TAG_ASSET: asset} if asset else {})

@@ -1,0 +1,83 @@
+"""Papers to JSON and back: frozen dataclasses, a `schema` of the form `pilotlight/<paper>/<version>`, nothing else.
+
+Reading is strict about what a paper must have and lenient about fields it does not know, so that an older
+survivor can read a newer paper (fields are only added). Bad input is `PaperUnreadable`, never a traceback.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import types
+import typing
+from typing import Any, TypeVar
+
+from pilotlight.errors import PaperUnreadable
+
+Paper = TypeVar("Paper")
+
+
+def encode(value: Any) -> Any:
+    """JSON-ready form of a paper or any value inside one."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: encode(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, dict):
+        return {str(key): encode(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [encode(item) for item in value]
+    return value
+
+
+def dumps(paper: Any) -> str:
+    """A paper as JSON text: sorted keys, two spaces, a newline at the end, so that equal papers are equal bytes."""
+    return json.dumps(encode(paper), indent=2, sort_keys=True) + "\n"
+
+
+def loads(kind: type[Paper], text: str | bytes, source: str) -> Paper:
+    """Read a paper of this kind; `source` names it in errors."""
+    try:
+        raw = json.loads(text)
+        wanted = getattr(kind, "SCHEMA", None)
+        if wanted is not None and raw.get("schema") != wanted:
+            raise ValueError(f"schema is {raw.get('schema')!r}, not {wanted!r}")
+        return typing.cast(Paper, decode(kind, raw))
+    except (ValueError, TypeError, KeyError, AttributeError) as problem:
+        raise PaperUnreadable(paper=source, reason=str(problem)) from problem
+
+
+def decode(kind: Any, raw: Any) -> Any:
+    """Build a value of this type from its JSON form."""
+    origin = typing.get_origin(kind)
+    if dataclasses.is_dataclass(kind):
+        return _decode_dataclass(typing.cast("type[Any]", kind), raw)
+    if origin in (typing.Union, types.UnionType):
+        return _decode_union(kind, raw)
+    if origin is tuple:
+        item = typing.get_args(kind)[0]
+        return tuple(decode(item, each) for each in raw)
+    if origin is dict:
+        item = typing.get_args(kind)[1]
+        return {key: decode(item, each) for key, each in raw.items()}
+    if kind is float and isinstance(raw, int):
+        return float(raw)
+    if kind in (str, int, float, bool) and not isinstance(raw, kind):
+        raise ValueError(f"expected {kind.__name__}, found {raw!r}")
+    return raw
+
+
+def _decode_union(kind: Any, raw: Any) -> Any:
+    if raw is None:
+        return None
+    chosen = next(arm for arm in typing.get_args(kind) if arm is not type(None))
+    return decode(chosen, raw)
+
+
+def _decode_dataclass(kind: type[Any], raw: Any) -> Any:
+    if not isinstance(raw, dict):
+        raise ValueError(f"expected {kind.__name__}, found {raw!r}")
+    hints = typing.get_type_hints(kind)
+    known: dict[str, Any] = {}
+    for field in dataclasses.fields(kind):
+        if field.name in raw:
+            known[field.name] = decode(hints[field.name], raw[field.name])
+    return kind(**known)

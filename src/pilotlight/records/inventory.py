@@ -1,0 +1,147 @@
+"""The Inventory: what was built for a workload and what it was built from; the only thing a recovery reads to know them.
+
+It lives in the vault bucket (`naming.PAPER_INVENTORY`), so a run needs neither the declaration nor any Pulumi state
+nor the primary region. `pilotlight up` writes it; every Lambda reads it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from pilotlight.naming import Names
+
+
+@dataclass(frozen=True)
+class Datasets:
+    """One bucket (below one prefix) replicated to the standby region; `kind` is dataset or checkpoints."""
+
+    name: str
+    kind: str
+    primary_bucket: str
+    standby_bucket: str
+    prefix: str = ""
+    format: str = "auto"
+    rpo_seconds: float = 0.0
+    uses: tuple[str, ...] = ()
+    mechanism: str = "replication"
+
+
+@dataclass(frozen=True)
+class Volumes:
+    """EBS volumes selected by one tag; all of one instance are snapshot together."""
+
+    name: str
+    tag_key: str
+    tag_value: str
+    devices: dict[str, str]
+    """Device name (/dev/sdf) -> volume id in the primary region when the inventory was taken."""
+    size_gib: dict[str, int]
+    """Device name -> size."""
+    rpo_seconds: float = 0.0
+    uses: tuple[str, ...] = ()
+    mechanism: str = "snapshot-copies"
+    kind: str = "volumes"
+
+
+@dataclass(frozen=True)
+class Database:
+    """An Aurora PostgreSQL cluster and its secondary in one global cluster."""
+
+    name: str
+    primary_cluster: str
+    standby_cluster: str
+    global_cluster: str
+    engine: str
+    engine_version: str
+    database: str
+    primary_arn: str
+    standby_arn: str
+    table: str = ""
+    column: str = ""
+    """The table and column whose rows name checkpoints, for the edge database -> checkpoints."""
+    rpo_seconds: float = 0.0
+    uses: tuple[str, ...] = ()
+    mechanism: str = "global-database"
+    kind: str = "database"
+
+
+@dataclass(frozen=True)
+class Compute:
+    """An Auto Scaling group and its counterpart at zero in the standby region."""
+
+    name: str
+    primary_group: str
+    standby_group: str
+    standby_launch_template: str
+    image: str
+    """AMI in the primary region; the standby stack copies it."""
+    instance_types: tuple[str, ...]
+    """The ladder: the wanted type first, then what is acceptable when it is short."""
+    count: int
+    user_data: str
+    """Base64, as the primary launch template holds it."""
+    port: int
+    instance_profile_policy: str
+    """JSON policy document the instances need in the standby region, translated from the primary's role."""
+    volumes: tuple[str, ...] = ()
+    """Names of the volume groups that its instances mount."""
+    uses: tuple[str, ...] = ()
+    mechanism: str = "warm-capacity"
+    kind: str = "compute"
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """The front door: one DNS name, a failover pair of records behind it."""
+
+    zone: str
+    zone_id: str
+    record: str
+    check: str
+    """Path that answers 200 when the workload serves."""
+    port: int
+    primary_balancer_dns: str
+    primary_balancer_zone: str
+
+
+@dataclass(frozen=True)
+class Keep:
+    """The retention ladder: how many recovery points stay at each rung."""
+
+    hourly: int = 24
+    daily: int = 7
+    weekly: int = 4
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """Everything a recovery must know, with no call to the primary region."""
+
+    SCHEMA: ClassVar[str] = "pilotlight/inventory/1"
+
+    workload: str
+    account: str
+    primary: str
+    standby: str
+    rpo_seconds: float
+    rto_seconds: float
+    trigger: str
+    every_seconds: float
+    keep: Keep
+    datasets: tuple[Datasets, ...] = ()
+    volumes: tuple[Volumes, ...] = ()
+    databases: tuple[Database, ...] = ()
+    computes: tuple[Compute, ...] = ()
+    traffic: Traffic | None = None
+    taken_at: str = ""
+    schema: str = "pilotlight/inventory/1"
+
+    @property
+    def names(self) -> Names:
+        return Names(self.workload, self.account, self.primary, self.standby)
+
+    @property
+    def assets(self) -> tuple[Datasets | Volumes | Database | Compute, ...]:
+        """Every asset, in the order in which papers list them."""
+        return (*self.datasets, *self.volumes, *self.databases, *self.computes)

@@ -1,0 +1,51 @@
+"""The RecoveryPoint: one consistent cut over all assets, with proof that each part is in the standby region.
+
+A part that is not proven there makes the point partial, and a partial point is never chosen. Points are written once
+and never changed (naming.PAPER_POINTS + id + ".json" in the vault bucket, an index item in the journal table).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+COMPLETE = "complete"
+PARTIAL = "partial"
+REFUSED = "refused"
+
+
+@dataclass(frozen=True)
+class Part:
+    """One asset's state in a point: when it was true in the primary region, and what proves it in the standby."""
+
+    asset: str
+    kind: str
+    mechanism: str
+    proven: bool
+    true_at: str
+    """ISO 8601; the newest moment of the primary that this part is known to hold. Empty when nothing is proven."""
+    reference: dict[str, Any] = field(default_factory=dict)
+    """What a run needs to use the part: checkpoint prefix and step, snapshot ids by device, cluster ARN, image id."""
+    evidence: dict[str, Any] = field(default_factory=dict)
+    """What was looked at: counts, sizes, checksums, call results."""
+    missing: tuple[str, ...] = ()
+    """Why it is not proven, by name."""
+
+
+@dataclass(frozen=True)
+class RecoveryPoint:
+    """One cut. `status` is complete, partial or refused."""
+
+    SCHEMA: ClassVar[str] = "pilotlight/recovery-point/1"
+
+    id: str
+    workload: str
+    created_at: str
+    status: str
+    parts: tuple[Part, ...]
+    problems: tuple[str, ...] = ()
+    """Edges that do not hold, and parts that are missing, in sentences."""
+    schema: str = "pilotlight/recovery-point/1"
+
+    def part(self, asset: str) -> Part | None:
+        return next((part for part in self.parts if part.asset == asset), None)
