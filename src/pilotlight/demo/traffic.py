@@ -117,7 +117,7 @@ class Client:
             self.thread.join(ANSWER_TIMEOUT_SECONDS + 1)
 
     def first(self, after: float, region: str, known: dict[int, str]) -> Said | None:
-        """The first correct answer from this region after this moment: its step and weights are ones that were saved."""
+        """The first correct answer from this region after this moment: weights of a step that was saved."""
         for said in list(self.said):
             if said.at > after and said.good and said.region == region and known.get(said.step) == said.sha256:
                 return said

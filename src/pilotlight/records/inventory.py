@@ -1,4 +1,4 @@
-"""The Inventory: what was built for a workload and what it was built from; the only thing a recovery reads to know them.
+"""The Inventory: what was built for a workload and from what; all that a recovery reads to know them.
 
 It lives in the vault bucket (`naming.PAPER_INVENTORY`), so a run needs neither the declaration nor any Pulumi state
 nor the primary region. `pilotlight up` writes it; every Lambda reads it.

@@ -1,0 +1,100 @@
+"""What the rehearsal stands on: an embedded cloud in its own folder, credentials that reach nothing else, a clean end.
+
+Whatever ends the rehearsal - success, an error, Ctrl-C, a kill - the cloud's server, the traffic and the folder go with
+it, unless the person asked to keep them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+
+from pilotlight.clock import Clock, SystemClock
+from pilotlight.demo.traffic import Client, Program
+from pilotlight.local.handle import LocalCloud
+
+PACE = 30.0
+"""An AWS minute takes two seconds, so that schedules of minutes fit into a rehearsal of two."""
+
+USER_SETTINGS = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL_S3", "AWS_ROLE_ARN")
+"""Settings of the person's own account that must not leak into a rehearsal."""
+
+
+@dataclass
+class Stage:
+    """The cloud, the folder, the clock, and everything that has to be stopped at the end."""
+
+    cloud: LocalCloud
+    folder: Path
+    keep: bool
+    clock: Clock = field(default_factory=SystemClock)
+    programs: list[Program] = field(default_factory=list)
+    clients: list[Client] = field(default_factory=list)
+
+    def close_traffic(self) -> None:
+        """Stop writers, trainers and clients."""
+        for client in self.clients:
+            client.stop()
+        for program in self.programs:
+            program.stop()
+
+
+@contextlib.contextmanager
+def open_stage(seed: int, keep: bool, regions: tuple[str, str]) -> Iterator[Stage]:
+    """Start the cloud and point this process's AWS clients at it; undo all of it at the end."""
+    folder = Path(tempfile.mkdtemp(prefix="pilotlight-demo-"))
+    with _own_environment(), _terminated_as_interrupted():
+        stage: Stage | None = None
+        try:
+            cloud = LocalCloud.start(
+                directory=folder / "cloud", regions=regions, pace=PACE, seed=seed, follow_parent=not keep
+            )
+            stage = Stage(cloud, folder, keep)
+            os.environ.update(cloud.environment())
+            yield stage
+        finally:
+            _close(stage, folder, keep)
+
+
+def _close(stage: Stage | None, folder: Path, keep: bool) -> None:
+    if stage is not None:
+        stage.close_traffic()
+        if keep:
+            return
+        stage.cloud.stop()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _own_environment() -> Iterator[None]:
+    """Hide the person's AWS settings while it runs: a rehearsal can reach no account."""
+    before = dict(os.environ)
+    for name in USER_SETTINGS:
+        os.environ.pop(name, None)
+    os.environ |= {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+@contextlib.contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """A SIGTERM ends the rehearsal as Ctrl-C does."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
