@@ -1,0 +1,76 @@
+"""Papers survive being written down: what a standby region reads is what was written, or an error that says why not."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pilotlight.errors import PaperUnreadable
+from pilotlight.records.codec import dumps, loads
+from pilotlight.records.inventory import Compute, Database, Datasets, Inventory, Keep, Traffic, Volumes
+from pilotlight.records.point import Part, RecoveryPoint
+from pilotlight.records.runs import PROVEN, Entry, Journal, Runbook, Step
+
+text = st.text(max_size=12)
+inventories = st.builds(
+    Inventory,
+    workload=text,
+    account=text,
+    primary=text,
+    standby=text,
+    trigger=text,
+    taken_at=text,
+    rpo_seconds=st.floats(0, 1e9),
+    rto_seconds=st.floats(0, 1e9),
+    every_seconds=st.floats(0, 1e9),
+    keep=st.builds(Keep),
+    datasets=st.tuples(st.builds(Datasets, rpo_seconds=st.floats(0, 1e6), uses=st.tuples(text))),
+    volumes=st.tuples(st.builds(Volumes, rpo_seconds=st.floats(0, 1e6), uses=st.tuples(text))),
+    databases=st.tuples(st.builds(Database, rpo_seconds=st.floats(0, 1e6), uses=st.tuples(text))),
+    computes=st.tuples(st.builds(Compute, instance_types=st.tuples(text), volumes=st.tuples(text), uses=st.just(()))),
+    traffic=st.none() | st.builds(Traffic),
+    schema=st.just(Inventory.SCHEMA),
+)
+
+
+@given(inventories)
+def test_an_inventory_read_back_is_the_one_that_was_written(inventory):
+    assert loads(Inventory, dumps(inventory), "inventory") == inventory
+
+
+def test_a_point_keeps_its_proof():
+    part = Part("corpus", "dataset", "replication", True, "2026-01-01T00:00:00.000Z", {"a": 1}, {"objects": 3}, ())
+    point = RecoveryPoint("p1", "w", "2026-01-01T00:00:00.000Z", "complete", (part,))
+    assert loads(RecoveryPoint, dumps(point), "p1") == point
+    assert point.part("corpus") == part
+    assert point.part("absent") is None
+
+
+def test_a_runbook_and_its_journal_survive():
+    book = Runbook("failover", "w", (Step("fence", "fence", needs=("lease",)),))
+    journal = Journal("r1", "failover", "w", 3, "running", "t", entries=(Entry("fence", PROVEN, "t", 3, {"x": [1]}),))
+    assert loads(Runbook, dumps(book), "book") == book
+    assert loads(Journal, dumps(journal), "r1") == journal
+    assert journal.proven("fence") is not None
+    assert journal.proven("traffic") is None
+
+
+def test_a_field_added_by_a_newer_writer_does_not_stop_an_older_reader():
+    raw = json.loads(dumps(RecoveryPoint("p1", "w", "t", "complete", ()))) | {"added": 1}
+    assert loads(RecoveryPoint, json.dumps(raw), "p1").id == "p1"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", "nonsense", '{"schema": "pilotlight/recovery-point/9"}', '{"schema": "pilotlight/recovery-point/1"}'],
+)
+def test_a_damaged_paper_is_refused_by_name_and_nothing_is_decided_from_it(text):
+    with pytest.raises(PaperUnreadable, match="p1"):
+        loads(RecoveryPoint, text, "p1")
+
+
+@given(st.binary(max_size=60))
+def test_random_bytes_are_never_a_paper_and_never_a_traceback(data):
+    with pytest.raises(PaperUnreadable):
+        loads(Inventory, data, "inventory")
