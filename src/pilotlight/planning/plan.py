@@ -1,0 +1,120 @@
+"""The Plan: by asset the mechanism, what it is forecast to reach against what is asked, and what to know (pure)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from pilotlight.planning import mechanisms
+from pilotlight.planning.mechanisms import DETECTION_SECONDS, HEALTH_CHECK_SECONDS, Forecast
+from pilotlight.workload.model import Checkpoints, Compute, Dataset, Volumes, Workload
+
+
+@dataclass(frozen=True)
+class AssetPlan:
+    """One asset: what protects it and how well. Seconds; `wanted_rpo_seconds` is its objective."""
+
+    name: str
+    kind: str
+    mechanism: str
+    wanted_rpo_seconds: float
+    forecast_rpo_seconds: float
+    forecast_rto_seconds: float
+    because: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the declaration will be given. `forecast_rto_seconds` is the whole way, from dark to clients moved."""
+
+    SCHEMA: ClassVar[str] = "pilotlight/plan/1"
+
+    workload: str
+    primary: str
+    standby: str
+    wanted_rto_seconds: float
+    forecast_rto_seconds: float
+    assets: tuple[AssetPlan, ...]
+    warnings: tuple[str, ...]
+    schema: str = "pilotlight/plan/1"
+
+
+def plan(workload: Workload) -> Plan:
+    """Choose and forecast."""
+    forecasts = {name: _forecast(workload, name) for name in workload.assets}
+    assets = tuple(_asset(workload, name, forecast) for name, forecast in forecasts.items())
+    rto = _rto(workload, forecasts)
+    return Plan(
+        workload=workload.workload,
+        primary=workload.regions.primary,
+        standby=workload.regions.standby,
+        wanted_rto_seconds=workload.objectives.rto_seconds,
+        forecast_rto_seconds=rto,
+        assets=assets,
+        warnings=tuple(_warnings(workload, assets, forecasts, rto)),
+    )
+
+
+def _forecast(workload: Workload, name: str) -> Forecast:
+    asset = workload.assets[name]
+    if isinstance(asset, Dataset | Checkpoints):
+        return mechanisms.replication()
+    if isinstance(asset, Volumes):
+        return mechanisms.snapshot_copies(workload.points.every_seconds)
+    if isinstance(asset, Compute):
+        return mechanisms.warm_capacity()
+    return mechanisms.global_database()
+
+
+def _asset(workload: Workload, name: str, forecast: Forecast) -> AssetPlan:
+    asset = workload.assets[name]
+    wanted = asset.rpo_seconds if asset.rpo_seconds is not None else workload.objectives.rpo_seconds
+    return AssetPlan(
+        name=name,
+        kind=asset.kind,
+        mechanism=forecast.mechanism,
+        wanted_rpo_seconds=wanted,
+        forecast_rpo_seconds=forecast.rpo_seconds,
+        forecast_rto_seconds=forecast.rto_seconds,
+        because=forecast.because,
+    )
+
+
+def _rto(workload: Workload, forecasts: dict[str, Forecast]) -> float:
+    """Detection, then what does not wait for each other side by side, instances after the database, then clients."""
+    stages = {kind: [forecasts[name].rto_seconds for name, asset in workload.assets.items() if asset.kind == kind]
+              for kind in ("database", "compute")}  # fmt: skip
+    return DETECTION_SECONDS + sum(max(each, default=0.0) for each in stages.values()) + HEALTH_CHECK_SECONDS
+
+
+def _warnings(
+    workload: Workload, assets: tuple[AssetPlan, ...], forecasts: dict[str, Forecast], rto: float
+) -> list[str]:
+    found = [_forecast_warning(each) for each in assets if each.forecast_rpo_seconds > each.wanted_rpo_seconds]
+    found += [
+        _promise_warning(each, forecasts[each.name].promised_rpo_seconds or 0.0)
+        for each in assets
+        if (forecasts[each.name].promised_rpo_seconds or 0.0) > each.wanted_rpo_seconds
+    ]
+    if rto > workload.objectives.rto_seconds:
+        wanted = workload.objectives.rto_seconds
+        found.append(
+            f"RTO is forecast at {rto:g} s, {wanted:g} s is asked: {DETECTION_SECONDS:g} s pass before the alarm acts"
+        )
+    if any(isinstance(asset, Compute) for asset in workload.assets.values()):
+        found.append("capacity in the standby region is not reserved: the ladder of instance types is all there is")
+    return found
+
+
+def _forecast_warning(asset: AssetPlan) -> str:
+    return (
+        f"{asset.name}: RPO is forecast at {asset.forecast_rpo_seconds:g} s, {asset.wanted_rpo_seconds:g} s is asked: "
+        f"{asset.because}"
+    )
+
+
+def _promise_warning(asset: AssetPlan, promised: float) -> str:
+    return (
+        f"{asset.name}: typically {asset.forecast_rpo_seconds:g} s, but AWS promises {promised:g} s only, "
+        f"and {asset.wanted_rpo_seconds:g} s is asked"
+    )

@@ -1,0 +1,179 @@
+"""The shape of a declaration: frozen models, one per asset kind; each field's description is its documentation.
+
+Keys are those of the YAML file; durations become float seconds. What one field alone can say is checked here; what
+fields say of each other is in rules.py.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, StrictInt, StrictStr
+
+from pilotlight.workload.words import BucketName, DomainName, InstanceType, RegionName, Seconds
+
+NAME = r"^[a-z][a-z0-9-]{1,19}$"
+"""Short enough that every derived name fits AWS's limits (naming.py), and valid in all of them."""
+TAG = r"^[^=]{1,128}=[^=]{0,256}$"
+"""EC2 API: tag keys up to 128 characters, values up to 256."""
+COUNT_MAX = 500
+"""Auto Scaling groups are walked instance by instance; more belongs into several groups."""
+PORT_MAX = 65535
+KEEP_MAX = 1000
+"""EBS keeps 100,000 snapshots a region; a ladder longer than this is a slip."""
+INSTANCE_TYPES_MAX = 40
+"""Auto Scaling API: at most 40 overrides in a mixed instances policy."""
+
+
+class Strict(BaseModel):
+    """Unknown keys are errors; nothing changes after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=False)
+
+
+class Regions(Strict):
+    """Where the workload runs, and where it waits."""
+
+    primary: RegionName = Field(description="Region that serves normally.")
+    standby: RegionName = Field(description="Region that serves when the primary is lost.")
+
+
+class Objectives(Strict):
+    """What is asked for."""
+
+    rpo_seconds: Seconds = Field(alias="rpo", description="How much work may be lost at most, as time.")
+    rto_seconds: Seconds = Field(alias="rto", description="How long the workload may be away at most.")
+
+
+class Keep(Strict):
+    """The retention ladder: how many recovery points stay at each rung."""
+
+    hourly: Annotated[StrictInt, Field(ge=1, le=KEEP_MAX, description="Newest points of this many hours.")] = 24
+    daily: Annotated[StrictInt, Field(ge=0, le=KEEP_MAX, description="Newest points of this many days.")] = 7
+    weekly: Annotated[StrictInt, Field(ge=0, le=KEEP_MAX, description="Newest points of this many weeks.")] = 4
+
+
+class Points(Strict):
+    """The schedule of recovery points."""
+
+    every_seconds: Seconds = Field(default=3600.0, alias="every", description="Time between recovery points.")
+    keep: Keep = Field(default=Keep(), description="The retention ladder.")
+
+
+class Asset(Strict):
+    """What every asset has."""
+
+    rpo_seconds: Seconds | None = Field(
+        default=None, alias="rpo", description="RPO of this asset, where it differs from the workload's."
+    )
+    uses: tuple[StrictStr, ...] = Field(
+        default=(), description="Assets that this one refers to; a recovery point keeps them at least as new."
+    )
+
+
+class Dataset(Asset):
+    """A bucket, or one prefix of it, replicated to the standby region."""
+
+    kind: Literal["dataset"]
+    bucket: BucketName = Field(description="The existing bucket in the primary region.")
+    prefix: StrictStr = Field(default="", description="Only objects whose key begins with this.")
+
+
+class Checkpoints(Asset):
+    """A bucket that holds checkpoints, replicated and looked into for completeness."""
+
+    kind: Literal["checkpoints"]
+    bucket: BucketName = Field(description="The existing bucket in the primary region.")
+    prefix: StrictStr = Field(default="", description="Where checkpoints are; one folder each.")
+    format: Literal["auto", "safetensors", "generic"] = Field(default="auto", description="Format of the checkpoints.")
+
+
+class Select(Strict):
+    """Which volumes."""
+
+    tag: Annotated[StrictStr, Field(pattern=TAG, description="key=value; every volume with this tag is protected.")]
+
+
+class Volumes(Asset):
+    """EBS volumes by tag; those of one instance are snapshot at one instant."""
+
+    kind: Literal["volumes"]
+    select: Select = Field(description="Which volumes.")
+
+
+class References(Strict):
+    """Where rows name checkpoints."""
+
+    table: Annotated[StrictStr, Field(min_length=1, max_length=63, description="Table.")]
+    column: Annotated[StrictStr, Field(min_length=1, max_length=63, description="Column that holds an s3:// URI.")]
+
+
+class Database(Asset):
+    """An Aurora PostgreSQL cluster."""
+
+    kind: Literal["database"]
+    cluster: Annotated[StrictStr, Field(pattern=r"^[a-z](?:-?[a-z0-9]){0,62}$", description="Its identifier.")]
+    mechanism: Literal["auto", "global"] = Field(default="auto", description="How it is protected.")
+    references: References | None = Field(default=None, description="Rows that name checkpoints.")
+
+
+class Compute(Asset):
+    """An Auto Scaling group, at zero in the standby region until it is needed."""
+
+    kind: Literal["compute"]
+    group: Annotated[StrictStr, Field(min_length=1, max_length=255, description="The group in the primary region.")]
+    instance_types: Annotated[
+        tuple[InstanceType, ...],
+        Field(max_length=INSTANCE_TYPES_MAX, description="Wanted type first, then what will do when it is short."),
+    ] = ()
+    count: Annotated[
+        StrictInt | None, Field(ge=1, le=COUNT_MAX, description="Instances after a failover; else as many as now.")
+    ] = None
+    volumes: tuple[StrictStr, ...] = Field(default=(), description="Volume groups that its instances mount.")
+
+
+class Traffic(Strict):
+    """The front door."""
+
+    zone: DomainName = Field(description="Hosted zone, which exists.")
+    record: DomainName = Field(description="Name inside the zone that clients ask.")
+    check: Annotated[StrictStr, Field(pattern=r"^/\S*$", description="Path that answers 200 while it serves.")] = "/"
+    port: Annotated[StrictInt, Field(ge=1, le=PORT_MAX, description="Port of the load balancer.")] = 80
+
+
+AnyAsset = Annotated[Dataset | Checkpoints | Volumes | Database | Compute, Discriminator("kind")]
+AssetName = Annotated[str, Field(pattern=NAME)]
+
+
+class Workload(Strict):
+    """One declaration."""
+
+    version: Literal[1] = Field(description="Version of this file's form.")
+    workload: Annotated[StrictStr, Field(pattern=NAME, description="Name; part of the name of all that is built.")]
+    regions: Regions = Field(description="Primary and standby.")
+    objectives: Objectives = Field(description="RPO and RTO.")
+    trigger: Literal["approval", "automatic"] = Field(
+        default="approval", description="Whether a failover waits for a word, or begins by itself."
+    )
+    points: Points = Field(default=Points.model_validate({}), description="The schedule of recovery points.")
+    assets: Annotated[dict[AssetName, AnyAsset], Field(min_length=1, description="What is protected, by name.")]
+    traffic: Traffic | None = Field(default=None, description="The front door, where there is one.")
+
+
+KINDS: dict[str, type[Asset]] = {
+    "dataset": Dataset,
+    "checkpoints": Checkpoints,
+    "volumes": Volumes,
+    "database": Database,
+    "compute": Compute,
+}
+
+
+def keys(model: type[BaseModel]) -> tuple[str, ...]:
+    """The YAML keys of a model."""
+    return tuple(field.alias or name for name, field in model.model_fields.items())
+
+
+def plain(value: Any) -> Any:
+    """A model as the plain values it was read from."""
+    return value.model_dump(by_alias=True) if isinstance(value, BaseModel) else value
