@@ -156,11 +156,65 @@ class DeploymentFailed(PilotlightError):
     hint = "Mend the cause and run `pilotlight up` again; it goes on from the state."
 
 
+class DeploymentTimedOut(PilotlightError):
+    """It was not seen within {seconds:g} s that {what}. What was begun goes on in AWS."""
+
+    code = 5
+    transient = True
+    hint = "Run `pilotlight up` again in a while; it goes on from the state."
+
+
+class ImageNotFound(PilotlightError):
+    """No machine image in {region} fits {filters}. Nothing was created from it."""
+
+    code = 5
+    hint = "Loosen the filters, or name an image that exists in {region}."
+
+
 class ResourceProtected(PilotlightError):
     """Stack {stack}: {urn} is protected and would be deleted. It was left as it is."""
 
     code = 5
     hint = "It may hold the only copy of data. Take protection away in the program first if you mean it."
+
+
+class PassphraseWrong(PilotlightError):
+    """Stack {stack}: the passphrase does not open its state. The state was left as it is and nothing was deployed."""
+
+    code = 5
+    hint = "Set PULUMI_CONFIG_PASSPHRASE to the passphrase that the stack was first deployed with."
+
+
+class SurveyProblems(PilotlightError):
+    """{count} thing(s) that the declaration names are not as they must be in {region}. Nothing was changed: {lines}"""
+
+    code = 5
+    hint = "Mend each in {region}, or take the asset out of the declaration; then run `pilotlight up` again."
+
+    def __init__(self, region: str, problems: tuple[str, ...]) -> None:
+        self.problems = problems
+        super().__init__(region=region, count=len(problems), lines="; ".join(problems))
+
+
+class PlaceholderUnfilled(PilotlightError):
+    """The user data holds {mark}, but the inventory has no database {asset}. The launch template was not changed."""
+
+    code = 5
+    hint = "Declare the database {asset} as an asset; its endpoint in the standby region is put there."
+
+
+class NotDeployed(PilotlightError):
+    """{workload}: nothing is deployed: s3://{bucket} in {region} holds no inventory. Nothing was changed."""
+
+    code = 5
+    hint = "Run `pilotlight up` with this declaration first."
+
+
+class NotYet(PilotlightError):
+    """{act} to an AWS account is not built yet; the embedded cloud is served. Nothing was called and nothing changed."""
+
+    code = 5
+    hint = "Use --target local, or read CHANGELOG.md for what has come since."
 
 
 # -- keeping and recovering (exit code 6) ----------------------------------------------------------------------

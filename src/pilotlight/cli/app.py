@@ -1,0 +1,38 @@
+"""The verbs, assembled. Each verb is one file; rooms are imported when a verb runs, so that --help is quick."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from pilotlight import __version__
+from pilotlight.cli import backfill, demo, failback, failover, local, plan, points, status, up
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    help="Disaster recovery as code for AI workloads on AWS.",
+)
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    """Disaster recovery as code for AI workloads on AWS."""
+    if version:
+        print(__version__)
+        raise typer.Exit
+
+
+app.add_typer(local.app, name="local")
+app.command()(demo.demo)
+app.command()(plan.plan)
+app.command()(up.up)
+app.command()(backfill.backfill)
+app.command()(points.points)
+app.command()(status.status)
+app.command()(failover.failover)
+app.command()(failback.failback)

@@ -1,0 +1,81 @@
+"""Where a command acts: the embedded cloud of this machine, or the AWS account of the environment.
+
+For the embedded cloud the standard AWS variables are set for this process alone, from the cloud's own folder; every
+room below sees nothing but AWS.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pilotlight.clock import Clock, SystemClock
+from pilotlight.cloud.aws import AwsDoor
+from pilotlight.cloud.door import Door
+from pilotlight.deploy.up import kept_inventory
+from pilotlight.errors import NotDeployed, NotYet
+from pilotlight.local.handle import LocalCloud
+from pilotlight.naming import Names
+from pilotlight.records.inventory import Inventory
+from pilotlight.workload.load import load
+from pilotlight.workload.model import Workload
+
+
+class Target(StrEnum):
+    """The embedded cloud, or AWS."""
+
+    LOCAL = "local"
+    AWS = "aws"
+
+
+TargetOption = Annotated[
+    Target, typer.Option(help="Where to act: the embedded cloud, or the AWS account of the environment.")
+]
+Declaration = Annotated[Path, typer.Argument(help="The declaration.", show_default=True)]
+DEFAULT_DECLARATION = Path("workload.yaml")
+
+
+@dataclass(frozen=True)
+class Place:
+    """A checked declaration, a door, and the account behind it."""
+
+    workload: Workload
+    account: str
+    door: Door
+    clock: Clock
+    state: Path
+
+    @property
+    def names(self) -> Names:
+        regions = self.workload.regions
+        return Names(self.workload.workload, self.account, regions.primary, regions.standby)
+
+    def inventory(self) -> Inventory:
+        """What was built; an error when nothing was."""
+        found = kept_inventory(self.names, self.door)
+        if found is None:
+            raise NotDeployed(
+                workload=self.workload.workload, bucket=self.names.vault_bucket, region=self.names.standby
+            )
+        return found
+
+
+def place(declaration: Path, target: Target, directory: Path) -> Place:
+    """Check the declaration whole, then reach the target; nothing is changed by this."""
+    workload = load(declaration)
+    if target is Target.LOCAL:
+        os.environ.update(LocalCloud.attach(directory).environment())
+    door = AwsDoor()
+    account = door.call("sts", "get_caller_identity", workload.regions.standby)["Account"]
+    return Place(workload, str(account), door, SystemClock(), directory / "state")
+
+
+def only_local(target: Target, act: str) -> None:
+    """Refuse what is built for the embedded cloud only so far, before anything is called."""
+    if target is not Target.LOCAL:
+        raise NotYet(act=act)

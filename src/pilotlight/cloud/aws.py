@@ -1,0 +1,131 @@
+"""AwsDoor: boto3 behind the door. One client per service and region, short timeouts, no retries of its own.
+
+Retries belong to the coat (coats.py): boto3's defaults were measured to lose 71 % of 400 CreateVolume calls under
+throttling, and they hide how often AWS said no. Short timeouts, because a lost region often does not refuse, it is
+silent. Every failure leaves here as one of our errors, with service, operation, region and AWS's own words.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectionError,
+    HTTPClientError,
+    IncompleteReadError,
+    NoCredentialsError,
+)
+
+from pilotlight.cloud import paging
+from pilotlight.cloud.door import refused
+from pilotlight.errors import PilotlightError, RegionUnreachable, Throttled
+
+CONNECT_SECONDS = 2
+"""A healthy endpoint answers the handshake in milliseconds; a lost one never does."""
+READ_SECONDS = 20
+"""Longer than any control-plane answer used here; CopyObject of up to 5 GiB has its own limit below."""
+COPY_READ_SECONDS = 900
+"""S3 answers CopyObject and UploadPartCopy when the copy is done."""
+CONNECTIONS_MAX = 16
+BODY_BYTES_MAX = 128 * 1024 * 1024
+"""More than the largest safetensors header; whatever is larger must be read in ranges."""
+
+COPYING = ("copy_object", "upload_part_copy")
+THROTTLING = frozenset(
+    {
+        "Throttling",
+        "ThrottlingException",
+        "ThrottledException",
+        "RequestLimitExceeded",
+        "RequestThrottled",
+        "RequestThrottledException",
+        "TooManyRequestsException",
+        "ProvisionedThroughputExceededException",
+        "SlowDown",
+        "BandwidthLimitExceeded",
+        "EC2ThrottledException",
+        "PriorRequestNotComplete",
+        "TransactionInProgressException",
+    }
+)
+"""The codes botocore itself treats as throttling (botocore.retries.standard, ThrottledRetryableChecker)."""
+SERVER_TROUBLE = frozenset(
+    {"InternalError", "InternalFailure", "ServiceUnavailable", "InternalServerError", "503", "500"}
+)
+"""The region answers, but cannot say what it did."""
+
+_CALLER = re.compile(r"arn:aws[a-z-]*:(?:iam|sts)::\d{12}:[^\s]+")
+
+
+class AwsDoor:
+    """The door to AWS, or to whatever AWS_ENDPOINT_URL names."""
+
+    def __init__(self, session: Any | None = None) -> None:
+        self._session = session or boto3.session.Session()
+        self._clients: dict[tuple[str, str, bool], Any] = {}
+        self._lock = threading.Lock()
+
+    def call(self, service: str, operation: str, region: str, **parameters: Any) -> dict[str, Any]:
+        """See Door.call."""
+        client = self._client(service, region, operation in COPYING)
+        try:
+            answer: dict[str, Any] = getattr(client, operation)(**parameters)
+            return _read_body(service, operation, region, answer)
+        except ClientError as problem:
+            raise _said_no(service, operation, region, problem) from problem
+        except (ConnectionError, HTTPClientError, IncompleteReadError) as problem:
+            raise RegionUnreachable(region=region, service=service, operation=operation) from problem
+        except (BotoCoreError, NoCredentialsError) as problem:
+            raise refused(service, operation, region, type(problem).__name__, str(problem)) from problem
+
+    def pages(self, service: str, operation: str, region: str, **parameters: Any) -> Iterator[dict[str, Any]]:
+        """See Door.pages."""
+        return paging.pages(self.call, service, operation, region, parameters)
+
+    def _client(self, service: str, region: str, copying: bool) -> Any:
+        key = (service, region, copying)
+        with self._lock:
+            if key not in self._clients:
+                self._clients[key] = self._session.client(service, region_name=region, config=_config(copying))
+            return self._clients[key]
+
+
+def _config(copying: bool) -> Config:
+    return Config(
+        connect_timeout=CONNECT_SECONDS,
+        read_timeout=COPY_READ_SECONDS if copying else READ_SECONDS,
+        retries={"total_max_attempts": 1, "mode": "standard"},
+        max_pool_connections=CONNECTIONS_MAX,
+        user_agent_extra="pilotlight",
+        sts_regional_endpoints="regional",
+    )
+
+
+def _read_body(service: str, operation: str, region: str, answer: dict[str, Any]) -> dict[str, Any]:
+    """Streams are read here, so that a connection lost in the middle of one is met like any other."""
+    answer.pop("ResponseMetadata", None)
+    for name in ("Body", "Payload"):
+        if hasattr(answer.get(name), "read"):
+            if int(answer.get("ContentLength") or 0) > BODY_BYTES_MAX:
+                reason = f"the body has {answer['ContentLength']} bytes, at most {BODY_BYTES_MAX} are read at once"
+                raise refused(service, operation, region, "BodyTooLarge", reason)
+            answer[name] = answer[name].read()
+    return answer
+
+
+def _said_no(service: str, operation: str, region: str, problem: ClientError) -> PilotlightError:
+    said = problem.response.get("Error", {})
+    code, words = str(said.get("Code", "")), str(said.get("Message", "")) or str(problem)
+    if code in THROTTLING:
+        return Throttled(service=service, operation=operation, region=region, attempts=1)
+    if code in SERVER_TROUBLE:
+        return RegionUnreachable(region=region, service=service, operation=operation)
+    caller = _CALLER.search(words)
+    return refused(service, operation, region, code, f"{code}: {words}", caller.group(0) if caller else "")

@@ -1,0 +1,87 @@
+"""Everything the chapters of the rehearsal hand on to one another: who was started, what was seen, and when.
+
+One Scene per rehearsal, filled from top to bottom; a chapter only reads what chapters before it wrote.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pilotlight.clock import stamp
+from pilotlight.demo.stage import Stage
+from pilotlight.demo.traffic import Client, Program
+from pilotlight.demo.witness import Witness
+from pilotlight.records.inventory import Inventory
+from pilotlight.report.paper import Answer, AssetFigures, Check, CheckpointFigures, Moment
+from pilotlight.workload.model import Workload
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the person asked for."""
+
+    example: Path
+    seed: int = 0
+    keep: bool = False
+    break_what: str | None = None
+
+
+@dataclass
+class Scene:
+    """The state of one rehearsal."""
+
+    options: Options
+    stage: Stage
+    workload: Workload
+    talk: Callable[[str], None]
+    inventory: Inventory | None = None
+    front_door: str = ""
+    outputs: dict[str, str] = field(default_factory=dict)
+    witnesses: dict[str, Witness] = field(default_factory=dict)
+    writer: Program | None = None
+    trainer: Program | None = None
+    standby_writer: Program | None = None
+    standby_trainer: Program | None = None
+    client: Client | None = None
+    disaster_at: float = 0.0
+    detected_at: float = 0.0
+    recovered_at: float = 0.0
+    torn: tuple[int, int] = (0, 0)
+    checkpoint: CheckpointFigures | None = None
+    assets: list[AssetFigures] = field(default_factory=list)
+    answers: dict[str, Answer] = field(default_factory=dict)
+    changes: dict[str, int] = field(default_factory=dict)
+    phases: dict[str, float] = field(default_factory=dict)
+    moments: list[tuple[float, str, str]] = field(default_factory=list)
+    checks: list[Check] = field(default_factory=list)
+
+    @contextlib.contextmanager
+    def phase(self, name: str, title: str) -> Iterator[None]:
+        """Tell what begins, and keep how long it took."""
+        self.talk(title)
+        started = self.now()
+        try:
+            yield
+        finally:
+            self.phases[name] = round(self.now() - started, 3)
+
+    def now(self) -> float:
+        return self.stage.clock.now()
+
+    def mark(self, lane: str, what: str, at: float | None = None) -> None:
+        """Put an event on the timeline."""
+        self.moments.append((self.now() if at is None else at, lane, what))
+
+    def timeline(self) -> tuple[Moment, ...]:
+        """The events in their order, counted from the disaster."""
+        return tuple(
+            Moment(stamp(at), round(at - self.disaster_at, 3), lane, what) for at, lane, what in sorted(self.moments)
+        )
+
+    def saved(self) -> dict[int, str]:
+        """Step -> sha256 of every checkpoint that a trainer registered."""
+        trainers = [trainer for trainer in (self.trainer, self.standby_trainer) if trainer is not None]
+        return {each["step"]: each["sha256"] for trainer in trainers for each in trainer.events("registered")}

@@ -1,0 +1,39 @@
+"""What changes between two sets of inputs, and whether that needs an update or a new resource (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from pilotlight.deploy import paths
+from pilotlight.deploy.values import canonical, comparable
+
+SAME, CREATE, UPDATE, REPLACE, DELETE = "same", "create", "update", "replace", "delete"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The top-level inputs that differ; `operation` is same, update or replace."""
+
+    keys: frozenset[str]
+    operation: str
+
+
+def keep_ignored(ignore: Iterable[str], old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    """The new inputs with everything that changes are ignored in taken from the old."""
+    for path in ignore:
+        new = paths.keep_old(path, old, new)
+    return new
+
+
+def compare(
+    old: dict[str, Any], new: dict[str, Any], replace_on: frozenset[str], replace_on_changes: Iterable[str] = ()
+) -> Difference:
+    """Compare inputs by what they mean: a secret by its value, an asset by its content."""
+    before, after = comparable(old), comparable(new)
+    changed = {key for key in before.keys() | after.keys() if canonical(before.get(key)) != canonical(after.get(key))}
+    if not changed:
+        return Difference(frozenset(), SAME)
+    asked = any(paths.touches(path, changed) for path in replace_on_changes)
+    return Difference(frozenset(changed), REPLACE if asked or changed & replace_on else UPDATE)

@@ -1,0 +1,223 @@
+"""The embedded engine: runs a Pulumi program against our own monitor and keeps its state in a folder.
+
+It serves the embedded cloud and tests; the state is in Pulumi's own format. `update`, `preview`, `refresh` and
+`destroy` each take one stack; programs are plain functions, or a folder with Pulumi.yaml and __main__.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import runpy
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pulumi.runtime import mocks, settings
+from pulumi.runtime.config import set_all_config
+from pulumi.runtime.stack import run_in_stack
+
+from pilotlight.deploy.diff import DELETE, SAME
+from pilotlight.deploy.invokes import INVOKES
+from pilotlight.deploy.monitor import FEATURES, Monitor
+from pilotlight.deploy.provider import Place, ResourceType
+from pilotlight.deploy.resources import TYPES
+from pilotlight.deploy.state import Resource, Stack, open_stack
+from pilotlight.deploy.steps import Event, Invokes, Steps
+from pilotlight.deploy.urns import STACK_TYPE
+from pilotlight.deploy.values import reveal
+from pilotlight.errors import DeploymentFailed, PilotlightError
+
+PASSPHRASE_VARIABLE = "PULUMI_CONFIG_PASSPHRASE"
+PASSPHRASE_DEFAULT = "pilotlight-local"
+"""For states of the embedded cloud, whose secrets are made up and die with it."""
+
+Program = Callable[[], None] | Path
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a deployment did, or would do."""
+
+    stack: str
+    counts: dict[str, int]
+    operations: tuple[Event, ...]
+    outputs: dict[str, Any]
+    seconds: float
+
+
+class Engine:
+    """Deployments of one project; `folder` keeps one state file per stack."""
+
+    _running = threading.Lock()
+    """The SDK's settings are global to the process: one program at a time."""
+
+    def __init__(
+        self,
+        folder: Path,
+        project: str,
+        passphrase: str | None = None,
+        types: Mapping[str, ResourceType] = TYPES,
+        invokes: Invokes = INVOKES,
+        chance: random.Random | None = None,
+    ) -> None:
+        self.folder, self.project = folder, project
+        self.passphrase = passphrase or os.environ.get(PASSPHRASE_VARIABLE) or PASSPHRASE_DEFAULT
+        self.types, self.invokes = types, invokes
+        self.chance = chance or random.Random()
+
+    # -- operations --------------------------------------------------------------------------------------------
+
+    def update(
+        self,
+        stack: str,
+        program: Program,
+        config: Mapping[str, str] | None = None,
+        region: str = "us-east-1",
+        on_event: Callable[[Event], None] = lambda event: None,
+    ) -> Result:
+        """Make AWS what the program says."""
+        return self._run(stack, program, config or {}, region, False, on_event)
+
+    def preview(
+        self,
+        stack: str,
+        program: Program,
+        config: Mapping[str, str] | None = None,
+        region: str = "us-east-1",
+        on_event: Callable[[Event], None] = lambda event: None,
+    ) -> Result:
+        """What an update would do; changes nothing."""
+        return self._run(stack, program, config or {}, region, True, on_event)
+
+    def refresh(self, stack: str, region: str = "us-east-1") -> Result:
+        """Read every resource again; what is gone leaves the state, what changed is `update` in the counts."""
+        started = time.monotonic()
+        steps = self._steps(self._open(stack), stack, region, False, lambda event: None)
+        for resource in list(steps.stack.resources):
+            if resource.custom:
+                self._refresh_one(steps, resource)
+        return self._result(steps, stack, started)
+
+    def destroy(self, stack: str, region: str = "us-east-1") -> Result:
+        """Delete everything, dependents first; a protected resource stops it before anything is deleted."""
+        started = time.monotonic()
+        steps = self._steps(self._open(stack), stack, region, False, lambda event: None)
+        for resource in steps.stack.resources:
+            if resource.protect:
+                steps._protected(resource)
+        steps.finish()
+        return self._result(steps, stack, started)
+
+    def outputs(self, stack: str) -> dict[str, Any]:
+        """What the stack exports, secrets revealed."""
+        found = next((each for each in self._open(stack).resources if each.type == STACK_TYPE), None)
+        return dict(reveal(found.outputs)) if found else {}
+
+    def export(self, stack: str) -> dict[str, Any]:
+        """The state, as `pulumi stack export` prints it."""
+        return self._open(stack).export()
+
+    # -- parts -------------------------------------------------------------------------------------------------
+
+    def _open(self, stack: str) -> Stack:
+        return open_stack(self.folder / f"{stack}.json", stack, self.passphrase)
+
+    def _steps(self, state: Stack, stack: str, region: str, preview: bool, on_event: Callable[[Event], None]) -> Steps:
+        return Steps(state, stack, self.types, self.invokes, Place(region, self.chance), preview, on_event)
+
+    def _run(
+        self,
+        stack: str,
+        program: Program,
+        config: Mapping[str, str],
+        region: str,
+        preview: bool,
+        on_event: Callable[[Event], None],
+    ) -> Result:
+        started = time.monotonic()
+        steps = self._steps(self._open(stack), stack, region, preview, on_event)
+        with self._running:
+            _configure(self.project, stack, preview, Monitor(stack, self.project, steps), config, region)
+            _execute(program, steps, stack)
+        steps.finish()
+        return self._result(steps, stack, started)
+
+    def _refresh_one(self, steps: Steps, resource: Resource) -> None:
+        kind = steps._kind(resource.type, resource.urn)
+        place = steps._at(resource.inputs)
+        found = steps._act("read", resource.urn, lambda: kind.read(place, resource.id, reveal(resource.inputs)))
+        if found is None:
+            steps._tell(Event(DELETE, resource.urn, resource.type))
+            steps.stack.drop(resource)
+            return
+        before = reveal(resource.outputs)
+        changed = tuple(sorted(key for key in found if found[key] is not None and found[key] != before.get(key)))
+        steps._tell(Event("update" if changed else SAME, resource.urn, resource.type, changed))
+        if changed:
+            resource.outputs = resource.outputs | {key: found[key] for key in changed}
+            steps.stack.write()
+
+    def _result(self, steps: Steps, stack: str, started: float) -> Result:
+        counts = Counter(event.operation for event in steps.events)
+        return Result(stack, dict(counts), tuple(steps.events), reveal(steps.exports), time.monotonic() - started)
+
+
+def _configure(
+    project: str, stack: str, preview: bool, monitor: Monitor, config: Mapping[str, str], region: str
+) -> None:
+    """Give the SDK fresh settings with our monitor, as `set_mocks` does, but with no root made beforehand."""
+    settings.ROOT.set(None)
+    settings.configure(
+        mocks.MockSettings(  # type: ignore[no-untyped-call]
+            monitor=monitor,
+            monitor_features=set(FEATURES),
+            engine=mocks.MockEngine(None),
+            project=project,
+            stack=stack,
+            dry_run=preview,
+            organization="organization",
+            callbacks=None,
+        )
+    )
+    set_all_config({"aws:region": region, **config})
+
+
+def _execute(program: Program, steps: Steps, stack: str) -> None:
+    """Run the program to its end; the first failure is what is raised, in one sentence."""
+    function = program if callable(program) else _from_folder(program)
+    try:
+        asyncio.run(run_in_stack(function))
+    except PilotlightError:
+        if steps.failure is None:
+            raise
+        raise steps.failure from None
+    except Exception as problem:
+        if steps.failure is not None:
+            raise steps.failure from problem
+        raise DeploymentFailed(
+            stack=stack, urn="the program", act="run", reason=f"{type(problem).__name__}: {problem}"
+        ) from problem
+
+
+def _from_folder(folder: Path) -> Callable[[], None]:
+    """A project folder as a function: its modules can be imported while it runs, and are forgotten afterwards."""
+
+    def run() -> None:
+        known = set(sys.modules)
+        sys.path.insert(0, str(folder))
+        try:
+            runpy.run_path(str(folder / "__main__.py"), run_name="__main__")
+        finally:
+            sys.path.remove(str(folder))
+            for name in set(sys.modules) - known:
+                if str(getattr(sys.modules[name], "__file__", "") or "").startswith(str(folder)):
+                    del sys.modules[name]
+
+    return run

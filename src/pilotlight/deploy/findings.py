@@ -1,0 +1,53 @@
+"""What a survey asks and what it finds amiss: every problem is kept, with its asset, and told at the end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pilotlight.cloud.door import Door
+from pilotlight.errors import CallRefused, SurveyProblems
+
+GLOBAL_REGION = "us-east-1"
+"""Where IAM and Route 53 are called (AWS Fault Isolation Boundaries, "Global services")."""
+
+
+class Findings:
+    """A door, the primary region, and the problems found so far."""
+
+    def __init__(self, door: Door, region: str) -> None:
+        self.door = door
+        self.region = region
+        self.problems: list[str] = []
+
+    def add(self, asset: str, problem: str) -> None:
+        """Keep a problem of this asset; `problem` says what is wrong and what would be right."""
+        self.problems.append(f"{asset} ({self.region}): {problem}")
+
+    def ask(self, asset: str, what: str, service: str, operation: str, **parameters: Any) -> dict[str, Any] | None:
+        """The answer, or None and a problem that `what` cannot be read in the primary region."""
+        try:
+            return self.door.call(service, operation, self._place(service), **parameters)
+        except CallRefused as refusal:
+            self._refused(asset, what, refusal)
+            return None
+
+    def all(self, asset: str, what: str, field: str, service: str, operation: str, **parameters: Any) -> list[Any]:
+        """The items of every page's `field`; empty, and a problem, where they cannot be read."""
+        try:
+            pages = self.door.pages(service, operation, self._place(service), **parameters)
+            return [item for page in pages for item in page.get(field, [])]
+        except CallRefused as refusal:
+            self._refused(asset, what, refusal)
+            return []
+
+    def settle(self) -> None:
+        """Raise everything that was found; nothing found is fine."""
+        if self.problems:
+            raise SurveyProblems(self.region, tuple(self.problems))
+
+    def _refused(self, asset: str, what: str, refusal: CallRefused) -> None:
+        reason = refusal.facts.get("reason", refusal.message)
+        self.add(asset, f"{what} cannot be read ({reason}); create it, or correct its name in the declaration")
+
+    def _place(self, service: str) -> str:
+        return GLOBAL_REGION if service in ("iam", "route53") else self.region

@@ -1,0 +1,53 @@
+"""What a resource class is: create, read, update, delete by AWS calls, and the properties that cannot be changed.
+
+One small class per type, in `resources/`. Inputs and outputs are in the wire form of pulumi-aws (camelCase), secrets
+revealed, assets still marked. The same classes serve whatever engine drives them.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+Properties = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a resource lives and how chance comes in: its region, and the source of random suffixes."""
+
+    region: str
+    chance: random.Random
+
+    def suffix(self) -> str:
+        """Seven hexadecimal digits, as Pulumi's automatic names have them."""
+        return f"{self.chance.randrange(16**7):07x}"
+
+
+class ResourceType:
+    """One type of resource. `place` is given per call, so one instance serves a whole deployment."""
+
+    type: ClassVar[str] = ""
+    replace_on: ClassVar[frozenset[str]] = frozenset()
+    """Inputs whose change needs a new resource."""
+    name_key: ClassVar[str | None] = None
+    """Input that is named automatically when it is left out: logical name and a random suffix."""
+    secret_outputs: ClassVar[frozenset[str]] = frozenset()
+    """Outputs that are secret whatever the inputs were."""
+
+    def create(self, place: Place, inputs: Properties) -> tuple[str, Properties]:
+        """Make it; returns its id and its outputs."""
+        raise NotImplementedError(self.type)
+
+    def read(self, place: Place, id_: str, inputs: Properties) -> Properties | None:
+        """Its outputs as they are now, or None when it is gone."""
+        raise NotImplementedError(self.type)
+
+    def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
+        """Change it in place; returns its outputs."""
+        raise NotImplementedError(self.type)
+
+    def delete(self, place: Place, id_: str, outputs: Properties) -> None:
+        """Remove it; what is gone already is fine."""
+        raise NotImplementedError(self.type)

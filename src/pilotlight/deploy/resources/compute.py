@@ -1,0 +1,294 @@
+"""EC2's machines: instances, volumes, images, launch templates, and Auto Scaling groups."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pilotlight.cloud.session import client
+from pilotlight.deploy.provider import Place, Properties, ResourceType
+from pilotlight.deploy.resources.network import _Ec2
+from pilotlight.deploy.resources.shape import absent, capital, pick, tag_list, tagged
+from pilotlight.deploy.resources.waiting import until
+
+ENDED = ("shutting-down", "terminated")
+WAIT_SECONDS = 300.0
+"""For instances, volumes and image copies; longer than any of them takes in a rehearsal."""
+
+
+class Instance(_Ec2):
+    """aws.ec2.Instance."""
+
+    type = "aws:ec2/instance:Instance"
+    replace_on = frozenset({"ami", "subnetId", "availabilityZone", "keyName", "userData", "userDataBase64"})
+
+    def make(self, ec2: Any, inputs: Properties) -> str:
+        names = {"ami": "ImageId", "instanceType": "InstanceType", "subnetId": "SubnetId",
+                 "vpcSecurityGroupIds": "SecurityGroupIds", "userData": "UserData", "keyName": "KeyName"}  # fmt: skip
+        request = pick(inputs, names) | {"TagSpecifications": tagged("instance", inputs.get("tags"))}
+        if inputs.get("iamInstanceProfile"):
+            request["IamInstanceProfile"] = {"Name": inputs["iamInstanceProfile"]}
+        if inputs.get("metadataOptions"):
+            request["MetadataOptions"] = capital(inputs["metadataOptions"])
+        made = ec2.run_instances(MinCount=1, MaxCount=1, **request)["Instances"][0]
+        id_ = str(made["InstanceId"])
+        until(f"instance {id_} runs", lambda: self._state(ec2, id_) == "running", WAIT_SECONDS)
+        return id_
+
+    def _state(self, ec2: Any, id_: str) -> str:
+        return str(self.find(ec2, id_)["State"]["Name"])
+
+    def find(self, ec2: Any, id_: str) -> Any:
+        return ec2.describe_instances(InstanceIds=[id_])["Reservations"][0]["Instances"][0]
+
+    def known(self, place: Place, found: Any) -> Properties:
+        return {
+            "arn": f"arn:aws:ec2:{place.region}::instance/{found['InstanceId']}",
+            "privateIp": found.get("PrivateIpAddress"),
+            "availabilityZone": found["Placement"]["AvailabilityZone"],
+            "instanceState": found["State"]["Name"],
+        }
+
+    def read(self, place: Place, id_: str, inputs: Properties) -> Properties | None:
+        found = super().read(place, id_, inputs)
+        return None if found is None or found["instanceState"] in ENDED else found
+
+    def remove(self, ec2: Any, id_: str, outputs: Properties) -> Any:
+        ec2.terminate_instances(InstanceIds=[id_])
+        until(f"instance {id_} is terminated", lambda: self._state(ec2, id_) == "terminated", WAIT_SECONDS)
+
+
+class Volume(_Ec2):
+    """aws.ebs.Volume."""
+
+    type = "aws:ebs/volume:Volume"
+    replace_on = frozenset({"availabilityZone", "encrypted", "kmsKeyId", "snapshotId"})
+
+    def make(self, ec2: Any, inputs: Properties) -> str:
+        names = {"availabilityZone": "AvailabilityZone", "size": "Size", "type": "VolumeType", "encrypted": "Encrypted",
+                 "kmsKeyId": "KmsKeyId", "snapshotId": "SnapshotId", "iops": "Iops"}  # fmt: skip
+        tags = tagged("volume", inputs.get("tags"))
+        id_ = str(ec2.create_volume(**pick(inputs, names), TagSpecifications=tags)["VolumeId"])
+        until(f"volume {id_} is available", lambda: self.find(ec2, id_)["State"] == "available", WAIT_SECONDS)
+        return id_
+
+    def arrange(self, ec2: Any, id_: str, old: Properties, new: Properties) -> None:
+        if old and (old.get("size"), old.get("type")) != (new.get("size"), new.get("type")):
+            ec2.modify_volume(VolumeId=id_, **pick(new, {"size": "Size", "type": "VolumeType"}))
+
+    def find(self, ec2: Any, id_: str) -> Any:
+        return ec2.describe_volumes(VolumeIds=[id_])["Volumes"][0]
+
+    def known(self, place: Place, found: Any) -> Properties:
+        return {"arn": f"arn:aws:ec2:{place.region}::volume/{found['VolumeId']}", "size": found["Size"]}
+
+    def remove(self, ec2: Any, id_: str, outputs: Properties) -> Any:
+        return ec2.delete_volume(VolumeId=id_)
+
+
+class VolumeAttachment(ResourceType):
+    """aws.ec2.VolumeAttachment."""
+
+    type = "aws:ec2/volumeAttachment:VolumeAttachment"
+    replace_on = frozenset({"deviceName", "instanceId", "volumeId"})
+
+    def create(self, place: Place, inputs: Properties) -> tuple[str, Properties]:
+        client("ec2", place.region).attach_volume(
+            Device=inputs["deviceName"], InstanceId=inputs["instanceId"], VolumeId=inputs["volumeId"]
+        )
+        id_ = f"vai-{inputs['volumeId'].removeprefix('vol-')}"
+        return id_, {**inputs, "id": id_}
+
+    def read(self, place: Place, id_: str, inputs: Properties) -> Properties | None:
+        ec2, volume = client("ec2", place.region), inputs["volumeId"]
+        found = absent(lambda: ec2.describe_volumes(VolumeIds=[volume])["Volumes"][0]["Attachments"])
+        there = any(each["InstanceId"] == inputs["instanceId"] for each in found or [])
+        return {**inputs, "id": id_} if there else None
+
+    def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
+        return {**new, "id": id_}
+
+    def delete(self, place: Place, id_: str, outputs: Properties) -> None:
+        ec2, volume = client("ec2", place.region), outputs["volumeId"]
+        if self.read(place, id_, outputs) is not None:
+            absent(lambda: ec2.detach_volume(VolumeId=volume, InstanceId=outputs["instanceId"]))
+
+
+class AmiCopy(_Ec2):
+    """aws.ec2.AmiCopy; waits until the copy can be used."""
+
+    type = "aws:ec2/amiCopy:AmiCopy"
+    replace_on = frozenset({"name", "sourceAmiId", "sourceAmiRegion", "encrypted", "kmsKeyId"})
+
+    def make(self, ec2: Any, inputs: Properties) -> str:
+        names = {"name": "Name", "sourceAmiId": "SourceImageId", "sourceAmiRegion": "SourceRegion",
+                 "encrypted": "Encrypted", "kmsKeyId": "KmsKeyId", "description": "Description"}  # fmt: skip
+        id_ = str(ec2.copy_image(**pick(inputs, names))["ImageId"])
+        until(f"image {id_} is available", lambda: self.find(ec2, id_)["State"] == "available", WAIT_SECONDS)
+        if inputs.get("tags"):
+            ec2.create_tags(Resources=[id_], Tags=tag_list(inputs["tags"]))
+        return id_
+
+    def find(self, ec2: Any, id_: str) -> Any:
+        found = ec2.describe_images(ImageIds=[id_])["Images"]
+        return found[0] if found else None
+
+    def known(self, place: Place, found: Any) -> Properties:
+        return {"arn": f"arn:aws:ec2:{place.region}::image/{found['ImageId']}", "architecture": found["Architecture"]}
+
+    def remove(self, ec2: Any, id_: str, outputs: Properties) -> Any:
+        snapshots = [
+            each["Ebs"]["SnapshotId"]
+            for each in (self.find(ec2, id_) or {}).get("BlockDeviceMappings", [])
+            if each.get("Ebs", {}).get("SnapshotId")
+        ]
+        ec2.deregister_image(ImageId=id_)
+        for snapshot in snapshots:
+            absent(lambda one=snapshot: ec2.delete_snapshot(SnapshotId=one))  # type: ignore[misc]
+
+
+class LaunchTemplate(_Ec2):
+    """aws.ec2.LaunchTemplate; every change is a new version."""
+
+    type = "aws:ec2/launchTemplate:LaunchTemplate"
+    replace_on = frozenset({"name"})
+    name_key = "name"
+
+    def make(self, ec2: Any, inputs: Properties) -> str:
+        tags = tagged("launch-template", inputs.get("tags"))
+        made = ec2.create_launch_template(
+            LaunchTemplateName=inputs["name"], LaunchTemplateData=self._data(inputs), TagSpecifications=tags
+        )
+        return str(made["LaunchTemplate"]["LaunchTemplateId"])
+
+    def arrange(self, ec2: Any, id_: str, old: Properties, new: Properties) -> None:
+        if old and self._data(old) != self._data(new):
+            ec2.create_launch_template_version(LaunchTemplateId=id_, LaunchTemplateData=self._data(new))
+
+    def _data(self, inputs: Properties) -> Properties:
+        names = {"imageId": "ImageId", "instanceType": "InstanceType", "userData": "UserData", "keyName": "KeyName",
+                 "vpcSecurityGroupIds": "SecurityGroupIds"}  # fmt: skip
+        data = pick(inputs, names)
+        if inputs.get("iamInstanceProfile"):
+            data["IamInstanceProfile"] = capital(inputs["iamInstanceProfile"])
+        if inputs.get("metadataOptions"):
+            data["MetadataOptions"] = capital(inputs["metadataOptions"])
+        if inputs.get("blockDeviceMappings"):
+            data["BlockDeviceMappings"] = [self._device(each) for each in inputs["blockDeviceMappings"]]
+        if inputs.get("tagSpecifications"):
+            data["TagSpecifications"] = [
+                {"ResourceType": each["resourceType"], "Tags": tag_list(each.get("tags"))}
+                for each in inputs["tagSpecifications"]
+            ]
+        return data
+
+    def _device(self, mapping: Properties) -> Properties:
+        """Pulumi's provider has these two switches as texts."""
+        made: Properties = capital(mapping)
+        for switch in ("Encrypted", "DeleteOnTermination"):
+            if isinstance(made.get("Ebs", {}).get(switch), str):
+                made["Ebs"][switch] = made["Ebs"][switch] == "true"
+        return made
+
+    def find(self, ec2: Any, id_: str) -> Any:
+        return ec2.describe_launch_templates(LaunchTemplateIds=[id_])["LaunchTemplates"][0]
+
+    def known(self, place: Place, found: Any) -> Properties:
+        id_ = found["LaunchTemplateId"]
+        return {
+            "arn": f"arn:aws:ec2:{place.region}::launch-template/{id_}",
+            "name": found["LaunchTemplateName"],
+            "latestVersion": found["LatestVersionNumber"],
+            "defaultVersion": found["DefaultVersionNumber"],
+        }
+
+    def remove(self, ec2: Any, id_: str, outputs: Properties) -> Any:
+        return ec2.delete_launch_template(LaunchTemplateId=id_)
+
+
+class Group(ResourceType):
+    """aws.autoscaling.Group."""
+
+    type = "aws:autoscaling/group:Group"
+    replace_on = frozenset({"name"})
+    name_key = "name"
+
+    def create(self, place: Place, inputs: Properties) -> tuple[str, Properties]:
+        scaling = client("autoscaling", place.region)
+        tags = [
+            {**each, "ResourceId": inputs["name"], "ResourceType": "auto-scaling-group"} for each in self._tags(inputs)
+        ]
+        request = self._request(inputs)
+        if inputs.get("targetGroupArns"):
+            request["TargetGroupARNs"] = inputs["targetGroupArns"]
+        scaling.create_auto_scaling_group(AutoScalingGroupName=inputs["name"], Tags=tags, **request)
+        return inputs["name"], self.read(place, inputs["name"], inputs) or inputs
+
+    def _tags(self, inputs: Properties) -> list[Properties]:
+        return [
+            {"Key": each["key"], "Value": each["value"], "PropagateAtLaunch": each["propagateAtLaunch"]}
+            for each in inputs.get("tags") or []
+        ]
+
+    def _request(self, inputs: Properties) -> Properties:
+        names = {"minSize": "MinSize", "maxSize": "MaxSize", "desiredCapacity": "DesiredCapacity",
+                 "healthCheckType": "HealthCheckType", "healthCheckGracePeriod": "HealthCheckGracePeriod"}  # fmt: skip
+        request = pick(inputs, names)
+        if inputs.get("vpcZoneIdentifiers"):
+            request["VPCZoneIdentifier"] = ",".join(inputs["vpcZoneIdentifiers"])
+        if inputs.get("launchTemplate"):
+            request["LaunchTemplate"] = _template(inputs["launchTemplate"], "id", "name")
+        if inputs.get("mixedInstancesPolicy"):
+            request["MixedInstancesPolicy"] = self._mixed(inputs["mixedInstancesPolicy"])
+        return request
+
+    def _mixed(self, policy: Properties) -> Properties:
+        asked = policy["launchTemplate"]
+        specification = asked["launchTemplateSpecification"]
+        template = {
+            "LaunchTemplateSpecification": _template(specification, "launchTemplateId", "launchTemplateName"),
+            "Overrides": [capital(each) for each in asked.get("overrides") or []],
+        }
+        made: Properties = {"LaunchTemplate": template}
+        if policy.get("instancesDistribution"):
+            made["InstancesDistribution"] = capital(policy["instancesDistribution"])
+        return made
+
+    def read(self, place: Place, id_: str, inputs: Properties) -> Properties | None:
+        scaling = client("autoscaling", place.region)
+        found = scaling.describe_auto_scaling_groups(AutoScalingGroupNames=[id_])["AutoScalingGroups"]
+        if not found:
+            return None
+        return {
+            **inputs,
+            "id": id_,
+            "name": id_,
+            "arn": found[0]["AutoScalingGroupARN"],
+            "region": place.region,
+            "desiredCapacity": found[0]["DesiredCapacity"],
+            "minSize": found[0]["MinSize"],
+            "maxSize": found[0]["MaxSize"],
+        }
+
+    def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
+        scaling = client("autoscaling", place.region)
+        scaling.update_auto_scaling_group(AutoScalingGroupName=id_, **self._request(new))
+        before, after = set(old.get("targetGroupArns") or []), set(new.get("targetGroupArns") or [])
+        if after - before:
+            scaling.attach_load_balancer_target_groups(AutoScalingGroupName=id_, TargetGroupARNs=sorted(after - before))
+        if before - after:
+            scaling.detach_load_balancer_target_groups(AutoScalingGroupName=id_, TargetGroupARNs=sorted(before - after))
+        return self.read(place, id_, new) or new
+
+    def delete(self, place: Place, id_: str, outputs: Properties) -> None:
+        scaling = client("autoscaling", place.region)
+        if self.read(place, id_, {}) is not None:
+            scaling.delete_auto_scaling_group(AutoScalingGroupName=id_, ForceDelete=True)
+            until(f"group {id_} is gone", lambda: self.read(place, id_, {}) is None, WAIT_SECONDS)
+
+
+def _template(specification: Properties, id_key: str, name_key: str) -> Properties:
+    names = {id_key: "LaunchTemplateId", name_key: "LaunchTemplateName", "version": "Version"}
+    found = pick(specification, names)
+    if "LaunchTemplateId" in found:
+        found.pop("LaunchTemplateName", None)
+    return found

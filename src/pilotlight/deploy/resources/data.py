@@ -1,0 +1,271 @@
+"""Databases: RDS clusters, their instances, global clusters, subnet groups; DynamoDB tables."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pilotlight.cloud.session import client
+from pilotlight.deploy.provider import Place, Properties, ResourceType
+from pilotlight.deploy.resources.shape import absent, pick, tag_list, with_tags
+from pilotlight.deploy.resources.waiting import until
+
+WAIT_SECONDS = 1800.0
+"""A real Aurora cluster or secondary can take half an hour."""
+
+
+class SubnetGroup(ResourceType):
+    """aws.rds.SubnetGroup."""
+
+    type = "aws:rds/subnetGroup:SubnetGroup"
+    replace_on = frozenset({"name"})
+    name_key = "name"
+
+    def create(self, place: Place, inputs: Properties) -> tuple[str, Properties]:
+        client("rds", place.region).create_db_subnet_group(
+            DBSubnetGroupName=inputs["name"],
+            DBSubnetGroupDescription=inputs.get("description") or "Managed by Pulumi",
+            SubnetIds=inputs["subnetIds"],
+            Tags=tag_list(inputs.get("tags")),
+        )
+        return inputs["name"], self.read(place, inputs["name"], inputs) or inputs
+
+    def read(self, place: Place, id_: str, inputs: Properties) -> Properties | None:
+        rds = client("rds", place.region)
+        found = absent(lambda: rds.describe_db_subnet_groups(DBSubnetGroupName=id_)["DBSubnetGroups"])
+        if not found:
+            return None
+        return {**inputs, **with_tags(inputs), "id": id_, "name": id_, "arn": found[0].get("DBSubnetGroupArn")}
+
+    def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
+        client("rds", place.region).modify_db_subnet_group(DBSubnetGroupName=id_, SubnetIds=new["subnetIds"])
+        return self.read(place, id_, new) or new
+
+    def delete(self, place: Place, id_: str, outputs: Properties) -> None:
+        absent(lambda: client("rds", place.region).delete_db_subnet_group(DBSubnetGroupName=id_))
+
+
+class Cluster(ResourceType):
+    """aws.rds.Cluster; waits until it is available."""
+
+    type = "aws:rds/cluster:Cluster"
+    replace_on = frozenset({
+        "clusterIdentifier", "databaseName", "masterUsername", "storageEncrypted", "kmsKeyId", "engine",
+        "snapshotIdentifier", "globalClusterIdentifier", "sourceRegion",
+    })  # fmt: skip
+    secret_outputs = frozenset({"masterPassword"})
+    names = {
+        "clusterIdentifier": "DBClusterIdentifier", "engine": "Engine", "engineVersion": "EngineVersion",
+        "databaseName": "DatabaseName", "masterUsername": "MasterUsername", "masterPassword": "MasterUserPassword",
+        "dbSubnetGroupName": "DBSubnetGroupName", "vpcSecurityGroupIds": "VpcSecurityGroupIds",
+        "storageEncrypted": "StorageEncrypted", "kmsKeyId": "KmsKeyId", "port": "Port",
+        "backupRetentionPeriod": "BackupRetentionPeriod", "deletionProtection": "DeletionProtection",
+        "globalClusterIdentifier": "GlobalClusterIdentifier", "copyTagsToSnapshot": "CopyTagsToSnapshot",
+        "enabledCloudwatchLogsExports": "EnableCloudwatchLogsExports",
+    }  # fmt: skip
+    changeable = {
+        "engineVersion": "EngineVersion", "masterPassword": "MasterUserPassword", "port": "Port",
+        "vpcSecurityGroupIds": "VpcSecurityGroupIds", "backupRetentionPeriod": "BackupRetentionPeriod",
+        "deletionProtection": "DeletionProtection", "copyTagsToSnapshot": "CopyTagsToSnapshot",
+    }  # fmt: skip
+
+    def create(self, place: Place, inputs: Properties) -> tuple[str, Properties]:
+        rds, name = client("rds", place.region), inputs["clusterIdentifier"]
+        rds.create_db_cluster(**pick(inputs, self.names), Tags=tag_list(inputs.get("tags")))
+        until(f"cluster {name} is available", lambda: self._find(place, name)["Status"] == "available", WAIT_SECONDS)
+        return name, self._outputs(place, inputs, self._find(place, name))
+
+    def _find(self, place: Place, name: str) -> Properties:
+        found = client("rds", place.region).describe_db_clusters(DBClusterIdentifier=name)["DBClusters"]
+        return dict(found[0])
+
+    def read(self, place: Place, id_: str, inputs: Properties) -> Properties | None:
+        found = absent(lambda: self._find(place, id_))
+        return None if found is None else self._outputs(place, inputs, found)
+
+    def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
+        changed = {key: name for key, name in self.changeable.items() if old.get(key) != new.get(key)}
+        request = pick(new, changed)
+        if request:
+            client("rds", place.region).modify_db_cluster(DBClusterIdentifier=id_, ApplyImmediately=True, **request)
+        return self._outputs(place, new, self._find(place, id_))
+
+    def delete(self, place: Place, id_: str, outputs: Properties) -> None:
+        rds = client("rds", place.region)
+        request: Properties = {"SkipFinalSnapshot": bool(outputs.get("skipFinalSnapshot"))}
+        if not request["SkipFinalSnapshot"]:
+            request["FinalDBSnapshotIdentifier"] = outputs.get("finalSnapshotIdentifier") or f"{id_}-final"
+        if absent(lambda: rds.delete_db_cluster(DBClusterIdentifier=id_, **request)) is not None:
+            until(f"cluster {id_} is gone", lambda: absent(lambda: self._find(place, id_)) is None, WAIT_SECONDS)
+
+    def _outputs(self, place: Place, inputs: Properties, found: Properties) -> Properties:
+        return {
+            **inputs,
+            **with_tags(inputs),
+            "id": found["DBClusterIdentifier"],
+            "arn": found["DBClusterArn"],
+            "endpoint": found.get("Endpoint"),
+            "readerEndpoint": found.get("ReaderEndpoint"),
+            "port": found.get("Port"),
+            "engineVersionActual": found.get("EngineVersion"),
+            "databaseName": inputs.get("databaseName") or found.get("DatabaseName"),
+            "clusterResourceId": found.get("DbClusterResourceId"),
+            "hostedZoneId": found.get("HostedZoneId"),
+            "region": place.region,
+        }
+
+
+class ClusterInstance(ResourceType):
+    """aws.rds.ClusterInstance; waits until it is available."""
+
+    type = "aws:rds/clusterInstance:ClusterInstance"
+    replace_on = frozenset({"identifier", "clusterIdentifier", "engine", "availabilityZone", "dbSubnetGroupName"})
+    name_key = "identifier"
+
+    def create(self, place: Place, inputs: Properties) -> tuple[str, Properties]:
+        names = {"identifier": "DBInstanceIdentifier", "clusterIdentifier": "DBClusterIdentifier", "engine": "Engine",
+                 "instanceClass": "DBInstanceClass", "engineVersion": "EngineVersion",
+                 "dbSubnetGroupName": "DBSubnetGroupName", "publiclyAccessible": "PubliclyAccessible",
+                 "performanceInsightsEnabled": "EnablePerformanceInsights",
+                 "performanceInsightsKmsKeyId": "PerformanceInsightsKMSKeyId",
+                 "autoMinorVersionUpgrade": "AutoMinorVersionUpgrade"}  # fmt: skip
+        name = inputs["identifier"]
+        client("rds", place.region).create_db_instance(**pick(inputs, names), Tags=tag_list(inputs.get("tags")))
+        until(
+            f"database instance {name} is available",
+            lambda: self._find(place, name)["DBInstanceStatus"] == "available",
+            WAIT_SECONDS,
+        )
+        return name, self.read(place, name, inputs) or inputs
+
+    def _find(self, place: Place, name: str) -> Properties:
+        return dict(client("rds", place.region).describe_db_instances(DBInstanceIdentifier=name)["DBInstances"][0])
+
+    def read(self, place: Place, id_: str, inputs: Properties) -> Properties | None:
+        found = absent(lambda: self._find(place, id_))
+        if found is None:
+            return None
+        endpoint = found.get("Endpoint") or {}
+        known = {"id": id_, "identifier": id_, "arn": found["DBInstanceArn"], "endpoint": endpoint.get("Address"),
+                 "port": endpoint.get("Port"), "region": place.region}  # fmt: skip
+        return {**inputs, **with_tags(inputs), **known}
+
+    def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
+        if old.get("instanceClass") != new.get("instanceClass"):
+            client("rds", place.region).modify_db_instance(
+                DBInstanceIdentifier=id_, DBInstanceClass=new["instanceClass"], ApplyImmediately=True
+            )
+        return self.read(place, id_, new) or new
+
+    def delete(self, place: Place, id_: str, outputs: Properties) -> None:
+        rds = client("rds", place.region)
+        deleted = absent(lambda: rds.delete_db_instance(DBInstanceIdentifier=id_, SkipFinalSnapshot=True))
+        if deleted is not None:
+            until(f"instance {id_} is gone", lambda: absent(lambda: self._find(place, id_)) is None, WAIT_SECONDS)
+
+
+class GlobalCluster(ResourceType):
+    """aws.rds.GlobalCluster."""
+
+    type = "aws:rds/globalCluster:GlobalCluster"
+    replace_on = frozenset({"globalClusterIdentifier", "sourceDbClusterIdentifier", "storageEncrypted", "databaseName"})
+
+    def create(self, place: Place, inputs: Properties) -> tuple[str, Properties]:
+        names = {"globalClusterIdentifier": "GlobalClusterIdentifier", "sourceDbClusterIdentifier":
+                 "SourceDBClusterIdentifier", "engine": "Engine", "engineVersion": "EngineVersion",
+                 "deletionProtection": "DeletionProtection", "storageEncrypted": "StorageEncrypted"}  # fmt: skip
+        name = inputs["globalClusterIdentifier"]
+        client("rds", place.region).create_global_cluster(**pick(inputs, names))
+        return name, self.read(place, name, inputs) or inputs
+
+    def _find(self, place: Place, name: str) -> Any:
+        rds = client("rds", place.region)
+        return rds.describe_global_clusters(GlobalClusterIdentifier=name)["GlobalClusters"][0]
+
+    def read(self, place: Place, id_: str, inputs: Properties) -> Properties | None:
+        found = absent(lambda: self._find(place, id_))
+        if found is None:
+            return None
+        members = [
+            {"dbClusterArn": each["DBClusterArn"], "isWriter": each["IsWriter"]}
+            for each in found.get("GlobalClusterMembers") or []
+        ]
+        known = {"id": id_, "arn": found["GlobalClusterArn"], "globalClusterMembers": members, "region": place.region}
+        return {**inputs, **known}
+
+    def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
+        if old.get("deletionProtection") != new.get("deletionProtection"):
+            client("rds", place.region).modify_global_cluster(
+                GlobalClusterIdentifier=id_, DeletionProtection=bool(new.get("deletionProtection"))
+            )
+        return self.read(place, id_, new) or new
+
+    def delete(self, place: Place, id_: str, outputs: Properties) -> None:
+        rds = client("rds", place.region)
+        for member in absent(lambda: self._find(place, id_).get("GlobalClusterMembers")) or []:
+            arn = member["DBClusterArn"]
+            absent(
+                lambda arn=arn: rds.remove_from_global_cluster(  # type: ignore[misc]
+                    GlobalClusterIdentifier=id_, DbClusterIdentifier=arn
+                )
+            )
+        absent(lambda: rds.delete_global_cluster(GlobalClusterIdentifier=id_))
+
+
+class Table(ResourceType):
+    """aws.dynamodb.Table."""
+
+    type = "aws:dynamodb/table:Table"
+    replace_on = frozenset({"name", "hashKey", "rangeKey"})
+    name_key = "name"
+
+    def create(self, place: Place, inputs: Properties) -> tuple[str, Properties]:
+        dynamo, name = client("dynamodb", place.region), inputs["name"]
+        schema = [{"AttributeName": inputs["hashKey"], "KeyType": "HASH"}]
+        if inputs.get("rangeKey"):
+            schema.append({"AttributeName": inputs["rangeKey"], "KeyType": "RANGE"})
+        request: Properties = {
+            "TableName": name,
+            "KeySchema": schema,
+            "AttributeDefinitions": [
+                {"AttributeName": each["name"], "AttributeType": each["type"]} for each in inputs["attributes"]
+            ],
+            "BillingMode": inputs.get("billingMode") or "PROVISIONED",
+            "Tags": tag_list(inputs.get("tags")),
+        }
+        if inputs.get("serverSideEncryption", {}).get("enabled"):
+            request["SSESpecification"] = {"Enabled": True, "SSEType": "KMS"}
+            if inputs["serverSideEncryption"].get("kmsKeyArn"):
+                request["SSESpecification"]["KMSMasterKeyId"] = inputs["serverSideEncryption"]["kmsKeyArn"]
+        if inputs.get("deletionProtectionEnabled"):
+            request["DeletionProtectionEnabled"] = True
+        dynamo.create_table(**request)
+        until(f"table {name} is active", lambda: self._status(dynamo, name) == "ACTIVE", WAIT_SECONDS)
+        self._point_in_time(dynamo, name, {}, inputs)
+        return name, self.read(place, name, inputs) or inputs
+
+    def _status(self, dynamo: Any, name: str) -> str:
+        return str(dynamo.describe_table(TableName=name)["Table"]["TableStatus"])
+
+    def _point_in_time(self, dynamo: Any, name: str, old: Properties, new: Properties) -> None:
+        wanted = bool((new.get("pointInTimeRecovery") or {}).get("enabled"))
+        if wanted != bool((old.get("pointInTimeRecovery") or {}).get("enabled")):
+            dynamo.update_continuous_backups(
+                TableName=name, PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": wanted}
+            )
+
+    def read(self, place: Place, id_: str, inputs: Properties) -> Properties | None:
+        found = absent(lambda: client("dynamodb", place.region).describe_table(TableName=id_)["Table"])
+        if found is None:
+            return None
+        return {**inputs, **with_tags(inputs), "id": id_, "name": id_, "arn": found["TableArn"], "region": place.region}
+
+    def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
+        dynamo = client("dynamodb", place.region)
+        wanted = bool(new.get("deletionProtectionEnabled"))
+        if wanted != bool(old.get("deletionProtectionEnabled")):
+            dynamo.update_table(TableName=id_, DeletionProtectionEnabled=wanted)
+        self._point_in_time(dynamo, id_, old, new)
+        return self.read(place, id_, new) or new
+
+    def delete(self, place: Place, id_: str, outputs: Properties) -> None:
+        absent(lambda: client("dynamodb", place.region).delete_table(TableName=id_))

@@ -1,0 +1,297 @@
+"""Load balancers and Route 53: how clients get in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pilotlight.cloud.session import client
+from pilotlight.deploy.provider import Place, Properties, ResourceType
+from pilotlight.deploy.resources.shape import absent, pick, tag_list, with_tags
+from pilotlight.deploy.resources.waiting import until
+
+WAIT_SECONDS = 600.0
+ZONE_PREFIX = "/hostedzone/"
+
+
+class LoadBalancer(ResourceType):
+    """aws.lb.LoadBalancer."""
+
+    type = "aws:lb/loadBalancer:LoadBalancer"
+    replace_on = frozenset({"name", "internal", "loadBalancerType"})
+    name_key = "name"
+
+    def create(self, place: Place, inputs: Properties) -> tuple[str, Properties]:
+        lb = client("elbv2", place.region)
+        request = pick(inputs, {"name": "Name", "subnets": "Subnets", "securityGroups": "SecurityGroups"})
+        if inputs.get("tags"):
+            request["Tags"] = tag_list(inputs["tags"])
+        made = lb.create_load_balancer(
+            Type=inputs.get("loadBalancerType") or "application",
+            Scheme="internal" if inputs.get("internal") else "internet-facing",
+            **request,
+        )["LoadBalancers"][0]
+        arn = made["LoadBalancerArn"]
+        until(f"{arn} is active", lambda: self._find(place, arn)["State"]["Code"] == "active", WAIT_SECONDS)
+        self._attributes(lb, arn, {}, inputs)
+        return arn, self.read(place, arn, inputs) or inputs
+
+    def _attributes(self, lb: Any, arn: str, old: Properties, new: Properties) -> None:
+        names = {"enableDeletionProtection": "deletion_protection.enabled",
+                 "dropInvalidHeaderFields": "routing.http.drop_invalid_header_fields.enabled"}  # fmt: skip
+        changed = [
+            {"Key": name, "Value": str(bool(new[key])).lower()}
+            for key, name in names.items()
+            if new.get(key) is not None and new.get(key) != old.get(key)
+        ]
+        if changed:
+            lb.modify_load_balancer_attributes(LoadBalancerArn=arn, Attributes=changed)
+
+    def _find(self, place: Place, arn: str) -> Any:
+        return client("elbv2", place.region).describe_load_balancers(LoadBalancerArns=[arn])["LoadBalancers"][0]
+
+    def read(self, place: Place, id_: str, inputs: Properties) -> Properties | None:
+        found = absent(lambda: self._find(place, id_))
+        if found is None:
+            return None
+        return {
+            **inputs,
+            **with_tags(inputs),
+            "id": id_,
+            "arn": id_,
+            "arnSuffix": id_.split(":loadbalancer/", 1)[-1],
+            "name": found["LoadBalancerName"],
+            "dnsName": found["DNSName"],
+            "zoneId": found["CanonicalHostedZoneId"],
+            "vpcId": found["VpcId"],
+            "region": place.region,
+        }
+
+    def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
+        lb = client("elbv2", place.region)
+        if old.get("securityGroups") != new.get("securityGroups"):
+            lb.set_security_groups(LoadBalancerArn=id_, SecurityGroups=new.get("securityGroups") or [])
+        if old.get("subnets") != new.get("subnets"):
+            lb.set_subnets(LoadBalancerArn=id_, Subnets=new["subnets"])
+        self._attributes(lb, id_, old, new)
+        return self.read(place, id_, new) or new
+
+    def delete(self, place: Place, id_: str, outputs: Properties) -> None:
+        absent(lambda: client("elbv2", place.region).delete_load_balancer(LoadBalancerArn=id_))
+
+
+HEALTH = {
+    "path": "HealthCheckPath", "protocol": "HealthCheckProtocol", "port": "HealthCheckPort",
+    "interval": "HealthCheckIntervalSeconds", "timeout": "HealthCheckTimeoutSeconds",
+    "healthyThreshold": "HealthyThresholdCount", "unhealthyThreshold": "UnhealthyThresholdCount",
+}  # fmt: skip
+
+
+class TargetGroup(ResourceType):
+    """aws.lb.TargetGroup."""
+
+    type = "aws:lb/targetGroup:TargetGroup"
+    replace_on = frozenset({"name", "port", "protocol", "targetType", "vpcId"})
+    name_key = "name"
+
+    def create(self, place: Place, inputs: Properties) -> tuple[str, Properties]:
+        lb = client("elbv2", place.region)
+        names = {"name": "Name", "port": "Port", "protocol": "Protocol", "targetType": "TargetType", "vpcId": "VpcId"}
+        request = pick(inputs, names) | self._health(inputs)
+        if inputs.get("tags"):
+            request["Tags"] = tag_list(inputs["tags"])
+        arn = lb.create_target_group(**request)["TargetGroups"][0]["TargetGroupArn"]
+        self._delay(lb, arn, {}, inputs)
+        return arn, self.read(place, arn, inputs) or inputs
+
+    def _health(self, inputs: Properties) -> Properties:
+        check = inputs.get("healthCheck") or {}
+        found = pick(check, HEALTH)
+        if "HealthCheckPort" in found:
+            found["HealthCheckPort"] = str(found["HealthCheckPort"])
+        if check.get("matcher"):
+            found["Matcher"] = {"HttpCode": str(check["matcher"])}
+        return found
+
+    def _delay(self, lb: Any, arn: str, old: Properties, new: Properties) -> None:
+        if new.get("deregistrationDelay") is not None and new["deregistrationDelay"] != old.get("deregistrationDelay"):
+            value = {"Key": "deregistration_delay.timeout_seconds", "Value": str(new["deregistrationDelay"])}
+            lb.modify_target_group_attributes(TargetGroupArn=arn, Attributes=[value])
+
+    def read(self, place: Place, id_: str, inputs: Properties) -> Properties | None:
+        lb = client("elbv2", place.region)
+        found = absent(lambda: lb.describe_target_groups(TargetGroupArns=[id_])["TargetGroups"][0])
+        if found is None:
+            return None
+        known = {"id": id_, "arn": id_, "name": found["TargetGroupName"], "arnSuffix": id_.rsplit(":", 1)[-1]}
+        return {**inputs, **with_tags(inputs), **known, "region": place.region}
+
+    def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
+        lb = client("elbv2", place.region)
+        if old.get("healthCheck") != new.get("healthCheck"):
+            lb.modify_target_group(TargetGroupArn=id_, **self._health(new))
+        self._delay(lb, id_, old, new)
+        return self.read(place, id_, new) or new
+
+    def delete(self, place: Place, id_: str, outputs: Properties) -> None:
+        absent(lambda: client("elbv2", place.region).delete_target_group(TargetGroupArn=id_))
+
+
+class Listener(ResourceType):
+    """aws.lb.Listener that forwards."""
+
+    type = "aws:lb/listener:Listener"
+    replace_on = frozenset({"loadBalancerArn"})
+
+    def create(self, place: Place, inputs: Properties) -> tuple[str, Properties]:
+        made = client("elbv2", place.region).create_listener(
+            LoadBalancerArn=inputs["loadBalancerArn"], **self._request(inputs)
+        )["Listeners"][0]["ListenerArn"]
+        return made, self.read(place, made, inputs) or inputs
+
+    def _request(self, inputs: Properties) -> Properties:
+        actions = [
+            pick(each, {"type": "Type", "targetGroupArn": "TargetGroupArn"}) for each in inputs["defaultActions"]
+        ]
+        return pick(inputs, {"port": "Port", "protocol": "Protocol"}) | {"DefaultActions": actions}
+
+    def read(self, place: Place, id_: str, inputs: Properties) -> Properties | None:
+        found = absent(lambda: client("elbv2", place.region).describe_listeners(ListenerArns=[id_])["Listeners"])
+        return {**inputs, **with_tags(inputs), "id": id_, "arn": id_} if found else None
+
+    def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
+        client("elbv2", place.region).modify_listener(ListenerArn=id_, **self._request(new))
+        return self.read(place, id_, new) or new
+
+    def delete(self, place: Place, id_: str, outputs: Properties) -> None:
+        absent(lambda: client("elbv2", place.region).delete_listener(ListenerArn=id_))
+
+
+class Zone(ResourceType):
+    """aws.route53.Zone."""
+
+    type = "aws:route53/zone:Zone"
+    replace_on = frozenset({"name"})
+    name_key = "name"
+
+    def create(self, place: Place, inputs: Properties) -> tuple[str, Properties]:
+        comment = inputs.get("comment") or "Managed by Pulumi"
+        made = client("route53", place.region).create_hosted_zone(
+            Name=inputs["name"],
+            CallerReference=f"{inputs['name']}-{place.suffix()}",
+            HostedZoneConfig={"Comment": comment},
+        )
+        id_ = made["HostedZone"]["Id"].removeprefix(ZONE_PREFIX)
+        return id_, self.read(place, id_, inputs) or inputs
+
+    def read(self, place: Place, id_: str, inputs: Properties) -> Properties | None:
+        found = absent(lambda: client("route53", place.region).get_hosted_zone(Id=id_))
+        if found is None:
+            return None
+        servers = found.get("DelegationSet", {}).get("NameServers", [])
+        known = {"id": id_, "zoneId": id_, "arn": f"arn:aws:route53:::hostedzone/{id_}", "nameServers": servers}
+        return {**inputs, **with_tags(inputs), **known}
+
+    def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
+        if old.get("comment") != new.get("comment"):
+            client("route53", place.region).update_hosted_zone_comment(Id=id_, Comment=new.get("comment") or "")
+        return self.read(place, id_, new) or new
+
+    def delete(self, place: Place, id_: str, outputs: Properties) -> None:
+        absent(lambda: client("route53", place.region).delete_hosted_zone(Id=id_))
+
+
+class HealthCheck(ResourceType):
+    """aws.route53.HealthCheck."""
+
+    type = "aws:route53/healthCheck:HealthCheck"
+    replace_on = frozenset({"type", "requestInterval", "cloudwatchAlarmName", "cloudwatchAlarmRegion"})
+    names = {
+        "type": "Type", "ipAddress": "IPAddress", "port": "Port", "resourcePath": "ResourcePath",
+        "fqdn": "FullyQualifiedDomainName", "requestInterval": "RequestInterval",
+        "failureThreshold": "FailureThreshold", "invertHealthcheck": "Inverted",
+        "insufficientDataHealthStatus": "InsufficientDataHealthStatus",
+    }  # fmt: skip
+
+    def create(self, place: Place, inputs: Properties) -> tuple[str, Properties]:
+        wanted = pick(inputs, self.names)
+        if inputs.get("cloudwatchAlarmName"):
+            wanted["AlarmIdentifier"] = {
+                "Name": inputs["cloudwatchAlarmName"],
+                "Region": inputs["cloudwatchAlarmRegion"],
+            }
+        route53 = client("route53", place.region)
+        made = route53.create_health_check(CallerReference=place.suffix() + place.suffix(), HealthCheckConfig=wanted)
+        id_ = made["HealthCheck"]["Id"]
+        if inputs.get("tags"):
+            route53.change_tags_for_resource(
+                ResourceType="healthcheck", ResourceId=id_, AddTags=tag_list(inputs["tags"])
+            )
+        return id_, self.read(place, id_, inputs) or inputs
+
+    def read(self, place: Place, id_: str, inputs: Properties) -> Properties | None:
+        found = absent(lambda: client("route53", place.region).get_health_check(HealthCheckId=id_))
+        if found is None:
+            return None
+        return {**inputs, **with_tags(inputs), "id": id_, "arn": f"arn:aws:route53:::healthcheck/{id_}"}
+
+    def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
+        changed = {key: name for key, name in self.names.items() if old.get(key) != new.get(key)}
+        if pick(new, changed):
+            client("route53", place.region).update_health_check(HealthCheckId=id_, **pick(new, changed))
+        return self.read(place, id_, new) or new
+
+    def delete(self, place: Place, id_: str, outputs: Properties) -> None:
+        absent(lambda: client("route53", place.region).delete_health_check(HealthCheckId=id_))
+
+
+class Record(ResourceType):
+    """aws.route53.Record: plain, alias, failover."""
+
+    type = "aws:route53/record:Record"
+    replace_on = frozenset({"zoneId", "name", "type", "setIdentifier"})
+
+    def create(self, place: Place, inputs: Properties) -> tuple[str, Properties]:
+        self._change(place, "UPSERT" if inputs.get("allowOverwrite") else "CREATE", inputs)
+        id_ = "_".join(filter(None, (inputs["zoneId"], inputs["name"], inputs["type"], inputs.get("setIdentifier"))))
+        return id_, {**inputs, "id": id_, "fqdn": inputs["name"]}
+
+    def _change(self, place: Place, action: str, inputs: Properties) -> None:
+        record: Properties = {"Name": inputs["name"], "Type": inputs["type"]}
+        if inputs.get("records"):
+            record |= {"TTL": inputs.get("ttl", 60), "ResourceRecords": [{"Value": each} for each in inputs["records"]]}
+        if inputs.get("aliases"):
+            alias = inputs["aliases"][0]
+            record["AliasTarget"] = {
+                "DNSName": alias["name"],
+                "HostedZoneId": alias["zoneId"],
+                "EvaluateTargetHealth": bool(alias["evaluateTargetHealth"]),
+            }
+        if inputs.get("failoverRoutingPolicies"):
+            record["Failover"] = inputs["failoverRoutingPolicies"][0]["type"]
+        record |= pick(inputs, {"setIdentifier": "SetIdentifier", "healthCheckId": "HealthCheckId"})
+        client("route53", place.region).change_resource_record_sets(
+            HostedZoneId=inputs["zoneId"],
+            ChangeBatch={"Changes": [{"Action": action, "ResourceRecordSet": record}]},
+        )
+
+    def read(self, place: Place, id_: str, inputs: Properties) -> Properties | None:
+        route53 = client("route53", place.region)
+        pages = absent(
+            lambda: list(route53.get_paginator("list_resource_record_sets").paginate(HostedZoneId=inputs["zoneId"]))
+        )
+        wanted = (inputs["name"].rstrip(".") + ".", inputs["type"], inputs.get("setIdentifier"))
+        found = [
+            each
+            for page in pages or []
+            for each in page["ResourceRecordSets"]
+            if (each["Name"], each["Type"], each.get("SetIdentifier")) == wanted
+        ]
+        return {**inputs, "id": id_, "fqdn": inputs["name"]} if found else None
+
+    def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
+        self._change(place, "UPSERT", new)
+        return {**new, "id": id_, "fqdn": new["name"]}
+
+    def delete(self, place: Place, id_: str, outputs: Properties) -> None:
+        if self.read(place, id_, outputs) is not None:
+            self._change(place, "DELETE", outputs)

@@ -1,0 +1,301 @@
+"""Lambda, CloudWatch alarms and log groups, SNS, EventBridge Scheduler: what reacts."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from typing import Any
+
+from pilotlight.cloud.session import client
+from pilotlight.deploy.provider import Place, Properties, ResourceType
+from pilotlight.deploy.resources.shape import absent, capital, pick, removed, tag_list, with_tags
+from pilotlight.deploy.resources.waiting import until
+from pilotlight.deploy.values import archive_bytes
+
+WAIT_SECONDS = 120.0
+
+
+class Function(ResourceType):
+    """aws.lambda_.Function, from an archive."""
+
+    type = "aws:lambda/function:Function"
+    replace_on = frozenset({"name", "packageType"})
+    name_key = "name"
+    settings = {
+        "role": "Role", "handler": "Handler", "runtime": "Runtime", "timeout": "Timeout", "memorySize": "MemorySize",
+        "description": "Description", "kmsKeyArn": "KMSKeyArn",
+    }  # fmt: skip
+
+    def create(self, place: Place, inputs: Properties) -> tuple[str, Properties]:
+        function, name = client("lambda", place.region), inputs["name"]
+        function.create_function(
+            FunctionName=name,
+            Code={"ZipFile": archive_bytes(inputs["code"])},
+            Tags=inputs.get("tags") or {},
+            **self._settings(inputs),
+            **({"Architectures": inputs["architectures"]} if inputs.get("architectures") else {}),
+        )
+        self._wait(place, name)
+        return name, self._outputs(place, inputs)
+
+    def _settings(self, inputs: Properties) -> Properties:
+        found = pick(inputs, self.settings)
+        for key, name in (("environment", "Environment"), ("tracingConfig", "TracingConfig"),
+                          ("loggingConfig", "LoggingConfig")):  # fmt: skip
+            if inputs.get(key):
+                found[name] = {"Variables": inputs[key]["variables"]} if key == "environment" else capital(inputs[key])
+        return found
+
+    def _wait(self, place: Place, name: str) -> None:
+        function = client("lambda", place.region)
+
+        def ready() -> bool:
+            found = function.get_function_configuration(FunctionName=name)
+            active = found.get("State", "Active") == "Active"
+            return bool(active and found.get("LastUpdateStatus", "Successful") == "Successful")
+
+        until(f"function {name} is active", ready, WAIT_SECONDS)
+
+    def read(self, place: Place, id_: str, inputs: Properties) -> Properties | None:
+        found = absent(lambda: client("lambda", place.region).get_function_configuration(FunctionName=id_))
+        return None if found is None else self._outputs(place, {"name": id_} | inputs)
+
+    def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
+        function = client("lambda", place.region)
+        if old.get("code") != new.get("code"):
+            function.update_function_code(FunctionName=id_, ZipFile=archive_bytes(new["code"]))
+            self._wait(place, id_)
+        if self._settings(old) != self._settings(new):
+            function.update_function_configuration(FunctionName=id_, **self._settings(new))
+            self._wait(place, id_)
+        return self._outputs(place, new)
+
+    def delete(self, place: Place, id_: str, outputs: Properties) -> None:
+        absent(lambda: client("lambda", place.region).delete_function(FunctionName=id_))
+
+    def _outputs(self, place: Place, inputs: Properties) -> Properties:
+        found = client("lambda", place.region).get_function_configuration(FunctionName=inputs["name"])
+        arn = found["FunctionArn"]
+        digest = base64.b64encode(hashlib.sha256(archive_bytes(inputs["code"])).digest()).decode()
+        invoke = f"arn:aws:apigateway:{place.region}:lambda:path/2015-03-31/functions/{arn}/invocations"
+        known = {"id": inputs["name"], "arn": arn, "invokeArn": invoke, "sourceCodeHash": digest}
+        return {**inputs, **with_tags(inputs), **known, "region": place.region}
+
+
+class Permission(ResourceType):
+    """aws.lambda_.Permission."""
+
+    type = "aws:lambda/permission:Permission"
+    replace_on = frozenset({"action", "function", "principal", "sourceArn", "sourceAccount", "statementId"})
+    name_key = "statementId"
+
+    def create(self, place: Place, inputs: Properties) -> tuple[str, Properties]:
+        names = {"action": "Action", "function": "FunctionName", "principal": "Principal", "sourceArn": "SourceArn",
+                 "sourceAccount": "SourceAccount", "statementId": "StatementId"}  # fmt: skip
+        client("lambda", place.region).add_permission(**pick(inputs, names))
+        return inputs["statementId"], {**inputs, "id": inputs["statementId"]}
+
+    def read(self, place: Place, id_: str, inputs: Properties) -> Properties | None:
+        function = client("lambda", place.region)
+        found = absent(lambda: function.get_policy(FunctionName=inputs["function"])["Policy"])
+        return {**inputs, "id": id_} if found and f'"{id_}"' in found else None
+
+    def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
+        return {**new, "id": id_}
+
+    def delete(self, place: Place, id_: str, outputs: Properties) -> None:
+        function = client("lambda", place.region)
+        absent(lambda: function.remove_permission(FunctionName=outputs["function"], StatementId=id_))
+
+
+class LogGroup(ResourceType):
+    """aws.cloudwatch.LogGroup."""
+
+    type = "aws:cloudwatch/logGroup:LogGroup"
+    replace_on = frozenset({"name"})
+    name_key = "name"
+
+    def create(self, place: Place, inputs: Properties) -> tuple[str, Properties]:
+        logs, name = client("logs", place.region), inputs["name"]
+        request = {"tags": inputs["tags"]} if inputs.get("tags") else {}
+        if inputs.get("kmsKeyId"):
+            request["kmsKeyId"] = inputs["kmsKeyId"]
+        logs.create_log_group(logGroupName=name, **request)
+        return name, self.update(place, name, {}, inputs)
+
+    def read(self, place: Place, id_: str, inputs: Properties) -> Properties | None:
+        pages = client("logs", place.region).describe_log_groups(logGroupNamePrefix=id_)["logGroups"]
+        found = next((each for each in pages if each["logGroupName"] == id_), None)
+        if found is None:
+            return None
+        arn = found["arn"].removesuffix(":*")
+        return {**inputs, **with_tags(inputs), "id": id_, "name": id_, "arn": arn, "region": place.region}
+
+    def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
+        if new.get("retentionInDays"):
+            days = int(new["retentionInDays"])
+            client("logs", place.region).put_retention_policy(logGroupName=id_, retentionInDays=days)
+        return self.read(place, id_, new) or new
+
+    def delete(self, place: Place, id_: str, outputs: Properties) -> None:
+        absent(lambda: client("logs", place.region).delete_log_group(logGroupName=id_))
+
+
+class MetricAlarm(ResourceType):
+    """aws.cloudwatch.MetricAlarm; putting it again changes it."""
+
+    type = "aws:cloudwatch/metricAlarm:MetricAlarm"
+    replace_on = frozenset({"name"})
+    name_key = "name"
+
+    def create(self, place: Place, inputs: Properties) -> tuple[str, Properties]:
+        return inputs["name"], self.update(place, inputs["name"], {}, inputs)
+
+    def read(self, place: Place, id_: str, inputs: Properties) -> Properties | None:
+        found = client("cloudwatch", place.region).describe_alarms(AlarmNames=[id_])["MetricAlarms"]
+        if not found:
+            return None
+        known = {"id": id_, "name": id_, "arn": found[0]["AlarmArn"], "region": place.region}
+        return {**inputs, **with_tags(inputs), **known}
+
+    def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
+        names = {"alarmDescription": "AlarmDescription", "comparisonOperator": "ComparisonOperator",
+                 "evaluationPeriods": "EvaluationPeriods", "datapointsToAlarm": "DatapointsToAlarm",
+                 "metricName": "MetricName", "namespace": "Namespace", "period": "Period", "statistic": "Statistic",
+                 "threshold": "Threshold", "treatMissingData": "TreatMissingData", "alarmActions": "AlarmActions",
+                 "okActions": "OKActions", "insufficientDataActions": "InsufficientDataActions",
+                 "actionsEnabled": "ActionsEnabled"}  # fmt: skip
+        dimensions = [{"Name": key, "Value": value} for key, value in sorted((new.get("dimensions") or {}).items())]
+        client("cloudwatch", place.region).put_metric_alarm(
+            AlarmName=id_, Dimensions=dimensions, Tags=tag_list(new.get("tags")), **pick(new, names)
+        )
+        return self.read(place, id_, new) or new
+
+    def delete(self, place: Place, id_: str, outputs: Properties) -> None:
+        absent(lambda: client("cloudwatch", place.region).delete_alarms(AlarmNames=[id_]))
+
+
+class Topic(ResourceType):
+    """aws.sns.Topic."""
+
+    type = "aws:sns/topic:Topic"
+    replace_on = frozenset({"name", "fifoTopic"})
+    name_key = "name"
+
+    def create(self, place: Place, inputs: Properties) -> tuple[str, Properties]:
+        attributes = {"KmsMasterKeyId": inputs["kmsMasterKeyId"]} if inputs.get("kmsMasterKeyId") else {}
+        arn = client("sns", place.region).create_topic(
+            Name=inputs["name"], Attributes=attributes, Tags=tag_list(inputs.get("tags"))
+        )["TopicArn"]
+        return arn, self._outputs(place, arn, inputs)
+
+    def read(self, place: Place, id_: str, inputs: Properties) -> Properties | None:
+        found = absent(lambda: client("sns", place.region).get_topic_attributes(TopicArn=id_))
+        return None if found is None else self._outputs(place, id_, inputs)
+
+    def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
+        sns = client("sns", place.region)
+        if old.get("kmsMasterKeyId") != new.get("kmsMasterKeyId"):
+            key = new.get("kmsMasterKeyId") or ""
+            sns.set_topic_attributes(TopicArn=id_, AttributeName="KmsMasterKeyId", AttributeValue=key)
+        gone = removed(old.get("tags"), new.get("tags"))
+        if gone:
+            sns.untag_resource(ResourceArn=id_, TagKeys=gone)
+        if new.get("tags"):
+            sns.tag_resource(ResourceArn=id_, Tags=tag_list(new["tags"]))
+        return self._outputs(place, id_, new)
+
+    def delete(self, place: Place, id_: str, outputs: Properties) -> None:
+        absent(lambda: client("sns", place.region).delete_topic(TopicArn=id_))
+
+    def _outputs(self, place: Place, arn: str, inputs: Properties) -> Properties:
+        name = arn.rsplit(":", 1)[-1]
+        return {**inputs, **with_tags(inputs), "id": arn, "arn": arn, "name": name, "region": place.region}
+
+
+class TopicPolicy(ResourceType):
+    """aws.sns.TopicPolicy."""
+
+    type = "aws:sns/topicPolicy:TopicPolicy"
+    replace_on = frozenset({"arn"})
+
+    def create(self, place: Place, inputs: Properties) -> tuple[str, Properties]:
+        return inputs["arn"], self.update(place, inputs["arn"], {}, inputs)
+
+    def read(self, place: Place, id_: str, inputs: Properties) -> Properties | None:
+        found = absent(lambda: client("sns", place.region).get_topic_attributes(TopicArn=id_)["Attributes"])
+        return None if not found or not found.get("Policy") else {**inputs, "id": id_}
+
+    def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
+        client("sns", place.region).set_topic_attributes(
+            TopicArn=id_, AttributeName="Policy", AttributeValue=new["policy"]
+        )
+        return {**new, "id": id_}
+
+    def delete(self, place: Place, id_: str, outputs: Properties) -> None:
+        """A topic always has a policy; it goes with its topic."""
+
+
+class TopicSubscription(ResourceType):
+    """aws.sns.TopicSubscription."""
+
+    type = "aws:sns/topicSubscription:TopicSubscription"
+    replace_on = frozenset({"topic", "protocol", "endpoint"})
+
+    def create(self, place: Place, inputs: Properties) -> tuple[str, Properties]:
+        arn = client("sns", place.region).subscribe(
+            TopicArn=inputs["topic"],
+            Protocol=inputs["protocol"],
+            Endpoint=inputs["endpoint"],
+            ReturnSubscriptionArn=True,
+        )["SubscriptionArn"]
+        return arn, {**inputs, "id": arn, "arn": arn}
+
+    def read(self, place: Place, id_: str, inputs: Properties) -> Properties | None:
+        found = absent(lambda: client("sns", place.region).get_subscription_attributes(SubscriptionArn=id_))
+        return None if found is None else {**inputs, "id": id_, "arn": id_}
+
+    def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
+        return {**new, "id": id_, "arn": id_}
+
+    def delete(self, place: Place, id_: str, outputs: Properties) -> None:
+        absent(lambda: client("sns", place.region).unsubscribe(SubscriptionArn=id_))
+
+
+class Schedule(ResourceType):
+    """aws.scheduler.Schedule."""
+
+    type = "aws:scheduler/schedule:Schedule"
+    replace_on = frozenset({"name", "groupName"})
+    name_key = "name"
+
+    def create(self, place: Place, inputs: Properties) -> tuple[str, Properties]:
+        client("scheduler", place.region).create_schedule(**self._request(inputs))
+        id_ = f"{inputs.get('groupName') or 'default'}/{inputs['name']}"
+        return id_, self.read(place, id_, inputs) or inputs
+
+    def _request(self, inputs: Properties) -> Properties:
+        names = {"name": "Name", "scheduleExpression": "ScheduleExpression", "state": "State",
+                 "description": "Description", "groupName": "GroupName", "kmsKeyArn": "KmsKeyArn",
+                 "scheduleExpressionTimezone": "ScheduleExpressionTimezone"}  # fmt: skip
+        target: Any = capital(inputs["target"])
+        return {
+            **pick(inputs, names),
+            "FlexibleTimeWindow": capital(inputs["flexibleTimeWindow"]),
+            "Target": target,
+        }
+
+    def read(self, place: Place, id_: str, inputs: Properties) -> Properties | None:
+        group, _, name = id_.partition("/")
+        found = absent(lambda: client("scheduler", place.region).get_schedule(GroupName=group, Name=name))
+        if found is None:
+            return None
+        return {**inputs, "id": id_, "name": name, "groupName": group, "arn": found["Arn"], "region": place.region}
+
+    def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
+        client("scheduler", place.region).update_schedule(**self._request(new))
+        return self.read(place, id_, new) or new
+
+    def delete(self, place: Place, id_: str, outputs: Properties) -> None:
+        group, _, name = id_.partition("/")
+        absent(lambda: client("scheduler", place.region).delete_schedule(GroupName=group, Name=name))

@@ -1,0 +1,297 @@
+"""KMS, IAM, Secrets Manager, Systems Manager parameters: keys, roles, secrets."""
+
+from __future__ import annotations
+
+import json
+
+from pilotlight.cloud.session import client
+from pilotlight.deploy.provider import Place, Properties, ResourceType
+from pilotlight.deploy.resources.shape import absent, pick, removed, tag_list, with_tags
+
+
+class Key(ResourceType):
+    """aws.kms.Key."""
+
+    type = "aws:kms/key:Key"
+    replace_on = frozenset({"keyUsage", "customerMasterKeySpec", "multiRegion"})
+
+    def create(self, place: Place, inputs: Properties) -> tuple[str, Properties]:
+        kms = client("kms", place.region)
+        request = pick(inputs, {"description": "Description", "policy": "Policy", "keyUsage": "KeyUsage"})
+        tags = [{"TagKey": each["Key"], "TagValue": each["Value"]} for each in tag_list(inputs.get("tags"))]
+        made = kms.create_key(**request, **({"Tags": tags} if tags else {}))["KeyMetadata"]
+        if inputs.get("enableKeyRotation"):
+            kms.enable_key_rotation(KeyId=made["KeyId"])
+        return made["KeyId"], self._outputs(place, inputs, made)
+
+    def read(self, place: Place, id_: str, inputs: Properties) -> Properties | None:
+        found = absent(lambda: client("kms", place.region).describe_key(KeyId=id_)["KeyMetadata"])
+        if found is None or found["KeyState"] == "PendingDeletion":
+            return None
+        return self._outputs(place, inputs, found)
+
+    def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
+        kms = client("kms", place.region)
+        if new.get("policy") and new.get("policy") != old.get("policy"):
+            kms.put_key_policy(KeyId=id_, PolicyName="default", Policy=new["policy"])
+        if new.get("description") != old.get("description"):
+            kms.update_key_description(KeyId=id_, Description=new.get("description") or "")
+        if bool(new.get("enableKeyRotation")) != bool(old.get("enableKeyRotation")):
+            rotate = kms.enable_key_rotation if new.get("enableKeyRotation") else kms.disable_key_rotation
+            rotate(KeyId=id_)
+        gone = removed(old.get("tags"), new.get("tags"))
+        if gone:
+            kms.untag_resource(KeyId=id_, TagKeys=gone)
+        tags = [{"TagKey": each["Key"], "TagValue": each["Value"]} for each in tag_list(new.get("tags"))]
+        if tags:
+            kms.tag_resource(KeyId=id_, Tags=tags)
+        return self._outputs(place, new, kms.describe_key(KeyId=id_)["KeyMetadata"])
+
+    def delete(self, place: Place, id_: str, outputs: Properties) -> None:
+        days = int(outputs.get("deletionWindowInDays") or 30)
+        kms = client("kms", place.region)
+        found = absent(lambda: kms.describe_key(KeyId=id_)["KeyMetadata"])
+        if found is not None and found["KeyState"] != "PendingDeletion":
+            kms.schedule_key_deletion(KeyId=id_, PendingWindowInDays=days)
+
+    def _outputs(self, place: Place, inputs: Properties, found: Properties) -> Properties:
+        known = {"id": found["KeyId"], "keyId": found["KeyId"], "arn": found["Arn"], "region": place.region}
+        return {**inputs, **with_tags(inputs), **known}
+
+
+class Alias(ResourceType):
+    """aws.kms.Alias."""
+
+    type = "aws:kms/alias:Alias"
+    replace_on = frozenset({"name"})
+
+    def create(self, place: Place, inputs: Properties) -> tuple[str, Properties]:
+        client("kms", place.region).create_alias(AliasName=inputs["name"], TargetKeyId=inputs["targetKeyId"])
+        found = self.read(place, inputs["name"], inputs)
+        return inputs["name"], found or inputs
+
+    def read(self, place: Place, id_: str, inputs: Properties) -> Properties | None:
+        pages = client("kms", place.region).get_paginator("list_aliases").paginate()
+        found = next((each for page in pages for each in page["Aliases"] if each["AliasName"] == id_), None)
+        if found is None:
+            return None
+        key = str(found["AliasArn"]).replace(f":{id_}", f":key/{found.get('TargetKeyId', '')}")
+        known = {"id": id_, "name": id_, "arn": found["AliasArn"], "targetKeyArn": key, "region": place.region}
+        return {**inputs, **known}
+
+    def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
+        client("kms", place.region).update_alias(AliasName=id_, TargetKeyId=new["targetKeyId"])
+        return self.read(place, id_, new) or new
+
+    def delete(self, place: Place, id_: str, outputs: Properties) -> None:
+        absent(lambda: client("kms", place.region).delete_alias(AliasName=id_))
+
+
+class Role(ResourceType):
+    """aws.iam.Role."""
+
+    type = "aws:iam/role:Role"
+    replace_on = frozenset({"name", "path"})
+    name_key = "name"
+
+    def create(self, place: Place, inputs: Properties) -> tuple[str, Properties]:
+        names = {"name": "RoleName", "assumeRolePolicy": "AssumeRolePolicyDocument", "description": "Description",
+                 "path": "Path", "maxSessionDuration": "MaxSessionDuration"}  # fmt: skip
+        request = pick(inputs, names)
+        made = client("iam", place.region).create_role(**request, Tags=tag_list(inputs.get("tags")))["Role"]
+        return made["RoleName"], self._outputs(inputs, made)
+
+    def read(self, place: Place, id_: str, inputs: Properties) -> Properties | None:
+        found = absent(lambda: client("iam", place.region).get_role(RoleName=id_)["Role"])
+        return None if found is None else self._outputs(inputs, found)
+
+    def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
+        iam = client("iam", place.region)
+        if new["assumeRolePolicy"] != old.get("assumeRolePolicy"):
+            iam.update_assume_role_policy(RoleName=id_, PolicyDocument=new["assumeRolePolicy"])
+        if new.get("description") != old.get("description"):
+            iam.update_role(RoleName=id_, Description=new.get("description") or "")
+        gone = removed(old.get("tags"), new.get("tags"))
+        if gone:
+            iam.untag_role(RoleName=id_, TagKeys=gone)
+        if new.get("tags"):
+            iam.tag_role(RoleName=id_, Tags=tag_list(new["tags"]))
+        return self._outputs(new, iam.get_role(RoleName=id_)["Role"])
+
+    def delete(self, place: Place, id_: str, outputs: Properties) -> None:
+        iam = client("iam", place.region)
+        for name in absent(lambda: iam.list_role_policies(RoleName=id_)["PolicyNames"]) or []:
+            iam.delete_role_policy(RoleName=id_, PolicyName=name)
+        absent(lambda: iam.delete_role(RoleName=id_))
+
+    def _outputs(self, inputs: Properties, found: Properties) -> Properties:
+        name = found["RoleName"]
+        known = {"id": name, "name": name, "arn": found["Arn"], "uniqueId": found["RoleId"]}
+        return {**inputs, **with_tags(inputs), **known}
+
+
+class RolePolicy(ResourceType):
+    """aws.iam.RolePolicy; its id is role:name."""
+
+    type = "aws:iam/rolePolicy:RolePolicy"
+    replace_on = frozenset({"name", "role"})
+    name_key = "name"
+
+    def create(self, place: Place, inputs: Properties) -> tuple[str, Properties]:
+        return f"{inputs['role']}:{inputs['name']}", self.update(place, "", {}, inputs)
+
+    def read(self, place: Place, id_: str, inputs: Properties) -> Properties | None:
+        role, _, name = id_.partition(":")
+        found = absent(lambda: client("iam", place.region).get_role_policy(RoleName=role, PolicyName=name))
+        if found is None:
+            return None
+        wanted, there = inputs.get("policy"), found["PolicyDocument"]
+        same = isinstance(wanted, str) and json.loads(wanted) == there
+        return {**inputs, "id": id_, "role": role, "name": name, "policy": wanted if same else json.dumps(there)}
+
+    def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
+        policy = new["policy"] if isinstance(new["policy"], str) else json.dumps(new["policy"])
+        client("iam", place.region).put_role_policy(
+            RoleName=new["role"], PolicyName=new.get("name") or id_.partition(":")[2], PolicyDocument=policy
+        )
+        return {**new, "id": f"{new['role']}:{new['name']}"}
+
+    def delete(self, place: Place, id_: str, outputs: Properties) -> None:
+        role, _, name = id_.partition(":")
+        absent(lambda: client("iam", place.region).delete_role_policy(RoleName=role, PolicyName=name))
+
+
+class InstanceProfile(ResourceType):
+    """aws.iam.InstanceProfile."""
+
+    type = "aws:iam/instanceProfile:InstanceProfile"
+    replace_on = frozenset({"name"})
+    name_key = "name"
+
+    def create(self, place: Place, inputs: Properties) -> tuple[str, Properties]:
+        iam, name = client("iam", place.region), inputs["name"]
+        iam.create_instance_profile(InstanceProfileName=name, Tags=tag_list(inputs.get("tags")))
+        if inputs.get("role"):
+            iam.add_role_to_instance_profile(InstanceProfileName=name, RoleName=inputs["role"])
+        return name, self.read(place, name, inputs) or inputs
+
+    def read(self, place: Place, id_: str, inputs: Properties) -> Properties | None:
+        iam = client("iam", place.region)
+        found = absent(lambda: iam.get_instance_profile(InstanceProfileName=id_)["InstanceProfile"])
+        if found is None:
+            return None
+        return {**inputs, **with_tags(inputs), "id": id_, "name": id_, "arn": found["Arn"]}
+
+    def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
+        iam = client("iam", place.region)
+        if old.get("role") != new.get("role"):
+            if old.get("role"):
+                iam.remove_role_from_instance_profile(InstanceProfileName=id_, RoleName=old["role"])
+            if new.get("role"):
+                iam.add_role_to_instance_profile(InstanceProfileName=id_, RoleName=new["role"])
+        return self.read(place, id_, new) or new
+
+    def delete(self, place: Place, id_: str, outputs: Properties) -> None:
+        iam = client("iam", place.region)
+        if outputs.get("role"):
+            role = outputs["role"]
+            absent(lambda: iam.remove_role_from_instance_profile(InstanceProfileName=id_, RoleName=role))
+        absent(lambda: iam.delete_instance_profile(InstanceProfileName=id_))
+
+
+class Secret(ResourceType):
+    """aws.secretsmanager.Secret, with replicas."""
+
+    type = "aws:secretsmanager/secret:Secret"
+    replace_on = frozenset({"name"})
+    name_key = "name"
+
+    def create(self, place: Place, inputs: Properties) -> tuple[str, Properties]:
+        request = pick(inputs, {"name": "Name", "description": "Description", "kmsKeyId": "KmsKeyId"})
+        replicas = [{"Region": each["region"]} for each in inputs.get("replicas") or []]
+        if replicas:
+            request["AddReplicaRegions"] = replicas
+        if inputs.get("tags"):
+            request["Tags"] = tag_list(inputs["tags"])
+        made = client("secretsmanager", place.region).create_secret(**request)
+        return made["ARN"], self._outputs(place, inputs, made["ARN"])
+
+    def read(self, place: Place, id_: str, inputs: Properties) -> Properties | None:
+        found = absent(lambda: client("secretsmanager", place.region).describe_secret(SecretId=id_))
+        return None if found is None or found.get("DeletedDate") else self._outputs(place, inputs, id_)
+
+    def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
+        secrets = client("secretsmanager", place.region)
+        secrets.update_secret(SecretId=id_, Description=new.get("description") or "")
+        before = {each["region"] for each in old.get("replicas") or []}
+        added = [each["region"] for each in new.get("replicas") or [] if each["region"] not in before]
+        if added:
+            regions = [{"Region": region} for region in added]
+            secrets.replicate_secret_to_regions(SecretId=id_, AddReplicaRegions=regions)
+        return self._outputs(place, new, id_)
+
+    def delete(self, place: Place, id_: str, outputs: Properties) -> None:
+        secrets = client("secretsmanager", place.region)
+        regions = [each["region"] for each in outputs.get("replicas") or []]
+        if regions:
+            absent(lambda: secrets.remove_regions_from_replication(SecretId=id_, RemoveReplicaRegions=regions))
+        absent(lambda: secrets.delete_secret(SecretId=id_, ForceDeleteWithoutRecovery=True))
+
+    def _outputs(self, place: Place, inputs: Properties, arn: str) -> Properties:
+        return {**inputs, **with_tags(inputs), "id": arn, "arn": arn, "region": place.region}
+
+
+class SecretVersion(ResourceType):
+    """aws.secretsmanager.SecretVersion; the value is secret whatever the program says."""
+
+    type = "aws:secretsmanager/secretVersion:SecretVersion"
+    replace_on = frozenset({"secretId"})
+    secret_outputs = frozenset({"secretString", "secretBinary"})
+
+    def create(self, place: Place, inputs: Properties) -> tuple[str, Properties]:
+        outputs = self.update(place, "", {}, inputs)
+        return str(outputs["id"]), outputs
+
+    def read(self, place: Place, id_: str, inputs: Properties) -> Properties | None:
+        arn, _, version = id_.partition("|")
+        secrets = client("secretsmanager", place.region)
+        found = absent(lambda: secrets.get_secret_value(SecretId=arn, VersionId=version))
+        if found is None:
+            return None
+        known = {"id": id_, "arn": arn, "versionId": version, "secretString": found.get("SecretString")}
+        return {**inputs, **known}
+
+    def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
+        secrets = client("secretsmanager", place.region)
+        made = secrets.put_secret_value(SecretId=new["secretId"], SecretString=new["secretString"])
+        known = {"id": f"{made['ARN']}|{made['VersionId']}", "arn": made["ARN"], "versionId": made["VersionId"]}
+        return {**new, **known}
+
+    def delete(self, place: Place, id_: str, outputs: Properties) -> None:
+        """A version goes with its secret."""
+
+
+class Parameter(ResourceType):
+    """aws.ssm.Parameter."""
+
+    type = "aws:ssm/parameter:Parameter"
+    replace_on = frozenset({"name"})
+    name_key = "name"
+
+    def create(self, place: Place, inputs: Properties) -> tuple[str, Properties]:
+        return inputs["name"], self.update(place, inputs["name"], {}, inputs)
+
+    def read(self, place: Place, id_: str, inputs: Properties) -> Properties | None:
+        found = absent(lambda: client("ssm", place.region).get_parameter(Name=id_, WithDecryption=True)["Parameter"])
+        if found is None:
+            return None
+        return {**inputs, **with_tags(inputs), "id": id_, "arn": found["ARN"], "version": found["Version"]}
+
+    def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
+        client("ssm", place.region).put_parameter(
+            Name=id_, Value=new["value"], Type=new.get("type") or "String", Overwrite=True
+        )
+        return self.read(place, id_, new) or new
+
+    def delete(self, place: Place, id_: str, outputs: Properties) -> None:
+        absent(lambda: client("ssm", place.region).delete_parameter(Name=id_))

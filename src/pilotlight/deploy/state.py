@@ -1,0 +1,115 @@
+"""What a stack holds, in the format of `pulumi stack export` (version 3), written whole after every operation.
+
+A deployment that is killed has lost nothing: what was done before is in the file, and what was begun is in
+`pending_operations`.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from pilotlight.deploy.secrets import Secrets
+from pilotlight.errors import PaperUnreadable
+
+VERSION = 3
+MANIFEST = {"time": "0001-01-01T00:00:00Z", "magic": "", "version": "pilotlight"}
+
+
+@dataclass
+class Resource:
+    """One resource as it is; `inputs` and `outputs` in wire form, secrets marked."""
+
+    urn: str
+    type: str
+    custom: bool = True
+    id: str = ""
+    inputs: dict[str, Any] = field(default_factory=dict)
+    outputs: dict[str, Any] = field(default_factory=dict)
+    parent: str = ""
+    dependencies: list[str] = field(default_factory=list)
+    propertyDependencies: dict[str, list[str]] = field(default_factory=dict)  # noqa: N815 - Pulumi's own key
+    protect: bool = False
+    retainOnDelete: bool = False  # noqa: N815 - Pulumi's own key
+    delete: bool = False
+    external: bool = False
+
+    def as_json(self) -> dict[str, Any]:
+        """Without what is empty, as Pulumi writes it."""
+        found = {each.name: getattr(self, each.name) for each in fields(self)}
+        return {name: value for name, value in found.items() if value or name in ("urn", "type", "custom")}
+
+
+@dataclass
+class Stack:
+    """A stack's resources in the order of their creation."""
+
+    path: Path
+    secrets: Secrets
+    resources: list[Resource] = field(default_factory=list)
+    pending: list[dict[str, Any]] = field(default_factory=list)
+
+    def find(self, urn: str) -> Resource | None:
+        """The live resource of this name."""
+        return next((each for each in self.resources if each.urn == urn and not each.delete), None)
+
+    def put(self, resource: Resource) -> None:
+        """Add, or replace in place, and write."""
+        for index, each in enumerate(self.resources):
+            if each.urn == resource.urn and not each.delete:
+                self.resources[index] = resource
+                break
+        else:
+            self.resources.append(resource)
+        self.write()
+
+    def drop(self, resource: Resource) -> None:
+        """Take a resource out and write."""
+        self.resources = [each for each in self.resources if each is not resource]
+        self.write()
+
+    def begin(self, kind: str, resource: Resource) -> None:
+        """Note an operation before it is done."""
+        self.pending.append({"resource": self.secrets.seal(resource.as_json()), "type": kind})
+        self.write()
+
+    def finish(self, urn: str) -> None:
+        """Take the note away again; written with what the operation made."""
+        self.pending = [each for each in self.pending if each["resource"]["urn"] != urn]
+
+    def export(self) -> dict[str, Any]:
+        """The document, secrets as ciphertext."""
+        deployment: dict[str, Any] = {
+            "manifest": MANIFEST,
+            "secrets_providers": {"type": "passphrase", "state": {"salt": self.secrets.salt}},
+            "resources": [self.secrets.seal(each.as_json()) for each in self.resources],
+        }
+        if self.pending:
+            deployment["pending_operations"] = self.pending
+        return {"version": VERSION, "deployment": deployment}
+
+    def write(self) -> None:
+        """Atomically: a reader sees the old document or the new one."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        beside = self.path.with_suffix(".part")
+        beside.write_text(json.dumps(self.export(), indent=1))
+        beside.replace(self.path)
+
+
+def open_stack(path: Path, name: str, passphrase: str) -> Stack:
+    """Read a stack's state, or begin an empty one."""
+    if not path.exists():
+        return Stack(path, Secrets(passphrase, None, name))
+    try:
+        deployment = json.loads(path.read_text())["deployment"]
+        secrets = Secrets(passphrase, deployment["secrets_providers"]["state"]["salt"], name)
+        known = {each.name for each in fields(Resource)}
+        resources = [
+            Resource(**{key: value for key, value in secrets.unseal(each).items() if key in known})
+            for each in deployment["resources"]
+        ]
+    except (ValueError, KeyError, TypeError) as problem:
+        raise PaperUnreadable(paper=path, reason=str(problem)) from problem
+    return Stack(path, secrets, resources, deployment.get("pending_operations", []))

@@ -1,0 +1,218 @@
+"""The survey: what the declaration names is looked up in the primary region and becomes the Inventory.
+
+Reads only, through the Door. Whatever is missing or not as it must be is collected, and told at once as SurveyProblems;
+a survey with a problem gives no inventory, so nothing is ever half protected. Names of what will be built come from
+`naming`, never from AWS. The compute groups and what they stand on are read by survey_fleet.py.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pilotlight.clock import Clock, stamp
+from pilotlight.cloud.door import Door, aws_code
+from pilotlight.deploy import survey_fleet
+from pilotlight.deploy.findings import Findings
+from pilotlight.deploy.translate import Dictionary, Endpoint
+from pilotlight.errors import CallRefused
+from pilotlight.naming import Names
+from pilotlight.records import inventory as paper
+from pilotlight.stacks.datasets import RULE_FORWARD
+from pilotlight.stacks.policies import PARTITION
+from pilotlight.workload.model import Checkpoints, Compute, Database, Dataset, Volumes, Workload
+
+LOCATION_DEFAULT = "us-east-1"
+"""S3 API, GetBucketLocation: buckets there have no location constraint."""
+ENGINE = "aurora-postgresql"
+
+
+def survey(door: Door, workload: Workload, account: str, clock: Clock) -> paper.Inventory:
+    """The inventory of this workload, read in its primary region; SurveyProblems names everything that is amiss."""
+    primary, standby = workload.regions.primary, workload.regions.standby
+    names = Names(workload.workload, account, primary, standby)
+    findings = Findings(door, primary)
+    datasets = _datasets(findings, workload, names)
+    volumes = _volumes(findings, workload)
+    databases, endpoints = _databases(findings, workload, names)
+    words = _dictionary(names, datasets, databases, endpoints)
+    fleets = [
+        survey_fleet.fleet(findings, name, asset, names, words)
+        for name, asset in workload.assets.items()
+        if isinstance(asset, Compute)
+    ]
+    traffic = survey_fleet.traffic(findings, workload.traffic, fleets)
+    findings.settle()
+    return paper.Inventory(
+        workload=workload.workload,
+        account=account,
+        primary=primary,
+        standby=standby,
+        rpo_seconds=workload.objectives.rpo_seconds,
+        rto_seconds=workload.objectives.rto_seconds,
+        trigger=workload.trigger,
+        every_seconds=workload.points.every_seconds,
+        keep=paper.Keep(workload.points.keep.hourly, workload.points.keep.daily, workload.points.keep.weekly),
+        datasets=tuple(datasets),
+        volumes=tuple(volumes),
+        databases=tuple(databases),
+        computes=tuple(each.compute for each in fleets if each),
+        traffic=traffic,
+        taken_at=stamp(clock.now()),
+    )
+
+
+def _dictionary(
+    names: Names, datasets: list[paper.Datasets], databases: list[paper.Database], endpoints: list[Endpoint]
+) -> Dictionary:
+    return Dictionary(
+        primary=names.primary,
+        standby=names.standby,
+        buckets={each.primary_bucket: each.standby_bucket for each in datasets},
+        endpoints=tuple(endpoints),
+        clusters={each.primary_cluster: each.standby_cluster for each in databases},
+    )
+
+
+# -- datasets and checkpoints ----------------------------------------------------------------------------------
+
+
+def _datasets(findings: Findings, workload: Workload, names: Names) -> list[paper.Datasets]:
+    found: list[paper.Datasets] = []
+    owners: dict[str, str] = {}
+    for name, asset in workload.assets.items():
+        if not isinstance(asset, Dataset | Checkpoints):
+            continue
+        if asset.bucket in owners:
+            findings.add(name, f"bucket {asset.bucket} is {owners[asset.bucket]}'s; S3 has one set of rules a bucket")
+        owners.setdefault(asset.bucket, name)
+        _check_bucket(findings, name, asset.bucket)
+        found.append(_dataset(workload, names, name, asset))
+    return found
+
+
+def _dataset(workload: Workload, names: Names, name: str, asset: Dataset | Checkpoints) -> paper.Datasets:
+    return paper.Datasets(
+        name=name,
+        kind=asset.kind,
+        primary_bucket=asset.bucket,
+        standby_bucket=names.standby_bucket(name),
+        prefix=asset.prefix,
+        format=asset.format if isinstance(asset, Checkpoints) else "auto",
+        rpo_seconds=asset.rpo_seconds or workload.objectives.rpo_seconds,
+        uses=tuple(asset.uses),
+    )
+
+
+def _check_bucket(findings: Findings, name: str, bucket: str) -> None:
+    answer = findings.ask(name, f"bucket {bucket}", "s3", "get_bucket_location", Bucket=bucket)
+    if answer is None:
+        return
+    region = answer.get("LocationConstraint") or LOCATION_DEFAULT
+    if region != findings.region:
+        findings.add(name, f"bucket {bucket} is in {region}, not in {findings.region}; declare one that is there")
+        return
+    foreign = [rule for rule in _rules(findings, name, bucket) if rule != RULE_FORWARD]
+    if foreign:
+        findings.add(name, f"bucket {bucket} has replication rules of its own ({', '.join(foreign)}); take them away")
+
+
+def _rules(findings: Findings, name: str, bucket: str) -> list[str]:
+    """Ids of the replication rules there are; ours would replace them, because a bucket has one configuration."""
+    try:
+        answer = findings.door.call("s3", "get_bucket_replication", findings.region, Bucket=bucket)
+    except CallRefused as refusal:
+        if aws_code(refusal) != "ReplicationConfigurationNotFoundError":
+            findings.add(name, f"the replication rules of bucket {bucket} cannot be read ({refusal.facts['reason']})")
+        return []
+    return [str(rule.get("ID", "")) for rule in answer["ReplicationConfiguration"]["Rules"]]
+
+
+# -- volumes ---------------------------------------------------------------------------------------------------
+
+
+def _volumes(findings: Findings, workload: Workload) -> list[paper.Volumes]:
+    return [
+        _volume_group(findings, workload, name, asset)
+        for name, asset in workload.assets.items()
+        if isinstance(asset, Volumes)
+    ]
+
+
+def _volume_group(findings: Findings, workload: Workload, name: str, asset: Volumes) -> paper.Volumes:
+    key, _, value = asset.select.tag.partition("=")
+    selected = [{"Name": f"tag:{key}", "Values": [value]}]
+    attached: dict[str, dict[str, Any]] = {}
+    for volume in findings.all(name, "volumes", "Volumes", "ec2", "describe_volumes", Filters=selected):
+        _attach(findings, name, volume, attached)
+    if not attached:
+        findings.add(name, f"no attached volume carries the tag {key}={value}; tag the volumes to protect")
+    devices = sorted(attached)
+    return paper.Volumes(
+        name=name,
+        tag_key=key,
+        tag_value=value,
+        devices={device: attached[device]["VolumeId"] for device in devices},
+        size_gib={device: attached[device]["Size"] for device in devices},
+        rpo_seconds=asset.rpo_seconds or workload.objectives.rpo_seconds,
+        uses=tuple(asset.uses),
+    )
+
+
+def _attach(findings: Findings, name: str, volume: dict[str, Any], attached: dict[str, dict[str, Any]]) -> None:
+    attachments = volume.get("Attachments", [])
+    if not attachments:
+        return
+    device = attachments[0]["Device"]
+    if device in attached:
+        first = attached[device]["VolumeId"]
+        findings.add(name, f"{first} and {volume['VolumeId']} are both {device}; give each its own device name")
+        return
+    attached[device] = volume
+
+
+# -- databases -------------------------------------------------------------------------------------------------
+
+
+def _databases(findings: Findings, workload: Workload, names: Names) -> tuple[list[paper.Database], list[Endpoint]]:
+    databases: list[paper.Database] = []
+    endpoints: list[Endpoint] = []
+    for name, asset in workload.assets.items():
+        cluster = _cluster(findings, name, asset.cluster) if isinstance(asset, Database) else None
+        if cluster is not None and isinstance(asset, Database):
+            databases.append(_database(workload, names, name, asset, cluster))
+            endpoints.append(
+                Endpoint(name, cluster["Endpoint"], cluster.get("ReaderEndpoint", ""), int(cluster["Port"]))
+            )
+    return databases, endpoints
+
+
+def _cluster(findings: Findings, name: str, cluster: str) -> dict[str, Any] | None:
+    answer = findings.ask(name, f"cluster {cluster}", "rds", "describe_db_clusters", DBClusterIdentifier=cluster)
+    if not answer or not answer["DBClusters"]:
+        return None
+    found: dict[str, Any] = answer["DBClusters"][0]
+    if found["Engine"] != ENGINE:
+        findings.add(name, f"cluster {cluster} runs {found['Engine']}; only {ENGINE} can be protected")
+    if not found.get("StorageEncrypted"):
+        findings.add(name, f"cluster {cluster} is not encrypted; restore it into an encrypted one first")
+    return found
+
+
+def _database(workload: Workload, names: Names, name: str, asset: Database, cluster: dict[str, Any]) -> paper.Database:
+    counterpart = names.standby_cluster(name)
+    references = asset.references
+    return paper.Database(
+        name=name,
+        primary_cluster=asset.cluster,
+        standby_cluster=counterpart,
+        global_cluster=names.global_cluster(name),
+        engine=cluster["Engine"],
+        engine_version=cluster["EngineVersion"],
+        database=cluster.get("DatabaseName", ""),
+        primary_arn=cluster["DBClusterArn"],
+        standby_arn=f"arn:{PARTITION}:rds:{names.standby}:{names.account}:cluster:{counterpart}",
+        table=references.table if references else "",
+        column=references.column if references else "",
+        rpo_seconds=asset.rpo_seconds or workload.objectives.rpo_seconds,
+        uses=tuple(asset.uses),
+    )

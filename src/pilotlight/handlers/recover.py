@@ -1,0 +1,108 @@
+"""Called by the alarm `active-unhealthy` through SNS, or by itself: drive the failover run, or leave it to a person.
+
+Only that alarm may lead to a failover, and only while the primary is the one that serves. Lambda ends after 15 minutes;
+shortly before, the run stops cleanly and this function invokes itself asynchronously to go on from the journal. An
+error that waiting may mend is tried again in the same way, a few times.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from typing import Any
+
+from pilotlight.errors import LeaseHeld, PilotlightError
+from pilotlight.records.runs import SUCCEEDED, WAITING, Journal
+from pilotlight.recovery.desk import Recovery, open_from_environment
+
+ALARM = "active-unhealthy"
+AUTOMATIC = "automatic"
+MARGIN_SECONDS = 30.0
+"""Left before Lambda's timeout: longer than any single call may take."""
+GO_ON_MAX = 40
+"""Ten hours of invocations; a run that needs more needs a person."""
+TRIES_MAX = 5
+BESIDE_SECONDS = 5.0
+"""How often an invocation asks whether the one that holds the lease is still alive."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """Why this invocation is there: an alarm's words, or a run that goes on; `tries` are transient errors so far."""
+
+    reason: str = ""
+    goes_on: int = 0
+    tries: int = 0
+
+
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """One invocation."""
+    desk = open_from_environment(os.environ, f"recover {context.aws_request_id}")
+    call = parse(event, desk.site.inventory.names.alarm(ALARM))
+    if call is None:
+        return {"state": "nothing", "why": "not an alarm that starts a run"}
+    if not may_run(desk, call):
+        request = desk.request(call.reason)
+        return {"state": WAITING, "requested_at": request.requested_at}
+    deadline = desk.site.clock.now() + context.get_remaining_time_in_millis() / 1000 - MARGIN_SECONDS
+    return drive(desk, call, deadline, context.function_name)
+
+
+def parse(event: dict[str, Any], alarm: str) -> Call | None:
+    """What an event asks for; None where it asks for nothing (pure)."""
+    if "go_on" in event:
+        return Call("", int(event["go_on"]), int(event.get("tries", 0)))
+    for record in event.get("Records", []):
+        message = _message(record)
+        if message.get("AlarmName") == alarm and message.get("NewStateValue") == "ALARM":
+            return Call(f"{alarm}: {message.get('NewStateReason', 'no reason given')}")
+    return None
+
+
+def _message(record: dict[str, Any]) -> dict[str, Any]:
+    try:
+        found = json.loads(record["Sns"]["Message"])
+    except (KeyError, TypeError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def may_run(desk: Recovery, call: Call) -> bool:
+    """Whether the declaration lets runs begin by themselves, or a person has said so, or this one began already."""
+    request = desk.site.ledger.request()
+    approved = request is not None and bool(request.approved_by) and not request.run
+    return desk.site.inventory.trigger == AUTOMATIC or approved or call.goes_on > 0
+
+
+def drive(desk: Recovery, call: Call, deadline: float, function: str) -> dict[str, Any]:
+    """Run until done, until the deadline, or until an error; then see to it that somebody goes on."""
+    try:
+        journal = _failover(desk, deadline)
+    except PilotlightError as problem:
+        if problem.transient and call.tries < TRIES_MAX:
+            _go_on(desk, function, call.goes_on + 1, call.tries + 1)
+        raise
+    if journal is None:
+        return {"state": "nothing", "why": "the standby region serves already"}
+    if journal.state != SUCCEEDED and call.goes_on < GO_ON_MAX:
+        _go_on(desk, function, call.goes_on + 1, call.tries)
+    return {"state": journal.state, "run": journal.run, "epoch": journal.epoch}
+
+
+def _failover(desk: Recovery, deadline: float) -> Journal | None:
+    """Where another invocation runs, wait beside it: if it dies, its lease ends and this one goes on."""
+    while True:
+        try:
+            return desk.failover(deadline)
+        except LeaseHeld:
+            if desk.site.clock.now() + BESIDE_SECONDS >= deadline:
+                raise
+            desk.site.clock.sleep(BESIDE_SECONDS)
+
+
+def _go_on(desk: Recovery, function: str, goes_on: int, tries: int) -> None:
+    """Invoke this function again, asynchronously."""
+    payload = json.dumps({"go_on": goes_on, "tries": tries}).encode()
+    region = desk.site.inventory.standby
+    desk.site.door.call("lambda", "invoke", region, FunctionName=function, InvocationType="Event", Payload=payload)

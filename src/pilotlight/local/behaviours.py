@@ -1,0 +1,39 @@
+"""Every behaviour of the embedded cloud, in the order in which they are installed and started.
+
+What others build on comes first: names and the front door before the instances behind it, PostgreSQL before the
+clusters made of it, Lambda before what invokes it.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.util import find_spec
+
+from pilotlight.local.cloud import Behaviour
+
+BEHAVIOURS: tuple[tuple[str, str], ...] = (
+    ("front_door", "FrontDoor"),
+    ("dns", "Dns"),
+    ("load_balancers", "LoadBalancers"),
+    ("metadata", "Metadata"),
+    ("volumes", "Volumes"),
+    ("images", "Images"),
+    ("capacity", "Capacity"),
+    ("instances", "Instances"),
+    ("groups", "Groups"),
+    ("replication", "Replication"),
+    ("postgres", "Postgres"),
+    ("aurora", "Aurora"),
+    ("database_snapshots", "DatabaseSnapshots"),
+    ("lambda_runtime", "LambdaRuntime"),
+    ("notifications", "Notifications"),
+    ("alarms", "Alarms"),
+    ("schedules", "Schedules"),
+)
+"""(module in this package, class in it)."""
+
+
+def all_behaviours() -> list[Behaviour]:
+    """One of each."""
+    present = [each for each in BEHAVIOURS if find_spec(f"pilotlight.local.{each[0]}")]
+    return [getattr(import_module(f"pilotlight.local.{module}"), name)() for module, name in present]

@@ -1,0 +1,89 @@
+"""Copying one object from bucket to bucket inside S3, metadata and tags kept; the call goes to the target's region.
+
+S3 User Guide, "Copying objects": CopyObject takes up to 5 GiB; above that parts are copied by range, and metadata and
+tags have to be given again, because a multipart upload inherits none. The target bucket's default encryption applies.
+A copy reads one named version, so an object that is overwritten meanwhile is copied whole or not at all.
+"""
+
+from __future__ import annotations
+
+import urllib.parse
+from typing import Any
+
+from pilotlight.cloud.door import Door
+from pilotlight.recovery.listing import Bucket, Current
+
+COPY_BYTES_MAX = 5 * 1024**3
+PART_BYTES = 512 * 1024**2
+PARTS_MAX = 10_000
+"""S3 User Guide, "Multipart upload limits"."""
+KEPT = (
+    "CacheControl",
+    "ContentDisposition",
+    "ContentEncoding",
+    "ContentLanguage",
+    "ContentType",
+    "Expires",
+    "Metadata",
+    "StorageClass",
+    "WebsiteRedirectLocation",
+)
+"""What of a HeadObject answer a multipart upload takes again."""
+
+
+def copy(door: Door, source: Bucket, target: Bucket, item: Current) -> None:
+    """Copy this version of an object."""
+    if item.size > COPY_BYTES_MAX:
+        _copy_in_parts(door, source, target, item)
+    else:
+        door.call("s3", "copy_object", target.region, Bucket=target.name, Key=item.key, CopySource=_of(source, item))
+
+
+def remove(door: Door, target: Bucket, key: str) -> None:
+    """A delete marker, as the source has one; the versions below it stay."""
+    door.call("s3", "delete_object", target.region, Bucket=target.name, Key=key)
+
+
+def part_ranges(size: int) -> list[tuple[int, int]]:
+    """(first byte, last byte) of every part: as small as PART_BYTES, larger where there would be too many (pure)."""
+    part = max(PART_BYTES, -(-size // PARTS_MAX))
+    return [(start, min(start + part, size) - 1) for start in range(0, size, part)]
+
+
+def _of(source: Bucket, item: Current) -> dict[str, str]:
+    where = {"Bucket": source.name, "Key": item.key}
+    return where | ({"VersionId": item.version} if item.version not in ("", "null") else {})
+
+
+def _copy_in_parts(door: Door, source: Bucket, target: Bucket, item: Current) -> None:
+    """An upload that fails is aborted, so that its parts are not paid for."""
+    into = {"Bucket": target.name, "Key": item.key}
+    upload = door.call("s3", "create_multipart_upload", target.region, **into, **_again(door, source, item))
+    into["UploadId"] = upload["UploadId"]
+    try:
+        parts = []
+        for number, (first, last) in enumerate(part_ranges(item.size), start=1):
+            answer = door.call(
+                "s3",
+                "upload_part_copy",
+                target.region,
+                **into,
+                PartNumber=number,
+                CopySource=_of(source, item),
+                CopySourceRange=f"bytes={first}-{last}",
+            )
+            parts.append({"PartNumber": number, "ETag": answer["CopyPartResult"]["ETag"]})
+        door.call("s3", "complete_multipart_upload", target.region, **into, MultipartUpload={"Parts": parts})
+    except BaseException:
+        door.call("s3", "abort_multipart_upload", target.region, **into)
+        raise
+
+
+def _again(door: Door, source: Bucket, item: Current) -> dict[str, Any]:
+    """Metadata and tags of the source, as a multipart upload takes them."""
+    where = _of(source, item)
+    head = door.call("s3", "head_object", source.region, **where)
+    tags = door.call("s3", "get_object_tagging", source.region, **where)["TagSet"]
+    kept = {name: head[name] for name in KEPT if head.get(name)}
+    pairs = urllib.parse.urlencode([(tag["Key"], tag["Value"]) for tag in tags])
+    return kept | ({"Tagging": pairs} if pairs else {})

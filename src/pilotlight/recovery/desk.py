@@ -1,0 +1,129 @@
+"""The desk: everything that commands, handlers and the rehearsal ask of this room, each one line to the file it is in.
+
+`open_desk` puts the coats on the door; whoever has an Inventory and a door of his own builds a Recovery directly.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pilotlight.checkpoints.readers import BucketReader
+from pilotlight.checkpoints.verify import newest_complete
+from pilotlight.clock import Clock, SystemClock
+from pilotlight.cloud.aws import AwsDoor
+from pilotlight.cloud.coats import Retrying
+from pilotlight.cloud.door import Door
+from pilotlight.cloud.pacing import Paced
+from pilotlight.records.inventory import Datasets, Inventory
+from pilotlight.records.point import RecoveryPoint
+from pilotlight.records.runs import Journal, Runbook
+from pilotlight.recovery import backfill as filling
+from pilotlight.recovery import fence_returned, protect, runbooks, runs
+from pilotlight.recovery.fetch import Fetch, fetch
+from pilotlight.recovery.ledger import Active, Request
+from pilotlight.recovery.observe.cut import CHECKPOINTS
+from pilotlight.recovery.papers import Papers
+from pilotlight.recovery.site import Site
+
+POINTS_SHOWN = 50
+"""Papers read for a listing; the index has all."""
+
+
+@dataclass(frozen=True)
+class Recovery:
+    """One workload. `holder` names this process in leases: unique among all that may run."""
+
+    site: Site
+    holder: str
+
+    # -- keeping -----------------------------------------------------------------------------------------------
+
+    def initialise(self) -> Active:
+        """Write the inventory's paper and the first active record; an active record that exists stays."""
+        self.site.papers.write_inventory(self.site.inventory)
+        return self.site.ledger.initialise(self.site.inventory.primary)
+
+    def protect(self) -> RecoveryPoint | None:
+        """One firing: a recovery point while the primary serves; else the returned primary is fenced."""
+        fence_returned.fence_returned(self.site, self.holder)
+        return protect.protect(self.site, self.holder)
+
+    def backfill(
+        self, asset: Datasets, progress: filling.Progress = lambda compared, copied: None
+    ) -> filling.Backfilled:
+        """Copy what replication does not, and prove both sides equal; NotProtected when they are not."""
+        return filling.backfill(self.site, asset, progress)
+
+    def prove(self, asset: Datasets) -> filling.Proof:
+        """Compare both sides, copy nothing."""
+        return filling.prove(self.site, asset)
+
+    # -- bringing back -----------------------------------------------------------------------------------------
+
+    def failover(self, deadline: float | None = None) -> Journal | None:
+        """Run, or go on with, the failover; None when the standby serves already."""
+        journal = runs.run_failover(self.site, self.holder, deadline)
+        if journal:
+            self.site.ledger.settle_request(journal.run)
+        return journal
+
+    def failback(self, deadline: float | None = None) -> Journal | None:
+        """Run, or go on with, the failback; None when the primary serves already."""
+        return runs.run_failback(self.site, self.holder, deadline)
+
+    def runbook(self, kind: str) -> Runbook:
+        """What would be done, for a dry run."""
+        return {"failover": runbooks.failover, "failback": runbooks.failback}[kind](self.site.inventory)
+
+    def request(self, reason: str) -> Request:
+        """Leave a failover to a person's word."""
+        return self.site.ledger.ask_for_approval(reason)
+
+    def approve(self, by: str) -> Request:
+        """A person's word."""
+        return self.site.ledger.approve(by)
+
+    # -- looking -----------------------------------------------------------------------------------------------
+
+    def active(self) -> Active:
+        """Which region serves, since which epoch."""
+        return self.site.ledger.active(self.site.inventory.primary)
+
+    def points(self, limit: int = POINTS_SHOWN) -> list[RecoveryPoint]:
+        """The newest recovery points, the newest first."""
+        return [self.site.papers.point(line.id) for line in self.site.ledger.points()[:limit]]
+
+    def runs(self, kind: str = "") -> list[Journal]:
+        """The newest runs of a kind, or of all, the newest first."""
+        return self.site.ledger.runs(kind)
+
+    def newest_complete_step(self) -> int:
+        """The newest step that is complete in the standby bucket at this moment, read anew; -1 where there is none."""
+        steps = [-1]
+        for asset in self.site.inventory.datasets:
+            if asset.kind == CHECKPOINTS:
+                where = (self.site.door, self.site.inventory.standby, asset.standby_bucket, asset.prefix)
+                found = newest_complete(BucketReader(*where), asset.format)
+                steps += [found.complete.step] if found.complete and found.complete.step is not None else []
+        return max(steps)
+
+
+def coated(door: Door, clock: Clock, chance: random.Random) -> Door:
+    """The door as every run wears it: paced, then retried."""
+    return Retrying(Paced(door, clock), clock, chance)
+
+
+def open_desk(inventory: Inventory, holder: str, clock: Clock | None = None, look: Fetch = fetch) -> Recovery:
+    """The desk of this workload, with AWS behind it."""
+    clock = clock or SystemClock()
+    return Recovery(Site(coated(AwsDoor(), clock, random.Random()), inventory, clock, look), holder)
+
+
+def open_from_environment(environment: Mapping[str, str], holder: str) -> Recovery:
+    """The desk of a Lambda function: all it knows is where the vault is; the inventory is read there."""
+    clock = SystemClock()
+    door = coated(AwsDoor(), clock, random.Random())
+    papers = Papers(door, environment["PILOTLIGHT_STANDBY_REGION"], environment["PILOTLIGHT_VAULT_BUCKET"])
+    return Recovery(Site(door, papers.inventory(), clock, fetch), holder)

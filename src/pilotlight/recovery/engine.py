@@ -1,0 +1,191 @@
+"""The engine: steps whose needs are proven run side by side; each is asked for, done once, and proven.
+
+For each step: proven in the journal -> skip. Ask -> already so: record the evidence. Else write *intended*, act, ask
+again with a bounded wait, write *proven*. What a killed process leaves is therefore one of: nothing, an intention whose
+act may have been done (asked for again by the next process), or a proof. Before its deadline the engine stops between
+two asks, so that the process which goes on finds nothing half done.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from typing import Any
+
+from pilotlight.clock import parse_stamp, stamp
+from pilotlight.cloud.coats import Fenced
+from pilotlight.errors import EpochStale, PilotlightError, RegionUnreachable, StepTimedOut, Throttled
+from pilotlight.records.runs import FAILED, INTENDED, PROVEN, Entry, Runbook, Step
+from pilotlight.recovery.lease import RENEW_SECONDS, Held
+from pilotlight.recovery.site import Site
+from pilotlight.recovery.steps.action import Absent, Action, Answer, Proven, Underway, Work
+
+SIDE_BY_SIDE_MAX = 8
+"""Steps at once: more than any runbook here has, and few enough for one Lambda function's memory."""
+ACTS_MAX = 3
+"""How often an act is tried whose outcome is unknown; before each try it was asked for and found absent."""
+
+
+class Paused(Exception):
+    """The deadline is near; nothing is half done."""
+
+
+@dataclass
+class Engine:
+    """Executes one runbook for the holder of a lease. `entries` is what the journal already says."""
+
+    site: Site
+    runbook: Runbook
+    run: str
+    held: Held
+    actions: Mapping[str, Action]
+    deadline: float | None = None
+    side_by_side: int = SIDE_BY_SIDE_MAX
+    entries: list[Entry] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._lock = threading.Lock()
+        self._renewed_at = self.site.clock.now()
+        self._written = len(self.entries)
+        self._stop = False
+        epoch = self.site.ledger.leases.epoch
+        self._fenced = self.site.through(Fenced(self.site.door, self.site.inventory.workload, self.held.epoch, epoch))
+
+    def execute(self) -> None:
+        """Prove every step. Paused at the deadline; the first error of a step ends it once running steps are done."""
+        if self.side_by_side == 1:
+            self._in_order()
+            return
+        with ThreadPoolExecutor(self.side_by_side, thread_name_prefix="step") as pool:
+            running: dict[Future[None], Step] = {}
+            try:
+                while ready := self._start(pool, running):
+                    done, _ = wait(ready, return_when=FIRST_COMPLETED)
+                    for each in done:
+                        running.pop(each)
+                        each.result()
+            finally:
+                self._stop = True
+
+    def _in_order(self) -> None:
+        while step := next(iter(self._ready(set())), None):
+            self._prove(step)
+
+    def _start(self, pool: ThreadPoolExecutor, running: dict[Future[None], Step]) -> list[Future[None]]:
+        for step in self._ready({each.name for each in running.values()}):
+            running[pool.submit(self._prove, step)] = step
+        return list(running)
+
+    def _ready(self, running: set[str]) -> list[Step]:
+        """Steps that are not proven and not running, and whose needs are proven."""
+        proven = {entry.step for entry in self._seen() if entry.state == PROVEN}
+        waiting = [step for step in self.runbook.steps if step.name not in proven | running]
+        return [step for step in waiting if proven.issuperset(step.needs)]
+
+    # -- one step ----------------------------------------------------------------------------------------------
+
+    def _prove(self, step: Step) -> None:
+        """From nothing, or from wherever an earlier process left it, to proven."""
+        action = self.actions[step.action]
+        try:
+            self._keep_going()
+            answer = action.ask(self._work(step))
+            if not isinstance(answer, Proven):
+                if self._intended_at(step) is None:
+                    self._write(step, INTENDED, {"observed": answer.observed})
+                answer = self._act_and_wait(step, action, answer)
+            self._write(step, PROVEN, answer.evidence)
+        except EpochStale:
+            raise
+        except PilotlightError as problem:
+            self._write(step, FAILED, {"reason": problem.message})
+            raise
+
+    def _act_and_wait(self, step: Step, action: Action, answer: Answer) -> Proven:
+        """Act while it is absent and nobody said that he took it, then ask until it is proven or the wait is over."""
+        started, acts, taken = self.site.clock.now(), 0, False
+        while not isinstance(answer, Proven):
+            if isinstance(answer, Absent) and not taken and acts < ACTS_MAX:
+                acts += 1
+                taken = self._act(step, action)
+                answer = self._ask(step, action)
+                continue
+            if self.site.clock.now() - started >= action.wait.seconds:
+                raise self._timed_out(step, action, answer.observed)
+            self._keep_going(action.wait.every)
+            self.site.clock.sleep(action.wait.every)
+            answer = self._ask(step, action)
+        return answer
+
+    def _ask(self, step: Step, action: Action) -> Answer:
+        """Ask while waiting, where one answer that does not come is no reason to give up."""
+        try:
+            return action.ask(self._work(step))
+        except (RegionUnreachable, Throttled) as problem:
+            return Underway(problem.message)
+
+    def _act(self, step: Step, action: Action) -> bool:
+        """Act once; whether it was taken. No answer is no error yet: it is asked for before it is tried again."""
+        try:
+            action.act(self._work(step))
+        except RegionUnreachable:
+            return False
+        return True
+
+    def _timed_out(self, step: Step, action: Action, observed: str) -> StepTimedOut:
+        work = self._work(step)
+        return StepTimedOut(
+            step=step.name,
+            asset=step.asset or self.site.inventory.workload,
+            region=work.region,
+            seconds=f"{action.wait.seconds:g}",
+            observed=observed,
+            runbook=self.runbook.kind,
+        )
+
+    def _work(self, step: Step) -> Work:
+        return Work(
+            step=step,
+            kind=self.runbook.kind,
+            run=self.run,
+            epoch=self.held.epoch,
+            site=self._fenced,
+            evidence_of=self._evidence_of,
+            begun_at=self._intended_at(step),
+            keep_lease=self._keep_going,
+        )
+
+    # -- journal, lease, deadline ------------------------------------------------------------------------------
+
+    def _keep_going(self, seconds: float = 0.0) -> None:
+        """Before anything that may take `seconds`: the lease is renewed when it is time, the deadline looked at."""
+        now = self.site.clock.now()
+        if self._stop or (self.deadline is not None and now + seconds >= self.deadline):
+            raise Paused
+        with self._lock:
+            due = now - self._renewed_at >= RENEW_SECONDS
+            if due:
+                self._renewed_at = now
+        if due:
+            self.site.ledger.leases.renew(self.held)
+
+    def _write(self, step: Step, state: str, evidence: dict[str, Any]) -> None:
+        entry = Entry(step.name, state, stamp(self.site.clock.now()), self.held.epoch, evidence)
+        with self._lock:
+            number = self._written = self._written + 1
+        self.site.ledger.append(self.run, entry, number)
+        with self._lock:
+            self.entries.append(entry)
+
+    def _seen(self) -> list[Entry]:
+        with self._lock:
+            return list(self.entries)
+
+    def _evidence_of(self, step: str) -> dict[str, Any]:
+        return next((each.evidence for each in self._seen() if each.step == step and each.state == PROVEN), {})
+
+    def _intended_at(self, step: Step) -> float | None:
+        found = [each.at for each in self._seen() if each.step == step.name and each.state == INTENDED]
+        return parse_stamp(found[0]) if found else None

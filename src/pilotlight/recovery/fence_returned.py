@@ -1,0 +1,48 @@
+"""The lost region answers again while the standby serves: its instances and buckets are fenced, by whoever sees it.
+
+Called at every firing that keeps points. What is fenced already is only looked at; a fence that has to be built is a
+small run of its own, with lease and journal, so that it cannot cross a failback that has begun.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pilotlight.errors import RegionUnreachable
+from pilotlight.records.runs import Journal
+from pilotlight.recovery import runbooks
+from pilotlight.recovery.ledger import SERVING
+from pilotlight.recovery.runs import carry_out
+from pilotlight.recovery.site import Site
+from pilotlight.recovery.steps.action import Proven, Work
+from pilotlight.recovery.steps.register import ACTIONS
+
+
+def fence_returned(site: Site, holder: str) -> Journal | None:
+    """Fence the primary region if it answers and is not the one that serves. None when there was nothing to do."""
+    active = site.ledger.active(site.inventory.primary)
+    if active.region == site.inventory.primary or active.state != SERVING:
+        return None
+    if not site.answers(site.inventory.primary):
+        return None
+    try:
+        if _fenced(site):
+            return None
+        return carry_out(site, runbooks.FENCE_RETURNED, runbooks.fence_returned, holder)
+    except RegionUnreachable:
+        return None
+
+
+def _fenced(site: Site) -> bool:
+    """Whether every fence stands already; nothing is written to find out."""
+    runbook = runbooks.fence_returned(site.inventory)
+    works = [Work(step, runbook.kind, "", 0, site, _no_evidence, None, _no_lease) for step in runbook.steps]
+    return all(isinstance(ACTIONS[work.step.action].ask(work), Proven) for work in works)
+
+
+def _no_evidence(step: str) -> dict[str, Any]:
+    return {}
+
+
+def _no_lease() -> None:
+    """Looking needs none."""

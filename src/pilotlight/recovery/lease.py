@@ -1,0 +1,98 @@
+"""The lease: who may run, and the ever-rising epoch that fences off whoever ran before.
+
+One conditional update of one item (DynamoDB Developer Guide, "Condition expressions"): taken when it is free, expired,
+or the taker's own; every taking raises the epoch by one. The clock of the taker is what expires it, so clocks must
+agree to well within LEASE_SECONDS; should they not, the epoch still refuses whoever holds the older one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pilotlight.clock import Clock, stamp
+from pilotlight.errors import EpochStale, LeaseHeld
+from pilotlight.recovery.table import Table
+
+LEASE_SECONDS = 30.0
+"""How long a run that died keeps others out; far above any clock difference between machines with NTP."""
+RENEW_SECONDS = LEASE_SECONDS / 3
+"""Two renewals may fail before the lease is lost."""
+FIRST_EPOCH = 1
+"""The epoch of a workload that never failed over; the first lease gets the next one."""
+
+RUN = "lease"
+PROTECT = "protect"
+"""Protecting has a lease of its own: a firing may overlap the next one, and neither may stop a run."""
+
+_TAKE = "#holder = :holder, #expires_at = :expires_at, #epoch = if_not_exists(#epoch, :first) + :one"
+_FREE = "attribute_not_exists(#expires_at) OR #expires_at < :now OR #holder = :holder"
+
+
+@dataclass(frozen=True)
+class Held:
+    """A lease that is held; `epoch` is what every act of the holder is checked against."""
+
+    purpose: str
+    holder: str
+    epoch: int
+
+
+class Leases:
+    """The leases of one workload. `purpose` RUN is the one that runs compete for."""
+
+    def __init__(self, table: Table, workload: str, clock: Clock) -> None:
+        self._table, self._workload, self._clock = table, workload, clock
+
+    def take(self, holder: str, purpose: str = RUN) -> Held:
+        """Take the lease for LEASE_SECONDS; LeaseHeld when another has it."""
+        now = self._clock.now()
+        values = {"holder": holder, "expires_at": now + LEASE_SECONDS, "now": now, "first": FIRST_EPOCH, "one": 1}
+        item = self._table.update("lease", purpose, _TAKE, values, _FREE)
+        if item is None:
+            raise self._held_by_another(purpose)
+        return Held(purpose, holder, int(item["epoch"]))
+
+    def renew(self, held: Held) -> None:
+        """Keep it for another LEASE_SECONDS; EpochStale when it was lost meanwhile."""
+        self._extend(held, self._clock.now() + LEASE_SECONDS)
+
+    def release(self, held: Held) -> None:
+        """Let the next one in at once; EpochStale when it was lost meanwhile."""
+        self._extend(held, 0)
+
+    @contextlib.contextmanager
+    def during(self, holder: str, purpose: str) -> Iterator[Held]:
+        """Hold the lease for a block; on the way out it is released, whatever happened, unless it was lost."""
+        held = self.take(holder, purpose)
+        try:
+            yield held
+        finally:
+            with contextlib.suppress(EpochStale):
+                self.release(held)
+
+    def epoch(self, purpose: str = RUN) -> int:
+        """The newest epoch that was given out."""
+        item = self._table.get("lease", purpose)
+        return int(item["epoch"]) if item else FIRST_EPOCH
+
+    def holder(self, purpose: str = RUN) -> tuple[str, float]:
+        """(who took it last, seconds since 1970 until which he has it)."""
+        item = self._table.get("lease", purpose) or {"holder": "", "expires_at": 0}
+        return str(item["holder"]), float(item["expires_at"])
+
+    def _extend(self, held: Held, until: float) -> None:
+        values = {"holder": held.holder, "epoch": held.epoch, "expires_at": until}
+        own = "#holder = :holder AND #epoch = :epoch"
+        if self._table.update("lease", held.purpose, "#expires_at = :expires_at", values, own) is None:
+            raise EpochStale(workload=self._workload, held=held.epoch, current=self.epoch(held.purpose))
+
+    def _held_by_another(self, purpose: str) -> LeaseHeld:
+        item = self._table.get("lease", purpose) or {"holder": "another", "expires_at": self._clock.now(), "epoch": 0}
+        return LeaseHeld(
+            workload=self._workload,
+            holder=item["holder"],
+            expires_at=stamp(float(item["expires_at"])),
+            epoch=item["epoch"],
+        )

@@ -1,0 +1,226 @@
+"""The ledger: what the journal table says - active record, runs and their entries, recovery points, requests.
+
+Items: `active/active` (read by applications too), `run#<run>/run` and `run#<run>/entry#...`, `runs/<run>`,
+`points/<point>`, `request/failover`, `verdicts#<asset>/<path>`; lease.py has `lease/...`. Every write is whole by
+itself, so a reader never sees half a paper.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from pilotlight.clock import Clock, stamp
+from pilotlight.errors import EpochStale
+from pilotlight.records.runs import RUNNING, SUCCEEDED, Entry, Journal
+from pilotlight.recovery.lease import FIRST_EPOCH, RUN, Leases
+from pilotlight.recovery.table import Table
+
+SERVING = "serving"
+FAILING_OVER = "failing-over"
+SWITCHING = "switching"
+EVIDENCE_BYTES_MAX = 100_000
+"""DynamoDB items end at 400 KB; evidence beyond this is cut to its keys."""
+
+
+@dataclass(frozen=True)
+class Active:
+    """Which region serves, since which epoch; `state` is serving, failing-over or switching."""
+
+    region: str
+    epoch: int
+    since: str
+    run: str
+    state: str = SERVING
+
+
+@dataclass(frozen=True)
+class PointLine:
+    """One recovery point as the index lists it."""
+
+    id: str
+    status: str
+    created_at: str
+    sets: tuple[str, ...] = ()
+    """The snapshot sets that the point stands on; pruning keeps them as long as the point."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """A failover that waits for a person; `run` is set once it was carried out."""
+
+    reason: str
+    requested_at: str
+    approved_by: str = ""
+    approved_at: str = ""
+    run: str = ""
+
+
+class Ledger:
+    """Everything the journal table says of one workload."""
+
+    def __init__(self, table: Table, workload: str, clock: Clock) -> None:
+        self._table, self._workload, self._clock = table, workload, clock
+        self.leases = Leases(table, workload, clock)
+
+    # -- the active record -------------------------------------------------------------------------------------
+
+    def initialise(self, primary: str) -> Active:
+        """The first active record; an existing one is left as it is."""
+        first = {"region": primary, "epoch": FIRST_EPOCH, "since": self._now(), "run": "", "state": SERVING}
+        self._table.put("active", "active", first, new=True)
+        return self.active(primary)
+
+    def active(self, primary: str) -> Active:
+        """The active record; before the first one, the primary serves at the first epoch."""
+        item = self._table.get("active", "active")
+        if item is None:
+            return Active(primary, FIRST_EPOCH, "", "")
+        return Active(item["region"], item["epoch"], item["since"], item["run"], item.get("state", SERVING))
+
+    def set_active(self, region: str, state: str, run: str, epoch: int, held: int) -> None:
+        """Say who serves. EpochStale when `held` is no longer the newest epoch, or a newer one is recorded already."""
+        current = self.leases.epoch(RUN)
+        if current != held:
+            raise EpochStale(workload=self._workload, held=held, current=current)
+        values = {"region": region, "epoch": epoch, "since": self._now(), "run": run, "state": state, "held": held}
+        changes = "#region = :region, #epoch = :epoch, #since = :since, #run = :run, #state = :state"
+        condition = "attribute_not_exists(#epoch) OR #epoch <= :held"
+        if self._table.update("active", "active", changes, values, condition) is None:
+            raise EpochStale(workload=self._workload, held=held, current=self.active("").epoch)
+
+    # -- runs --------------------------------------------------------------------------------------------------
+
+    def open_run(self, run: str, kind: str, epoch: int) -> None:
+        """Begin a run, or take it up again under a newer epoch."""
+        started = {"kind": kind, "workload": self._workload, "started_at": self._now()}
+        self._table.put("runs", run, {"kind": kind}, new=True)
+        self._table.put(f"run#{run}", "run", started | _header(epoch, RUNNING), new=True)
+        values = {"epoch": epoch, "state": RUNNING, "none": ""}
+        changes = "#epoch = :epoch, #state = :state, #reason = :none, #finished_at = :none"
+        self._table.update(f"run#{run}", "run", changes, values)
+
+    def append(self, run: str, entry: Entry, number: int) -> None:
+        """One line of the journal; `number` keeps the order of lines of one moment."""
+        line = {"step": entry.step, "state": entry.state, "at": entry.at, "epoch": entry.epoch}
+        sort = f"entry#{entry.at}#{number:05d}"
+        self._table.put(f"run#{run}", sort, line | {"evidence": _bounded(entry.evidence)})
+
+    def close_run(self, run: str, state: str, reason: str = "") -> None:
+        """Say how a run ended; a later process may still take up one that did not succeed."""
+        values = {"state": state, "reason": reason, "finished_at": self._now()}
+        self._table.update(
+            f"run#{run}", "run", "#state = :state, #reason = :reason, #finished_at = :finished_at", values
+        )
+
+    def journal(self, run: str) -> Journal | None:
+        """A run with all its entries."""
+        header: dict[str, Any] | None = None
+        entries = []
+        for item in self._table.query(f"run#{run}"):
+            if item["sk"] == "run":
+                header = item
+            else:
+                evidence = json.loads(item["evidence"])
+                entries.append(Entry(item["step"], item["state"], item["at"], item["epoch"], evidence))
+        return _journal(run, header, tuple(entries)) if header else None
+
+    def runs(self, kind: str = "", limit: int = 20) -> list[Journal]:
+        """The newest runs of a kind, or of all, the newest first."""
+        found = [item["sk"] for item in self._table.query("runs", newest_first=True) if kind in ("", item["kind"])]
+        journals = [self.journal(run) for run in found[:limit]]
+        return [journal for journal in journals if journal]
+
+    def unfinished(self, kind: str) -> Journal | None:
+        """The newest run of a kind, if it has not succeeded: it is gone on with, never begun anew beside."""
+        newest = next(iter(self.runs(kind, limit=1)), None)
+        return newest if newest and newest.state != SUCCEEDED else None
+
+    # -- recovery points ---------------------------------------------------------------------------------------
+
+    def index_point(self, line: PointLine) -> None:
+        """List a point; done after its paper is written, so that a listed point can be read."""
+        values = {"status": line.status, "created_at": line.created_at, "sets": json.dumps(line.sets)}
+        self._table.put("points", line.id, values)
+
+    def points(self) -> list[PointLine]:
+        """Every point, the newest first."""
+        items = self._table.query("points", newest_first=True)
+        return [_line(item) for item in items]
+
+    def forget_point(self, point: str) -> None:
+        """Take a point off the list; done before its paper is deleted."""
+        self._table.delete("points", point)
+
+    # -- requests and verdicts ---------------------------------------------------------------------------------
+
+    def request(self) -> Request | None:
+        """The newest request for a failover."""
+        item = self._table.get("request", "failover")
+        if item is None:
+            return None
+        return Request(**{name: str(item.get(name, "")) for name in Request.__dataclass_fields__})
+
+    def ask_for_approval(self, reason: str) -> Request:
+        """Leave a request, unless one is waiting already."""
+        waiting = self.request()
+        if waiting and not waiting.run:
+            return waiting
+        asked = Request(reason, self._now())
+        self._table.put("request", "failover", {"reason": reason, "requested_at": asked.requested_at})
+        return asked
+
+    def approve(self, by: str) -> Request:
+        """A person says yes; with no request waiting, the word is the request."""
+        self.ask_for_approval(f"asked for by {by}")
+        values = {"by": by, "at": self._now()}
+        self._table.update("request", "failover", "#approved_by = :by, #approved_at = :at", values)
+        return self.request() or Request("", "")
+
+    def settle_request(self, run: str) -> None:
+        """The request was carried out by this run, so the word given for it counts no more."""
+        if self.request():
+            self._table.update("request", "failover", "#run = :run", {"run": run})
+
+    def remembers(self, asset: str, path: str, fingerprint: str) -> bool:
+        """Whether this very state of a checkpoint was found complete before."""
+        item = self._table.get(f"verdicts#{asset}", path or "/")
+        return item is not None and item["fingerprint"] == fingerprint
+
+    def remember(self, asset: str, path: str, fingerprint: str) -> None:
+        """Keep that this state of a checkpoint is complete."""
+        self._table.put(f"verdicts#{asset}", path or "/", {"fingerprint": fingerprint})
+
+    def _now(self) -> str:
+        return stamp(self._clock.now())
+
+
+def _header(epoch: int, state: str) -> dict[str, Any]:
+    return {"epoch": epoch, "state": state, "finished_at": "", "reason": ""}
+
+
+def _journal(run: str, header: dict[str, Any], entries: tuple[Entry, ...]) -> Journal:
+    return Journal(
+        run=run,
+        kind=header["kind"],
+        workload=header["workload"],
+        epoch=header["epoch"],
+        state=header["state"],
+        started_at=header["started_at"],
+        finished_at=header["finished_at"],
+        reason=header["reason"],
+        entries=entries,
+    )
+
+
+def _line(item: dict[str, Any]) -> PointLine:
+    return PointLine(item["sk"], item["status"], item["created_at"], tuple(json.loads(item.get("sets", "[]"))))
+
+
+def _bounded(evidence: dict[str, Any]) -> str:
+    """Evidence as JSON; what is too long for an item is named by its keys alone."""
+    text = json.dumps(evidence, sort_keys=True, default=str)
+    if len(text) <= EVIDENCE_BYTES_MAX:
+        return text
+    return json.dumps({"cut": f"{len(text)} bytes of evidence", "keys": sorted(evidence)})

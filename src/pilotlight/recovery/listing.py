@@ -1,0 +1,101 @@
+"""Current objects of two buckets side by side, in bounded memory, and how strongly two of them are known to be equal.
+
+S3 lists keys in the order of their UTF-8 bytes, so two listings are compared like two sorted files. Strength of
+evidence (S3 User Guide, "Checking object integrity"; "What does Amazon S3 replicate?"): a replica keeps its version id;
+equal entity tags of equal sizes mean equal bytes; otherwise only sizes are known, and `prove` asks for checksums.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from pilotlight.cloud.door import Door
+
+VERSION = "version"
+CHECKSUM = "checksum"
+ETAG = "etag"
+SIZE = "size"
+DIFFERENT = ""
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """Where objects lie: a prefix of a bucket in a region."""
+
+    region: str
+    name: str
+    prefix: str = ""
+
+
+@dataclass(frozen=True)
+class Current:
+    """The current state of one key; `deleted` when it is a delete marker. `modified` in seconds since 1970."""
+
+    key: str
+    version: str
+    modified: float
+    size: int = 0
+    etag: str = ""
+    deleted: bool = False
+
+
+Pair = tuple[Current | None, Current | None]
+
+
+def current(door: Door, bucket: Bucket) -> Iterator[Current]:
+    """The newest version or delete marker of every key, in the order of the keys."""
+    pages = door.pages("s3", "list_object_versions", bucket.region, Bucket=bucket.name, Prefix=bucket.prefix)
+    for page in pages:
+        latest = [_version(item) for item in page.get("Versions", []) if item["IsLatest"]]
+        latest += [_marker(item) for item in page.get("DeleteMarkers", []) if item["IsLatest"]]
+        yield from sorted(latest, key=lambda item: item.key.encode())
+
+
+def joined(left: Iterable[Current], right: Iterable[Current]) -> Iterator[Pair]:
+    """Every key of either side once, with its state on both; None where a side never had it."""
+    ours, theirs = iter(left), iter(right)
+    here, there = next(ours, None), next(theirs, None)
+    while here is not None or there is not None:
+        if there is None or (here is not None and here.key.encode() < there.key.encode()):
+            yield here, None
+            here = next(ours, None)
+        elif here is None or there.key.encode() < here.key.encode():
+            yield None, there
+            there = next(theirs, None)
+        else:
+            yield here, there
+            here, there = next(ours, None), next(theirs, None)
+
+
+def strength(source: Current, copy: Current) -> str:
+    """How strongly a copy is known to hold the source's bytes; DIFFERENT when it does not (pure)."""
+    if source.version == copy.version and source.version not in ("", "null"):
+        return VERSION
+    if source.size != copy.size:
+        return DIFFERENT
+    if source.etag and source.etag == copy.etag:
+        return ETAG
+    return SIZE if copy.modified >= source.modified else DIFFERENT
+
+
+def settled(source: Current, copy: Current | None) -> str:
+    """Strength for a pair where the source may be deleted and the copy absent; VERSION for a deletion that arrived."""
+    if source.deleted:
+        return VERSION if copy is None or copy.deleted else DIFFERENT
+    return strength(source, copy) if copy is not None and not copy.deleted else DIFFERENT
+
+
+def _version(item: dict[str, Any]) -> Current:
+    return Current(
+        key=item["Key"],
+        version=item.get("VersionId", ""),
+        modified=item["LastModified"].timestamp(),
+        size=item["Size"],
+        etag=item.get("ETag", ""),
+    )
+
+
+def _marker(item: dict[str, Any]) -> Current:
+    return Current(item["Key"], item.get("VersionId", ""), item["LastModified"].timestamp(), deleted=True)

@@ -1,0 +1,111 @@
+"""What the standby region holds of a database: a member of the global cluster that follows, and how far behind it is.
+
+Aurora User Guide, "Monitoring an Aurora global database": AuroraGlobalDBReplicationLag, in milliseconds, published in
+the secondary's region. Where nobody publishes it the part says so; that the member follows is then all that is known.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from pilotlight.clock import Clock, stamp
+from pilotlight.cloud.door import Door
+from pilotlight.errors import CallRefused
+from pilotlight.records.inventory import Database, Inventory
+from pilotlight.records.point import Part
+
+AVAILABLE = "available"
+LAG_WINDOW_SECONDS = 300
+LAG_PERIOD_SECONDS = 60
+
+
+def global_cluster(door: Door, region: str, asset: Database) -> dict[str, Any]:
+    """The global cluster as this region sees it; empty where there is none."""
+    try:
+        answer = door.call("rds", "describe_global_clusters", region, GlobalClusterIdentifier=asset.global_cluster)
+    except CallRefused as refusal:
+        if "NotFound" in str(refusal.facts.get("aws_code")):
+            return {}
+        raise
+    found: dict[str, Any] = next(iter(answer["GlobalClusters"]), {})
+    return found
+
+
+def cluster(door: Door, region: str, identifier: str) -> dict[str, Any]:
+    """One cluster; empty where there is none."""
+    try:
+        answer = door.call("rds", "describe_db_clusters", region, DBClusterIdentifier=identifier)
+    except CallRefused as refusal:
+        if "NotFound" in str(refusal.facts.get("aws_code")):
+            return {}
+        raise
+    found: dict[str, Any] = next(iter(answer["DBClusters"]), {})
+    return found
+
+
+def member(found: dict[str, Any], arn: str) -> dict[str, Any]:
+    """The member of this ARN of a global cluster, or an empty one."""
+    return next((each for each in found.get("GlobalClusterMembers", []) if each["DBClusterArn"] == arn), {})
+
+
+def observe(door: Door, inventory: Inventory, asset: Database, clock: Clock) -> Part:
+    """The part of a database."""
+    looked_at = clock.now()
+    together = global_cluster(door, inventory.standby, asset)
+    own = cluster(door, inventory.standby, asset.standby_cluster)
+    missing = tuple(_missing(asset, together, own))
+    lag = _lag_seconds(door, inventory.standby, asset, inventory.primary, looked_at)
+    evidence = {
+        "status": own.get("Status", ""),
+        "synchronization": member(together, asset.standby_arn).get("SynchronizationStatus", "not told"),
+        "lag_seconds": "not measured" if lag is None else lag,
+    }
+    return Part(
+        asset=asset.name,
+        kind=asset.kind,
+        mechanism=asset.mechanism,
+        proven=not missing,
+        true_at="" if missing else stamp(looked_at - (lag or 0.0)),
+        reference={"cluster": asset.standby_cluster, "arn": asset.standby_arn, "global": asset.global_cluster},
+        evidence=evidence,
+        missing=missing,
+    )
+
+
+def _missing(asset: Database, together: dict[str, Any], own: dict[str, Any]) -> list[str]:
+    problems = []
+    if not together:
+        problems.append(f"there is no global cluster {asset.global_cluster}")
+    elif not member(together, asset.standby_arn):
+        problems.append(f"cluster {asset.standby_cluster} is not a member of global cluster {asset.global_cluster}")
+    if own.get("Status") != AVAILABLE:
+        problems.append(f"cluster {asset.standby_cluster} is {own.get('Status') or 'not there'}")
+    elif not own.get("DBClusterMembers", [{}]):
+        problems.append(f"cluster {asset.standby_cluster} has no instance, so it cannot be promoted in time")
+    return problems
+
+
+def _lag_seconds(door: Door, region: str, asset: Database, source: str, now: float) -> float | None:
+    """The newest measured lag; None where nobody published one, or it may not be read."""
+    dimensions = [
+        {"Name": "DBClusterIdentifier", "Value": asset.standby_cluster},
+        {"Name": "SourceRegion", "Value": source},
+    ]
+    try:
+        answer = door.call(
+            "cloudwatch",
+            "get_metric_statistics",
+            region,
+            Namespace="AWS/RDS",
+            MetricName="AuroraGlobalDBReplicationLag",
+            Dimensions=dimensions,
+            StartTime=datetime.fromtimestamp(now - LAG_WINDOW_SECONDS, tz=UTC),
+            EndTime=datetime.fromtimestamp(now, tz=UTC),
+            Period=LAG_PERIOD_SECONDS,
+            Statistics=["Maximum"],
+        )
+    except CallRefused:
+        return None
+    points = sorted(answer.get("Datapoints", []), key=lambda point: point["Timestamp"])
+    return float(points[-1]["Maximum"]) / 1000 if points else None

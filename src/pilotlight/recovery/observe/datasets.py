@@ -1,0 +1,112 @@
+"""What the standby region holds of a dataset: a watermark, before which nothing of the primary is missing there.
+
+Both listings are compared as they are. Objects on their way are normal, and hold the watermark back; objects that are
+on their way for longer than the objective are overdue, and the part is not proven. When the primary region does not
+answer nothing newer can be known, and the watermark of the last complete point is what counts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from pilotlight.clock import Clock, stamp
+from pilotlight.cloud.door import Door
+from pilotlight.records.inventory import Datasets, Inventory
+from pilotlight.records.point import Part
+from pilotlight.recovery.listing import DIFFERENT, Bucket, Current, current, joined, settled
+
+NAMED_MAX = 20
+"""How many missing objects a paper names; all are counted."""
+
+
+@dataclass
+class Comparison:
+    """The source as far as it is settled in the copy; times in seconds since 1970."""
+
+    settled: int = 0
+    waiting: int = 0
+    overdue: int = 0
+    overdue_keys: list[str] = field(default_factory=list)
+    oldest_waiting: float | None = None
+    extra: int = 0
+    """Current objects of the copy that the source never had."""
+    extra_keys: list[str] = field(default_factory=list)
+    strengths: dict[str, int] = field(default_factory=dict)
+
+
+def compare(door: Door, source: Bucket, copy: Bucket, overdue_before: float) -> Comparison:
+    """Compare what is current in both; what waits since before `overdue_before` is overdue."""
+    found = Comparison()
+    for ours, theirs in joined(current(door, source), current(door, copy)):
+        if ours is None:
+            if theirs is not None and not theirs.deleted:
+                _extra(found, theirs)
+            continue
+        strength = settled(ours, theirs)
+        if strength == DIFFERENT:
+            _waiting(found, ours, overdue_before)
+        else:
+            found.settled += 1
+            found.strengths[strength] = found.strengths.get(strength, 0) + 1
+    return found
+
+
+def _extra(found: Comparison, copy: Current) -> None:
+    found.extra += 1
+    if len(found.extra_keys) < NAMED_MAX:
+        found.extra_keys.append(copy.key)
+
+
+def _waiting(found: Comparison, source: Current, overdue_before: float) -> None:
+    found.waiting += 1
+    found.oldest_waiting = min(source.modified, found.oldest_waiting or source.modified)
+    if source.modified < overdue_before:
+        found.overdue += 1
+        if len(found.overdue_keys) < NAMED_MAX:
+            found.overdue_keys.append(source.key)
+
+
+def buckets(inventory: Inventory, asset: Datasets) -> tuple[Bucket, Bucket]:
+    """(primary, standby) of an asset."""
+    return (
+        Bucket(inventory.primary, asset.primary_bucket, asset.prefix),
+        Bucket(inventory.standby, asset.standby_bucket, asset.prefix),
+    )
+
+
+def patience_seconds(inventory: Inventory, asset: Datasets) -> float:
+    """How long an object may be on its way: the asset's own objective, or the workload's."""
+    return asset.rpo_seconds or inventory.rpo_seconds
+
+
+def observe(door: Door, inventory: Inventory, asset: Datasets, clock: Clock) -> Part:
+    """The part of a dataset, with the primary region answering."""
+    looked_at = clock.now()
+    source, copy = buckets(inventory, asset)
+    found = compare(door, source, copy, looked_at - patience_seconds(inventory, asset))
+    watermark = looked_at if found.oldest_waiting is None else min(looked_at, found.oldest_waiting)
+    return Part(
+        asset=asset.name,
+        kind=asset.kind,
+        mechanism=asset.mechanism,
+        proven=not found.overdue,
+        true_at=stamp(watermark),
+        reference={"bucket": asset.standby_bucket, "prefix": asset.prefix, "watermark": stamp(watermark)},
+        evidence={
+            "settled": found.settled,
+            "waiting": found.waiting,
+            "overdue": found.overdue,
+            "extra": found.extra,
+            "strengths": found.strengths,
+        },
+        missing=tuple(f"s3://{asset.primary_bucket}/{key} has not arrived" for key in found.overdue_keys),
+    )
+
+
+def observe_alone(asset: Datasets, last: Part | None) -> Part:
+    """The part when the primary does not answer: what the last complete point knew, and no more."""
+    if last is None or not last.proven:
+        reason = "the primary region does not answer, and no earlier point proved this part"
+        return Part(asset.name, asset.kind, asset.mechanism, False, "", missing=(reason,))
+    evidence = last.evidence | {"primary": "did not answer; as proven by the last complete point"}
+    return Part(asset.name, asset.kind, asset.mechanism, True, last.true_at, last.reference, evidence)

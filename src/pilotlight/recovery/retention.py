@@ -1,0 +1,38 @@
+"""The ladder: which recovery points stay (pure).
+
+Of complete points the newest of each hour, day and week stays, as many of each as the declaration says. The newest
+complete point stays whatever the ladder says, and so do the newest few of any status, which tell what goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pilotlight.clock import parse_stamp
+from pilotlight.records.inventory import Keep
+from pilotlight.records.point import COMPLETE
+from pilotlight.recovery.ledger import PointLine
+
+RECENT = 10
+"""Points of any status that stay, so that a person sees what was tried last."""
+HOUR_SECONDS = 3600
+DAY_SECONDS = 24 * HOUR_SECONDS
+WEEK_SECONDS = 7 * DAY_SECONDS
+
+
+def kept(points: Iterable[PointLine], keep: Keep) -> set[str]:
+    """The ids of the points that stay."""
+    newest_first = sorted(points, key=lambda each: each.created_at, reverse=True)
+    complete = [each for each in newest_first if each.status == COMPLETE]
+    stay = {each.id for each in newest_first[:RECENT]} | {each.id for each in complete[:1]}
+    for seconds, rungs in ((HOUR_SECONDS, keep.hourly), (DAY_SECONDS, keep.daily), (WEEK_SECONDS, keep.weekly)):
+        stay |= set(_newest_of_each(complete, seconds)[:rungs])
+    return stay
+
+
+def _newest_of_each(newest_first: list[PointLine], seconds: int) -> list[str]:
+    """The newest point of every hour, day or week that has one, the newest first."""
+    found: dict[int, str] = {}
+    for each in newest_first:
+        found.setdefault(int(parse_stamp(each.created_at) // seconds), each.id)
+    return list(found.values())

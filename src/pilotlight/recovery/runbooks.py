@@ -1,0 +1,149 @@
+"""The runbooks: what is done, in which order, as data (pure). A dry run prints them; the engine executes them.
+
+Fence first, commit last. Steps that need nothing of one another have no edge between them and run side by side; the
+`uses` edges of the declaration say what a compute group must wait for. A new kind of run is a new function here.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pilotlight.records.inventory import Inventory
+from pilotlight.records.runs import Runbook, Step
+from pilotlight.recovery.ledger import FAILING_OVER, SERVING, SWITCHING
+from pilotlight.recovery.observe.cut import CHECKPOINTS
+
+FAILOVER = "failover"
+FAILBACK = "failback"
+FENCE_RETURNED = "fence-returned"
+PRIMARY: dict[str, Any] = {"region": "primary"}
+STANDBY: dict[str, Any] = {"region": "standby"}
+
+
+def failover(inventory: Inventory) -> Runbook:
+    """The standby region takes over. No step of it calls the primary region or a control plane that lives there."""
+    told = [_told(each.name) for each in inventory.datasets if each.kind == CHECKPOINTS]
+    promoted = [_about("promote", each.name, "choose-point", STANDBY) for each in inventory.databases]
+    restored = [
+        _about("restore-volumes", each.name, "choose-point", STANDBY) for each in inventory.computes if each.volumes
+    ]
+    ready = (*told, *promoted, *restored)
+    scaled = [_scaled(each.name, (*each.uses, each.name), ready) for each in inventory.computes]
+    moved = _traffic(inventory, STANDBY, "checks")
+    return _runbook(
+        FAILOVER,
+        inventory,
+        Step("preflight", "point-exists"),
+        _saying("fence", STANDBY, FAILING_OVER, "preflight", raises=True),
+        Step("choose-point", "choose-point", needs=("fence",)),
+        *ready,
+        *scaled,
+        Step("checks", "healthy", needs=_names(*ready, *scaled) or ("choose-point",), arguments=STANDBY),
+        *moved,
+        _saying("commit", STANDBY, SERVING, *(_names(*moved) or ("checks",))),
+    )
+
+
+def failback(inventory: Inventory) -> Runbook:
+    """The way home, with nothing lost: fence, bring home, quiesce, switch, open, prove, protect again."""
+    fences = _fences(inventory, "primary-answers")
+    rejoined = [_about("follows", each.name, "primary-answers", PRIMARY, "rejoin") for each in inventory.databases]
+    synced = [_about("bring-home", each.name, f"fence-bucket-{each.name}", {}, "sync") for each in inventory.datasets]
+    final = [_about("bring-home", each.name, "quiesce", {"final": True}, "final-sync") for each in inventory.datasets]
+    switched = [_about("switch-back", each.name, "quiesce", PRIMARY, "switch") for each in inventory.databases]
+    opened = [_about("open-bucket", each.name, "hand-over", PRIMARY) for each in inventory.datasets]
+    told = [
+        _about("tell-checkpoint", each.name, "hand-over", PRIMARY)
+        for each in inventory.datasets
+        if each.kind == CHECKPOINTS
+    ]
+    started = [
+        Step(f"scale-{each.name}", "scale", each.name, _names(*opened, *told) or ("hand-over",), PRIMARY)
+        for each in inventory.computes
+    ]
+    moved = _traffic(inventory, PRIMARY, "checks")
+    resting = _at_rest(inventory, _names(*moved) or ("checks",))
+    return _runbook(
+        FAILBACK,
+        inventory,
+        Step("primary-answers", "primary-answers", arguments=PRIMARY),
+        *fences,
+        *rejoined,
+        *synced,
+        _saying("quiesce", STANDBY, SWITCHING, *_names(*fences, *rejoined, *synced), raises=True, settle=True),
+        *final,
+        *switched,
+        _saying("hand-over", PRIMARY, SWITCHING, *(_names(*final, *switched) or ("quiesce",))),
+        *opened,
+        *told,
+        *started,
+        Step("checks", "healthy", needs=_names(*started) or ("hand-over",), arguments=PRIMARY),
+        *moved,
+        *resting,
+        _saying("commit", PRIMARY, SERVING, *_names(*resting, *moved), "checks"),
+        *_protected_again(inventory),
+    )
+
+
+def fence_returned(inventory: Inventory) -> Runbook:
+    """The lost region answers again while the standby serves: nothing may start or be written there."""
+    return _runbook(FENCE_RETURNED, inventory, *_fences(inventory))
+
+
+def _fences(inventory: Inventory, *needs: str) -> list[Step]:
+    groups = [
+        Step(f"fence-compute-{each.name}", "stop", each.name, needs, PRIMARY | {"suspend": True})
+        for each in inventory.computes
+    ]
+    buckets = [
+        Step(f"fence-bucket-{each.name}", "fence-bucket", each.name, needs, PRIMARY) for each in inventory.datasets
+    ]
+    return [*groups, *buckets]
+
+
+def _at_rest(inventory: Inventory, needs: tuple[str, ...]) -> list[Step]:
+    stopped = [Step(f"rest-{each.name}", "stop", each.name, needs, STANDBY) for each in inventory.computes]
+    forgotten = [
+        Step(f"forget-checkpoint-{each.name}", "forget-checkpoint", each.name, needs, STANDBY)
+        for each in inventory.datasets
+        if each.kind == CHECKPOINTS
+    ]
+    return [*stopped, *forgotten]
+
+
+def _protected_again(inventory: Inventory) -> list[Step]:
+    followed = [_about("follows", each.name, "commit", STANDBY, "reprotect") for each in inventory.databases]
+    rules = [_about("replicates", each.name, "commit", PRIMARY) for each in inventory.datasets]
+    canaries = [_about("canary-arrives", each.name, f"replicates-{each.name}", PRIMARY) for each in inventory.datasets]
+    gone = [_about("canary-gone", each.name, f"canary-arrives-{each.name}", PRIMARY) for each in inventory.datasets]
+    return [*followed, *rules, *canaries, *gone]
+
+
+def _told(asset: str) -> Step:
+    return _about("tell-checkpoint", asset, "choose-point", STANDBY)
+
+
+def _scaled(asset: str, of: tuple[str, ...], ready: tuple[Step, ...]) -> Step:
+    """A group starts when what it uses, and its own volumes, are ready; what it does not use may take longer."""
+    needs = tuple(step.name for step in ready if step.asset in of)
+    return Step(f"scale-{asset}", "scale", asset, needs or ("choose-point",), STANDBY)
+
+
+def _traffic(inventory: Inventory, side: dict[str, Any], *needs: str) -> list[Step]:
+    return [Step("traffic", "move-traffic", needs=needs, arguments=side)] if inventory.traffic else []
+
+
+def _saying(name: str, side: dict[str, Any], state: str, *needs: str, **more: bool) -> Step:
+    return Step(name, "say-active", needs=tuple(dict.fromkeys(needs)), arguments=side | {"state": state} | more)
+
+
+def _about(action: str, asset: str, need: str, arguments: dict[str, Any], verb: str = "") -> Step:
+    return Step(f"{verb or action}-{asset}", action, asset, (need,), arguments)
+
+
+def _names(*steps: Step) -> tuple[str, ...]:
+    return tuple(step.name for step in steps)
+
+
+def _runbook(kind: str, inventory: Inventory, *steps: Step) -> Runbook:
+    return Runbook(kind, inventory.workload, steps)

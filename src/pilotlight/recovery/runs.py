@@ -1,0 +1,121 @@
+"""One run from beginning to end: lease, journal, engine, result; and taking up again what another process left.
+
+A run is gone on with as long as it is the one that changed who serves; one that died before its fence has changed
+nothing, and a new one begins from a newer point. Whatever ends a process, the journal says how far it came, and the
+lease lets the next one in after LEASE_SECONDS at the latest.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+
+from pilotlight.clock import stamp
+from pilotlight.errors import EpochStale, PilotlightError
+from pilotlight.records.inventory import Inventory
+from pilotlight.records.runs import PROVEN, RUNNING, SUCCEEDED, Entry, Journal, Runbook
+from pilotlight.recovery import runbooks
+from pilotlight.recovery.engine import SIDE_BY_SIDE_MAX, Engine, Paused
+from pilotlight.recovery.lease import Held
+from pilotlight.recovery.ledger import SERVING
+from pilotlight.recovery.site import Site
+from pilotlight.recovery.steps.register import ACTIONS
+
+FAILED = "failed"
+TAKE_LEASE = "take-lease"
+RELEASE_LEASE = "release-lease"
+LAST = 99_999
+"""The number of the line that ends a journal; no run has as many."""
+
+
+def run_failover(
+    site: Site, holder: str, deadline: float | None = None, side_by_side: int = SIDE_BY_SIDE_MAX
+) -> Journal | None:
+    """Bring the workload up in the standby region. None when it serves there already and nothing is left to do.
+
+    `deadline` (seconds since 1970): the run stops cleanly before it and its journal stays `running`; call again.
+    """
+    if _serves(site, site.inventory.standby, runbooks.FAILOVER):
+        return None
+    return carry_out(site, runbooks.FAILOVER, runbooks.failover, holder, deadline, side_by_side)
+
+
+def run_failback(
+    site: Site, holder: str, deadline: float | None = None, side_by_side: int = SIDE_BY_SIDE_MAX
+) -> Journal | None:
+    """Bring the workload home with nothing lost. None when the primary serves already and nothing is left to do."""
+    if _serves(site, site.inventory.primary, runbooks.FAILBACK):
+        return None
+    return carry_out(site, runbooks.FAILBACK, runbooks.failback, holder, deadline, side_by_side)
+
+
+def carry_out(
+    site: Site,
+    kind: str,
+    build: Callable[[Inventory], Runbook],
+    holder: str,
+    deadline: float | None = None,
+    side_by_side: int = SIDE_BY_SIDE_MAX,
+) -> Journal:
+    """Run a runbook under the lease. LeaseHeld when another holds it; a failed step is raised as its error."""
+    ledger = site.ledger
+    held = ledger.leases.take(holder)
+    run, entries = _taken_up(site, kind)
+    ledger.open_run(run, kind, held.epoch)
+    ledger.append(run, _entry(site, TAKE_LEASE, held), len(entries))
+    engine = Engine(site, build(site.inventory), run, held, ACTIONS, deadline, side_by_side, entries)
+    try:
+        engine.execute()
+    except Paused:
+        _release(site, held)
+        return _journal(site, run)
+    except EpochStale:
+        raise
+    except PilotlightError as problem:
+        ledger.close_run(run, FAILED, problem.message)
+        _release(site, held)
+        raise
+    return _succeeded(site, run, held)
+
+
+def _succeeded(site: Site, run: str, held: Held) -> Journal:
+    """The paper is written before the run is called finished, so a finished run has its paper."""
+    site.ledger.append(run, _entry(site, RELEASE_LEASE, held), LAST)
+    site.ledger.close_run(run, SUCCEEDED)
+    journal = _journal(site, run)
+    site.papers.write_journal(journal)
+    _release(site, held)
+    return journal
+
+
+def _taken_up(site: Site, kind: str) -> tuple[str, list[Entry]]:
+    """The unfinished run that this process goes on with, and its entries; or a new one."""
+    unfinished = site.ledger.unfinished(kind)
+    if unfinished and site.ledger.active(site.inventory.primary).run == unfinished.run:
+        return unfinished.run, list(unfinished.entries)
+    moment = stamp(site.clock.now())
+    return "".join(letter for letter in moment if letter not in "-:.") + f"-{kind}", []
+
+
+def _serves(site: Site, region: str, kind: str) -> bool:
+    """Whether this region serves, and no run of this kind that changed that is unfinished."""
+    active = site.ledger.active(site.inventory.primary)
+    unfinished = site.ledger.unfinished(kind)
+    open_still = unfinished is not None and unfinished.run == active.run
+    return active.region == region and active.state == SERVING and not open_still
+
+
+def _journal(site: Site, run: str) -> Journal:
+    found = site.ledger.journal(run)
+    return found or Journal(run, "", site.inventory.workload, 0, RUNNING, "")
+
+
+def _entry(site: Site, step: str, held: Held) -> Entry:
+    evidence = {"holder": held.holder, "epoch": held.epoch}
+    return Entry(step, PROVEN, stamp(site.clock.now()), held.epoch, evidence)
+
+
+def _release(site: Site, held: Held) -> None:
+    """Losing a lease that is given up anyway is no error."""
+    with contextlib.suppress(EpochStale):
+        site.ledger.leases.release(held)

@@ -1,0 +1,127 @@
+"""Choosing what to recover from, before anything is fenced or promoted, and telling the workload of it.
+
+The point is the newest complete one of the journal. Volumes come from that point; of checkpoints the newest that is
+complete in the bucket at this moment is taken, by reading it there: it is at least as new as the point's.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pilotlight.cloud.door import aws_code
+from pilotlight.errors import CallRefused, NoRecoveryPoint
+from pilotlight.records.inventory import Datasets
+from pilotlight.records.point import RecoveryPoint
+from pilotlight.recovery import choose
+from pilotlight.recovery.observe import checkpoints
+from pilotlight.recovery.observe.cut import CHECKPOINTS
+from pilotlight.recovery.steps.action import Absent, Answer, Proven, Wait, Watch, Work
+
+
+def newest_point(work: Work) -> RecoveryPoint:
+    """The newest complete point; NoRecoveryPoint where there is none."""
+    line = choose.newest_complete(work.ledger.points())
+    if line is None:
+        raise NoRecoveryPoint(workload=work.inventory.workload, region=work.inventory.standby)
+    return work.site.papers.point(line.id)
+
+
+class PointExists(Watch):
+    """Nothing is fenced for a recovery that could not be carried out."""
+
+    wait = Wait(1, 1, "nothing to wait for: a point that does not exist now is not made by waiting")
+
+    def ask(self, work: Work) -> Answer:
+        """The newest complete point, by name."""
+        point = newest_point(work)
+        return Proven({"point": point.id, "created_at": point.created_at})
+
+
+class ChoosePoint(Watch):
+    """The decision, kept in the journal: a run that is resumed goes on with the same."""
+
+    wait = Wait(1, 1, "reading alone")
+
+    def ask(self, work: Work) -> Answer:
+        """The point, its snapshots by volume group, and the newest complete checkpoint of every checkpoints asset."""
+        point = newest_point(work)
+        evidence: dict[str, Any] = {"point": point.id, "created_at": point.created_at, "volumes": {}, "checkpoints": {}}
+        for group in work.inventory.volumes:
+            part = point.part(group.name)
+            evidence["volumes"][group.name] = dict(part.reference) if part else {}
+        for asset in work.inventory.datasets:
+            if asset.kind == CHECKPOINTS:
+                found = choose_checkpoint(work, asset, work.inventory.standby, asset.standby_bucket)
+                evidence["checkpoints"][asset.name] = found
+                evidence |= {name: found[name] for name in ("newest_started_step", "newest_complete_step")}
+        return Proven(evidence)
+
+
+def choose_checkpoint(work: Work, asset: Datasets, region: str, bucket: str) -> dict[str, Any]:
+    """The newest complete checkpoint in this bucket, as reference and evidence; StepFailed where there is none."""
+    found = checkpoints.newest(work.door, region, bucket, asset, work.ledger)
+    if found.complete is None:
+        raise work.failed(f"no checkpoint below s3://{bucket}/{asset.prefix} is complete")
+    return checkpoints.reference(bucket, asset, found.complete) | checkpoints.evidence(found)
+
+
+class TellCheckpoint:
+    """Writes the SSM parameter that the recovered workload reads: s3:// URI of the checkpoint's folder.
+
+    In the standby region it is what the point was chosen with; in the primary, on the way home, the newest complete
+    one there.
+    """
+
+    wait = Wait(60, 1, "one write; SSM answers reads of it at once")
+
+    def ask(self, work: Work) -> Answer:
+        """Whether the parameter says what was chosen."""
+        wanted = self._uri(work)
+        said = parameter(work, work.region)
+        return Proven({"uri": wanted}) if said == wanted else Absent(f"the parameter says {said or 'nothing'}")
+
+    def act(self, work: Work) -> None:
+        """Write it."""
+        work.door.call(
+            "ssm",
+            "put_parameter",
+            work.region,
+            Name=work.inventory.names.parameter(work.step.asset),
+            Value=self._uri(work),
+            Type="String",
+            Overwrite=True,
+        )
+
+    def _uri(self, work: Work) -> str:
+        if work.region == work.inventory.standby:
+            found = work.evidence_of("choose-point")["checkpoints"][work.step.asset]
+        else:
+            found = choose_checkpoint(work, work.datasets(), work.region, work.datasets().primary_bucket)
+        return f"s3://{found['bucket']}/{found['prefix']}"
+
+
+class ForgetCheckpoint:
+    """Removes the parameter of a standby region that is at rest again."""
+
+    wait = Wait(60, 1, "one write")
+
+    def ask(self, work: Work) -> Answer:
+        """Whether it is gone."""
+        said = parameter(work, work.region)
+        return Absent(f"the parameter says {said}") if said else Proven({"parameter": "removed"})
+
+    def act(self, work: Work) -> None:
+        """Remove it."""
+        name = work.inventory.names.parameter(work.step.asset)
+        work.door.call("ssm", "delete_parameter", work.region, Name=name)
+
+
+def parameter(work: Work, region: str) -> str:
+    """What the parameter of the step's asset says there; empty where there is none."""
+    name = work.inventory.names.parameter(work.step.asset)
+    try:
+        return str(work.door.call("ssm", "get_parameter", region, Name=name)["Parameter"]["Value"])
+    except CallRefused as refusal:
+        if aws_code(refusal) == "ParameterNotFound":
+            return ""
+        raise

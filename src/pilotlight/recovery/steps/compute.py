@@ -1,0 +1,143 @@
+"""Compute groups: up to the count and in service, or down to nothing; with what AWS says when capacity is short.
+
+The group's mixed instances policy walks the ladder of instance types by itself (Auto Scaling User Guide, "Allocation
+strategies": prioritized); what it could not get is read from its scaling activities. Auto Scaling goes on trying, so
+shortage of every type is only an error after some patience.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pilotlight.clock import stamp
+from pilotlight.recovery.observe.compute import group
+from pilotlight.recovery.steps.action import Absent, Answer, Proven, Underway, Wait, Work
+
+SCALE_SECONDS = 900
+"""Boot, user data and health checks of a GPU instance that loads weights."""
+STOP_SECONDS = 900
+"""Deregistration from balancers may take its full delay (300 s by default) before instances end."""
+EVERY_SECONDS = 1.0
+PATIENCE_SECONDS = 120
+"""Auto Scaling repeats a failed launch within this time, in other zones too."""
+ACTIVITIES_MAX = 50
+LAUNCH = "Launch"
+
+
+def name_of(work: Work) -> str:
+    """The group in the step's region."""
+    asset = work.compute()
+    return asset.standby_group if work.region == work.inventory.standby else asset.primary_group
+
+
+class Scale:
+    """The group has its count of instances in service. Arguments: region."""
+
+    wait = Wait(SCALE_SECONDS, EVERY_SECONDS, "boot, user data, health checks")
+
+    def ask(self, work: Work) -> Answer:
+        """In service; or wished for, with what AWS refused so far; or not wished for."""
+        found, count = _group(work), work.compute().count
+        serving = [each for each in found["Instances"] if _serves(each)]
+        if len(serving) >= count:
+            return Proven({"instances": [_shown(each) for each in serving], "refused": self._refused(work)})
+        if found["DesiredCapacity"] < count or LAUNCH in _suspended(found):
+            return Absent(f"{found['DesiredCapacity']} instances wished for, {len(serving)} in service")
+        return Underway(self._observed(work, len(serving), count))
+
+    def act(self, work: Work) -> None:
+        """Wish for the count; let the group launch again where a fence had stopped it."""
+        found, count = _group(work), work.compute().count
+        if LAUNCH in _suspended(found):
+            _processes(work, "resume_processes")
+        _resize(work, MinSize=count, DesiredCapacity=count, MaxSize=max(count, found["MaxSize"]))
+
+    def _observed(self, work: Work, serving: int, count: int) -> str:
+        refused = self._refused(work)
+        ladder = work.compute().instance_types
+        patient = work.begun_at is None or work.clock.now() < work.begun_at + PATIENCE_SECONDS
+        if refused and not patient and set(ladder) <= refused.keys():
+            raise work.failed("no type of the ladder is to be had: " + _listed(refused))
+        return f"{serving} of {count} instances in service" + (f"; refused: {_listed(refused)}" if refused else "")
+
+    def _refused(self, work: Work) -> dict[str, str]:
+        """Instance type -> AWS's words, from the activities since the step began; `?` where they name no type."""
+        since = stamp(work.begun_at or 0.0)
+        refused: dict[str, str] = {}
+        for activity in _activities(work):
+            if activity.get("StatusCode") == "Failed" and stamp(activity["StartTime"].timestamp()) >= since:
+                words = str(activity.get("StatusMessage", ""))
+                named = [kind for kind in work.compute().instance_types if kind in words] or ["?"]
+                refused |= {kind: words for kind in named if kind not in refused}
+        return refused
+
+
+class Stop:
+    """The group has no instances. Arguments: region; `suspend` keeps it from launching any (a fence)."""
+
+    wait = Wait(STOP_SECONDS, EVERY_SECONDS, "deregistration delays")
+
+    def ask(self, work: Work) -> Answer:
+        """Nothing there and nothing wished for."""
+        found = _group(work)
+        wished, there = found["DesiredCapacity"], len(found["Instances"])
+        closed = LAUNCH in _suspended(found) or not work.step.arguments.get("suspend")
+        if wished or not closed:
+            return Absent(f"{wished} instances wished for, {there} there")
+        if there:
+            return Underway(f"{there} instances are ending")
+        return Proven({"group": found["AutoScalingGroupName"], "instances": 0, "suspended": _suspended(found)})
+
+    def act(self, work: Work) -> None:
+        """First nothing new, then none at all."""
+        if work.step.arguments.get("suspend"):
+            _processes(work, "suspend_processes")
+        _resize(work, MinSize=0, DesiredCapacity=0)
+
+
+def _group(work: Work) -> dict[str, Any]:
+    found = group(work.door, work.region, name_of(work))
+    if not found:
+        raise work.failed(f"there is no Auto Scaling group {name_of(work)}")
+    return found
+
+
+def _serves(instance: dict[str, Any]) -> bool:
+    return bool(instance["LifecycleState"] == "InService" and instance["HealthStatus"].lower() == "healthy")
+
+
+def _shown(instance: dict[str, Any]) -> dict[str, str]:
+    return {
+        "id": instance["InstanceId"],
+        "type": instance.get("InstanceType", ""),
+        "zone": instance.get("AvailabilityZone", ""),
+    }
+
+
+def _suspended(found: dict[str, Any]) -> list[str]:
+    return [each["ProcessName"] for each in found.get("SuspendedProcesses", [])]
+
+
+def _resize(work: Work, **sizes: int) -> None:
+    work.door.call("autoscaling", "update_auto_scaling_group", work.region, AutoScalingGroupName=name_of(work), **sizes)
+
+
+def _processes(work: Work, operation: str) -> None:
+    work.door.call("autoscaling", operation, work.region, AutoScalingGroupName=name_of(work), ScalingProcesses=[LAUNCH])
+
+
+def _activities(work: Work) -> list[dict[str, Any]]:
+    """The newest activities, the newest first."""
+    answer = work.door.call(
+        "autoscaling",
+        "describe_scaling_activities",
+        work.region,
+        AutoScalingGroupName=name_of(work),
+        MaxRecords=ACTIVITIES_MAX,
+    )
+    found: list[dict[str, Any]] = answer["Activities"]
+    return found
+
+
+def _listed(refused: dict[str, str]) -> str:
+    return "; ".join(f"{kind}: {words}" for kind, words in sorted(refused.items()))

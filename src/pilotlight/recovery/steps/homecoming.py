@@ -1,0 +1,61 @@
+"""Objects come home: the primary bucket gets what the standby bucket holds, and is compared until nothing is missing.
+
+Reverse replication does most of it and is given a moment; the rest is copied. Objects that only the primary has were
+written there and never replicated; they are reported and left, for a person to judge (they are not overwritten, and
+the primary's own newer versions of a key stay below the one that comes home).
+"""
+
+from __future__ import annotations
+
+from pilotlight.recovery.backfill import bring
+from pilotlight.recovery.listing import Bucket
+from pilotlight.recovery.observe.datasets import Comparison, buckets, compare
+from pilotlight.recovery.steps.action import Absent, Answer, Proven, Wait, Work
+
+REPLICATION_SECONDS = 5.0
+"""Most replicas arrive within seconds; waiting for them costs less than a second version of each."""
+SYNC_SECONDS = 24 * 3600
+"""A day of copying: at 1 Gbit/s it is 10 TB."""
+EVERY_SECONDS = 1.0
+
+
+class BringHome:
+    """Arguments: `final` - with it everything must be there; without, everything from before the step began."""
+
+    wait = Wait(SYNC_SECONDS, EVERY_SECONDS, "as long as the bytes take")
+
+    def ask(self, work: Work) -> Answer:
+        """Compare; what is there only in the primary is in the evidence."""
+        found = self._compared(work)
+        missing = found.waiting if work.step.arguments.get("final") else found.overdue
+        if missing or (work.begun_at is None and found.waiting):
+            return Absent(f"{found.waiting} objects are not in the primary bucket yet")
+        return Proven(
+            {
+                "settled": found.settled,
+                "strengths": found.strengths,
+                "strays": found.extra,
+                "stray_keys": found.extra_keys,
+            }
+        )
+
+    def act(self, work: Work) -> None:
+        """Give replication a moment, then copy what is still missing."""
+        until = work.clock.now() + REPLICATION_SECONDS
+        while work.clock.now() < until:
+            if not self._compared(work).waiting:
+                return
+            work.keep_lease()
+            work.clock.sleep(EVERY_SECONDS)
+        source, target = _homeward(work)
+        bring(work.site, source, target, lambda compared, copied: work.keep_lease())
+
+    def _compared(self, work: Work) -> Comparison:
+        source, target = _homeward(work)
+        return compare(work.door, source, target, work.begun_at or 0.0)
+
+
+def _homeward(work: Work) -> tuple[Bucket, Bucket]:
+    """(standby, primary)."""
+    primary, standby = buckets(work.inventory, work.datasets())
+    return standby, primary

@@ -1,0 +1,32 @@
+"""Which name of a runbook is which class: the whole vocabulary of what a run can do."""
+
+from __future__ import annotations
+
+from pilotlight.recovery.steps import choosing, compute, databases, fencing, front, homecoming, reprotecting
+from pilotlight.recovery.steps.action import Action
+from pilotlight.recovery.steps.standing import SayActive
+from pilotlight.recovery.steps.volumes import RestoreVolumes
+
+ACTIONS: dict[str, Action] = {
+    "point-exists": choosing.PointExists(),
+    "say-active": SayActive(),
+    "choose-point": choosing.ChoosePoint(),
+    "tell-checkpoint": choosing.TellCheckpoint(),
+    "forget-checkpoint": choosing.ForgetCheckpoint(),
+    "promote": databases.Promote(),
+    "switch-back": databases.SwitchBack(),
+    "follows": databases.Follows(),
+    "restore-volumes": RestoreVolumes(),
+    "scale": compute.Scale(),
+    "stop": compute.Stop(),
+    "healthy": front.Healthy(),
+    "move-traffic": front.MoveTraffic(),
+    "primary-answers": fencing.PrimaryAnswers(),
+    "fence-bucket": fencing.FenceBucket(),
+    "open-bucket": fencing.OpenBucket(),
+    "bring-home": homecoming.BringHome(),
+    "replicates": reprotecting.Replicates(),
+    "canary-arrives": reprotecting.CanaryArrives(),
+    "canary-gone": reprotecting.CanaryGone(),
+}
+"""Action name -> the one instance; actions hold no state."""

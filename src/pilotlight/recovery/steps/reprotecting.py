@@ -1,0 +1,88 @@
+"""After the way home the primary is protected again only when that was seen: rule in place, and a canary arrived."""
+
+from __future__ import annotations
+
+import json
+
+from pilotlight.cloud.door import aws_code
+from pilotlight.errors import CallRefused
+from pilotlight.recovery.steps.action import Absent, Answer, Proven, Underway, Wait, Watch, Work
+
+ARRIVAL_SECONDS = 1800
+"""S3 replication time control promises 15 minutes for 99.99 % of objects."""
+CANARY = ".pilotlight/canary.json"
+
+
+class Replicates(Watch):
+    """The primary bucket has an enabled rule to the standby bucket."""
+
+    wait = Wait(1, 1, "configuration; nothing brings it but `pilotlight up`")
+
+    def ask(self, work: Work) -> Answer:
+        """Read the rules."""
+        asset = work.datasets()
+        answer = work.door.call("s3", "get_bucket_replication", work.inventory.primary, Bucket=asset.primary_bucket)
+        for rule in answer["ReplicationConfiguration"]["Rules"]:
+            if rule["Status"] == "Enabled" and rule["Destination"]["Bucket"].endswith(f":{asset.standby_bucket}"):
+                return Proven({"rule": rule.get("ID", ""), "bucket": asset.primary_bucket})
+        raise work.failed(f"s3://{asset.primary_bucket} has no enabled rule to s3://{asset.standby_bucket}")
+
+
+class CanaryArrives:
+    """An object written to the primary bucket is in the standby bucket."""
+
+    wait = Wait(ARRIVAL_SECONDS, 0.5, "replication time control: 15 minutes")
+
+    def ask(self, work: Work) -> Answer:
+        """Look for this run's canary on both sides."""
+        asset = work.datasets()
+        if _canary(work, work.inventory.standby, asset.standby_bucket) == work.run:
+            return Proven({"canary": f"s3://{asset.standby_bucket}/{asset.prefix}{CANARY}", "run": work.run})
+        if _canary(work, work.inventory.primary, asset.primary_bucket) == work.run:
+            return Underway("the canary is written and has not arrived")
+        return Absent("there is no canary")
+
+    def act(self, work: Work) -> None:
+        """Write it."""
+        asset = work.datasets()
+        work.door.call(
+            "s3",
+            "put_object",
+            work.inventory.primary,
+            Bucket=asset.primary_bucket,
+            Key=asset.prefix + CANARY,
+            Body=json.dumps({"run": work.run}).encode(),
+            ContentType="application/json",
+        )
+
+
+class CanaryGone:
+    """The canary is out of the user's bucket again."""
+
+    wait = Wait(60, 1, "one delete marker")
+
+    def ask(self, work: Work) -> Answer:
+        """Look in the primary; the delete marker replicates like any other."""
+        if _canary(work, work.inventory.primary, work.datasets().primary_bucket):
+            return Absent("the canary is there")
+        return Proven({"canary": "removed"})
+
+    def act(self, work: Work) -> None:
+        """Delete it."""
+        asset = work.datasets()
+        key = asset.prefix + CANARY
+        work.door.call("s3", "delete_object", work.inventory.primary, Bucket=asset.primary_bucket, Key=key)
+
+
+def _canary(work: Work, region: str, bucket: str) -> str:
+    """The run that a canary names; empty where there is none."""
+    try:
+        key = work.datasets().prefix + CANARY
+        body = work.door.call("s3", "get_object", region, Bucket=bucket, Key=key)["Body"]
+        return str(json.loads(body).get("run", ""))
+    except CallRefused as refusal:
+        if aws_code(refusal) in ("NoSuchKey", "404"):
+            return ""
+        raise
+    except ValueError:
+        return ""

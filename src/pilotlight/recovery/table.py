@@ -1,0 +1,96 @@
+"""The journal table as a table: get, put, update and query of items, through the door, always read consistently.
+
+One table in the standby region, partition key `pk`, sort key `sk`. Conditions that do not hold are an answer here
+(None or False), not an error: who asks decides what it means.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from pilotlight.cloud.door import Door, aws_code
+from pilotlight.errors import CallRefused
+from pilotlight.recovery.items import from_item, to_item
+
+CONDITION_FAILED = "ConditionalCheckFailedException"
+
+
+class Table:
+    """One DynamoDB table."""
+
+    def __init__(self, door: Door, region: str, name: str) -> None:
+        self._door, self._region, self._name = door, region, name
+
+    def get(self, pk: str, sk: str) -> dict[str, Any] | None:
+        """One item, or None."""
+        answer = self._call("get_item", Key=to_item({"pk": pk, "sk": sk}), ConsistentRead=True)
+        return from_item(answer["Item"]) if answer.get("Item") else None
+
+    def put(self, pk: str, sk: str, values: dict[str, Any], new: bool = False) -> bool:
+        """Write one item; with `new`, only where there is none. Whether it was written."""
+        condition = {"ConditionExpression": "attribute_not_exists(pk)"} if new else {}
+        try:
+            self._call("put_item", Item=to_item({"pk": pk, "sk": sk} | values), **condition)
+        except CallRefused as refusal:
+            return _unless_condition(refusal)
+        return True
+
+    def update(
+        self, pk: str, sk: str, changes: str, values: dict[str, Any], condition: str = ""
+    ) -> dict[str, Any] | None:
+        """Change one item; the item as it is then, or None when the condition does not hold.
+
+        `changes` and `condition` name attributes as #name and values as :name.
+        """
+        names = {word: word[1:] for word in _words(f"{changes} {condition}") if word.startswith("#")}
+        more = {"ConditionExpression": condition} if condition else {}
+        try:
+            answer = self._call(
+                "update_item",
+                Key=to_item({"pk": pk, "sk": sk}),
+                UpdateExpression=f"SET {changes}",
+                ExpressionAttributeNames=names,
+                ExpressionAttributeValues=to_item({f":{name}": value for name, value in values.items()}),
+                ReturnValues="ALL_NEW",
+                **more,
+            )
+        except CallRefused as refusal:
+            _unless_condition(refusal)
+            return None
+        return from_item(answer["Attributes"])
+
+    def delete(self, pk: str, sk: str) -> None:
+        """Remove one item; none there is fine."""
+        self._call("delete_item", Key=to_item({"pk": pk, "sk": sk}))
+
+    def query(self, pk: str, newest_first: bool = False) -> Iterator[dict[str, Any]]:
+        """Every item of a partition in the order of `sk`."""
+        pages = self._door.pages(
+            "dynamodb",
+            "query",
+            self._region,
+            TableName=self._name,
+            KeyConditionExpression="pk = :pk",
+            ExpressionAttributeValues=to_item({":pk": pk}),
+            ConsistentRead=True,
+            ScanIndexForward=not newest_first,
+        )
+        for page in pages:
+            for item in page.get("Items", []):
+                yield from_item(item)
+
+    def _call(self, operation: str, **parameters: Any) -> dict[str, Any]:
+        return self._door.call("dynamodb", operation, self._region, TableName=self._name, **parameters)
+
+
+def _unless_condition(refusal: CallRefused) -> bool:
+    if aws_code(refusal) != CONDITION_FAILED:
+        raise refusal
+    return False
+
+
+def _words(expression: str) -> list[str]:
+    for mark in ",()=<>+":
+        expression = expression.replace(mark, " ")
+    return expression.split()

@@ -1,0 +1,87 @@
+"""The build: an Inventory becomes Pulumi resources in three stacks, vault, primary and standby.
+
+Takes: the Inventory paper and the Lambda archive. Makes: Pulumi resources and exports. May touch: the Pulumi SDK and
+nothing else; each component is a pure spec, computed from the inventory, and a thin class that only creates.
+Start reading at: program.py, then vault.py; policies.py holds what each role may do.
+"""
+
+from pilotlight.stacks.buckets import BucketArgs, BucketSpec, PrivateBucket
+from pilotlight.stacks.compute import Compute, ComputeArgs, ComputeSpec, compute_spec
+from pilotlight.stacks.database import (
+    Database,
+    DatabaseArgs,
+    DatabaseSpec,
+    GlobalDatabase,
+    GlobalDatabaseArgs,
+    GlobalDatabaseSpec,
+    database_spec,
+    global_database_spec,
+)
+from pilotlight.stacks.datasets import Datasets, DatasetsArgs, DatasetSpec, dataset_spec
+from pilotlight.stacks.functions import (
+    Function,
+    FunctionArgs,
+    FunctionSpec,
+    probe_spec,
+    protect_spec,
+    recover_spec,
+)
+from pilotlight.stacks.keys import KeyArgs, KeySpec, RegionKey, primary_key_spec, standby_key_spec
+from pilotlight.stacks.monitoring import Monitoring, MonitoringArgs, MonitoringSpec, monitoring_spec
+from pilotlight.stacks.network import Network, NetworkArgs, NetworkSpec, network_spec
+from pilotlight.stacks.traffic import Traffic, TrafficArgs, TrafficSpec, traffic_spec
+from pilotlight.stacks.vault import Vault, VaultArgs, VaultSpec, vault_spec
+from pilotlight.stacks.volumes import Volumes, VolumesArgs, VolumesSpec, volumes_spec
+
+__all__ = [
+    "BucketArgs",
+    "BucketSpec",
+    "Compute",
+    "ComputeArgs",
+    "ComputeSpec",
+    "Database",
+    "DatabaseArgs",
+    "DatabaseSpec",
+    "DatasetSpec",
+    "Datasets",
+    "DatasetsArgs",
+    "Function",
+    "FunctionArgs",
+    "FunctionSpec",
+    "GlobalDatabase",
+    "GlobalDatabaseArgs",
+    "GlobalDatabaseSpec",
+    "KeyArgs",
+    "KeySpec",
+    "Monitoring",
+    "MonitoringArgs",
+    "MonitoringSpec",
+    "Network",
+    "NetworkArgs",
+    "NetworkSpec",
+    "PrivateBucket",
+    "RegionKey",
+    "Traffic",
+    "TrafficArgs",
+    "TrafficSpec",
+    "Vault",
+    "VaultArgs",
+    "VaultSpec",
+    "Volumes",
+    "VolumesArgs",
+    "VolumesSpec",
+    "compute_spec",
+    "database_spec",
+    "dataset_spec",
+    "global_database_spec",
+    "monitoring_spec",
+    "network_spec",
+    "primary_key_spec",
+    "probe_spec",
+    "protect_spec",
+    "recover_spec",
+    "standby_key_spec",
+    "traffic_spec",
+    "vault_spec",
+    "volumes_spec",
+]

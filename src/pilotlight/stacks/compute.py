@@ -1,0 +1,234 @@
+"""Compute: image copy, launch template and Auto Scaling group at zero in the standby region.
+
+Activation is data, not a redeploy: a run adds a template version with the snapshots in its block devices and raises
+the group's size; the group follows `$Latest`, and its sizes are left out of comparison, so that deploying after a
+failover does not stop what serves. The ladder of instance types is a prioritized on-demand list (Auto Scaling User
+Guide, "Allocation strategies for multiple instance types"). AMI ids, endpoints and bucket names are bound to a region,
+so the image is copied and the user data translated.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+
+from pilotlight.records.inventory import Compute as Asset
+from pilotlight.records.inventory import Inventory
+from pilotlight.stacks import placeholders, policies
+
+HEALTH_GRACE_SECONDS = 300
+"""What an instance gets to boot and load weights before the balancer's verdict counts."""
+HOP_LIMIT = 1
+"""Metadata answers stay on the instance (EC2 User Guide, "Use IMDSv2"); containers would need 2."""
+VOLUME_TYPE = "gp3"
+IGNORED_GROUP = ["desired_capacity", "min_size", "max_size"]
+
+
+@dataclass(frozen=True)
+class DeviceSpec:
+    """One data volume of an instance: blank until a run puts a snapshot behind it. Size in GiB."""
+
+    device: str
+    size_gib: int
+
+
+@dataclass(frozen=True)
+class ComputeSpec:
+    """One Auto Scaling group at zero. `user_data` is plain text and may hold marks of databases."""
+
+    asset: str
+    region: str
+    image: str
+    image_region: str
+    image_name: str
+    template: str
+    group: str
+    instance_types: tuple[str, ...]
+    count: int
+    user_data: str
+    devices: tuple[DeviceSpec, ...]
+    key_arn: str
+    """The alias ARN of the standby key."""
+    role: str
+    role_trust: str
+    role_policy: str
+    tags: dict[str, str]
+
+
+@dataclass(frozen=True)
+class ComputeArgs:
+    """`target_groups`: ARNs the group registers with, may be empty. `marks`: values of the marks in the user data."""
+
+    spec: ComputeSpec
+    subnet_ids: list[pulumi.Output[str]]
+    security_group: pulumi.Input[str]
+    target_groups: list[pulumi.Output[str]]
+    marks: Mapping[str, pulumi.Output[str]]
+
+
+def compute_spec(inventory: Inventory, asset: Asset) -> ComputeSpec:
+    """The group of this asset (pure)."""
+    names = inventory.names
+    own = json.loads(asset.instance_profile_policy or "{}")
+    return ComputeSpec(
+        asset=asset.name,
+        region=names.standby,
+        image=asset.image,
+        image_region=names.primary,
+        image_name=f"{asset.standby_launch_template}-{asset.image}",
+        template=asset.standby_launch_template,
+        group=asset.standby_group,
+        instance_types=asset.instance_types,
+        count=asset.count,
+        user_data=base64.b64decode(asset.user_data).decode(),
+        devices=_devices(inventory, asset),
+        key_arn=policies.alias_arn(names, names.standby),
+        role=names.role(f"instance-{asset.name}"),
+        role_trust=policies.text(policies.assume_by_own_resources("ec2.amazonaws.com")),
+        role_policy=policies.text(policies.instance(names, own)),
+        tags=names.tags(asset.name),
+    )
+
+
+def _devices(inventory: Inventory, asset: Asset) -> tuple[DeviceSpec, ...]:
+    groups = [group for group in inventory.volumes if group.name in asset.volumes]
+    sizes = {device: size for group in groups for device, size in group.size_gib.items()}
+    return tuple(DeviceSpec(device, sizes[device]) for device in sorted(sizes))
+
+
+def user_data(text: str, values: Mapping[str, str]) -> str:
+    """The text with its marks filled, as Base64, which a launch template takes."""
+    return base64.b64encode(placeholders.fill(text, dict(values)).encode()).decode()
+
+
+class Compute(pulumi.ComponentResource):
+    """Creates image copy, role, launch template and group. Outputs: `group`, `template_id`."""
+
+    group: pulumi.Output[str]
+    template_id: pulumi.Output[str]
+
+    def __init__(self, name: str, args: ComputeArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("pilotlight:stacks:Compute", name, None, opts)
+        self._spec, self._name = args.spec, name
+        template = self._template(args, self._image(), self._profile())
+        self.template_id = template.id
+        self.group = self._group(args, template)
+        self.register_outputs({"group": self.group, "templateId": self.template_id})
+
+    def _child(self) -> pulumi.ResourceOptions:
+        return pulumi.ResourceOptions(parent=self)
+
+    def _image(self) -> pulumi.Output[str]:
+        spec = self._spec
+        return aws.ec2.AmiCopy(
+            f"{self._name}-image",
+            region=spec.region,
+            name=spec.image_name,
+            source_ami_id=spec.image,
+            source_ami_region=spec.image_region,
+            encrypted=True,
+            kms_key_id=spec.key_arn,
+            tags=spec.tags,
+            opts=self._child(),
+        ).id
+
+    def _profile(self) -> pulumi.Output[str]:
+        spec = self._spec
+        role = aws.iam.Role(
+            f"{self._name}-role",
+            name=spec.role,
+            assume_role_policy=spec.role_trust,
+            tags=spec.tags,
+            opts=self._child(),
+        )
+        aws.iam.RolePolicy(
+            f"{self._name}-role-policy", name="workload", role=role.name, policy=spec.role_policy, opts=self._child()
+        )
+        return aws.iam.InstanceProfile(
+            f"{self._name}-profile", name=spec.role, role=role.name, tags=spec.tags, opts=self._child()
+        ).name
+
+    def _template(
+        self, args: ComputeArgs, image: pulumi.Output[str], profile: pulumi.Output[str]
+    ) -> aws.ec2.LaunchTemplate:
+        spec = self._spec
+        filled = pulumi.Output.all(**args.marks).apply(lambda values: user_data(spec.user_data, values))
+        return aws.ec2.LaunchTemplate(
+            f"{self._name}-template",
+            region=spec.region,
+            name=spec.template,
+            image_id=image,
+            instance_type=spec.instance_types[0],
+            user_data=filled,
+            iam_instance_profile=aws.ec2.LaunchTemplateIamInstanceProfileArgs(name=profile),
+            vpc_security_group_ids=[args.security_group],
+            metadata_options=aws.ec2.LaunchTemplateMetadataOptionsArgs(
+                http_endpoint="enabled", http_tokens="required", http_put_response_hop_limit=HOP_LIMIT
+            ),
+            block_device_mappings=[self._device(each) for each in spec.devices],
+            tag_specifications=[
+                aws.ec2.LaunchTemplateTagSpecificationArgs(resource_type=kind, tags=spec.tags)
+                for kind in ("instance", "volume")
+            ],
+            tags=spec.tags,
+            opts=self._child(),
+        )
+
+    def _device(self, device: DeviceSpec) -> aws.ec2.LaunchTemplateBlockDeviceMappingArgs:
+        """Kept when its instance ends: after a failover it holds the newest data there is."""
+        ebs = aws.ec2.LaunchTemplateBlockDeviceMappingEbsArgs(
+            volume_size=device.size_gib,
+            volume_type=VOLUME_TYPE,
+            encrypted="true",
+            kms_key_id=self._spec.key_arn,
+            delete_on_termination="false",
+        )
+        return aws.ec2.LaunchTemplateBlockDeviceMappingArgs(device_name=device.device, ebs=ebs)
+
+    def _group(self, args: ComputeArgs, template: aws.ec2.LaunchTemplate) -> pulumi.Output[str]:
+        """`max_size` is the count, so that a run only has to raise the wish."""
+        spec = self._spec
+        return aws.autoscaling.Group(
+            self._name,
+            region=spec.region,
+            name=spec.group,
+            min_size=0,
+            desired_capacity=0,
+            max_size=spec.count,
+            vpc_zone_identifiers=args.subnet_ids,
+            mixed_instances_policy=_ladder(spec, template),
+            target_group_arns=args.target_groups,
+            health_check_type="ELB" if args.target_groups else "EC2",
+            health_check_grace_period=HEALTH_GRACE_SECONDS,
+            wait_for_capacity_timeout="0",
+            tags=[
+                aws.autoscaling.GroupTagArgs(key=key, value=value, propagate_at_launch=True)
+                for key, value in sorted(spec.tags.items())
+            ],
+            opts=pulumi.ResourceOptions(parent=self, ignore_changes=IGNORED_GROUP),
+        ).name
+
+
+def _ladder(spec: ComputeSpec, template: aws.ec2.LaunchTemplate) -> aws.autoscaling.GroupMixedInstancesPolicyArgs:
+    """On-demand only, the first type that has capacity; spot capacity is what is missing on the day of a disaster."""
+    return aws.autoscaling.GroupMixedInstancesPolicyArgs(
+        instances_distribution=aws.autoscaling.GroupMixedInstancesPolicyInstancesDistributionArgs(
+            on_demand_allocation_strategy="prioritized",
+            on_demand_base_capacity=0,
+            on_demand_percentage_above_base_capacity=100,
+        ),
+        launch_template=aws.autoscaling.GroupMixedInstancesPolicyLaunchTemplateArgs(
+            launch_template_specification=aws.autoscaling.GroupMixedInstancesPolicyLaunchTemplateLaunchTemplateSpecificationArgs(
+                launch_template_id=template.id, version="$Latest"
+            ),
+            overrides=[
+                aws.autoscaling.GroupMixedInstancesPolicyLaunchTemplateOverrideArgs(instance_type=kind)
+                for kind in spec.instance_types
+            ],
+        ),
+    )

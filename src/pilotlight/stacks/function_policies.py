@@ -1,0 +1,216 @@
+"""What the three functions may do: probe, protect and recover, each in one IAM document and nothing more.
+
+Recover acts in the standby region alone: of the primary region it may name only the member that a promotion leaves
+behind (FailoverGlobalCluster is authorized on the whole global cluster), of IAM and Route 53 nothing. It changes
+an Auto Scaling group's size and never its template, which therefore needs neither ec2:RunInstances nor iam:PassRole
+(Auto Scaling User Guide, "Launch template support": a group on `$Latest` is not checked when a version is added).
+"""
+
+from __future__ import annotations
+
+from pilotlight.naming import METRIC_NAMESPACE, PAPER_POINTS, TAG_WORKLOAD, Names
+from pilotlight.records.inventory import Database, Inventory
+from pilotlight.stacks.policies import (
+    PARTITION,
+    Document,
+    Statement,
+    allow,
+    bucket_arn,
+    document,
+    log_group,
+    objects_arn,
+    table_arn,
+    use_key,
+)
+
+READ_OBJECTS = ["s3:GetObject", "s3:GetObjectVersion"]
+LIST_OBJECTS = ["s3:ListBucket", "s3:ListBucketVersions"]
+
+
+def probe(inventory: Inventory) -> Document:
+    """Reads the inventory and the active record, publishes what it saw."""
+    names = inventory.names
+    return document(
+        _logs(names, "probe"),
+        allow("ReadJournal", ["dynamodb:GetItem"], [table_arn(names)]),
+        allow("ReadPapers", ["s3:GetObject"], [objects_arn(names.vault_bucket, "papers/")]),
+        use_key(names, names.standby, ["kms:Decrypt"]),
+        _metrics(),
+    )
+
+
+def protect(inventory: Inventory) -> Document:
+    """Observes both regions and writes recovery points; `snapshots` adds what volumes need."""
+    names = inventory.names
+    return document(
+        _logs(names, "protect"),
+        _journal(names, ["dynamodb:DeleteItem"]),
+        *_papers(names),
+        allow("PrunePoints", ["s3:DeleteObject"], [objects_arn(names.vault_bucket, PAPER_POINTS)]),
+        *_read_buckets(inventory, both=True),
+        *_observe_databases(inventory, both=True),
+        use_key(names, names.standby, ["kms:Decrypt", "kms:GenerateDataKey"]),
+        _metrics(),
+    )
+
+
+def snapshots(inventory: Inventory) -> Document:
+    """Snapshots in the primary region, copies of them in the standby; deletes only what carries the workload's tag."""
+    names = inventory.names
+    primary, standby = _snapshots(names.primary), _snapshots(names.standby)
+    sources = [f"arn:{PARTITION}:ec2:{names.primary}:{names.account}:{kind}/*" for kind in ("instance", "volume")]
+    ours = {"StringEquals": {f"aws:ResourceTag/{TAG_WORKLOAD}": names.workload}}
+    describe = ["ec2:DescribeVolumes", "ec2:DescribeInstances", "ec2:DescribeSnapshots"]
+    return document(
+        allow("DescribeVolumes", describe, ["*"]),
+        allow("CreateSnapshots", ["ec2:CreateSnapshots"], [*sources, primary]),
+        allow("CopySnapshots", ["ec2:CopySnapshot"], [primary, standby]),
+        allow("TagSnapshots", ["ec2:CreateTags"], [primary, standby]),
+        allow("PruneSnapshots", ["ec2:DeleteSnapshot"], [primary, standby], ours),
+        *_snapshot_keys(names),
+    )
+
+
+def recover(inventory: Inventory) -> Document:
+    """A failover run: every act of it, in the standby region."""
+    names = inventory.names
+    own = f"arn:{PARTITION}:lambda:{names.standby}:{names.account}:function:{names.function('recover')}"
+    return document(
+        _logs(names, "recover"),
+        _journal(names, []),
+        *_papers(names),
+        *_read_buckets(inventory, both=False),
+        *_observe_databases(inventory, both=False),
+        *_promote_databases(inventory),
+        *_start_compute(inventory),
+        use_key(names, names.standby, ["kms:Decrypt", "kms:GenerateDataKey"]),
+        allow("GoOn", ["lambda:InvokeFunction"], [own]),
+        _metrics(),
+    )
+
+
+# -- statements ------------------------------------------------------------------------------------------------
+
+
+def _logs(names: Names, purpose: str) -> Statement:
+    group = f"arn:{PARTITION}:logs:{names.standby}:{names.account}:log-group:{log_group(names, purpose)}:*"
+    return allow("WriteLogs", ["logs:CreateLogStream", "logs:PutLogEvents"], [group])
+
+
+def _metrics() -> Statement:
+    only = {"StringEquals": {"cloudwatch:namespace": METRIC_NAMESPACE}}
+    return allow("PutMetrics", ["cloudwatch:PutMetricData"], ["*"], only)
+
+
+def _journal(names: Names, more: list[str]) -> Statement:
+    actions = ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:Query", *more]
+    return allow("KeepJournal", actions, [table_arn(names)])
+
+
+def _papers(names: Names) -> tuple[Statement, Statement]:
+    papers = objects_arn(names.vault_bucket, "papers/")
+    return (
+        allow("KeepPapers", ["s3:GetObject", "s3:PutObject"], [papers]),
+        allow("ListPapers", ["s3:ListBucket"], [bucket_arn(names.vault_bucket)]),
+    )
+
+
+def _read_buckets(inventory: Inventory, both: bool) -> list[Statement]:
+    if not inventory.datasets:
+        return []
+    places = [(each.standby_bucket, each.prefix) for each in inventory.datasets]
+    places += [(each.primary_bucket, each.prefix) for each in inventory.datasets if both]
+    statements = [
+        allow("ListReplicas", LIST_OBJECTS, _unique([bucket_arn(bucket) for bucket, _ in places])),
+        allow("ReadReplicas", READ_OBJECTS, _unique([objects_arn(*place) for place in places])),
+    ]
+    return statements + ([_decrypt_sources(inventory.names)] if both else [])
+
+
+def _decrypt_sources(names: Names) -> Statement:
+    """Objects of the primary may be encrypted with keys of the user's: decrypting through S3 only."""
+    keys = f"arn:{PARTITION}:kms:{names.primary}:{names.account}:key/*"
+    through = {"StringEquals": {"kms:ViaService": f"s3.{names.primary}.amazonaws.com"}}
+    return allow("DecryptSources", ["kms:Decrypt"], [keys], through)
+
+
+def _observe_databases(inventory: Inventory, both: bool) -> list[Statement]:
+    if not inventory.databases:
+        return []
+    globals_ = [_global_arn(inventory, each) for each in inventory.databases]
+    clusters = [each.standby_arn for each in inventory.databases]
+    clusters += [each.primary_arn for each in inventory.databases if both]
+    return [
+        allow("DescribeGlobal", ["rds:DescribeGlobalClusters"], globals_),
+        allow("DescribeClusters", ["rds:DescribeDBClusters"], clusters),
+    ]
+
+
+def _promote_databases(inventory: Inventory) -> list[Statement]:
+    if not inventory.databases:
+        return []
+    involved = [_global_arn(inventory, each) for each in inventory.databases]
+    involved += [arn for each in inventory.databases for arn in (each.primary_arn, each.standby_arn)]
+    return [allow("Promote", ["rds:FailoverGlobalCluster"], involved)]
+
+
+def _global_arn(inventory: Inventory, database: Database) -> str:
+    """A global cluster's ARN has no region (Service Authorization Reference, "Amazon RDS")."""
+    return f"arn:{PARTITION}:rds::{inventory.account}:global-cluster:{database.global_cluster}"
+
+
+def _start_compute(inventory: Inventory) -> list[Statement]:
+    if not inventory.computes:
+        return []
+    names = inventory.names
+    own = f"{names.standby}:{names.account}"
+    groups = [
+        f"arn:{PARTITION}:autoscaling:{own}:autoScalingGroup:*:autoScalingGroupName/{each.standby_group}"
+        for each in inventory.computes
+    ]
+    ours = {"StringEquals": {f"aws:ResourceTag/{TAG_WORKLOAD}": names.workload}}
+    templates = [f"arn:{PARTITION}:ec2:{own}:launch-template/*"]
+    return [
+        allow("DescribeCompute", DESCRIBE_COMPUTE, ["*"]),
+        allow("PrepareTemplate", ["ec2:CreateLaunchTemplateVersion"], templates, ours),
+        allow("Scale", ["autoscaling:UpdateAutoScalingGroup"], groups),
+        allow("TellRecovered", ["ssm:PutParameter"], [f"arn:{PARTITION}:ssm:{own}:parameter{names.parameter('*')}"]),
+    ]
+
+
+DESCRIBE_COMPUTE = [
+    "ec2:DescribeImages",
+    "ec2:DescribeLaunchTemplateVersions",
+    "ec2:DescribeSnapshots",
+    "autoscaling:DescribeAutoScalingGroups",
+    "autoscaling:DescribeScalingActivities",
+    "elasticloadbalancing:DescribeLoadBalancers",
+    "elasticloadbalancing:DescribeTargetGroups",
+    "elasticloadbalancing:DescribeTargetHealth",
+]
+
+
+def _snapshots(region: str) -> str:
+    """A snapshot's ARN has no account (Service Authorization Reference, "Amazon EC2")."""
+    return f"arn:{PARTITION}:ec2:{region}::snapshot/*"
+
+
+def _snapshot_keys(names: Names) -> tuple[Statement, Statement, Statement, Statement]:
+    """Read with the volumes' keys, write with ours (EBS User Guide, "Requirements for EBS encryption")."""
+    read = ["kms:Decrypt", "kms:DescribeKey", "kms:ReEncryptFrom"]
+    write = ["kms:DescribeKey", "kms:Decrypt", "kms:ReEncryptTo", "kms:GenerateDataKeyWithoutPlaintext"]
+    sources = f"arn:{PARTITION}:kms:{names.primary}:{names.account}:key/*"
+    services = [f"ec2.{region}.amazonaws.com" for region in (names.primary, names.standby)]
+    through = {"StringEquals": {"kms:ViaService": services}}
+    granted = {"Bool": {"kms:GrantIsForAWSResource": "true"}}
+    grant = use_key(names, names.standby, ["kms:CreateGrant"], "GrantStandbyKey")
+    return (
+        allow("ReadVolumeKeys", read, [sources], through),
+        allow("GrantVolumeKeys", ["kms:CreateGrant"], [sources], through | granted),
+        use_key(names, names.standby, write, "EncryptCopies"),
+        grant | {"Condition": grant["Condition"] | granted},
+    )
+
+
+def _unique(items: list[str]) -> list[str]:
+    return list(dict.fromkeys(items))

@@ -1,0 +1,285 @@
+"""IAM documents of buckets, keys, topics, replication and instances: pure functions, least privilege.
+
+No document allows every action. A resource of `*` appears only in the statements named in `WILDCARD_RESOURCES`, each
+with the reason. Keys are named by their alias (condition `kms:ResourceAliases`; AWS KMS Developer Guide, "Use aliases
+to control access to KMS keys"), so that no stack has to read another's state to know a key's id.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from pilotlight.naming import Names
+
+PARTITION = "aws"
+VERSION = "2012-10-17"
+
+Statement = dict[str, Any]
+Document = dict[str, Any]
+
+WILDCARD_RESOURCES = {
+    "DescribeCompute": "EC2, Auto Scaling and Elastic Load Balancing offer no narrower resource for Describe calls",
+    "DescribeVolumes": "EC2 offers no narrower resource for Describe calls",
+    "PutMetrics": "cloudwatch:PutMetricData takes no resource; the namespace condition narrows it",
+    "KeyAdministration": "in a key policy `*` is the key itself; without it the key could become unmanageable",
+    "KeyUse": "in a key policy `*` is the key itself",
+    "KeyGrants": "in a key policy `*` is the key itself",
+}
+"""Sid prefix -> why the resource is `*` (Service Authorization Reference; KMS Developer Guide, "Key policies")."""
+
+
+def document(*statements: Statement) -> Document:
+    """A policy document of these statements."""
+    return {"Version": VERSION, "Statement": list(statements)}
+
+
+def text(policy: Document) -> str:
+    """The document as JSON, always the same bytes for the same document."""
+    return json.dumps(policy, sort_keys=True)
+
+
+def allow(
+    sid: str, actions: list[str], resources: list[str], condition: dict[str, dict[str, Any]] | None = None
+) -> Statement:
+    """One Allow statement of an identity policy."""
+    statement: Statement = {"Sid": sid, "Effect": "Allow", "Action": actions, "Resource": resources}
+    return statement | ({"Condition": condition} if condition else {})
+
+
+def assume(service: str, account: str) -> Document:
+    """Trust of a service role, closed to other accounts (IAM User Guide, "The confused deputy problem")."""
+    return document(
+        {
+            "Sid": "Assume",
+            "Effect": "Allow",
+            "Principal": {"Service": service},
+            "Action": "sts:AssumeRole",
+            "Condition": {"StringEquals": {"aws:SourceAccount": account}},
+        }
+    )
+
+
+def assume_by_own_resources(service: str) -> Document:
+    """Trust for Lambda and EC2: they assume only roles of their own account and send no aws:SourceAccount."""
+    principal = {"Service": service}
+    return document({"Sid": "Assume", "Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"})
+
+
+def bucket_arn(bucket: str) -> str:
+    return f"arn:{PARTITION}:s3:::{bucket}"
+
+
+def objects_arn(bucket: str, prefix: str = "") -> str:
+    return f"arn:{PARTITION}:s3:::{bucket}/{prefix}*"
+
+
+def alias_arn(names: Names, region: str) -> str:
+    """The workload's key in this region, by alias: what S3, EBS and RDS take as a key id."""
+    return f"arn:{PARTITION}:kms:{region}:{names.account}:{names.key_alias}"
+
+
+def table_arn(names: Names) -> str:
+    return f"arn:{PARTITION}:dynamodb:{names.standby}:{names.account}:table/{names.journal_table}"
+
+
+def use_key(names: Names, region: str, actions: list[str], sid: str = "UseKey") -> Statement:
+    """Use of the workload's key in this region, and of no other key."""
+    keys = f"arn:{PARTITION}:kms:{region}:{names.account}:key/*"
+    return allow(sid, actions, [keys], {"ForAnyValue:StringEquals": {"kms:ResourceAliases": names.key_alias}})
+
+
+# -- buckets and topics ----------------------------------------------------------------------------------------
+
+
+def tls_only(bucket: str) -> Document:
+    """Refuse every request that is not over TLS (S3 User Guide, "Security best practices")."""
+    return document(
+        {
+            "Sid": "TlsOnly",
+            "Effect": "Deny",
+            "Principal": "*",
+            "Action": "s3:*",
+            "Resource": [bucket_arn(bucket), f"{bucket_arn(bucket)}/*"],
+            "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+        }
+    )
+
+
+def topic(names: Names) -> Document:
+    """CloudWatch alarms of this workload may publish, nobody else (SNS Developer Guide, "Example cases")."""
+    arn = f"arn:{PARTITION}:sns:{names.standby}:{names.account}:{names.topic}"
+    alarms = f"arn:{PARTITION}:cloudwatch:{names.standby}:{names.account}:alarm:{names.alarm('*')}"
+    return document(
+        {
+            "Sid": "AlarmsPublish",
+            "Effect": "Allow",
+            "Principal": {"Service": "cloudwatch.amazonaws.com"},
+            "Action": "sns:Publish",
+            "Resource": arn,
+            "Condition": {
+                "StringEquals": {"aws:SourceAccount": names.account},
+                "ArnLike": {"aws:SourceArn": alarms},
+            },
+        },
+        {
+            "Sid": "TlsOnly",
+            "Effect": "Deny",
+            "Principal": "*",
+            "Action": "sns:Publish",
+            "Resource": arn,
+            "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+        },
+    )
+
+
+# -- keys ------------------------------------------------------------------------------------------------------
+
+ENCRYPT_AND_DECRYPT = [
+    "kms:Encrypt",
+    "kms:Decrypt",
+    "kms:ReEncryptFrom",
+    "kms:ReEncryptTo",
+    "kms:GenerateDataKey",
+    "kms:GenerateDataKeyWithoutPlaintext",
+    "kms:DescribeKey",
+]
+
+
+def standby_key(names: Names) -> Document:
+    """Key of the standby region: buckets, journal, logs, topic, database and volumes there."""
+    return document(
+        _key_administration(names),
+        _key_use_by_alarms(names),
+        _key_use_by_logs(names),
+        _key_use_through(names, names.standby, "dynamodb", ["kms:Decrypt", "kms:DescribeKey"]),
+        *_key_use_by_auto_scaling(names),
+    )
+
+
+def primary_key(names: Names) -> Document:
+    """Key of the primary region: what comes back by reverse replication is encrypted with it.
+
+    Whoever S3 lets read an object of the bucket can decrypt it too, as with the AWS managed key `aws/s3`; otherwise
+    the workload's own roles, which know nothing of this key, could not read their data after a failback.
+    """
+    through_s3 = _key_use_through(names, names.primary, "s3", ["kms:Decrypt", "kms:GenerateDataKey", "kms:DescribeKey"])
+    return document(_key_administration(names), through_s3)
+
+
+def _key_administration(names: Names) -> Statement:
+    """The account's IAM policies decide (KMS Developer Guide, "Default key policy")."""
+    return {
+        "Sid": "KeyAdministration",
+        "Effect": "Allow",
+        "Principal": {"AWS": f"arn:{PARTITION}:iam::{names.account}:root"},
+        "Action": "kms:*",
+        "Resource": "*",
+    }
+
+
+def _key_use_by_alarms(names: Names) -> Statement:
+    """An alarm cannot publish to an encrypted topic without it (SNS Developer Guide, "Key management")."""
+    return {
+        "Sid": "KeyUseByAlarms",
+        "Effect": "Allow",
+        "Principal": {"Service": "cloudwatch.amazonaws.com"},
+        "Action": ["kms:Decrypt", "kms:GenerateDataKey"],
+        "Resource": "*",
+        "Condition": {"StringEquals": {"aws:SourceAccount": names.account}},
+    }
+
+
+def _key_use_by_logs(names: Names) -> Statement:
+    """CloudWatch Logs User Guide, "Encrypt log data using AWS KMS"."""
+    groups = f"arn:{PARTITION}:logs:{names.standby}:{names.account}:log-group:{log_group(names, '*')}"
+    return {
+        "Sid": "KeyUseByLogs",
+        "Effect": "Allow",
+        "Principal": {"Service": f"logs.{names.standby}.amazonaws.com"},
+        "Action": ENCRYPT_AND_DECRYPT,
+        "Resource": "*",
+        "Condition": {"ArnLike": {"kms:EncryptionContext:aws:logs:arn": groups}},
+    }
+
+
+def _key_use_through(names: Names, region: str, service: str, actions: list[str]) -> Statement:
+    """Anyone of the account whom the service itself lets in, through that service only."""
+    condition = {"kms:CallerAccount": names.account, "kms:ViaService": f"{service}.{region}.amazonaws.com"}
+    return {
+        "Sid": f"KeyUseThrough{service.capitalize()}",
+        "Effect": "Allow",
+        "Principal": {"AWS": "*"},
+        "Action": actions,
+        "Resource": "*",
+        "Condition": {"StringEquals": condition},
+    }
+
+
+def _key_use_by_auto_scaling(names: Names) -> tuple[Statement, Statement]:
+    """Without it instances with encrypted volumes end at once (Auto Scaling User Guide, "Required key policy")."""
+    role = "aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling"
+    is_role = {
+        "ArnEquals": {"aws:PrincipalArn": f"arn:{PARTITION}:iam::{names.account}:role/{role}"},
+        "StringEquals": {"kms:CallerAccount": names.account},
+    }
+    base = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Resource": "*"}
+    use = base | {"Sid": "KeyUseByAutoScaling", "Action": ENCRYPT_AND_DECRYPT, "Condition": is_role}
+    for_aws = {"Bool": {"kms:GrantIsForAWSResource": "true"}}
+    grant = base | {"Sid": "KeyGrants", "Action": ["kms:CreateGrant"], "Condition": is_role | for_aws}
+    return use, grant
+
+
+# -- replication -----------------------------------------------------------------------------------------------
+
+
+def replication(names: Names, source: tuple[str, str], target: tuple[str, str], prefix: str) -> Document:
+    """What S3 needs to replicate below a prefix; `source` and `target` are (bucket, region).
+
+    S3 User Guide, "Setting up permissions for live replication" and "Replicating encrypted objects". The objects of
+    the source may be encrypted with a key of the user's, so decrypting is allowed through S3 for this bucket alone.
+    """
+    bucket, region = source
+    copy, copy_region = target
+    reading = {"StringLike": {"kms:ViaService": f"s3.{region}.amazonaws.com"} | _objects_context(bucket)}
+    source_keys = [f"arn:{PARTITION}:kms:{region}:{names.account}:key/*"]
+    return document(
+        allow("ReadRule", ["s3:GetReplicationConfiguration", "s3:ListBucket"], [bucket_arn(bucket)]),
+        allow("ReadVersions", READ_FOR_REPLICATION, [objects_arn(bucket, prefix)]),
+        allow("WriteReplicas", WRITE_REPLICAS, [objects_arn(copy, prefix)]),
+        allow("DecryptSource", ["kms:Decrypt"], source_keys, reading),
+        use_key(names, copy_region, ["kms:Encrypt", "kms:GenerateDataKey"], "EncryptReplicas"),
+    )
+
+
+READ_FOR_REPLICATION = [
+    "s3:GetObjectVersionForReplication",
+    "s3:GetObjectVersionAcl",
+    "s3:GetObjectVersionTagging",
+]
+WRITE_REPLICAS = ["s3:ReplicateObject", "s3:ReplicateDelete", "s3:ReplicateTags"]
+
+
+def _objects_context(bucket: str) -> dict[str, list[str]]:
+    """The encryption context is the object's ARN, or the bucket's where it has a bucket key."""
+    return {"kms:EncryptionContext:aws:s3:arn": [bucket_arn(bucket), f"{bucket_arn(bucket)}/*"]}
+
+
+# -- instances -------------------------------------------------------------------------------------------------
+
+
+def instance(names: Names, own: Document) -> Document:
+    """The workload's own policy, and: read the active record, read what the run chose, use the standby key."""
+    parameters = f"arn:{PARTITION}:ssm:{names.standby}:{names.account}:parameter{names.parameter('*')}"
+    active = {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["active"]}}
+    return document(
+        *own.get("Statement", []),
+        allow("ReadActiveRecord", ["dynamodb:GetItem"], [table_arn(names)], active),
+        allow("ReadRecovered", ["ssm:GetParameter"], [parameters]),
+        use_key(names, names.standby, ["kms:Decrypt", "kms:GenerateDataKey"], "UseStandbyKey"),
+    )
+
+
+def log_group(names: Names, purpose: str) -> str:
+    """Where Lambda writes the log of this function (Lambda Developer Guide, "Log groups")."""
+    return f"/aws/lambda/{names.function(purpose)}"

@@ -1,0 +1,145 @@
+"""S3 as recovery uses it: versioned buckets in two regions, with replication that takes a while."""
+# ruff: noqa: N803 - parameters are named as AWS names them
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from pilotlight.clock import FakeClock
+from pilotlight.cloud.door import refused
+
+
+@dataclass(frozen=True)
+class Version:
+    id: str
+    at: float
+    body: bytes = b""
+    deleted: bool = False
+    metadata: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def etag(self) -> str:
+        return f'"{hashlib.md5(self.body).hexdigest()}"'
+
+
+class Buckets:
+    """bucket -> key -> versions, the oldest first. `rules`: bucket -> bucket that its writes are replicated to."""
+
+    def __init__(self, clock: FakeClock, regions: dict[str, str], lag_seconds: float = 1.0) -> None:
+        self.clock, self.regions, self.lag_seconds = clock, regions, lag_seconds
+        self.objects: dict[str, dict[str, list[Version]]] = {bucket: {} for bucket in regions}
+        self.rules: dict[str, str] = {}
+        self.queue: list[tuple[float, str, str, Version]] = []
+        self.policies: dict[str, str] = {}
+        self.cut: set[str] = set()
+        self.numbers = itertools.count(1)
+
+    # -- what tests do -----------------------------------------------------------------------------------------
+
+    def write(self, bucket: str, key: str, body: bytes, replicate: bool = True, at: float | None = None) -> Version:
+        version = Version(f"v{next(self.numbers)}", self.clock.now() if at is None else at, body)
+        self._add(bucket, key, version, replicate)
+        return version
+
+    def current(self, bucket: str) -> dict[str, bytes]:
+        self.arrive()
+        return {key: each[-1].body for key, each in sorted(self.objects[bucket].items()) if not each[-1].deleted}
+
+    def arrive(self) -> None:
+        """Replicas whose time has come arrive; none leaves or reaches a region that is cut off."""
+        waiting = []
+        for due, bucket, key, version in self.queue:
+            source = next((each for each, target in self.rules.items() if target == bucket), "")
+            if due > self.clock.now() or {self.regions[bucket], self.regions.get(source, "")} & self.cut:
+                waiting.append((due, bucket, key, version))
+            else:
+                self.objects[bucket].setdefault(key, []).append(version)
+        self.queue = waiting
+
+    def _add(self, bucket: str, key: str, version: Version, replicate: bool) -> None:
+        self.objects[bucket].setdefault(key, []).append(version)
+        if replicate and bucket in self.rules:
+            self.queue.append((self.clock.now() + self.lag_seconds, self.rules[bucket], key, version))
+
+    # -- the API -----------------------------------------------------------------------------------------------
+
+    def head_bucket(self, Bucket: str) -> dict[str, Any]:
+        return {}
+
+    def list_objects_v2(self, Bucket: str, Prefix: str = "") -> dict[str, Any]:
+        self.arrive()
+        found = [(key, each[-1]) for key, each in sorted(self.objects[Bucket].items()) if key.startswith(Prefix)]
+        return {"IsTruncated": False, "Contents": [_listed(key, v) for key, v in found if not v.deleted]}
+
+    def list_object_versions(self, Bucket: str, Prefix: str = "") -> dict[str, Any]:
+        self.arrive()
+        versions, markers = [], []
+        for key, each in sorted(self.objects[Bucket].items()):
+            for version in each if key.startswith(Prefix) else []:
+                latest = {"VersionId": version.id, "IsLatest": version is each[-1]}
+                (markers if version.deleted else versions).append(_listed(key, version) | latest)
+        return {"IsTruncated": False, "Versions": versions, "DeleteMarkers": markers}
+
+    def get_object(self, Bucket: str, Key: str, Range: str = "", IfMatch: str = "") -> dict[str, Any]:
+        version = self._newest("get_object", Bucket, Key)
+        if IfMatch and IfMatch != version.etag:
+            raise refused("s3", "get_object", self.regions[Bucket], "PreconditionFailed", "it has changed")
+        first, _, last = Range.removeprefix("bytes=").partition("-") if Range else ("0", "", str(len(version.body)))
+        return {"Body": version.body[int(first) : int(last) + 1]}
+
+    def head_object(self, Bucket: str, Key: str, VersionId: str = "", ChecksumMode: str = "") -> dict[str, Any]:
+        version = self._newest("head_object", Bucket, Key)
+        return {"ContentLength": len(version.body), "ETag": version.etag, "Metadata": version.metadata}
+
+    def put_object(self, Bucket: str, Key: str, Body: bytes, ContentType: str = "") -> dict[str, Any]:
+        return {"VersionId": self.write(Bucket, Key, Body).id}
+
+    def copy_object(self, Bucket: str, Key: str, CopySource: dict[str, str]) -> dict[str, Any]:
+        versions = self.objects[CopySource["Bucket"]][CopySource["Key"]]
+        found = next(each for each in versions if each.id == CopySource["VersionId"])
+        copied = Version(f"v{next(self.numbers)}", self.clock.now(), found.body, metadata=found.metadata)
+        self._add(Bucket, Key, copied, replicate=False)
+        return {}
+
+    def delete_object(self, Bucket: str, Key: str) -> dict[str, Any]:
+        self._add(Bucket, Key, Version(f"v{next(self.numbers)}", self.clock.now(), deleted=True), replicate=True)
+        return {}
+
+    def get_bucket_policy(self, Bucket: str) -> dict[str, Any]:
+        if Bucket not in self.policies:
+            raise refused("s3", "get_bucket_policy", self.regions[Bucket], "NoSuchBucketPolicy", "there is none")
+        return {"Policy": self.policies[Bucket]}
+
+    def put_bucket_policy(self, Bucket: str, Policy: str) -> dict[str, Any]:
+        json.loads(Policy)
+        self.policies[Bucket] = Policy
+        return {}
+
+    def delete_bucket_policy(self, Bucket: str) -> dict[str, Any]:
+        self.policies.pop(Bucket, None)
+        return {}
+
+    def get_bucket_replication(self, Bucket: str) -> dict[str, Any]:
+        target = self.rules.get(Bucket)
+        if target is None:
+            code = "ReplicationConfigurationNotFoundError"
+            raise refused("s3", "get_bucket_replication", self.regions[Bucket], code, "there is none")
+        rule = {"ID": "rule", "Status": "Enabled", "Destination": {"Bucket": f"arn:aws:s3:::{target}"}}
+        return {"ReplicationConfiguration": {"Rules": [rule]}}
+
+    def _newest(self, operation: str, bucket: str, key: str) -> Version:
+        self.arrive()
+        versions = self.objects[bucket].get(key, [])
+        if not versions or versions[-1].deleted:
+            raise refused("s3", operation, self.regions[bucket], "NoSuchKey", "The specified key does not exist.")
+        return versions[-1]
+
+
+def _listed(key: str, version: Version) -> dict[str, Any]:
+    at = datetime.fromtimestamp(version.at, tz=UTC)
+    return {"Key": key, "Size": len(version.body), "ETag": version.etag, "LastModified": at}

@@ -1,0 +1,134 @@
+"""DynamoDB as the ledger uses it: items of one table, with the few expressions that it writes."""
+# ruff: noqa: N803 - parameters are named as AWS names them
+
+from __future__ import annotations
+
+import copy
+import threading
+from typing import Any
+
+from pilotlight.cloud.door import refused
+
+Item = dict[str, Any]
+
+
+class Tables:
+    """All tables of one region share one dictionary; keys are (table, pk, sk)."""
+
+    def __init__(self, region: str) -> None:
+        self.region = region
+        self.items: dict[tuple[str, str, str], Item] = {}
+        self.lock = threading.RLock()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tables:
+        twin = Tables(self.region)
+        twin.items = copy.deepcopy(self.items)
+        return twin
+
+    def get_item(self, TableName: str, Key: Item, ConsistentRead: bool) -> dict[str, Any]:
+        assert ConsistentRead, "the ledger must never read a stale item"
+        found = self.items.get(_key(TableName, Key))
+        return {"Item": copy.deepcopy(found)} if found else {}
+
+    def put_item(self, TableName: str, Item: Item, ConditionExpression: str = "") -> dict[str, Any]:
+        with self.lock:
+            if ConditionExpression and _key(TableName, Item) in self.items:
+                raise self._condition_failed("put_item")
+            self.items[_key(TableName, Item)] = copy.deepcopy(Item)
+        return {}
+
+    def update_item(
+        self,
+        TableName: str,
+        Key: Item,
+        UpdateExpression: str,
+        ExpressionAttributeNames: dict[str, str],
+        ExpressionAttributeValues: Item,
+        ReturnValues: str,
+        ConditionExpression: str = "",
+    ) -> dict[str, Any]:
+        with self.lock:
+            item = copy.deepcopy(self.items.get(_key(TableName, Key), {}))
+            reading = _Reading(item, ExpressionAttributeNames, ExpressionAttributeValues)
+            if ConditionExpression and not reading.holds(ConditionExpression):
+                raise self._condition_failed("update_item")
+            changed = dict(item) | Key
+            for assignment in _split(UpdateExpression.removeprefix("SET ")):
+                name, expression = (each.strip() for each in assignment.split("=", 1))
+                changed[ExpressionAttributeNames[name]] = reading.value(expression)
+            self.items[_key(TableName, Key)] = changed
+        return {"Attributes": copy.deepcopy(changed)}
+
+    def delete_item(self, TableName: str, Key: Item) -> dict[str, Any]:
+        self.items.pop(_key(TableName, Key), None)
+        return {}
+
+    def query(
+        self,
+        TableName: str,
+        KeyConditionExpression: str,
+        ExpressionAttributeValues: Item,
+        ConsistentRead: bool,
+        ScanIndexForward: bool,
+    ) -> dict[str, Any]:
+        assert ConsistentRead and KeyConditionExpression == "pk = :pk"
+        wanted = ExpressionAttributeValues[":pk"]["S"]
+        with self.lock:
+            keys = sorted(key for key in self.items if key[:2] == (TableName, wanted))
+            return {"Items": [copy.deepcopy(self.items[key]) for key in (keys if ScanIndexForward else keys[::-1])]}
+
+    def _condition_failed(self, operation: str) -> Exception:
+        code = "ConditionalCheckFailedException"
+        return refused("dynamodb", operation, self.region, code, "The conditional request failed")
+
+
+class _Reading:
+    """Evaluates expressions against one item."""
+
+    def __init__(self, item: Item, names: dict[str, str], values: Item) -> None:
+        self.item, self.names, self.values = item, names, values
+
+    def holds(self, condition: str) -> bool:
+        return any(
+            all(self._clause(part.strip()) for part in either.split(" AND ")) for either in condition.split(" OR ")
+        )
+
+    def _clause(self, clause: str) -> bool:
+        if clause.startswith("attribute_not_exists"):
+            return self.names[clause[clause.index("(") + 1 : -1]] not in self.item
+        name, sign, value = clause.split()
+        here, there = self.item.get(self.names[name]), self.values[value]
+        if here is None:
+            return False
+        left, right = _plain(here), _plain(there)
+        return {"=": left == right, "<": left < right, "<=": left <= right}[sign]
+
+    def value(self, expression: str) -> Any:
+        if " + " in expression:
+            total = sum(_plain(self.value(part.strip())) for part in expression.rsplit(" + ", 1))
+            return {"N": str(int(total))}
+        if expression.startswith("if_not_exists"):
+            name, default = (each.strip() for each in expression[len("if_not_exists(") : -1].split(","))
+            return self.item.get(self.names[name], self.values[default])
+        return self.values[expression]
+
+
+def _split(text: str) -> list[str]:
+    """Assignments between commas that are not inside parentheses."""
+    parts, depth = [""], 0
+    for letter in text:
+        depth += (letter == "(") - (letter == ")")
+        if letter == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += letter
+    return parts
+
+
+def _plain(attribute: Item) -> Any:
+    ((kind, value),) = attribute.items()
+    return float(value) if kind == "N" else value
+
+
+def _key(table: str, item: Item) -> tuple[str, str, str]:
+    return (table, item["pk"]["S"], item["sk"]["S"])

@@ -1,0 +1,372 @@
+"""An AWS small enough to read: two regions in dictionaries, behind the Door, on a clock that tests move.
+
+Acts take their time (promotion, instances, copies), a region can be cut off, every call is recorded. What recovery
+does not call is not here, so a new call shows as an AttributeError.
+"""
+# ruff: noqa: N803 - parameters are named as AWS names them
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from door_buckets import Buckets
+from door_tables import Tables
+from pilotlight.clock import FakeClock
+from pilotlight.cloud import paging
+from pilotlight.cloud.door import is_reading, refused
+from pilotlight.errors import RegionUnreachable
+from pilotlight.naming import Names
+from pilotlight.records.inventory import Compute, Database, Datasets, Inventory, Keep, Traffic, Volumes
+from pilotlight.recovery.fetch import Fetched
+
+ACCOUNT = "123456789012"
+PRIMARY, STANDBY = "us-east-1", "us-west-2"
+NAMES = Names("inference", ACCOUNT, PRIMARY, STANDBY)
+CORPUS, MODELS = f"inference-corpus-{ACCOUNT}", f"inference-models-{ACCOUNT}"
+CORPUS_COPY, MODELS_COPY = NAMES.standby_bucket("corpus"), NAMES.standby_bucket("checkpoints")
+PROMOTION_SECONDS, START_SECONDS, COPY_SECONDS, HEALTH_SECONDS = 20.0, 8.0, 12.0, 5.0
+
+
+def inventory(**changes: Any) -> Inventory:
+    """One of everything."""
+    cluster = f"arn:aws:rds:{PRIMARY}:{ACCOUNT}:cluster:inference-registry"
+    standby_cluster = NAMES.standby_cluster("registry")
+    database = Database(
+        name="registry",
+        primary_cluster="inference-registry",
+        standby_cluster=standby_cluster,
+        global_cluster=NAMES.global_cluster("registry"),
+        engine="aurora-postgresql",
+        engine_version="16.6",
+        database="registry",
+        primary_arn=cluster,
+        standby_arn=f"arn:aws:rds:{STANDBY}:{ACCOUNT}:cluster:{standby_cluster}",
+        uses=("checkpoints",),
+    )
+    fleet = Compute(
+        name="fleet",
+        primary_group="inference-fleet",
+        standby_group=NAMES.group("fleet"),
+        standby_launch_template=NAMES.launch_template("fleet"),
+        image="ami-1",
+        instance_types=("g5.xlarge", "g4dn.xlarge"),
+        count=1,
+        user_data="",
+        port=8080,
+        instance_profile_policy="{}",
+        volumes=("index",),
+        uses=("checkpoints", "registry"),
+    )
+    whole: dict[str, Any] = {
+        "workload": "inference",
+        "account": ACCOUNT,
+        "primary": PRIMARY,
+        "standby": STANDBY,
+        "rpo_seconds": 60.0,
+        "rto_seconds": 120.0,
+        "trigger": "automatic",
+        "every_seconds": 60.0,
+        "keep": Keep(),
+        "datasets": (
+            Datasets("corpus", "dataset", CORPUS, CORPUS_COPY),
+            Datasets("checkpoints", "checkpoints", MODELS, MODELS_COPY, "checkpoints/", uses=("corpus",)),
+        ),
+        "volumes": (Volumes("index", "backup", "index", {"/dev/sdf": "vol-1", "/dev/sdg": "vol-2"}, {}),),
+        "databases": (database,),
+        "computes": (fleet,),
+        "traffic": Traffic("example.internal", "Z1", "models.example.internal", "/healthz", 80, "lb.east", "ZLB"),
+    }
+    return Inventory(**(whole | changes))
+
+
+@dataclass
+class Group:
+    """An Auto Scaling group; instances are (id, when they are in service)."""
+
+    desired: int = 0
+    maximum: int = 1
+    suspended: list[str] = field(default_factory=list)
+    instances: list[tuple[str, float]] = field(default_factory=list)
+    activities: list[dict[str, Any]] = field(default_factory=list)
+
+
+class FakeAws:
+    """The Door."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        self.clock = clock
+        regions = {CORPUS: PRIMARY, MODELS: PRIMARY, CORPUS_COPY: STANDBY, MODELS_COPY: STANDBY}
+        self.s3 = Buckets(clock, regions | {NAMES.vault_bucket: STANDBY})
+        self.s3.rules = {CORPUS: CORPUS_COPY, MODELS: MODELS_COPY, CORPUS_COPY: CORPUS, MODELS_COPY: MODELS}
+        self.dynamodb = Tables(STANDBY)
+        self.ids = itertools.count(1)
+        self.dark: set[str] = set()
+        self.made: list[tuple[str, str, str]] = []
+        self.writer, self.moving_until, self.promotions, self.switches = PRIMARY, 0.0, 0, 0
+        self.groups = {
+            (PRIMARY, "inference-fleet"): Group(1, 4, instances=[("i-1", 0.0)]),
+            (STANDBY, NAMES.group("fleet")): Group(),
+        }
+        self.short: set[str] = set()
+        blank = [{"DeviceName": each, "Ebs": {"VolumeSize": 8, "Encrypted": True}} for each in ("/dev/sdf", "/dev/sdg")]
+        self.versions: list[dict[str, Any]] = [{"ImageId": "ami-2", "BlockDeviceMappings": blank}]
+        self.snapshots: dict[str, dict[str, dict[str, Any]]] = {PRIMARY: {}, STANDBY: {}}
+        self.parameters: dict[tuple[str, str], str] = {}
+        self.metrics: dict[str, list[float]] = {}
+        self.invoked: list[dict[str, Any]] = []
+        self.denied: set[str] = set()
+
+    # -- the door ----------------------------------------------------------------------------------------------
+
+    def call(self, service: str, operation: str, region: str, **parameters: Any) -> dict[str, Any]:
+        self.made.append((service, operation, region))
+        self.s3.cut = self.dark
+        if region in self.dark:
+            raise RegionUnreachable(region=region, service=service, operation=operation)
+        if f"{service}:{operation}" in self.denied:
+            raise refused(
+                service, operation, region, "AccessDenied", f"not authorized to perform {service}:{operation}"
+            )
+        if service == "dynamodb":
+            return getattr(self.dynamodb, operation)(**parameters)
+        if service == "s3":
+            assert self.s3.regions[parameters["Bucket"]] == region, f"{operation} of {parameters} was sent to {region}"
+            return getattr(self.s3, operation)(**parameters)
+        return getattr(self, f"{service}_{operation}")(region, **parameters)
+
+    def pages(self, service: str, operation: str, region: str, **parameters: Any) -> Iterator[dict[str, Any]]:
+        return paging.pages(self.call, service, operation, region, parameters)
+
+    def acts(self) -> list[tuple[str, str, str]]:
+        """Everything that was asked for and could change something, the journal apart."""
+        return [each for each in self.made if not is_reading(each[1]) and each[0] != "dynamodb"]
+
+    def fetch(self, url: str, seconds: float) -> Fetched:
+        """The outside view: the record follows the metric, balancers answer for their own region."""
+        moved = self.metrics.get("StandbyActive", [0.0])[-1] >= 1
+        region = STANDBY if (moved if "models.example.internal" in url else "west" in url) else PRIMARY
+        if region in self.dark:
+            return Fetched(0, reason="timed out")
+        group = next(group for (place, _), group in self.groups.items() if place == region)
+        ready = any(self.clock.now() >= at + HEALTH_SECONDS for _, at in group.instances)
+        return Fetched(200, f'{{"region": "{region}"}}'.encode()) if ready else Fetched(503)
+
+    # -- identity, parameters, metrics, functions --------------------------------------------------------------
+
+    def sts_get_caller_identity(self, region: str) -> dict[str, Any]:
+        return {"Account": ACCOUNT, "Arn": f"arn:aws:sts::{ACCOUNT}:assumed-role/operator/me"}
+
+    def ssm_get_parameter(self, region: str, Name: str) -> dict[str, Any]:
+        if (region, Name) not in self.parameters:
+            raise refused("ssm", "get_parameter", region, "ParameterNotFound", "there is none")
+        return {"Parameter": {"Value": self.parameters[region, Name]}}
+
+    def ssm_put_parameter(self, region: str, Name: str, Value: str, Type: str, Overwrite: bool) -> dict[str, Any]:
+        self.parameters[region, Name] = Value
+        return {}
+
+    def ssm_delete_parameter(self, region: str, Name: str) -> dict[str, Any]:
+        del self.parameters[region, Name]
+        return {}
+
+    def cloudwatch_put_metric_data(self, region: str, Namespace: str, MetricData: list[Any]) -> dict[str, Any]:
+        assert region == STANDBY and Namespace == "Pilotlight"
+        for datum in MetricData:
+            self.metrics.setdefault(datum["MetricName"], []).append(datum["Value"])
+        return {}
+
+    def cloudwatch_get_metric_statistics(self, region: str, **parameters: Any) -> dict[str, Any]:
+        return {"Datapoints": []}
+
+    def lambda_invoke(self, region: str, **parameters: Any) -> dict[str, Any]:
+        self.invoked.append(parameters)
+        return {}
+
+    # -- databases ---------------------------------------------------------------------------------------------
+
+    def rds_describe_global_clusters(self, region: str, GlobalClusterIdentifier: str) -> dict[str, Any]:
+        database = inventory().databases[0]
+        moving = self.clock.now() < self.moving_until
+        members = [
+            {"DBClusterArn": arn, "IsWriter": self.writer == place and not moving}
+            for place, arn in ((PRIMARY, database.primary_arn), (STANDBY, database.standby_arn))
+        ]
+        status = "failing-over" if moving else "available"
+        return {"GlobalClusters": [{"Status": status, "GlobalClusterMembers": members}]}
+
+    def rds_describe_db_clusters(self, region: str, DBClusterIdentifier: str) -> dict[str, Any]:
+        database = inventory().databases[0]
+        arn = database.standby_arn if region == STANDBY else database.primary_arn
+        found = {"Status": "available", "DBClusterArn": arn, "Endpoint": "db", "DBClusterMembers": [{}]}
+        return {"DBClusters": [found]}
+
+    def rds_failover_global_cluster(self, region: str, AllowDataLoss: bool, **which: str) -> dict[str, Any]:
+        self._move(region, "failover_global_cluster")
+        self.promotions += 1
+        self.writer = STANDBY
+        return {}
+
+    def rds_switchover_global_cluster(self, region: str, **which: str) -> dict[str, Any]:
+        self._move(region, "switchover_global_cluster")
+        self.switches += 1
+        self.writer = PRIMARY
+        return {}
+
+    def _move(self, region: str, operation: str) -> None:
+        if self.clock.now() < self.moving_until:
+            raise refused("rds", operation, region, "InvalidGlobalClusterStateFault", "it is failing over")
+        self.moving_until = self.clock.now() + PROMOTION_SECONDS
+
+    # -- compute -----------------------------------------------------------------------------------------------
+
+    def autoscaling_describe_auto_scaling_groups(self, region: str, AutoScalingGroupNames: list[str]) -> dict[str, Any]:
+        return {"AutoScalingGroups": [self._group(region, name) for name in AutoScalingGroupNames]}
+
+    def _group(self, region: str, name: str) -> dict[str, Any]:
+        group = self.groups[region, name]
+        self._grow(group)
+        instances = [
+            {
+                "InstanceId": id,
+                "InstanceType": "g5.xlarge",
+                "AvailabilityZone": f"{region}a",
+                "LifecycleState": "InService" if self.clock.now() >= at else "Pending",
+                "HealthStatus": "Healthy",
+            }
+            for id, at in group.instances
+        ]
+        return {
+            "AutoScalingGroupName": name,
+            "DesiredCapacity": group.desired,
+            "MaxSize": group.maximum,
+            "Instances": instances,
+            "TargetGroupARNs": [f"arn:targets/{region}/{name}"],
+            "SuspendedProcesses": [{"ProcessName": each} for each in group.suspended],
+        }
+
+    def _grow(self, group: Group) -> None:
+        group.instances = group.instances[: group.desired]
+        while len(group.instances) < group.desired and "Launch" not in group.suspended:
+            if self.short:
+                group.activities = [self._refusal(each) for each in sorted(self.short)]
+                return
+            group.instances.append((f"i-{next(self.ids)}", self.clock.now() + START_SECONDS))
+
+    def _refusal(self, kind: str) -> dict[str, Any]:
+        words = f"We currently do not have sufficient {kind} capacity. Launching EC2 instance failed."
+        at = datetime.fromtimestamp(self.clock.now(), tz=UTC)
+        return {"StatusCode": "Failed", "StatusMessage": words, "StartTime": at}
+
+    def autoscaling_describe_scaling_activities(self, region: str, AutoScalingGroupName: str, MaxRecords: int) -> Any:
+        return {"Activities": self.groups[region, AutoScalingGroupName].activities}
+
+    def autoscaling_update_auto_scaling_group(
+        self, region: str, AutoScalingGroupName: str, MinSize: int, DesiredCapacity: int, MaxSize: int = 0
+    ) -> dict[str, Any]:
+        group = self.groups[region, AutoScalingGroupName]
+        group.desired, group.maximum = DesiredCapacity, MaxSize or group.maximum
+        return {}
+
+    def autoscaling_suspend_processes(self, region: str, AutoScalingGroupName: str, ScalingProcesses: Any) -> Any:
+        self.groups[region, AutoScalingGroupName].suspended = list(ScalingProcesses)
+        return {}
+
+    def autoscaling_resume_processes(self, region: str, AutoScalingGroupName: str, ScalingProcesses: Any) -> Any:
+        self.groups[region, AutoScalingGroupName].suspended = []
+        return {}
+
+    def elbv2_describe_target_health(self, region: str, TargetGroupArn: str) -> dict[str, Any]:
+        group = self.groups[region, TargetGroupArn.rsplit("/", 1)[1]]
+        states = ["healthy" if self.clock.now() >= at + HEALTH_SECONDS else "initial" for _, at in group.instances]
+        return {"TargetHealthDescriptions": [{"TargetHealth": {"State": state}} for state in states]}
+
+    def elbv2_describe_load_balancers(self, region: str, Names: list[str]) -> dict[str, Any]:
+        assert region == STANDBY
+        return {"LoadBalancers": [{"DNSName": "lb.west"}]}
+
+    # -- templates, images, volumes and snapshots --------------------------------------------------------------
+
+    def ec2_describe_launch_template_versions(self, region: str, LaunchTemplateName: str, Versions: Any) -> Any:
+        version = {"VersionNumber": len(self.versions), "LaunchTemplateData": self.versions[-1]}
+        return {"LaunchTemplateVersions": [version]}
+
+    def ec2_create_launch_template_version(
+        self, region: str, LaunchTemplateData: dict[str, Any], **parameters: Any
+    ) -> dict[str, Any]:
+        token = parameters["ClientToken"]
+        if token not in {each.get("token") for each in self.versions}:
+            self.versions.append(self.versions[-1] | LaunchTemplateData | {"token": token})
+        return {}
+
+    def ec2_describe_images(self, region: str, Filters: Any) -> dict[str, Any]:
+        return {"Images": [{"ImageId": "ami-2", "State": "available"}]}
+
+    def ec2_describe_volumes(self, region: str, Filters: Any) -> dict[str, Any]:
+        return {"Volumes": [{"VolumeId": v, "Attachments": [{"InstanceId": "i-1"}]} for v in ("vol-1", "vol-2")]}
+
+    def ec2_describe_instances(self, region: str, InstanceIds: list[str]) -> dict[str, Any]:
+        devices = (("/dev/xvda", "vol-0"), ("/dev/sdf", "vol-1"), ("/dev/sdg", "vol-2"), ("/dev/sdh", "vol-9"))
+        mappings = [{"DeviceName": device, "Ebs": {"VolumeId": volume}} for device, volume in devices]
+        instance = {"InstanceId": "i-1", "RootDeviceName": "/dev/xvda", "BlockDeviceMappings": mappings}
+        return {"Reservations": [{"Instances": [instance]}]}
+
+    def ec2_create_snapshots(self, region: str, InstanceSpecification: Any, TagSpecifications: Any, **rest: Any) -> Any:
+        left_out = set(InstanceSpecification.get("ExcludeDataVolumeIds", []))
+        for volume in sorted({"vol-1", "vol-2", "vol-9"} - left_out):
+            self._snapshot(region, volume, TagSpecifications[0]["Tags"])
+        return {}
+
+    def ec2_copy_snapshot(self, region: str, SourceSnapshotId: str, TagSpecifications: Any, **rest: Any) -> Any:
+        assert region == STANDBY and rest["Encrypted"] and rest["KmsKeyId"] == NAMES.key_alias
+        assert self.snapshots[PRIMARY][SourceSnapshotId]
+        self._snapshot(region, "vol-ffffffff", TagSpecifications[0]["Tags"])
+        return {}
+
+    def _snapshot(self, region: str, volume: str, tags: Any) -> None:
+        id = f"snap-{next(self.ids)}"
+        self.snapshots[region][id] = {"VolumeId": volume, "Tags": tags, "done": self.clock.now() + COPY_SECONDS}
+
+    def ec2_describe_snapshots(
+        self, region: str, OwnerIds: Any = None, Filters: Any = None, SnapshotIds: Any = None
+    ) -> dict[str, Any]:
+        found = [
+            {
+                "SnapshotId": id,
+                "VolumeId": each["VolumeId"],
+                "State": "completed" if self.clock.now() >= each["done"] else "pending",
+                "Tags": each["Tags"],
+            }
+            for id, each in self.snapshots[region].items()
+            if SnapshotIds is None or id in SnapshotIds
+        ]
+        return {"Snapshots": found}
+
+    def ec2_delete_snapshot(self, region: str, SnapshotId: str) -> dict[str, Any]:
+        del self.snapshots[region][SnapshotId]
+        return {}
+
+
+def checkpoint(step: int, shards: int = 2) -> dict[str, bytes]:
+    """A whole sharded safetensors checkpoint: name -> bytes."""
+    files, mapping = {}, {}
+    for number in range(1, shards + 1):
+        name = f"model-{number:05d}-of-{shards:05d}.safetensors"
+        data = hashlib.sha256(f"{step} {number}".encode()).digest()
+        header = json.dumps({f"w{number}": {"dtype": "F32", "shape": [8], "data_offsets": [0, 32]}}).encode()
+        files[name] = struct.pack("<Q", len(header)) + header + data
+        mapping[f"w{number}"] = name
+    index = {"metadata": {"total_size": 32 * shards}, "weight_map": mapping}
+    return {"model.safetensors.index.json": json.dumps(index).encode()} | files
+
+
+def save(aws: FakeAws, step: int, files: int | None = None, bucket: str = MODELS) -> None:
+    """Upload a checkpoint, or its first files only."""
+    for name, body in list(checkpoint(step).items())[:files]:
+        aws.s3.write(bucket, f"checkpoints/step-{step:06d}/{name}", body)

@@ -1,0 +1,56 @@
+"""A protected workload on a small AWS, at the moment before a disaster."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+
+import pytest
+
+from doors import CORPUS, FakeAws, inventory, save
+from pilotlight.clock import FakeClock
+from pilotlight.recovery.desk import Recovery
+from pilotlight.recovery.site import Site
+
+
+def desk_of(aws: FakeAws, holder: str = "test") -> Recovery:
+    return Recovery(Site(aws, inventory(), aws.clock, aws.fetch), holder)
+
+
+def protected() -> FakeAws:
+    """Its newest point is complete, step 40 is complete in the standby region, step 60 is torn there."""
+    aws = FakeAws(FakeClock())
+    desk = desk_of(aws)
+    desk.initialise()
+    for number in range(3):
+        aws.s3.write(CORPUS, f"shards/{number}", f"data {number}".encode())
+    save(aws, 20)
+    save(aws, 40)
+    for _ in range(4):
+        aws.clock.sleep(20)
+        desk.protect()
+    save(aws, 60, files=2)
+    aws.clock.sleep(2)
+    aws.s3.arrive()
+    return aws
+
+
+@pytest.fixture(scope="session")
+def _protected_once() -> FakeAws:
+    return protected()
+
+
+@pytest.fixture
+def aws(_protected_once: FakeAws) -> FakeAws:
+    return copy.deepcopy(_protected_once)
+
+
+@pytest.fixture
+def desk(aws: FakeAws) -> Recovery:
+    return desk_of(aws)
+
+
+@pytest.fixture
+def again(_protected_once: FakeAws) -> Callable[[], FakeAws]:
+    """The same moment, as often as it is wanted."""
+    return lambda: copy.deepcopy(_protected_once)

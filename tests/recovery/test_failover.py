@@ -1,0 +1,266 @@
+"""What a user loses when one of these fails: the recovery itself, on the day the region is gone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from conftest import desk_of
+from doors import MODELS_COPY, NAMES, PRIMARY, STANDBY, FakeAws, inventory, save
+from pilotlight.cloud.coats import Faulty, Recording
+from pilotlight.cloud.door import is_reading
+from pilotlight.errors import CallRefused, EpochStale, LeaseHeld, NoRecoveryPoint, StepFailed, StepTimedOut
+from pilotlight.records.runs import PROVEN, SUCCEEDED, Journal
+from pilotlight.recovery import runbooks
+from pilotlight.recovery.desk import Recovery
+from pilotlight.recovery.lease import LEASE_SECONDS
+from pilotlight.recovery.runs import run_failover
+from pilotlight.recovery.site import Site
+
+GLOBAL = {"iam", "route53", "organizations", "sts", "cloudfront"}
+PARAMETER = NAMES.parameter("checkpoints")
+
+
+class Killed(BaseException):
+    """The process is gone in the middle of a call."""
+
+
+def lose_the_region(aws: FakeAws) -> FakeAws:
+    aws.dark.add(PRIMARY)
+    aws.made.clear()
+    return aws
+
+
+def state(aws: FakeAws) -> dict[str, object]:
+    """Everything that a finished failover has changed, without the moments and names of instances."""
+    active = aws.dynamodb.items[NAMES.journal_table, "active", "active"]
+    return {
+        "region": active["region"],
+        "state": active["state"],
+        "writer": aws.writer,
+        "promotions": aws.promotions,
+        "templates": [each["BlockDeviceMappings"] for each in aws.versions],
+        "desired": {place: group.desired for place, group in aws.groups.items()},
+        "instances": {place: len(group.instances) for place, group in aws.groups.items()},
+        "parameters": aws.parameters,
+        "standby_active": aws.metrics["StandbyActive"][-1],
+    }
+
+
+def run(aws: FakeAws, holder: str = "first") -> Journal:
+    journal = run_failover(Site(aws, inventory(), aws.clock, aws.fetch), holder, side_by_side=1)
+    assert journal is not None
+    return journal
+
+
+def test_the_workload_serves_from_the_standby_region_after_its_primary_is_lost(aws: FakeAws, desk: Recovery) -> None:
+    journal = desk_of(lose_the_region(aws)).failover()
+    assert journal is not None and journal.state == SUCCEEDED
+    assert (desk.active().region, desk.active().state, desk.active().epoch) == (STANDBY, "serving", 2)
+    assert aws.writer == STANDBY and aws.metrics["StandbyActive"] == [1]
+    assert aws.fetch("http://models.example.internal/healthz", 1).region == STANDBY
+
+
+def test_a_torn_checkpoint_is_never_recovered(aws: FakeAws, desk: Recovery) -> None:
+    lose_the_region(aws)
+    journal = desk.failover()
+    assert journal is not None
+    evidence = journal.proven("choose-point")
+    assert evidence is not None
+    assert (evidence.evidence["newest_started_step"], evidence.evidence["newest_complete_step"]) == (60, 40)
+    assert aws.parameters[STANDBY, PARAMETER] == f"s3://{MODELS_COPY}/checkpoints/step-000040/"
+    assert desk.newest_complete_step() == 40
+
+
+def test_volumes_come_up_from_the_snapshot_copies_of_the_point(aws: FakeAws, desk: Recovery) -> None:
+    point = desk.points()[0]
+    part = point.part("index")
+    assert part is not None
+    lose_the_region(aws)
+    desk.failover()
+    mapped = {each["DeviceName"]: each["Ebs"] for each in aws.versions[-1]["BlockDeviceMappings"]}
+    assert {device: ebs["SnapshotId"] for device, ebs in mapped.items()} == part.reference["snapshots"]
+    assert all(ebs["VolumeSize"] == 8 and "Encrypted" not in ebs for ebs in mapped.values())
+
+
+def test_no_step_calls_the_lost_region_or_a_control_plane_that_lives_there(aws: FakeAws) -> None:
+    lose_the_region(aws)
+    recording = Recording(aws)
+    run_failover(Site(recording, inventory(), aws.clock, aws.fetch), "first")
+    assert recording.made
+    assert {made.region for made in recording.made} == {STANDBY}
+    assert not {made.service for made in recording.made} & GLOBAL
+    assert not [made for made in recording.made if made.service == "s3" and "bucket" in made.operation]
+
+
+def test_a_second_failover_does_nothing(aws: FakeAws, desk: Recovery) -> None:
+    lose_the_region(aws)
+    desk.failover()
+    aws.made.clear()
+    assert desk.failover() is None
+    assert not aws.acts()
+
+
+@pytest.mark.parametrize("carried_out", [False, True], ids=["before", "after"])
+def test_a_run_killed_at_any_call_and_resumed_by_another_process_ends_in_the_same_state(
+    again: Callable[[], FakeAws], carried_out: bool
+) -> None:
+    whole = lose_the_region(again())
+    run(whole)
+    calls = len(whole.made)
+    assert calls > 60
+    for at in range(1, calls + 1):
+        aws = lose_the_region(again())
+        with pytest.raises(Killed):
+            faulty = Faulty(aws, at, Killed(), carried_out)
+            run_failover(Site(faulty, inventory(), aws.clock, aws.fetch), "first", side_by_side=1)
+        aws.clock.sleep(LEASE_SECONDS + 1)
+        desk_of(aws, "second").failover()
+        assert state(aws) == state(whole), f"killed at call {at}: {whole.made[at - 1]}"
+
+
+def test_steps_that_were_proven_are_not_repeated_by_the_process_that_resumes(aws: FakeAws) -> None:
+    lose_the_region(aws)
+    aws.denied.add("autoscaling:update_auto_scaling_group")
+    with pytest.raises(CallRefused, match="update_auto_scaling_group"):
+        run(aws)
+    aws.denied.clear()
+    aws.made.clear()
+    journal = run(aws, "second")
+    assert journal.state == SUCCEEDED
+    acted = {operation for _, operation, _ in aws.acts()}
+    assert not acted & {"failover_global_cluster", "create_launch_template_version", "put_parameter"}
+
+
+def test_a_refused_call_ends_the_run_with_the_name_of_what_was_refused(aws: FakeAws, desk: Recovery) -> None:
+    lose_the_region(aws)
+    aws.denied.add("rds:failover_global_cluster")
+    with pytest.raises(CallRefused, match=r"rds:failover_global_cluster in us-west-2.*AccessDenied"):
+        desk.failover()
+    newest = desk.runs("failover")[0]
+    assert newest.state == "failed" and "failover_global_cluster" in newest.reason
+    assert desk.active().region == STANDBY, "the old primary is never reopened"
+    assert desk.active().state == "failing-over"
+
+
+def test_whoever_holds_an_older_epoch_is_refused_by_every_step_that_acts(again: Callable[[], FakeAws]) -> None:
+    whole = lose_the_region(again())
+    run(whole)
+    acting = {at for at, made in enumerate(whole.made, 1) if not is_reading(made[1]) and made[0] != "dynamodb"}
+    refused = 0
+    for at in sorted(acting)[:-1]:
+        aws = lose_the_region(again())
+        door = TakenOver(aws, at)
+        with pytest.raises(EpochStale):
+            run_failover(Site(door, inventory(), aws.clock, aws.fetch), "old", side_by_side=1)
+        late = aws.made[door.taken_at :]
+        assert not [made for made in late if not is_reading(made[1]) and made[0] != "dynamodb"]
+        refused += 1
+    assert refused >= 5
+
+
+class TakenOver(Recording):
+    """Another process takes the lease just before the fence of one acting call reads the epoch."""
+
+    def __init__(self, aws: FakeAws, at: int) -> None:
+        super().__init__(aws)
+        self.aws, self.at, self.taken_at = aws, at, 0
+
+    def call(self, service: str, operation: str, region: str, **parameters: object) -> dict[str, object]:
+        if not self.taken_at and len(self.aws.made) >= self.at - 2:
+            self.aws.clock.sleep(LEASE_SECONDS + 1)
+            desk_of(self.aws, "new").site.ledger.leases.take("new")
+            self.taken_at = len(self.aws.made)
+        return super().call(service, operation, region, **parameters)
+
+
+def test_two_runs_at_once_are_one_run(aws: FakeAws) -> None:
+    lose_the_region(aws)
+    desk_of(aws, "somebody").site.ledger.leases.take("somebody")
+    with pytest.raises(LeaseHeld, match="somebody holds the lease"):
+        run(aws)
+    assert not aws.acts()
+
+
+def test_without_a_complete_point_nothing_is_fenced(aws: FakeAws, desk: Recovery) -> None:
+    for line in desk.site.ledger.points():
+        desk.site.ledger.forget_point(line.id)
+    lose_the_region(aws)
+    with pytest.raises(NoRecoveryPoint):
+        desk.failover()
+    assert desk.active().region == PRIMARY and desk.active().epoch == 1
+    assert not [act for act in aws.acts() if act[0] != "s3"]
+
+
+def test_a_run_that_failed_before_its_fence_is_begun_anew_from_a_newer_point(aws: FakeAws, desk: Recovery) -> None:
+    lines = desk.site.ledger.points()
+    for line in lines:
+        desk.site.ledger.forget_point(line.id)
+    with pytest.raises(NoRecoveryPoint):
+        desk.failover()
+    desk.site.ledger.index_point(lines[0])
+    aws.clock.sleep(60)
+    journal = desk.failover()
+    assert journal is not None and journal.run != desk.runs("failover")[1].run
+
+
+def test_a_run_stops_before_its_deadline_and_goes_on_from_there(aws: FakeAws) -> None:
+    lose_the_region(aws)
+    invocations = 0
+    while True:
+        invocations += 1
+        site = Site(aws, inventory(), aws.clock, aws.fetch)
+        journal = run_failover(site, f"invocation {invocations}", deadline=aws.clock.now() + 6)
+        assert journal is not None
+        if journal.state == SUCCEEDED:
+            break
+        assert invocations < 30
+    assert invocations > 2
+    assert aws.promotions == 1
+
+
+def test_shortage_of_every_type_of_the_ladder_is_named_type_by_type(aws: FakeAws, desk: Recovery) -> None:
+    lose_the_region(aws)
+    aws.short = {"g5.xlarge", "g4dn.xlarge"}
+    with pytest.raises(StepFailed, match=r"g4dn\.xlarge: .*sufficient.*; g5\.xlarge: "):
+        desk.failover()
+
+
+def test_capacity_that_comes_back_is_used(aws: FakeAws, desk: Recovery) -> None:
+    lose_the_region(aws)
+    aws.short = {"g5.xlarge"}
+    with pytest.raises(StepTimedOut, match=r"refused: g5\.xlarge"):
+        desk.failover()
+    aws.short = set()
+    journal = desk.failover()
+    assert journal is not None and journal.state == SUCCEEDED
+
+
+def test_a_promotion_that_somebody_began_is_waited_for_and_not_repeated(aws: FakeAws, desk: Recovery) -> None:
+    lose_the_region(aws)
+    aws.rds_failover_global_cluster(STANDBY, AllowDataLoss=True)
+    journal = desk.failover()
+    assert journal is not None and journal.state == SUCCEEDED
+    assert aws.promotions == 1
+
+
+def test_the_journal_tells_every_step_with_evidence(aws: FakeAws, desk: Recovery) -> None:
+    lose_the_region(aws)
+    journal = desk.failover()
+    assert journal is not None
+    proven = {entry.step for entry in journal.entries if entry.state == PROVEN}
+    assert {step.name for step in runbooks.failover(inventory()).steps} | {"take-lease", "release-lease"} == proven
+    assert all(entry.evidence for entry in journal.entries)
+    assert f"papers/runs/{journal.run}.json" in aws.s3.objects[NAMES.vault_bucket]
+
+
+def test_a_newer_checkpoint_that_arrives_after_the_choice_does_not_change_it(aws: FakeAws) -> None:
+    lose_the_region(aws)
+    aws.denied.add("ssm:put_parameter")
+    with pytest.raises(CallRefused):
+        run(aws)
+    aws.denied.clear()
+    save(aws, 100, bucket=MODELS_COPY)
+    run(aws, "second")
+    assert aws.parameters[STANDBY, PARAMETER].endswith("step-000040/")

@@ -1,0 +1,75 @@
+"""One inventory as the example's survey would give it."""
+
+from __future__ import annotations
+
+import base64
+import json
+
+from pilotlight.naming import Names
+from pilotlight.records.inventory import Compute, Database, Datasets, Inventory, Keep, Traffic, Volumes
+
+ACCOUNT = "123456789012"
+NAMES = Names("inference", ACCOUNT, "us-east-1", "us-west-2")
+USER_DATA = "#!/bin/bash\nDATABASE={{pilotlight:database:registry:endpoint}}:{{pilotlight:database:registry:port}}\n"
+
+
+def inventory() -> Inventory:
+    """Datasets, checkpoints, volumes, database, compute and traffic, one of each."""
+    return Inventory(
+        workload="inference",
+        account=ACCOUNT,
+        primary="us-east-1",
+        standby="us-west-2",
+        rpo_seconds=60,
+        rto_seconds=120,
+        trigger="automatic",
+        every_seconds=60,
+        keep=Keep(24, 7, 4),
+        datasets=(_dataset("corpus", "dataset", ""), _dataset("checkpoints", "checkpoints", "checkpoints/")),
+        volumes=(
+            Volumes(
+                "index", "backup", "index", {"/dev/sdf": "vol-1", "/dev/sdg": "vol-2"}, {"/dev/sdf": 8, "/dev/sdg": 9}
+            ),
+        ),
+        databases=(_database(),),
+        computes=(_compute(),),
+        traffic=Traffic(
+            "example.internal", "Z1", "models.example.internal", "/healthz", 80, "lb.us-east-1.example", "ZLB"
+        ),
+        taken_at="2026-01-01T00:00:00.000Z",
+    )
+
+
+def _dataset(name: str, kind: str, prefix: str) -> Datasets:
+    return Datasets(name, kind, f"inference-{name}-{ACCOUNT}", NAMES.standby_bucket(name), prefix)
+
+
+def _database() -> Database:
+    return Database(
+        name="registry",
+        primary_cluster="inference-registry",
+        standby_cluster=NAMES.standby_cluster("registry"),
+        global_cluster=NAMES.global_cluster("registry"),
+        engine="aurora-postgresql",
+        engine_version="16.6",
+        database="registry",
+        primary_arn=f"arn:aws:rds:us-east-1:{ACCOUNT}:cluster:inference-registry",
+        standby_arn=f"arn:aws:rds:us-west-2:{ACCOUNT}:cluster:{NAMES.standby_cluster('registry')}",
+    )
+
+
+def _compute() -> Compute:
+    own = {"Sid": "Own", "Effect": "Allow", "Action": ["s3:GetObject"], "Resource": ["arn:aws:s3:::own/*"]}
+    return Compute(
+        name="fleet",
+        primary_group="inference-fleet",
+        standby_group=NAMES.group("fleet"),
+        standby_launch_template=NAMES.launch_template("fleet"),
+        image="ami-1",
+        instance_types=("g5.xlarge", "g4dn.xlarge"),
+        count=1,
+        user_data=base64.b64encode(USER_DATA.encode()).decode(),
+        port=8080,
+        instance_profile_policy=json.dumps({"Version": "2012-10-17", "Statement": [own]}),
+        volumes=("index",),
+    )

@@ -1,0 +1,283 @@
+"""The survey turns what runs in the primary region into the inventory, or says everything that is amiss at once."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pilotlight.clock import FakeClock
+from pilotlight.cloud.door import refused
+from pilotlight.deploy.survey import survey
+from pilotlight.errors import RegionUnreachable, SurveyProblems
+from pilotlight.records.inventory import Inventory
+from pilotlight.workload.load import load
+from pilotlight.workload.model import Workload
+
+EXAMPLE = Path(__file__).parent.parent / "examples" / "inference-service" / "workload.yaml"
+ACCOUNT = "123456789012"
+HOST = "inference-registry.cluster-abc.us-east-1.rds.amazonaws.com"
+USER_DATA = f"""#!/bin/bash
+export REGION='us-east-1'
+export MODEL_BUCKET='inference-models-{ACCOUNT}'
+export DATABASE='{HOST}:5432'
+export JOURNAL_REGION='us-west-2'
+"""
+ROLE = {
+    "Version": "2012-10-17",
+    "Statement": {
+        "Sid": "Read",
+        "Effect": "Allow",
+        "Action": "s3:GetObject",
+        "Resource": f"arn:aws:s3:::inference-models-{ACCOUNT}/*",
+    },
+}
+SHARED = {"Statement": [{"Sid": "Read", "Effect": "Allow", "Action": "ssm:GetParameter", "Resource": "arn:aws:x"}]}
+
+
+class Account:
+    """A door to a made-up account: one answer for each operation, which a test may replace or take away."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str, str]] = []
+        self.answers: dict[str, Any] = {
+            "get_bucket_location": {"LocationConstraint": None},
+            "describe_volumes": {"Volumes": [_volume("vol-b", "/dev/sdg", 9), _volume("vol-a", "/dev/sdf", 8)]},
+            "describe_db_clusters": {"DBClusters": [_cluster()]},
+            "describe_auto_scaling_groups": {"AutoScalingGroups": [_group()]},
+            "describe_launch_template_versions": {"LaunchTemplateVersions": [{"LaunchTemplateData": _template()}]},
+            "get_instance_profile": {"InstanceProfile": {"Roles": [{"RoleName": "fleet"}]}},
+            "list_role_policies": {"PolicyNames": ["own"]},
+            "get_role_policy": {"PolicyDocument": ROLE},
+            "list_attached_role_policies": {"AttachedPolicies": [{"PolicyArn": "arn:aws:iam::1:policy/shared"}]},
+            "get_policy": {"Policy": {"DefaultVersionId": "v2"}},
+            "get_policy_version": {"PolicyVersion": {"Document": json.dumps(SHARED)}},
+            "describe_target_groups": {"TargetGroups": [{"Port": 8080, "LoadBalancerArns": ["arn:lb"]}]},
+            "describe_load_balancers": {"LoadBalancers": [_balancer("internet-facing")]},
+            "list_hosted_zones_by_name": {"HostedZones": [{"Id": "/hostedzone/Z1", "Name": "example.internal."}]},
+        }
+
+    def call(self, service: str, operation: str, region: str, **parameters: Any) -> dict[str, Any]:
+        self.asked.append((service, operation, region))
+        if operation not in self.answers:
+            code = "ReplicationConfigurationNotFoundError" if operation == "get_bucket_replication" else "NotFound"
+            raise refused(service, operation, region, code, f"{code}: {parameters}")
+        answer: dict[str, Any] = self.answers[operation]
+        return answer
+
+    def pages(self, service: str, operation: str, region: str, **parameters: Any) -> Iterator[dict[str, Any]]:
+        yield self.call(service, operation, region, **parameters)
+
+
+def _volume(volume: str, device: str, size: int) -> dict[str, Any]:
+    return {"VolumeId": volume, "Size": size, "Attachments": [{"Device": device, "InstanceId": "i-1"}]}
+
+
+def _cluster() -> dict[str, Any]:
+    return {
+        "Engine": "aurora-postgresql",
+        "EngineVersion": "16.6",
+        "DatabaseName": "registry",
+        "DBClusterArn": f"arn:aws:rds:us-east-1:{ACCOUNT}:cluster:inference-registry",
+        "Endpoint": HOST,
+        "ReaderEndpoint": HOST.replace("cluster-", "cluster-ro-"),
+        "Port": 5432,
+        "StorageEncrypted": True,
+    }
+
+
+def _group() -> dict[str, Any]:
+    return {
+        "LaunchTemplate": {"LaunchTemplateId": "lt-1", "Version": "$Latest"},
+        "TargetGroupARNs": ["arn:tg"],
+        "DesiredCapacity": 1,
+    }
+
+
+def _template() -> dict[str, Any]:
+    return {
+        "ImageId": "ami-1",
+        "InstanceType": "g5.xlarge",
+        "UserData": base64.b64encode(USER_DATA.encode()).decode(),
+        "IamInstanceProfile": {"Name": "fleet"},
+    }
+
+
+def _balancer(scheme: str) -> dict[str, Any]:
+    return {"DNSName": "lb.us-east-1.elb.amazonaws.com", "CanonicalHostedZoneId": "ZLB", "Scheme": scheme}
+
+
+@pytest.fixture
+def workload() -> Workload:
+    return load(EXAMPLE)
+
+
+@pytest.fixture
+def account() -> Account:
+    return Account()
+
+
+def _survey(account: Account, workload: Workload) -> Inventory:
+    return survey(account, workload, ACCOUNT, FakeClock())
+
+
+def _problems(account: Account, workload: Workload) -> str:
+    with pytest.raises(SurveyProblems) as raised:
+        _survey(account, workload)
+    return "\n".join(raised.value.problems)
+
+
+def test_every_declared_asset_is_in_the_inventory(account: Account, workload: Workload) -> None:
+    taken = _survey(account, workload)
+    assert {each.name for each in taken.assets} == set(workload.assets)
+    assert (taken.rpo_seconds, taken.rto_seconds, taken.every_seconds) == (60, 120, 60)
+    assert taken.trigger == "automatic"
+    assert taken.taken_at == "2023-11-14T22:13:20.000Z"
+
+
+def test_edges_and_prefixes_come_from_the_declaration(account: Account, workload: Workload) -> None:
+    checkpoints = next(each for each in _survey(account, workload).datasets if each.name == "checkpoints")
+    assert (checkpoints.kind, checkpoints.prefix, checkpoints.uses) == ("checkpoints", "checkpoints/", ("corpus",))
+    assert checkpoints.standby_bucket == f"pilotlight-inference-checkpoints-{ACCOUNT}-us-west-2"
+
+
+def test_volumes_are_known_by_their_device(account: Account, workload: Workload) -> None:
+    volumes = _survey(account, workload).volumes[0]
+    assert (volumes.tag_key, volumes.tag_value) == ("backup", "index")
+    assert volumes.devices == {"/dev/sdf": "vol-a", "/dev/sdg": "vol-b"}
+    assert volumes.size_gib == {"/dev/sdf": 8, "/dev/sdg": 9}
+
+
+def test_the_database_keeps_its_engine_and_gets_a_counterpart(account: Account, workload: Workload) -> None:
+    database = _survey(account, workload).databases[0]
+    assert (database.engine, database.engine_version, database.database) == ("aurora-postgresql", "16.6", "registry")
+    assert database.standby_arn == f"arn:aws:rds:us-west-2:{ACCOUNT}:cluster:pilotlight-inference-registry-standby"
+    assert (database.table, database.column) == ("models", "uri")
+
+
+def test_user_data_of_the_standby_names_nothing_of_the_primary(account: Account, workload: Workload) -> None:
+    compute = _survey(account, workload).computes[0]
+    plain = base64.b64decode(compute.user_data).decode()
+    assert "us-east-1" not in plain
+    assert f"MODEL_BUCKET='pilotlight-inference-checkpoints-{ACCOUNT}-us-west-2'" in plain
+    assert "DATABASE='{{pilotlight:database:registry:endpoint}}:{{pilotlight:database:registry:port}}'" in plain
+
+
+def test_instances_may_do_there_what_they_may_do_here(account: Account, workload: Workload) -> None:
+    policy = json.loads(_survey(account, workload).computes[0].instance_profile_policy)
+    resources = [each["Resource"] for each in policy["Statement"]]
+    assert resources == [f"arn:aws:s3:::pilotlight-inference-checkpoints-{ACCOUNT}-us-west-2/*", "arn:aws:x"]
+    assert all("Sid" not in each for each in policy["Statement"])
+
+
+def test_a_group_with_a_mixed_instances_policy_is_read_too(account: Account, workload: Workload) -> None:
+    group = _group()
+    named = group.pop("LaunchTemplate")
+    group["MixedInstancesPolicy"] = {"LaunchTemplate": {"LaunchTemplateSpecification": named}}
+    account.answers["describe_auto_scaling_groups"] = {"AutoScalingGroups": [group]}
+    assert _survey(account, workload).computes[0].image == "ami-1"
+
+
+def test_traffic_knows_the_balancer_and_the_zone(account: Account, workload: Workload) -> None:
+    taken = _survey(account, workload)
+    assert taken.traffic is not None
+    assert (taken.traffic.zone_id, taken.traffic.primary_balancer_zone) == ("Z1", "ZLB")
+    assert taken.traffic.primary_balancer_dns == "lb.us-east-1.elb.amazonaws.com"
+    assert taken.computes[0].port == 8080
+
+
+def test_a_second_survey_finds_the_same(account: Account, workload: Workload) -> None:
+    assert _survey(account, workload) == _survey(account, workload)
+
+
+def test_it_only_reads_and_only_in_the_primary_region(account: Account, workload: Workload) -> None:
+    _survey(account, workload)
+    assert {region for _, _, region in account.asked} == {"us-east-1"}
+    assert all(operation.startswith(("get_", "list_", "describe_")) for _, operation, _ in account.asked)
+
+
+def test_our_own_rule_does_not_count_as_the_users(account: Account, workload: Workload) -> None:
+    account.answers["get_bucket_replication"] = {"ReplicationConfiguration": {"Rules": [{"ID": "pilotlight-forward"}]}}
+    assert _survey(account, workload).datasets
+
+
+def test_replication_rules_of_the_users_are_not_overwritten(account: Account, workload: Workload) -> None:
+    account.answers["get_bucket_replication"] = {"ReplicationConfiguration": {"Rules": [{"ID": "to-analytics"}]}}
+    assert "to-analytics" in _problems(account, workload)
+
+
+@pytest.mark.parametrize(
+    ("operation", "answer", "asset", "said"),
+    [
+        ("get_bucket_location", None, "corpus", "bucket inference-corpus-123456789012 cannot be read"),
+        ("get_bucket_location", {"LocationConstraint": "eu-west-1"}, "corpus", "is in eu-west-1"),
+        ("describe_volumes", {"Volumes": []}, "index", "backup=index"),
+        (
+            "describe_volumes",
+            {"Volumes": [_volume("v1", "/dev/sdf", 1), _volume("v2", "/dev/sdf", 1)]},
+            "index",
+            "v1 and v2",
+        ),
+        ("describe_db_clusters", None, "registry", "cluster inference-registry cannot be read"),
+        (
+            "describe_db_clusters",
+            {"DBClusters": [_cluster() | {"StorageEncrypted": False}]},
+            "registry",
+            "not encrypted",
+        ),
+        ("describe_db_clusters", {"DBClusters": [_cluster() | {"Engine": "mysql"}]}, "registry", "runs mysql"),
+        ("describe_auto_scaling_groups", {"AutoScalingGroups": []}, "fleet", "there is no Auto Scaling group"),
+        (
+            "describe_auto_scaling_groups",
+            {"AutoScalingGroups": [{"DesiredCapacity": 1, "LaunchConfigurationName": "old"}]},
+            "fleet",
+            "no launch template",
+        ),
+        ("describe_target_groups", {"TargetGroups": []}, "traffic", "no compute group is behind a load balancer"),
+        (
+            "describe_launch_template_versions",
+            {"LaunchTemplateVersions": [{"LaunchTemplateData": _template() | {"ImageId": "resolve:ssm:/ami"}}]},
+            "fleet",
+            "names no image id",
+        ),
+        ("get_role_policy", None, "fleet", "policies of role fleet cannot be read"),
+        ("describe_load_balancers", {"LoadBalancers": [_balancer("internal")]}, "traffic", "is internal"),
+        ("list_hosted_zones_by_name", {"HostedZones": []}, "traffic", "there is no hosted zone example.internal"),
+    ],
+)
+def test_what_is_amiss_is_named_with_its_asset_and_region(
+    account: Account, workload: Workload, operation: str, answer: Any, asset: str, said: str
+) -> None:
+    if answer is None:
+        del account.answers[operation]
+    else:
+        account.answers[operation] = answer
+    told = [line for line in _problems(account, workload).splitlines() if line.startswith(f"{asset} (us-east-1): ")]
+    assert any(said in line for line in told), told
+
+
+def test_a_group_at_zero_without_a_declared_count_would_recover_nothing(account: Account, workload: Workload) -> None:
+    account.answers["describe_auto_scaling_groups"] = {"AutoScalingGroups": [_group() | {"DesiredCapacity": 0}]}
+    fleet = workload.assets["fleet"].model_copy(update={"count": None})
+    undeclared = workload.model_copy(update={"assets": workload.assets | {"fleet": fleet}})
+    assert "declare `count`" in _problems(account, undeclared)
+
+
+def test_everything_that_is_amiss_is_told_at_once(account: Account, workload: Workload) -> None:
+    account.answers.clear()
+    told = _problems(account, workload)
+    for asset in ("corpus", "checkpoints", "index", "registry", "fleet", "traffic"):
+        assert f"{asset} (us-east-1)" in told
+
+
+def test_a_region_that_does_not_answer_is_no_missing_bucket(workload: Workload) -> None:
+    class Dark(Account):
+        def call(self, service: str, operation: str, region: str, **parameters: Any) -> dict[str, Any]:
+            raise RegionUnreachable(service=service, operation=operation, region=region)
+
+    with pytest.raises(RegionUnreachable):
+        _survey(Dark(), workload)
