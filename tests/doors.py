@@ -132,7 +132,11 @@ class FakeAws:
             raise RegionUnreachable(region=region, service=service, operation=operation)
         if f"{service}:{operation}" in self.denied:
             raise refused(
-                service, operation, region, "AccessDenied", f"not authorized to perform {service}:{operation}"
+                service,
+                operation,
+                region,
+                "AccessDenied",
+                f"AccessDenied: not authorized to perform {service}:{operation}",
             )
         if service == "dynamodb":
             return getattr(self.dynamodb, operation)(**parameters)

@@ -6,6 +6,7 @@ stands; before the first one the process goes on, so that losing the standby reg
 
 import os
 import threading
+import time
 
 import boto3
 from botocore.config import Config
@@ -30,9 +31,11 @@ class Fence:
         self.epoch = 0
         self.refusal = ""
         self.superseded = False
+        self.read_at = 0.0
 
     def read(self):
         """Ask the record once."""
+        self.read_at = time.monotonic()
         key = {"pk": {"S": "active"}, "sk": {"S": "active"}}
         try:
             answer = self.journal.get_item(TableName=self.table, Key=key, ConsistentRead=True) if self.journal else {}
@@ -50,6 +53,12 @@ class Fence:
             self.superseded = True
         else:
             self.epoch = epoch
+
+    def before_writing(self):
+        """The refusal, by a reading that is not old: a process that was frozen asks before it writes anything."""
+        if time.monotonic() - self.read_at > FENCE_READ_SECONDS:
+            self.read()
+        return self.refusal
 
     def watch(self):
         """Read again and again in a thread; the first reading is done when this returns."""

@@ -2,6 +2,8 @@
 
 import json
 import os
+import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -15,3 +17,13 @@ class Log:
 
     def write(self, event: str, **facts: Any) -> None:
         self.file.write(json.dumps({"at": time.time(), "event": event, **facts}) + "\n")
+
+
+def end_with_parent() -> None:
+    """End when whoever started this process is gone: its end of standard input closes then."""
+
+    def wait() -> None:
+        sys.stdin.read()
+        os._exit(1)
+
+    threading.Thread(target=wait, name="parent", daemon=True).start()

@@ -13,9 +13,9 @@ import sys
 import time
 
 import psycopg
-from acknowledgements import Log
+from acknowledgements import Log, end_with_parent
 from botocore.exceptions import BotoCoreError, ClientError
-from fence import Fence, client
+from fence import client, fence_from_environment
 
 SHARDS = 4
 FLOATS_PER_SHARD = 16_384
@@ -58,7 +58,7 @@ class Trainer:
     """Saves and registers."""
 
     def __init__(self) -> None:
-        self.fence = Fence()
+        self.fence = fence_from_environment()
         self.log = Log()
         self.seed = int(os.environ.get("SEED", "0"))
         self.bucket = os.environ["MODEL_BUCKET"]
@@ -72,7 +72,6 @@ class Trainer:
                     return 3
             except (psycopg.Error, BotoCoreError, ClientError, OSError) as problem:
                 self.log.write("error", why=f"{type(problem).__name__}: {problem}".splitlines()[0])
-                self.fence.ask_again()
                 time.sleep(RETRY_SECONDS)
                 continue
             step += STEP
@@ -97,10 +96,10 @@ class Trainer:
         return True
 
     def refused(self) -> bool:
-        refusal = self.fence.refused()
+        refusal = self.fence.before_writing()
         if refusal:
             self.log.write("refused", why=refusal)
-        return refusal is not None
+        return bool(refusal)
 
     def register(self, step: int, uri: str, sha256: str) -> None:
         with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True, connect_timeout=2) as database:
@@ -112,4 +111,5 @@ class Trainer:
 
 
 if __name__ == "__main__":
+    end_with_parent()
     sys.exit(Trainer().run())

@@ -1,6 +1,6 @@
 """Live traffic: commits numbered rows and numbered objects many times a second, and logs each acknowledgement.
 
-Environment: REGION, EPOCH, JOURNAL_TABLE, JOURNAL_REGION (see fence.py), DATABASE_URL, CORPUS_BUCKET, FIRST (the
+Environment: REGION, JOURNAL_TABLE, JOURNAL_REGION (see programs/fence.py), DATABASE_URL, CORPUS_BUCKET, FIRST (the
 first number), LOG. Ends by itself, with exit code 3, when the fence refuses it.
 """
 
@@ -10,9 +10,9 @@ import sys
 import time
 
 import psycopg
-from acknowledgements import Log
+from acknowledgements import Log, end_with_parent
 from botocore.exceptions import BotoCoreError, ClientError
-from fence import Fence, client
+from fence import client, fence_from_environment
 
 PAUSE_SECONDS = 0.06
 RETRY_SECONDS = 0.3
@@ -25,7 +25,7 @@ class Writer:
     """Writes the next number to the database, and every second one to the bucket."""
 
     def __init__(self) -> None:
-        self.fence = Fence()
+        self.fence = fence_from_environment()
         self.log = Log()
         self.bucket = os.environ["CORPUS_BUCKET"]
         self.objects = client("s3", os.environ["REGION"])
@@ -34,7 +34,7 @@ class Writer:
     def run(self) -> int:
         number = int(os.environ.get("FIRST", "1"))
         while True:
-            refusal = self.fence.refused()
+            refusal = self.fence.before_writing()
             if refusal:
                 self.log.write("refused", why=refusal)
                 return 3
@@ -65,9 +65,9 @@ class Writer:
         if self.database is not None:
             self.database.close()
             self.database = None
-        self.fence.ask_again()
         time.sleep(RETRY_SECONDS)
 
 
 if __name__ == "__main__":
+    end_with_parent()
     sys.exit(Writer().run())

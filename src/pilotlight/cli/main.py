@@ -41,17 +41,23 @@ def check_python(version: tuple[int, ...]) -> None:
 
 
 def _dispatch(arguments: list[str]) -> int:
-    import click
+    import typer
 
     from pilotlight.cli.app import app
 
     try:
         result = app(arguments, standalone_mode=False, prog_name="pilotlight")
-    except click.exceptions.Exit as leaving:
-        return leaving.exit_code
-    except click.exceptions.Abort:
+    except typer.Abort:
         raise KeyboardInterrupt from None
-    except click.ClickException as problem:
-        problem.show()
-        return problem.exit_code
+    except Exception as problem:
+        return _usage(problem)
     return result if isinstance(result, int) else 0
+
+
+def _usage(problem: Exception) -> int:
+    """The parser's own errors know how to show themselves; everything else is not ours to hide."""
+    show, code = getattr(problem, "show", None), getattr(problem, "exit_code", None)
+    if show is None or code is None:
+        raise problem
+    show()
+    return int(code)

@@ -6,7 +6,9 @@ room below sees nothing but AWS.
 
 from __future__ import annotations
 
+import getpass
 import os
+import socket
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -22,6 +24,7 @@ from pilotlight.errors import NotDeployed, NotYet
 from pilotlight.local.handle import LocalCloud
 from pilotlight.naming import Names
 from pilotlight.records.inventory import Inventory
+from pilotlight.recovery.desk import Recovery, open_desk
 from pilotlight.workload.load import load
 from pilotlight.workload.model import Workload
 
@@ -54,6 +57,10 @@ class Place:
     def names(self) -> Names:
         regions = self.workload.regions
         return Names(self.workload.workload, self.account, regions.primary, regions.standby)
+
+    def desk(self) -> Recovery:
+        """What keeps and brings back this workload."""
+        return open_desk(self.inventory(), f"{getpass.getuser()}@{socket.gethostname()}", self.clock)
 
     def inventory(self) -> Inventory:
         """What was built; an error when nothing was."""

@@ -104,7 +104,6 @@ def _config(copying: bool) -> Config:
         retries={"total_max_attempts": 1, "mode": "standard"},
         max_pool_connections=CONNECTIONS_MAX,
         user_agent_extra="pilotlight",
-        sts_regional_endpoints="regional",
     )
 
 

@@ -12,9 +12,10 @@ from collections.abc import Callable, Collection
 from pilotlight.demo import checks
 from pilotlight.demo.before import NUMBERS, start
 from pilotlight.demo.measure import Acknowledged, Loss, acknowledged, loss, newest_loss
-from pilotlight.demo.scene import Scene
+from pilotlight.demo.scene import FILES_PER_CHECKPOINT, STEP_SIZE, Scene
 from pilotlight.demo.traffic import Program, Said
 from pilotlight.demo.waiting import wait_for
+from pilotlight.records.inventory import Compute
 from pilotlight.report.paper import Answer, AssetFigures, CheckpointFigures, FailbackFigures
 
 FIRST_STANDBY_NUMBER = 1_000_000
@@ -34,17 +35,18 @@ def measure(scene: Scene, first: Said) -> None:
     objects = acknowledged(scene.writer.events(), "object", "n", disaster)
     rows = acknowledged(scene.writer.events(), "row", "n", disaster)
     saved = acknowledged(scene.trainer.events(), "registered", "step", disaster)
-    scene.figure("dataset", loss(objects, witness.numbered(scene.bucket("dataset", scene.standby), NUMBERS), disaster))
-    scene.figure("checkpoints", newest_loss(saved, first.step, disaster))
-    scene.figure("volumes", _volumes(scene))
-    scene.figure("database", loss(rows, witness.rows(scene.cluster(scene.standby)), disaster))
+    arrived = witness.numbered(scene.bucket("dataset", scene.standby), NUMBERS)
+    _figure(scene, "dataset", loss(objects, arrived, disaster))
+    _figure(scene, "checkpoints", newest_loss(saved, first.step, disaster))
+    _figure(scene, "volumes", _volumes(scene))
+    _figure(scene, "database", loss(rows, witness.rows(scene.cluster(scene.standby)), disaster))
     _checkpoint(scene, first)
 
 
 def _checkpoint(scene: Scene, first: Said) -> None:
     assert scene.trainer is not None
     begun = max(each["step"] for each in scene.trainer.events("started"))
-    scene.torn = (len(scene.arrived(begun)), scene.files_per_checkpoint)
+    scene.torn = (len(scene.arrived(begun)), FILES_PER_CHECKPOINT)
     scene.checkpoint = CheckpointFigures(begun, scene.recovery.newest_complete_step(), first.step)
 
 
@@ -67,11 +69,10 @@ def _records(scene: Scene) -> list[Acknowledged]:
 
 def write_in_standby(scene: Scene) -> None:
     """The promoted region takes writes: a writer and a trainer of the new epoch go on there."""
-    epoch = scene.recovery.active().epoch
     last = scene.checkpoint.recovered_step if scene.checkpoint else 0
-    scene.standby_writer = start(scene, "writer", scene.standby, epoch, FIRST=str(FIRST_STANDBY_NUMBER))
+    scene.standby_writer = start(scene, "writer", scene.standby, FIRST=str(FIRST_STANDBY_NUMBER))
     scene.standby_trainer = start(
-        scene, "trainer", scene.standby, epoch, FIRST=str(last + scene.step_size), SEED=str(scene.options.seed + 1)
+        scene, "trainer", scene.standby, FIRST=str(last + STEP_SIZE), SEED=str(scene.options.seed + 1)
     )
 
     def written() -> int | None:
@@ -93,9 +94,10 @@ def up_again(scene: Scene, when: str) -> None:
 def return_region(scene: Scene) -> None:
     """The lost region comes back as it was; its writers and its database must be refused."""
     scene.stage.cloud.light(scene.primary)
+    for program in scene.of_primary:
+        program.thaw()
     scene.mark("failback", f"{scene.primary} is back")
-    for program in (scene.writer, scene.trainer):
-        assert program is not None
+    for program in scene.of_primary:
         refusal = wait_for(
             f"the refusal of the stale {program.name}",
             _refusal(program),
@@ -167,15 +169,25 @@ def answer(said: Said) -> Answer:
     return Answer(said.region, said.step, said.sha256)
 
 
-def figures(scene: Scene, kind: str, found: Loss) -> AssetFigures:
-    """One asset's line of the report."""
-    asset = next(each for each in scene.built.assets if each.kind == kind)
-    return AssetFigures(
-        name=asset.name,
-        kind=kind,
-        mechanism=asset.mechanism,
-        rpo_seconds=round(found.rpo_seconds, 3),
-        lost_items=len(found.lost),
-        kept_items=found.kept,
-        objective_seconds=asset.rpo_seconds if kind != "compute" else 0.0,
+def newest(scene: Scene) -> Answer:
+    """What the front door says now."""
+    assert scene.client is not None
+    said = scene.client.newest()
+    assert said is not None
+    return answer(said)
+
+
+def _figure(scene: Scene, kind: str, found: Loss) -> None:
+    """Keep one asset's line of the report."""
+    asset = next(each for each in scene.built.assets if each.kind == kind and not isinstance(each, Compute))
+    scene.assets.append(
+        AssetFigures(
+            name=asset.name,
+            kind=kind,
+            mechanism=asset.mechanism,
+            rpo_seconds=round(found.rpo_seconds, 3),
+            lost_items=len(found.lost),
+            kept_items=found.kept,
+            objective_seconds=asset.rpo_seconds,
+        )
     )

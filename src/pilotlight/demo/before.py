@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
+from pilotlight.clock import parse_stamp
+from pilotlight.demo.diagnosis import diagnose
 from pilotlight.demo.scene import Scene
 from pilotlight.demo.traffic import Client, Program, Said
 from pilotlight.demo.waiting import wait_for
 from pilotlight.demo.witness import Witness
 from pilotlight.deploy.engine import Engine
-from pilotlight.deploy.up import Deployment
 from pilotlight.errors import CheckFailed
 from pilotlight.records.point import COMPLETE, RecoveryPoint
 
@@ -30,7 +31,14 @@ def deploy_example(scene: Scene) -> None:
     engine.update(EXAMPLE_STACK, scene.options.example, config=config, region=scene.primary)
     scene.outputs = {name: str(value) for name, value in engine.outputs(EXAMPLE_STACK).items()}
     _witnesses(scene)
-    earlier = start(scene, "earlier", scene.primary, epoch=1)
+    environment = {
+        "REGION": scene.primary,
+        "SEED": str(scene.options.seed),
+        "CORPUS_BUCKET": scene.outputs["corpus_bucket"],
+        "MODEL_BUCKET": scene.outputs["model_bucket"],
+        "DATABASE_URL": scene.witnesses[scene.primary].url(scene.outputs["database_cluster"]),
+    }
+    earlier = _run(scene, "earlier", scene.primary, environment)
     if earlier.process.wait(PROGRAM_SECONDS) != 0:
         raise CheckFailed(count=1, lines=f"the data from before protection was not written: {earlier.output()}")
 
@@ -46,8 +54,7 @@ def _witnesses(scene: Scene) -> None:
 
 def protect(scene: Scene) -> None:
     """`pilotlight up`: the three stacks, through the embedded engine."""
-    deployment: Deployment = scene.up()
-    scene.inventory = deployment.inventory
+    scene.open_desk(scene.up())
 
 
 def backfill(scene: Scene) -> str:
@@ -58,8 +65,8 @@ def backfill(scene: Scene) -> str:
 
 def start_traffic(scene: Scene) -> None:
     """Writer, trainer and client; then wait until the front door answers with saved weights."""
-    scene.writer = start(scene, "writer", scene.primary, epoch=1)
-    scene.trainer = start(scene, "trainer", scene.primary, epoch=1)
+    scene.writer = start(scene, "writer", scene.primary)
+    scene.trainer = start(scene, "trainer", scene.primary)
     assert scene.built.traffic is not None
     scene.front_door = f"{scene.stage.cloud.status()['front_door_url']}/{scene.built.traffic.record}"
     scene.client = Client(scene.front_door + PREDICT)
@@ -73,25 +80,28 @@ def _answered(scene: Scene) -> Callable[[], Said | None]:
     return lambda: scene.client.first(0.0, scene.primary, scene.saved()) if scene.client else None
 
 
-def start(scene: Scene, name: str, region: str, epoch: int, **more: str) -> Program:
-    """Run one of the example's traffic programs against one region."""
+def start(scene: Scene, name: str, region: str, **more: str) -> Program:
+    """Run one of the example's traffic programs against one region, as its deployment would start it there."""
+    return _run(scene, name, region, _environment(scene, region) | more)
+
+
+def _run(scene: Scene, name: str, region: str, environment: dict[str, str]) -> Program:
     number = len(scene.stage.programs)
     program = Program.start(
         name,
         scene.options.example / "traffic" / f"{name}.py",
         scene.stage.folder / f"{number:02d}-{name}-{region}.log",
-        _environment(scene, region, epoch) | more,
+        environment,
     )
     scene.stage.programs.append(program)
     return program
 
 
-def _environment(scene: Scene, region: str, epoch: int) -> dict[str, str]:
+def _environment(scene: Scene, region: str) -> dict[str, str]:
     """What a program needs to know of its region, as its deployment would tell it."""
     corpus, models = scene.bucket("dataset", region), scene.bucket("checkpoints", region)
     return {
         "REGION": region,
-        "EPOCH": str(epoch),
         "SEED": str(scene.options.seed),
         "CORPUS_BUCKET": corpus,
         "MODEL_BUCKET": models,
@@ -107,7 +117,7 @@ def await_points(scene: Scene) -> RecoveryPoint:
 
     def complete() -> RecoveryPoint | None:
         points = scene.recovery.points()
-        return next((each for each in points if each.status == COMPLETE and scene.after(each.created_at, since)), None)
+        return next((each for each in points if each.status == COMPLETE and parse_stamp(each.created_at) > since), None)
 
     point = wait_for("a complete recovery point", complete, POINT_SECONDS, scene.stage.clock, lambda: lacking(scene))
     scene.mark("detection", f"recovery point {point.id} is complete")
@@ -117,4 +127,4 @@ def await_points(scene: Scene) -> RecoveryPoint:
 def lacking(scene: Scene) -> str:
     """What the newest point says is missing, or why there is none."""
     points = scene.recovery.points()
-    return "; ".join(points[0].problems) if points else "no recovery point was made: " + scene.diagnosis("protect")
+    return "; ".join(points[0].problems) if points else "no recovery point was made: " + diagnose(scene)

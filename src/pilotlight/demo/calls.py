@@ -21,9 +21,14 @@ BUCKET_SETTINGS = ("CreateBucket", "DeleteBucket", "PutBucket", "DeleteBucket", 
 class Recorded(Protocol):
     """What is needed of one call of the record."""
 
-    service: str
-    operation: str
-    region: str
+    @property
+    def service(self) -> str: ...
+
+    @property
+    def operation(self) -> str: ...
+
+    @property
+    def region(self) -> str: ...
 
 
 def is_global(call: Recorded) -> bool:

@@ -7,7 +7,8 @@ have not. After that this file only watches: probe, metric, alarm, SNS, Lambda a
 from __future__ import annotations
 
 from pilotlight.clock import parse_stamp
-from pilotlight.demo.scene import Scene
+from pilotlight.demo.diagnosis import diagnose
+from pilotlight.demo.scene import FILES_PER_CHECKPOINT, Scene
 from pilotlight.demo.traffic import Said
 from pilotlight.demo.waiting import wait_for
 from pilotlight.records.runs import PROVEN, SUCCEEDED, Journal
@@ -22,6 +23,8 @@ def darken(scene: Scene) -> None:
     """Cut the region off when a checkpoint is torn in the standby region."""
     step = wait_for("a torn checkpoint", lambda: _torn(scene), TORN_SECONDS, scene.stage.clock)
     scene.stage.cloud.dark(scene.primary)
+    for program in scene.of_primary:
+        program.freeze()
     scene.disaster_at = scene.now()
     scene.mark("disaster", f"{scene.primary} goes dark while step {step} is uploaded", scene.disaster_at)
 
@@ -36,7 +39,7 @@ def _torn(scene: Scene) -> int | None:
     step = int(started[-1]["step"])
     uploaded = [each for each in scene.trainer.events("uploaded") if each["step"] == step]
     arrived = scene.arrived(step)
-    return step if 0 < len(arrived) < scene.files_per_checkpoint and len(uploaded) > len(arrived) else None
+    return step if 0 < len(arrived) < FILES_PER_CHECKPOINT and len(uploaded) > len(arrived) else None
 
 
 def await_recovery(scene: Scene) -> Said:
@@ -51,7 +54,7 @@ def await_recovery(scene: Scene) -> Said:
         answered,
         RECOVERY_SECONDS,
         scene.stage.clock,
-        lambda: scene.diagnosis("recover"),
+        lambda: diagnose(scene),
     )
     scene.recovered_at = first.at
     scene.mark("service", f"first correct answer from {first.region}, step {first.step}", first.at)
@@ -64,9 +67,7 @@ def follow_run(scene: Scene) -> Journal:
     def finished() -> Journal | None:
         return next((each for each in scene.recovery.runs("failover") if each.state == SUCCEEDED), None)
 
-    journal = wait_for(
-        "the run's commit", finished, COMMIT_SECONDS, scene.stage.clock, lambda: scene.diagnosis("recover")
-    )
+    journal = wait_for("the run's commit", finished, COMMIT_SECONDS, scene.stage.clock, lambda: diagnose(scene))
     scene.detected_at = parse_stamp(journal.started_at)
     scene.mark("detection", "alarm -> SNS -> Lambda: the failover run begins", scene.detected_at)
     for entry in journal.entries:

@@ -10,7 +10,7 @@ from pilotlight.demo.breakage import BREAKAGES
 from pilotlight.demo.calls import count
 from pilotlight.demo.scene import Options, Scene
 from pilotlight.demo.stage import open_stage
-from pilotlight.report.paper import Answers, FailbackFigures, ObjectiveFigures, Report
+from pilotlight.report.paper import Answers, Check, FailbackFigures, ObjectiveFigures, Report
 from pilotlight.workload.load import load
 
 
@@ -76,7 +76,7 @@ def _report(scene: Scene, home: FailbackFigures, evidence: dict[str, dict[str, o
         *checks.independence(calls, scene.primary),
         *checks.answers(answers, scene.primary, scene.standby, scene.saved()),
         *(checks.unchanged(when, changes) for when, changes in scene.changes.items()),
-        checks.Check("the failback lost nothing", home.lost_items == 0, f"{home.lost_items} items lost"),
+        Check("the failback lost nothing", home.lost_items == 0, f"{home.lost_items} items lost"),
         *scene.checks,
     ]
     return Report(

@@ -11,12 +11,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pilotlight.clock import stamp
+from pilotlight.cloud.aws import AwsDoor
 from pilotlight.demo.stage import Stage
 from pilotlight.demo.traffic import Client, Program
 from pilotlight.demo.witness import Witness
+from pilotlight.deploy.engine import Engine
+from pilotlight.deploy.up import Deployment, up
+from pilotlight.naming import Names
 from pilotlight.records.inventory import Inventory
+from pilotlight.recovery.desk import Recovery, open_desk
 from pilotlight.report.paper import Answer, AssetFigures, Check, CheckpointFigures, Moment
 from pilotlight.workload.model import Workload
+
+CHECKPOINT_FOLDER = "checkpoints/step-"
+"""How the example's trainer names its folders, six digits after it."""
+FILES_PER_CHECKPOINT = 5
+"""Its index and four shards."""
+STEP_SIZE = 20
 
 
 @dataclass(frozen=True)
@@ -38,6 +49,7 @@ class Scene:
     workload: Workload
     talk: Callable[[str], None]
     inventory: Inventory | None = None
+    desk: Recovery | None = None
     front_door: str = ""
     outputs: dict[str, str] = field(default_factory=dict)
     witnesses: dict[str, Witness] = field(default_factory=dict)
@@ -57,6 +69,63 @@ class Scene:
     phases: dict[str, float] = field(default_factory=dict)
     moments: list[tuple[float, str, str]] = field(default_factory=list)
     checks: list[Check] = field(default_factory=list)
+
+    # -- names -------------------------------------------------------------------------------------------------
+
+    @property
+    def primary(self) -> str:
+        return self.workload.regions.primary
+
+    @property
+    def standby(self) -> str:
+        return self.workload.regions.standby
+
+    @property
+    def built(self) -> Inventory:
+        """What `up` built; there from that chapter on."""
+        assert self.inventory is not None
+        return self.inventory
+
+    @property
+    def names(self) -> Names:
+        return self.built.names
+
+    @property
+    def recovery(self) -> Recovery:
+        """The desk, as an operator has it; there from `up` on."""
+        assert self.desk is not None
+        return self.desk
+
+    def bucket(self, kind: str, region: str) -> str:
+        """The bucket of the first asset of a kind, in this region."""
+        asset = next(each for each in self.built.datasets if each.kind == kind)
+        return asset.primary_bucket if region == self.primary else asset.standby_bucket
+
+    def cluster(self, region: str) -> str:
+        """The database's cluster in this region."""
+        database = self.built.databases[0]
+        return database.primary_cluster if region == self.primary else database.standby_cluster
+
+    def arrived(self, step: int) -> dict[str, int]:
+        """The files of a checkpoint that are in the standby bucket: key -> size."""
+        prefix = f"{CHECKPOINT_FOLDER}{step:06d}/"
+        return self.witnesses[self.standby].keys(self.bucket("checkpoints", self.standby), prefix)
+
+    # -- acts --------------------------------------------------------------------------------------------------
+
+    def up(self) -> Deployment:
+        """`pilotlight up`."""
+        folder = self.stage.folder / "state"
+        engine = Engine(folder, "pilotlight", chance=self.stage.chance)
+        return up(self.workload, self.stage.account, AwsDoor(), engine, folder, self.stage.clock, self.talk)
+
+    def open_desk(self, deployment: Deployment) -> None:
+        """What was built can be kept and brought back from here on."""
+        self.inventory = deployment.inventory
+        self.desk = open_desk(deployment.inventory, "operator", self.stage.clock)
+        self.desk.initialise()
+
+    # -- telling -----------------------------------------------------------------------------------------------
 
     @contextlib.contextmanager
     def phase(self, name: str, title: str) -> Iterator[None]:
@@ -80,6 +149,11 @@ class Scene:
         return tuple(
             Moment(stamp(at), round(at - self.disaster_at, 3), lane, what) for at, lane, what in sorted(self.moments)
         )
+
+    @property
+    def of_primary(self) -> list[Program]:
+        """The writer and the trainer that run in the primary region."""
+        return [program for program in (self.writer, self.trainer) if program is not None]
 
     def saved(self) -> dict[int, str]:
         """Step -> sha256 of every checkpoint that a trainer registered."""

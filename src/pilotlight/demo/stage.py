@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import shutil
 import signal
 import tempfile
@@ -34,9 +35,15 @@ class Stage:
     cloud: LocalCloud
     folder: Path
     keep: bool
+    chance: random.Random
     clock: Clock = field(default_factory=SystemClock)
     programs: list[Program] = field(default_factory=list)
     clients: list[Client] = field(default_factory=list)
+
+    @property
+    def account(self) -> str:
+        """The account that the cloud stands for."""
+        return str(self.cloud.status()["account"])
 
     def close_traffic(self) -> None:
         """Stop writers, trainers and clients."""
@@ -56,7 +63,7 @@ def open_stage(seed: int, keep: bool, regions: tuple[str, str]) -> Iterator[Stag
             cloud = LocalCloud.start(
                 directory=folder / "cloud", regions=regions, pace=PACE, seed=seed, follow_parent=not keep
             )
-            stage = Stage(cloud, folder, keep)
+            stage = Stage(cloud, folder, keep, random.Random(seed))
             os.environ.update(cloud.environment())
             yield stage
         finally:

@@ -40,8 +40,8 @@ class Program:
         output = log.with_suffix(".out").open("ab")
         process = subprocess.Popen(
             [sys.executable, str(script)],
-            env=os.environ | environment | {"LOG": str(log)},
-            stdin=subprocess.DEVNULL,
+            env=os.environ | environment | {"LOG": str(log), "PYTHONPATH": str(script.parents[1] / "programs")},
+            stdin=subprocess.PIPE,
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
@@ -58,10 +58,19 @@ class Program:
         path = self.log.with_suffix(".out")
         return path.read_text()[-2000:] if path.exists() else ""
 
+    def freeze(self) -> None:
+        """Its region is dark: it stands still, and knows nothing of it."""
+        os.killpg(self.process.pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Its region is back: it goes on with what it was doing."""
+        os.killpg(self.process.pid, signal.SIGCONT)
+
     def stop(self) -> None:
         """End it; it holds nothing that a kill could harm."""
         if self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGTERM)
+            os.killpg(self.process.pid, signal.SIGCONT)
         try:
             self.process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:

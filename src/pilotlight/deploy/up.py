@@ -15,10 +15,10 @@ from pilotlight.cloud.door import Door
 from pilotlight.deploy import archive
 from pilotlight.deploy.engine import Engine
 from pilotlight.deploy.survey import survey
-from pilotlight.errors import CallRefused, RegionUnreachable
-from pilotlight.naming import PAPER_INVENTORY, Names
-from pilotlight.records.codec import dumps, loads
+from pilotlight.errors import CallRefused, PaperUnreadable, RegionUnreachable
+from pilotlight.naming import Names
 from pilotlight.records.inventory import Inventory
+from pilotlight.recovery.papers import NOTHING_THERE, Papers
 from pilotlight.stacks import program
 from pilotlight.workload.model import Workload
 
@@ -74,7 +74,7 @@ def up(
         result = engine.update(stack, programs[stack], region=region)
         stacks.append(StackChanges(stack, dict(result.counts)))
         tell(f"  {stack}: {_counts(stacks[-1])}")
-    keep_inventory(inventory, door)
+    Papers(door, inventory.standby, inventory.names.vault_bucket).write_inventory(inventory)
     return Deployment(inventory, tuple(stacks))
 
 
@@ -93,25 +93,13 @@ def current_inventory(workload: Workload, account: str, door: Door, clock: Clock
 
 
 def kept_inventory(names: Names, door: Door) -> Inventory | None:
-    """The Inventory in the vault, or None when there is no vault yet."""
+    """The Inventory in the vault, or None when there is no vault or nothing in it yet."""
     try:
-        found = door.call("s3", "get_object", names.standby, Bucket=names.vault_bucket, Key=PAPER_INVENTORY)
-    except CallRefused:
-        return None
-    return loads(Inventory, found["Body"], f"s3://{names.vault_bucket}/{PAPER_INVENTORY}")
-
-
-def keep_inventory(inventory: Inventory, door: Door) -> None:
-    """Write it to the vault, where every run reads it."""
-    door.call(
-        "s3",
-        "put_object",
-        inventory.standby,
-        Bucket=inventory.names.vault_bucket,
-        Key=PAPER_INVENTORY,
-        Body=dumps(inventory).encode(),
-        ContentType="application/json",
-    )
+        return Papers(door, names.standby, names.vault_bucket).inventory()
+    except PaperUnreadable as problem:
+        if problem.facts["reason"] == NOTHING_THERE:
+            return None
+        raise
 
 
 def active_region(names: Names, door: Door) -> str:

@@ -80,7 +80,8 @@ class Compute:
     """The ladder: the wanted type first, then what is acceptable when it is short."""
     count: int
     user_data: str
-    """Base64, as the primary launch template holds it."""
+    """Base64 of the primary's user data with its identifiers translated; marks such as
+    `{{pilotlight:database:<asset>:endpoint}}` stand for what is known only once the standby is built."""
     port: int
     instance_profile_policy: str
     """JSON policy document the instances need in the standby region, translated from the primary's role."""
@@ -89,6 +90,9 @@ class Compute:
     uses: tuple[str, ...] = ()
     mechanism: str = "warm-capacity"
     kind: str = "compute"
+
+
+Asset = Datasets | Volumes | Database | Compute
 
 
 @dataclass(frozen=True)
@@ -142,6 +146,6 @@ class Inventory:
         return Names(self.workload, self.account, self.primary, self.standby)
 
     @property
-    def assets(self) -> tuple[Datasets | Volumes | Database | Compute, ...]:
+    def assets(self) -> tuple[Asset, ...]:
         """Every asset, in the order in which papers list them."""
         return (*self.datasets, *self.volumes, *self.databases, *self.computes)

@@ -14,6 +14,9 @@ from pilotlight.records.runs import Journal
 
 Paper = TypeVar("Paper")
 
+NOTHING_THERE = "there is none"
+"""The reason of a PaperUnreadable where nothing was written."""
+
 
 class Papers:
     """The vault bucket of one workload."""
@@ -49,7 +52,7 @@ class Papers:
             body = self._door.call("s3", "get_object", self._region, Bucket=self._bucket, Key=key)["Body"]
         except CallRefused as refusal:
             if aws_code(refusal) in ("NoSuchKey", "NoSuchBucket", "404"):
-                raise PaperUnreadable(paper=source, reason="there is none") from refusal
+                raise PaperUnreadable(paper=source, reason=NOTHING_THERE) from refusal
             raise
         return codec.loads(kind, body, source)
 

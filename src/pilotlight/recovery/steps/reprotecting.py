@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from pilotlight.cloud.door import aws_code
 from pilotlight.errors import CallRefused
@@ -21,8 +22,7 @@ class Replicates(Watch):
     def ask(self, work: Work) -> Answer:
         """Read the rules."""
         asset = work.datasets()
-        answer = work.door.call("s3", "get_bucket_replication", work.inventory.primary, Bucket=asset.primary_bucket)
-        for rule in answer["ReplicationConfiguration"]["Rules"]:
+        for rule in _rules(work, asset.primary_bucket):
             if rule["Status"] == "Enabled" and rule["Destination"]["Bucket"].endswith(f":{asset.standby_bucket}"):
                 return Proven({"rule": rule.get("ID", ""), "bucket": asset.primary_bucket})
         raise work.failed(f"s3://{asset.primary_bucket} has no enabled rule to s3://{asset.standby_bucket}")
@@ -86,3 +86,15 @@ def _canary(work: Work, region: str, bucket: str) -> str:
         raise
     except ValueError:
         return ""
+
+
+def _rules(work: Work, bucket: str) -> list[dict[str, Any]]:
+    """The replication rules of a primary bucket; none where it has no replication at all."""
+    try:
+        answer = work.door.call("s3", "get_bucket_replication", work.inventory.primary, Bucket=bucket)
+    except CallRefused as refusal:
+        if aws_code(refusal) == "ReplicationConfigurationNotFoundError":
+            return []
+        raise
+    found: list[dict[str, Any]] = answer["ReplicationConfiguration"]["Rules"]
+    return found

@@ -1,0 +1,22 @@
+"""KMS keys by whatever name a caller gives: id, ARN, alias or ARN of an alias.
+
+Source: KMS Developer Guide, "Key identifiers (KeyId)".
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pilotlight.local.cloud import Cloud
+
+
+def find_key(cloud: Cloud, region: str, named: str) -> Any | None:
+    """moto's record of an enabled key of this region; None where there is none."""
+    if named.startswith("arn:") and named.split(":")[3] != region:
+        return None
+    short = named.split(":", 5)[-1] if named.startswith("arn:") else named
+    identity = short.removeprefix("key/")
+    for key in list(cloud.backend("kms", region).keys.values()):
+        if (key.id == identity or short in key.aliases) and key.enabled:
+            return key
+    return None

@@ -1,0 +1,117 @@
+"""What a user loses when one of these fails: AWS's own words, on the day somebody has to understand them."""
+
+from __future__ import annotations
+
+import io
+import socket
+from collections.abc import Iterator
+
+import pytest
+from botocore.exceptions import ClientError
+from moto import mock_aws
+
+from pilotlight.cloud.aws import BODY_BYTES_MAX, AwsDoor
+from pilotlight.cloud.door import aws_code, is_reading
+from pilotlight.errors import CallRefused, PilotlightError, RegionUnreachable, Throttled
+
+
+@pytest.fixture
+def door(monkeypatch: pytest.MonkeyPatch) -> Iterator[AwsDoor]:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    with mock_aws():
+        yield AwsDoor()
+
+
+def test_bodies_are_bytes_and_ranges_are_ranges(door: AwsDoor) -> None:
+    door.call("s3", "create_bucket", "us-east-1", Bucket="b")
+    door.call("s3", "put_object", "us-east-1", Bucket="b", Key="k", Body=b"0123456789")
+    assert door.call("s3", "get_object", "us-east-1", Bucket="b", Key="k", Range="bytes=2-4")["Body"] == b"234"
+
+
+def test_a_refusal_says_service_operation_region_and_why(door: AwsDoor) -> None:
+    with pytest.raises(CallRefused, match=r"s3:get_object in us-west-2 was refused: NoSuchBucket: .+") as raised:
+        door.call("s3", "get_object", "us-west-2", Bucket="nowhere", Key="k")
+    assert aws_code(raised.value) == "NoSuchBucket"
+
+
+def test_every_page_is_seen(door: AwsDoor) -> None:
+    door.call("s3", "create_bucket", "us-east-1", Bucket="b")
+    for number in range(5):
+        door.call("s3", "put_object", "us-east-1", Bucket="b", Key=f"{number}", Body=b"")
+    pages = list(door.pages("s3", "list_objects_v2", "us-east-1", Bucket="b", MaxKeys=2))
+    assert [item["Key"] for page in pages for item in page["Contents"]] == ["0", "1", "2", "3", "4"]
+    assert len(pages) == 3
+
+
+def test_a_region_that_does_not_answer_is_called_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        port = closed.getsockname()[1]
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
+    with pytest.raises(RegionUnreachable, match=r"us-east-1 does not answer \(ec2:describe_volumes\)"):
+        AwsDoor().call("ec2", "describe_volumes", "us-east-1")
+
+
+class Session:
+    """Hands out one client that fails as it was told."""
+
+    def __init__(self, code: str, message: str) -> None:
+        self.error = ClientError({"Error": {"Code": code, "Message": message}}, "CopySnapshot")
+
+    def client(self, *_: object, **__: object) -> Session:
+        return self
+
+    def copy_snapshot(self, **_: object) -> dict[str, object]:
+        raise self.error
+
+
+def failure(code: str, message: str = "words") -> PilotlightError:
+    with pytest.raises(PilotlightError) as raised:
+        AwsDoor(Session(code, message)).call("ec2", "copy_snapshot", "us-west-2")
+    return raised.value
+
+
+def test_throttling_is_told_apart_from_refusal_and_from_silence() -> None:
+    assert isinstance(failure("RequestLimitExceeded"), Throttled)
+    assert isinstance(failure("SlowDown"), Throttled)
+    assert isinstance(failure("InternalError"), RegionUnreachable)
+    assert isinstance(failure("UnauthorizedOperation"), CallRefused)
+
+
+def test_the_caller_that_lacks_a_permission_is_named_in_the_advice() -> None:
+    role = "arn:aws:sts::123456789012:assumed-role/pilotlight-inference-recover/session"
+    error = failure("AccessDenied", f"User: {role} is not authorized to perform: ec2:CopySnapshot")
+    assert role in error.advice and "ec2:CopySnapshot" in error.message
+
+
+def test_credentials_that_are_missing_are_one_clear_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
+    with pytest.raises(CallRefused, match="Unable to locate credentials"):
+        AwsDoor().call("ec2", "describe_volumes", "us-east-1")
+
+
+class Huge(Session):
+    """An object too large to be read whole."""
+
+    def get_object(self, **_: object) -> dict[str, object]:
+        return {"Body": io.BytesIO(b""), "ContentLength": BODY_BYTES_MAX + 1}
+
+
+def test_a_body_too_large_is_refused_and_not_read() -> None:
+    with pytest.raises(CallRefused, match="at most"):
+        AwsDoor(Huge("", "")).call("s3", "get_object", "us-west-2")
+
+
+def test_reading_operations_are_known_by_their_names() -> None:
+    reading = ("describe_volumes", "get_object", "list_objects_v2", "head_object", "query")
+    acting = ("put_object", "create_snapshots", "copy_snapshot", "delete_snapshot", "invoke", "update_item")
+    assert all(is_reading(each) for each in reading)
+    assert not any(is_reading(each) for each in acting)

@@ -1,0 +1,177 @@
+"""What a user loses when one of these fails: a recovery that throttles itself, repeats an act, or acts after its time."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pilotlight.clock import FakeClock
+from pilotlight.cloud import coats
+from pilotlight.cloud.coats import Coat, Faulty, Fenced, ReadOnly, Recording, Retrying
+from pilotlight.cloud.pacing import MARGIN, Paced, bucket_of
+from pilotlight.errors import CallRefused, EpochStale, RegionUnreachable, Throttled
+
+
+class Scripted:
+    """A door that answers with what it was given, one after the other, and then with an empty answer."""
+
+    def __init__(self, *answers: dict[str, Any] | Exception) -> None:
+        self.answers = list(answers)
+        self.calls: list[tuple[str, dict[str, Any]]] = []
+
+    def call(self, service: str, operation: str, region: str, **parameters: Any) -> dict[str, Any]:
+        self.calls.append((operation, parameters))
+        answer = self.answers.pop(0) if self.answers else {}
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def pages(self, service: str, operation: str, region: str, **parameters: Any) -> Any:
+        return Coat(self).pages(service, operation, region, **parameters)
+
+
+def throttled() -> Throttled:
+    return Throttled(service="ec2", operation="create_snapshots", region="us-east-1", attempts=1)
+
+
+def silent() -> RegionUnreachable:
+    return RegionUnreachable(service="ec2", operation="create_snapshots", region="us-east-1")
+
+
+def retrying(inner: Scripted) -> tuple[Retrying, FakeClock]:
+    clock = FakeClock()
+    return Retrying(inner, clock, random.Random(1)), clock
+
+
+def test_throttling_is_waited_out() -> None:
+    door, clock = retrying(Scripted(throttled(), throttled(), {"done": True}))
+    started = clock.now()
+    assert door.call("ec2", "create_snapshots", "us-east-1") == {"done": True}
+    assert 0 < clock.now() - started < 1
+
+
+def test_throttling_without_end_is_told_once_with_the_number_of_attempts() -> None:
+    inner = Scripted(*(throttled() for _ in range(50)))
+    with pytest.raises(Throttled, match=f"throttled {coats.THROTTLED_ATTEMPTS_MAX} times"):
+        retrying(inner)[0].call("ec2", "create_snapshots", "us-east-1")
+    assert len(inner.calls) == coats.THROTTLED_ATTEMPTS_MAX
+
+
+def test_an_act_whose_outcome_is_unknown_is_not_repeated() -> None:
+    inner = Scripted(silent(), {"done": True})
+    with pytest.raises(RegionUnreachable):
+        retrying(inner)[0].call("ec2", "copy_snapshot", "us-east-1")
+    assert len(inner.calls) == 1
+
+
+def test_a_reading_call_is_tried_again_and_a_lost_region_is_given_up_soon() -> None:
+    assert retrying(Scripted(silent(), {"read": 1}))[0].call("ec2", "describe_volumes", "us-east-1") == {"read": 1}
+    inner = Scripted(*(silent() for _ in range(50)))
+    door, clock = retrying(inner)
+    started = clock.now()
+    with pytest.raises(RegionUnreachable):
+        door.call("ec2", "describe_volumes", "us-east-1")
+    assert clock.now() - started < 2
+
+
+def test_a_refusal_is_not_tried_again() -> None:
+    refusal = CallRefused(service="s3", operation="get_object", region="us-east-1", reason="no", caller="me")
+    inner = Scripted(refusal)
+    with pytest.raises(CallRefused):
+        retrying(inner)[0].call("s3", "get_object", "us-east-1")
+    assert len(inner.calls) == 1
+
+
+def test_a_throttled_page_does_not_lose_the_listing() -> None:
+    inner = Scripted({"Snapshots": [1], "NextToken": "a"}, throttled(), {"Snapshots": [2]})
+    pages = list(retrying(inner)[0].pages("ec2", "describe_snapshots", "us-east-1", OwnerIds=["self"]))
+    assert [page["Snapshots"] for page in pages] == [[1], [2]]
+    assert inner.calls[-1] == ("describe_snapshots", {"OwnerIds": ["self"], "NextToken": "a"})
+
+
+def test_listings_of_versions_go_on_after_key_and_version() -> None:
+    first = {"Versions": [1], "IsTruncated": True, "NextKeyMarker": "k", "NextVersionIdMarker": "v"}
+    inner = Scripted(first, {"Versions": [2], "IsTruncated": False})
+    list(inner.pages("s3", "list_object_versions", "us-east-1", Bucket="b"))
+    assert inner.calls[1][1] == {"Bucket": "b", "KeyMarker": "k", "VersionIdMarker": "v"}
+
+
+def test_a_service_that_repeats_its_token_does_not_hold_a_run_for_ever() -> None:
+    inner = Scripted(*({"Snapshots": [], "NextToken": "same"} for _ in range(9)))
+    assert len(list(inner.pages("ec2", "describe_snapshots", "us-east-1"))) == 2
+
+
+def test_a_run_of_an_older_epoch_may_read_and_not_act() -> None:
+    inner = Scripted()
+    door = Fenced(inner, "inference", held=2, current=lambda: 3)
+    door.call("rds", "describe_global_clusters", "us-west-2")
+    with pytest.raises(EpochStale, match="holds epoch 2, the workload is at epoch 3"):
+        door.call("rds", "failover_global_cluster", "us-west-2")
+    assert [operation for operation, _ in inner.calls] == ["describe_global_clusters"]
+
+
+def test_the_epoch_is_read_again_before_every_act() -> None:
+    epochs = iter([2, 2, 3])
+    door = Fenced(Scripted(), "inference", held=2, current=lambda: next(epochs))
+    door.call("ssm", "put_parameter", "us-west-2")
+    door.call("ssm", "put_parameter", "us-west-2")
+    with pytest.raises(EpochStale):
+        door.call("ssm", "put_parameter", "us-west-2")
+
+
+def test_a_door_for_reading_lets_nothing_else_through() -> None:
+    door = ReadOnly(Scripted())
+    door.call("s3", "list_objects_v2", "us-west-2")
+    with pytest.raises(CallRefused, match="for reading only"):
+        door.call("s3", "put_object", "us-west-2")
+
+
+def test_every_attempt_is_recorded_pages_included() -> None:
+    door = Recording(Scripted({"NextToken": "a"}, silent()))
+    with pytest.raises(RegionUnreachable):
+        list(door.pages("ec2", "describe_snapshots", "us-east-1"))
+    assert [(made.operation, made.region) for made in door.made] == [("describe_snapshots", "us-east-1")] * 2
+
+
+@pytest.mark.parametrize(("carried_out", "reached"), [(False, 1), (True, 2)])
+def test_a_fault_can_come_before_an_act_or_after_it(carried_out: bool, reached: int) -> None:
+    inner = Scripted()
+    door = Faulty(inner, 2, KeyboardInterrupt(), carried_out)
+    door.call("s3", "put_object", "us-west-2")
+    with pytest.raises(KeyboardInterrupt):
+        door.call("s3", "put_object", "us-west-2")
+    assert len(inner.calls) == reached
+
+
+@given(st.integers(1, 400), st.sampled_from(["create_snapshots", "copy_image", "copy_snapshot", "describe_volumes"]))
+def test_no_more_calls_are_made_than_the_published_bucket_allows(calls: int, operation: str) -> None:
+    clock = FakeClock()
+    door = Paced(Scripted(), clock)
+    started = clock.now()
+    for _ in range(calls):
+        door.call("ec2", operation, "us-east-1")
+    _, capacity, refill = bucket_of(operation)
+    elapsed = clock.now() - started
+    assert calls <= capacity + refill * elapsed
+    bound = max(0.0, (calls - capacity * MARGIN) / (refill * MARGIN))
+    assert elapsed <= bound * 1.01 + 0.01, "pacing costs nothing beyond the bucket itself"
+
+
+def test_regions_and_actions_have_buckets_of_their_own() -> None:
+    clock = FakeClock()
+    door = Paced(Scripted(), clock)
+    started = clock.now()
+    calls: list[Callable[[], dict[str, Any]]] = [
+        lambda: door.call("ec2", "copy_image", "us-east-1"),
+        lambda: door.call("ec2", "copy_image", "us-west-2"),
+        lambda: door.call("rds", "describe_db_clusters", "us-east-1"),
+    ]
+    for call in calls:
+        for _ in range(80):
+            call()
+    assert clock.now() == started

@@ -1,0 +1,128 @@
+"""What a user loses when one of these fails: objects from before the rule, under a bucket that is called protected."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conftest import desk_of
+from doors import CORPUS, CORPUS_COPY, FakeAws, inventory
+from pilotlight.clock import FakeClock
+from pilotlight.errors import NotProtected
+from pilotlight.recovery.copying import COPY_BYTES_MAX, PARTS_MAX, part_ranges
+from pilotlight.recovery.listing import DIFFERENT, ETAG, SIZE, VERSION, Current, joined, settled, strength
+
+ASSET = inventory().datasets[0]
+
+
+def older(count: int = 30) -> FakeAws:
+    """A bucket that was filled before there was a rule."""
+    aws = FakeAws(FakeClock())
+    for number in range(count):
+        aws.s3.write(CORPUS, f"old/{number:04d}", f"{number}".encode(), replicate=False)
+    aws.clock.sleep(600)
+    return aws
+
+
+def test_a_bucket_counts_as_protected_only_after_its_old_objects_are_proven() -> None:
+    aws = older()
+    desk = desk_of(aws)
+    assert desk.prove(ASSET).missing == 30
+    done = desk.backfill(ASSET)
+    assert (done.copied, done.proven, done.strengths) == (30, 30, {ETAG: 30})
+    assert desk.prove(ASSET).protected
+    assert aws.s3.current(CORPUS) == aws.s3.current(CORPUS_COPY)
+
+
+def test_a_second_backfill_copies_nothing() -> None:
+    desk = desk_of(older())
+    desk.backfill(ASSET)
+    assert desk.backfill(ASSET).copied == 0
+
+
+def test_a_backfill_that_was_cut_off_goes_on_with_what_is_missing() -> None:
+    aws = older()
+    for number in range(12):
+        aws.s3.write(CORPUS_COPY, f"old/{number:04d}", f"{number}".encode(), replicate=False)
+    assert desk_of(aws).backfill(ASSET).copied == 18
+
+
+def test_bytes_changed_behind_the_same_key_are_copied_again() -> None:
+    aws = older(3)
+    aws.s3.write(CORPUS_COPY, "old/0001", b"other bytes", replicate=False)
+    assert desk_of(aws).backfill(ASSET).copied == 3
+    assert aws.s3.current(CORPUS_COPY)["old/0001"] == b"1"
+
+
+def test_an_object_deleted_in_the_source_is_not_brought_back() -> None:
+    aws = older(3)
+    aws.s3.write(CORPUS_COPY, "old/0002", b"2", replicate=False)
+    aws.s3.objects[CORPUS]["old/0002"].append(type(aws.s3.write(CORPUS, "x", b""))("d", aws.clock.now(), deleted=True))
+    done = desk_of(aws).backfill(ASSET)
+    assert done.removed == 1 and "old/0002" not in aws.s3.current(CORPUS_COPY)
+
+
+def test_what_could_not_be_copied_leaves_the_bucket_unprotected() -> None:
+    aws = older(5)
+    aws.s3.copy_object = lambda **_: {}  # type: ignore[method-assign]
+    with pytest.raises(NotProtected, match="5 object"):
+        desk_of(aws).backfill(ASSET)
+
+
+def test_objects_on_their_way_are_not_missing_yet() -> None:
+    aws = older(1)
+    desk = desk_of(aws)
+    desk.backfill(ASSET)
+    aws.s3.lag_seconds = 30
+    aws.s3.write(CORPUS, "new", b"new")
+    proof = desk.prove(ASSET)
+    assert (proof.waiting, proof.missing) == (1, 0)
+    aws.s3.queue.clear()
+    aws.clock.sleep(100)
+    assert desk.prove(ASSET).missing_keys == ["new"]
+
+
+def test_progress_is_told() -> None:
+    seen: list[tuple[int, int]] = []
+    desk_of(older(10)).backfill(ASSET, lambda compared, copied: seen.append((compared, copied)))
+    assert seen[-1] == (10, 10)
+
+
+keys = st.dictionaries(st.text(min_size=1, max_size=3), st.integers(0, 2), max_size=12)
+
+
+@given(keys, keys)
+def test_every_key_of_either_side_is_compared_once(left: dict[str, int], right: dict[str, int]) -> None:
+    def listing(of: dict[str, int]) -> list[Current]:
+        ordered = sorted(of.items(), key=lambda item: item[0].encode("utf-8", "surrogatepass"))
+        return [Current(key, "v", 0.0, size) for key, size in ordered]
+
+    try:
+        pairs = list(joined(listing(left), listing(right)))
+    except UnicodeEncodeError:
+        return
+    assert sorted((ours or theirs).key for ours, theirs in pairs if ours or theirs) == sorted(
+        left.keys() | right.keys()
+    )
+    for ours, theirs in pairs:
+        assert ours is None or theirs is None or ours.key == theirs.key
+
+
+def test_how_strongly_two_objects_are_known_to_be_equal() -> None:
+    source = Current("k", "v1", 10.0, 5, '"a"')
+    assert strength(source, Current("k", "v1", 10.0, 5, '"b"')) == VERSION
+    assert strength(source, Current("k", "v2", 20.0, 5, '"a"')) == ETAG
+    assert strength(source, Current("k", "v2", 20.0, 5, '"b"')) == SIZE
+    assert strength(source, Current("k", "v2", 5.0, 5, '"b"')) == DIFFERENT, "older than its source"
+    assert strength(source, Current("k", "v2", 20.0, 6, '"a"')) == DIFFERENT
+    assert settled(Current("k", "v3", 30.0, deleted=True), source) == DIFFERENT
+    assert settled(Current("k", "v3", 30.0, deleted=True), None) == VERSION
+
+
+@pytest.mark.parametrize("size", [COPY_BYTES_MAX + 1, 10 * 1024**4, 48 * 1024**4])
+def test_large_objects_are_copied_in_parts_that_cover_them_exactly(size: int) -> None:
+    ranges = part_ranges(size)
+    assert len(ranges) <= PARTS_MAX
+    assert ranges[0][0] == 0 and ranges[-1][1] == size - 1
+    assert all(after[0] == before[1] + 1 for before, after in zip(ranges, ranges[1:], strict=False))

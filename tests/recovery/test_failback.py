@@ -1,0 +1,199 @@
+"""What a user loses when one of these fails: what the standby region wrote, or a primary that nobody fenced."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from conftest import desk_of
+from doors import (
+    CORPUS,
+    CORPUS_COPY,
+    MODELS,
+    MODELS_COPY,
+    NAMES,
+    PRIMARY,
+    STANDBY,
+    FakeAws,
+    inventory,
+    save,
+)
+from pilotlight.cloud.coats import Faulty
+from pilotlight.errors import StepFailed, StepTimedOut
+from pilotlight.records.runs import PROVEN, SUCCEEDED, Journal
+from pilotlight.recovery.desk import Recovery
+from pilotlight.recovery.lease import LEASE_SECONDS
+from pilotlight.recovery.runs import run_failback
+from pilotlight.recovery.site import Site
+from pilotlight.recovery.steps.fencing import FENCE, principal, with_fence, without_fence
+
+
+class Killed(BaseException):
+    """The process is gone in the middle of a call."""
+
+
+def failed_over(aws: FakeAws) -> FakeAws:
+    """The standby serves and has written; the primary is back, with an object that never left it."""
+    aws.s3.write(CORPUS, "lost on the way", b"x", replicate=False)
+    aws.dark.add(PRIMARY)
+    desk_of(aws).failover()
+    for number in range(20):
+        aws.s3.write(CORPUS_COPY, f"new/{number}", b"n", replicate=number % 2 == 0)
+    aws.s3.write(CORPUS_COPY, "shards/0", b"changed in the standby region", replicate=False)
+    aws.s3.delete_object(CORPUS_COPY, "shards/1")
+    save(aws, 80, bucket=MODELS_COPY)
+    aws.dark.clear()
+    aws.made.clear()
+    return aws
+
+
+def evidence(journal: Journal | None, step: str) -> dict[str, object]:
+    assert journal is not None
+    entry = journal.proven(step)
+    assert entry is not None
+    return entry.evidence
+
+
+def test_the_way_home_loses_nothing_that_the_standby_region_wrote(aws: FakeAws) -> None:
+    desk = desk_of(failed_over(aws))
+    written = aws.s3.current(CORPUS_COPY)
+    journal = desk.failback()
+    assert journal is not None and journal.state == SUCCEEDED
+    home = aws.s3.current(CORPUS)
+    assert home == written | {"lost on the way": b"x"}
+    assert aws.s3.current(MODELS).keys() >= aws.s3.current(MODELS_COPY).keys() - {"checkpoints/.pilotlight/canary.json"}
+    assert aws.writer == PRIMARY and aws.switches == 1
+    assert (desk.active().region, desk.active().state, desk.active().epoch) == (PRIMARY, "serving", 3)
+    assert aws.fetch("http://models.example.internal/healthz", 1).region == PRIMARY
+
+
+def test_objects_that_only_the_primary_has_are_reported_and_left(aws: FakeAws) -> None:
+    journal = desk_of(failed_over(aws)).failback()
+    assert evidence(journal, "final-sync-corpus")["stray_keys"] == ["lost on the way"]
+
+
+def test_the_primary_is_told_the_newest_checkpoint_that_is_complete_there(aws: FakeAws) -> None:
+    desk_of(failed_over(aws)).failback()
+    assert aws.parameters == {
+        (PRIMARY, NAMES.parameter("checkpoints")): f"s3://{MODELS}/checkpoints/step-000080/",
+    }
+
+
+def test_afterwards_the_standby_is_at_rest_and_the_primary_open(aws: FakeAws) -> None:
+    policy = {"Version": "2012-10-17", "Statement": [{"Sid": "Mine", "Effect": "Deny", "Principal": "*"}]}
+    aws.s3.policies[CORPUS] = json.dumps(policy)
+    desk_of(failed_over(aws)).failback()
+    assert {place: group.desired for (place, _), group in aws.groups.items()} == {PRIMARY: 1, STANDBY: 0}
+    assert not any(group.suspended for group in aws.groups.values())
+    assert json.loads(aws.s3.policies[CORPUS]) == policy, "what the user had in it is as it was"
+    assert MODELS not in aws.s3.policies
+    assert aws.metrics["StandbyActive"][-1] == 0
+
+
+def test_the_primary_is_fenced_before_anything_is_brought_home(aws: FakeAws) -> None:
+    desk_of(failed_over(aws)).failback()
+    acts = aws.acts()
+    first_copy = acts.index(("s3", "copy_object", PRIMARY))
+    assert acts.index(("autoscaling", "suspend_processes", PRIMARY)) < first_copy
+    assert acts[:first_copy].count(("s3", "put_bucket_policy", PRIMARY)) >= 1
+    assert acts.index(("rds", "switchover_global_cluster", STANDBY)) > first_copy
+
+
+def test_a_returned_primary_is_fenced_by_the_next_firing(aws: FakeAws) -> None:
+    desk = desk_of(failed_over(aws))
+    assert desk.protect() is None
+    assert aws.groups[PRIMARY, "inference-fleet"].desired == 0
+    assert aws.groups[PRIMARY, "inference-fleet"].suspended == ["Launch"]
+    statement = json.loads(aws.s3.policies[CORPUS])["Statement"][-1]
+    assert statement["Sid"] == FENCE and "s3:PutObject" in statement["Action"]
+    aws.made.clear()
+    desk.protect()
+    assert not aws.acts(), "what is fenced already is only looked at"
+    journal = desk.failback()
+    assert journal is not None and journal.state == SUCCEEDED
+
+
+def test_protection_is_proven_again_in_the_original_direction(aws: FakeAws) -> None:
+    desk = desk_of(failed_over(aws))
+    journal = desk.failback()
+    assert str(evidence(journal, "canary-arrives-corpus")["canary"]).startswith(f"s3://{CORPUS_COPY}/")
+    assert ".pilotlight/canary.json" not in aws.s3.current(CORPUS)
+    point = desk.protect()
+    assert point is not None
+
+
+def test_a_lost_replication_rule_is_not_called_protected(aws: FakeAws) -> None:
+    failed_over(aws)
+    del aws.s3.rules[CORPUS]
+    with pytest.raises(StepFailed, match="has no enabled rule"):
+        desk_of(aws).failback()
+    assert desk_of(aws).active().region == PRIMARY
+
+
+def test_a_primary_that_does_not_answer_is_left_alone(aws: FakeAws) -> None:
+    failed_over(aws)
+    aws.dark.add(PRIMARY)
+    with pytest.raises(StepTimedOut, match="us-east-1 does not answer"):
+        desk_of(aws).failback()
+    assert not aws.acts()
+    assert desk_of(aws).active().region == STANDBY
+
+
+def test_a_second_failback_does_nothing(aws: FakeAws) -> None:
+    desk = desk_of(failed_over(aws))
+    desk.failback()
+    aws.made.clear()
+    assert desk.failback() is None
+    assert not aws.acts()
+
+
+@pytest.mark.parametrize("carried_out", [False, True], ids=["before", "after"])
+def test_a_failback_killed_at_any_call_and_resumed_ends_at_home_with_everything(
+    again: Callable[[], FakeAws], carried_out: bool
+) -> None:
+    whole = failed_over(again())
+    run_failback(Site(whole, inventory(), whole.clock, whole.fetch), "first", side_by_side=1)
+    calls = len(whole.made)
+    for at in range(1, calls + 1, 5 if carried_out else 3):
+        aws = failed_over(again())
+        written = aws.s3.current(CORPUS_COPY)
+        with pytest.raises(Killed):
+            faulty = Faulty(aws, at, Killed(), carried_out)
+            run_failback(Site(faulty, inventory(), aws.clock, aws.fetch), "first", side_by_side=1)
+        aws.clock.sleep(LEASE_SECONDS + 1)
+        desk: Recovery = desk_of(aws, "second")
+        desk.failback()
+        where = f"killed at call {at}: {whole.made[at - 1]}"
+        assert desk.active().region == PRIMARY and desk.active().state == "serving", where
+        assert aws.s3.current(CORPUS) == written | {"lost on the way": b"x"}, where
+        assert aws.switches == 1 and aws.writer == PRIMARY, where
+        assert {place: group.desired for (place, _), group in aws.groups.items()} == {PRIMARY: 1, STANDBY: 0}, where
+        assert not aws.s3.policies, where
+
+
+def test_every_step_is_proven_with_evidence(aws: FakeAws) -> None:
+    journal = desk_of(failed_over(aws)).failback()
+    assert journal is not None
+    assert all(entry.evidence for entry in journal.entries if entry.state == PROVEN)
+
+
+def test_a_group_that_is_gone_is_named(aws: FakeAws) -> None:
+    failed_over(aws)
+    aws.denied.clear()
+    aws.autoscaling_describe_auto_scaling_groups = lambda region, **_: {"AutoScalingGroups": []}  # type: ignore[method-assign]
+    with pytest.raises(StepFailed, match="there is no Auto Scaling group inference-fleet"):
+        desk_of(aws).failback()
+
+
+def test_the_fence_is_put_beside_what_the_user_has_and_taken_out_alone() -> None:
+    mine = {"Version": "2012-10-17", "Statement": [{"Sid": "Mine"}]}
+    fenced = with_fence(with_fence(mine, "b", "p/", ["me"]), "b", "p/", ["me"])
+    assert [each["Sid"] for each in fenced["Statement"]] == ["Mine", FENCE]
+    assert without_fence(fenced) == mine
+
+
+def test_the_session_of_a_role_is_let_through_by_its_role() -> None:
+    assert principal("arn:aws:sts::1:assumed-role/Operator/me") == "arn:aws:iam::1:role/*Operator"
+    assert principal("arn:aws:iam::1:user/me") == "arn:aws:iam::1:user/me"

@@ -1,0 +1,210 @@
+"""What a user loses when one of these fails: a point that says complete and is not, or no point at all."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conftest import desk_of
+from doors import CORPUS, CORPUS_COPY, MODELS_COPY, NAMES, PRIMARY, STANDBY, FakeAws, inventory, save
+from pilotlight.clock import FakeClock, parse_stamp, stamp
+from pilotlight.errors import LeaseHeld
+from pilotlight.records.inventory import Keep
+from pilotlight.records.point import COMPLETE, PARTIAL, Part, RecoveryPoint
+from pilotlight.recovery import choose, protect, snapshots
+from pilotlight.recovery.desk import Recovery
+from pilotlight.recovery.ledger import PointLine
+from pilotlight.recovery.prune import unneeded_copies, unneeded_sources
+from pilotlight.recovery.retention import DAY_SECONDS, HOUR_SECONDS, RECENT, kept
+
+
+def part(point: RecoveryPoint | None, asset: str) -> Part:
+    assert point is not None
+    found = point.part(asset)
+    assert found is not None
+    return found
+
+
+def test_a_point_is_complete_only_once_every_copy_is_completed_in_the_standby_region() -> None:
+    aws = FakeAws(FakeClock())
+    desk = desk_of(aws)
+    aws.s3.write(CORPUS, "a", b"a")
+    save(aws, 20)
+    aws.clock.sleep(2)
+    statuses = []
+    for _ in range(4):
+        point = desk.protect()
+        assert point is not None
+        statuses.append((point.status, any("index" in problem for problem in point.problems)))
+        aws.clock.sleep(15)
+    assert statuses == [(PARTIAL, True), (PARTIAL, True), (COMPLETE, False), (COMPLETE, False)]
+
+
+def test_all_selected_volumes_of_an_instance_are_in_one_call_and_no_other_volume(aws: FakeAws) -> None:
+    creations = [each for each in aws.snapshots[PRIMARY].values()]
+    assert {each["VolumeId"] for each in creations} == {"vol-1", "vol-2"}
+    sets = snapshots.sets(snapshots.listed(aws, PRIMARY, "inference", "index"))
+    assert all(len(each.snapshots) == each.size == 2 for each in sets)
+
+
+def test_copies_carry_device_set_and_the_moment_at_which_they_were_true(aws: FakeAws, desk: Recovery) -> None:
+    index = part(desk.points()[0], "index")
+    assert set(index.reference["snapshots"]) == {"/dev/sdf", "/dev/sdg"}
+    copies = snapshots.sets(snapshots.listed(aws, STANDBY, "inference", "index"))
+    assert index.true_at == next(each for each in copies if each.id == index.reference["set"]).true_at
+
+
+def test_an_object_that_has_not_arrived_holds_the_watermark_back(aws: FakeAws, desk: Recovery) -> None:
+    aws.s3.lag_seconds = 30
+    late = aws.s3.write(CORPUS, "late", b"late")
+    aws.clock.sleep(10)
+    corpus = part(desk.protect(), "corpus")
+    assert corpus.proven and parse_stamp(corpus.true_at) == late.at
+    assert corpus.evidence["waiting"] == 1
+
+
+def test_an_object_that_is_overdue_makes_the_point_partial_and_is_named(aws: FakeAws, desk: Recovery) -> None:
+    aws.s3.write(CORPUS, "never", b"never", replicate=False)
+    aws.clock.sleep(100)
+    point = desk.protect()
+    assert point is not None and point.status == PARTIAL
+    assert any(f"s3://{CORPUS}/never has not arrived" in problem for problem in point.problems)
+    assert aws.metrics["UnreplicatedObjects"][-1] == 1
+
+
+def test_an_object_deleted_from_the_standby_bucket_is_noticed(aws: FakeAws, desk: Recovery) -> None:
+    aws.s3.objects[CORPUS_COPY].pop("shards/1")
+    aws.clock.sleep(100)
+    assert not part(desk.protect(), "corpus").proven
+
+
+def test_a_checkpoint_newer_than_the_data_it_was_trained_on_is_not_taken(aws: FakeAws, desk: Recovery) -> None:
+    aws.s3.lag_seconds = 50
+    aws.s3.write(CORPUS, "on its way", b"data of step 80")
+    aws.clock.sleep(1)
+    save(aws, 80, bucket=MODELS_COPY)
+    point = desk.protect()
+    assert part(point, "checkpoints").reference["step"] == 40
+    assert point is not None and point.status == COMPLETE
+
+
+def test_a_checkpoint_that_was_read_before_is_not_read_again(aws: FakeAws, desk: Recovery) -> None:
+    aws.made.clear()
+    desk.protect()
+    reads = [made for made in aws.made if made[:2] == ("s3", "get_object")]
+    assert len(reads) <= 2 + 4, "the last point, and the torn checkpoint that may have become complete"
+
+
+def test_a_point_is_made_while_the_primary_is_silent_and_says_so(aws: FakeAws, desk: Recovery) -> None:
+    aws.s3.arrive()
+    aws.dark.add(PRIMARY)
+    before = part(desk.points()[0], "corpus")
+    point = desk.protect()
+    assert point is not None and point.status == COMPLETE
+    assert protect.PRIMARY_SILENT in point.problems
+    assert part(point, "corpus").true_at == before.true_at, "nothing newer can be known"
+    assert {region for _, _, region in aws.acts()[-3:]} == {STANDBY}
+
+
+def test_what_may_not_be_looked_at_is_not_proven_and_the_rest_is(aws: FakeAws, desk: Recovery) -> None:
+    aws.denied.add("rds:describe_db_clusters")
+    point = desk.protect()
+    assert point is not None and point.status == PARTIAL
+    assert [each.asset for each in point.parts if not each.proven] == ["registry"]
+    assert "AccessDenied" in part(point, "registry").missing[0]
+
+
+def test_nothing_is_protected_while_the_standby_region_serves(aws: FakeAws, desk: Recovery) -> None:
+    aws.dark.add(PRIMARY)
+    desk.failover()
+    points = len(desk.site.ledger.points())
+    assert desk.protect() is None
+    assert len(desk.site.ledger.points()) == points
+
+
+def test_two_firings_at_once_make_one_point(aws: FakeAws, desk: Recovery) -> None:
+    desk.site.ledger.leases.take("another firing", "protect")
+    with pytest.raises(LeaseHeld):
+        desk.protect()
+
+
+def test_a_firing_that_died_does_not_stop_a_run(aws: FakeAws, desk: Recovery) -> None:
+    desk.site.ledger.leases.take("another firing", "protect")
+    aws.dark.add(PRIMARY)
+    assert desk.failover() is not None
+
+
+def test_pruning_never_deletes_what_a_kept_point_stands_on(aws: FakeAws, desk: Recovery) -> None:
+    for _ in range(30):
+        aws.clock.sleep(60)
+        desk.protect()
+    listed = desk.site.ledger.points()
+    assert len(listed) <= RECENT + 3, "a point a minute is not kept for ever"
+    held = set(aws.snapshots[STANDBY])
+    for line in listed:
+        assert set(part(desk.site.papers.point(line.id), "index").reference["snapshots"].values()) <= held
+    assert len(held) < 2 * (RECENT + 5)
+    assert len(aws.snapshots[PRIMARY]) <= 8, "sources are let go once their copies are there"
+
+
+moments = st.lists(st.floats(1.6e9, 1.6e9 + 90 * DAY_SECONDS), max_size=60, unique=True)
+
+
+@given(moments, st.data(), st.builds(Keep, st.integers(0, 3), st.integers(0, 3), st.integers(0, 3)))
+def test_the_ladder_keeps_the_newest_complete_point_whatever_it_says(
+    times: list[float], data: st.DataObject, keep: Keep
+) -> None:
+    statuses = data.draw(st.lists(st.sampled_from([COMPLETE, PARTIAL]), min_size=len(times), max_size=len(times)))
+    lines = [PointLine(str(at), status, stamp(at)) for at, status in zip(times, statuses, strict=True)]
+    stay = kept(lines, keep)
+    complete = [line for line in lines if line.status == COMPLETE]
+    if complete:
+        assert max(complete, key=lambda line: line.created_at).id in stay
+    assert len(stay) <= RECENT + 1 + keep.hourly + keep.daily + keep.weekly
+
+
+def test_the_ladder_keeps_one_point_an_hour_then_one_a_day() -> None:
+    lines = [PointLine(str(hour), COMPLETE, stamp(hour * HOUR_SECONDS)) for hour in range(24 * 10)]
+    stay = sorted(int(each) for each in kept(lines, Keep(hourly=24, daily=7, weekly=0)))
+    assert stay[-24:] == list(range(216, 240))
+    assert stay[:-24] == [24 * day + 23 for day in range(3, 9)]
+
+
+def snapshot(at: int, done: bool, source: str = "", device: str = "d") -> snapshots.Snapshot:
+    state = snapshots.COMPLETED if done else "pending"
+    return snapshots.Snapshot(f"s{at}{source}", "v", state, f"set{at}", 1, stamp(float(at)), device, source)
+
+
+def test_a_set_that_a_point_stands_on_or_that_is_under_way_is_not_pruned() -> None:
+    copies = [snapshot(1, True, "a"), snapshot(2, True, "b"), snapshot(3, True, "c"), snapshot(4, False, "d")]
+    assert [each.set for each in unneeded_copies(copies, {"set1"})] == ["set2"]
+    sources = [snapshot(at, True) for at in (1, 2, 3, 4)]
+    assert [each.set for each in unneeded_sources(sources, copies)] == ["set1", "set2"]
+
+
+def test_no_more_sets_are_begun_than_can_be_copied() -> None:
+    sources = [snapshots.sets([snapshot(at, True)])[0] for at in (300, 200, 100)]
+    assert not protect.is_due(sources, [], 1000.0, 60)
+    assert protect.is_due(sources[1:], [], 1000.0, 60)
+    assert not protect.is_due(sources[1:], [], 210.0, 60)
+
+
+def test_a_copy_that_is_begun_is_not_begun_again() -> None:
+    assert not protect.to_copy([snapshot(5, True)], [snapshot(5, False, source="s5")])
+    failed = dataclasses.replace(snapshot(5, False, source="s5"), state=snapshots.ERROR)
+    assert protect.to_copy([snapshot(5, True)], [failed])
+
+
+def test_an_edge_that_does_not_hold_is_a_sentence() -> None:
+    corpus = Part("corpus", "dataset", "replication", True, "2026-01-01T00:00:00.000Z")
+    models = Part("checkpoints", "checkpoints", "replication", True, "2026-01-01T00:00:05.000Z")
+    made = choose.point(inventory(), "1", "2026-01-01T00:01:00.000Z", (corpus, models))
+    assert made.status == PARTIAL and "checkpoints of 2026-01-01T00:00:05.000Z uses corpus" in made.problems[0]
+
+
+def test_points_are_listed_only_once_their_paper_is_written(aws: FakeAws, desk: Recovery) -> None:
+    for line in desk.site.ledger.points():
+        assert f"papers/points/{line.id}.json" in aws.s3.objects[NAMES.vault_bucket]
