@@ -24,7 +24,9 @@ from pilotlight.cloud.door import is_reading, refused
 from pilotlight.errors import RegionUnreachable
 from pilotlight.naming import Names
 from pilotlight.records.inventory import Compute, Database, Datasets, Inventory, Keep, Traffic, Volumes
+from pilotlight.recovery.desk import Recovery
 from pilotlight.recovery.fetch import Fetched
+from pilotlight.recovery.site import Site
 
 ACCOUNT = "123456789012"
 PRIMARY, STANDBY = "us-east-1", "us-west-2"
@@ -374,3 +376,8 @@ def save(aws: FakeAws, step: int, files: int | None = None, bucket: str = MODELS
     """Upload a checkpoint, or its first files only."""
     for name, body in list(checkpoint(step).items())[:files]:
         aws.s3.write(bucket, f"checkpoints/step-{step:06d}/{name}", body)
+
+
+def desk_of(aws: FakeAws, holder: str = "test") -> Recovery:
+    """The desk of the workload on this AWS, as one process has it."""
+    return Recovery(Site(aws, inventory(), aws.clock, aws.fetch), holder)

@@ -25,9 +25,9 @@ def door(monkeypatch: pytest.MonkeyPatch) -> Iterator[AwsDoor]:
 
 
 def test_bodies_are_bytes_and_ranges_are_ranges(door: AwsDoor) -> None:
-    door.call("s3", "create_bucket", "us-east-1", Bucket="b")
-    door.call("s3", "put_object", "us-east-1", Bucket="b", Key="k", Body=b"0123456789")
-    assert door.call("s3", "get_object", "us-east-1", Bucket="b", Key="k", Range="bytes=2-4")["Body"] == b"234"
+    door.call("s3", "create_bucket", "us-east-1", Bucket="bucket")
+    door.call("s3", "put_object", "us-east-1", Bucket="bucket", Key="k", Body=b"0123456789")
+    assert door.call("s3", "get_object", "us-east-1", Bucket="bucket", Key="k", Range="bytes=2-4")["Body"] == b"234"
 
 
 def test_a_refusal_says_service_operation_region_and_why(door: AwsDoor) -> None:
@@ -37,10 +37,10 @@ def test_a_refusal_says_service_operation_region_and_why(door: AwsDoor) -> None:
 
 
 def test_every_page_is_seen(door: AwsDoor) -> None:
-    door.call("s3", "create_bucket", "us-east-1", Bucket="b")
+    door.call("s3", "create_bucket", "us-east-1", Bucket="bucket")
     for number in range(5):
-        door.call("s3", "put_object", "us-east-1", Bucket="b", Key=f"{number}", Body=b"")
-    pages = list(door.pages("s3", "list_objects_v2", "us-east-1", Bucket="b", MaxKeys=2))
+        door.call("s3", "put_object", "us-east-1", Bucket="bucket", Key=f"{number}", Body=b"")
+    pages = list(door.pages("s3", "list_objects_v2", "us-east-1", Bucket="bucket", MaxKeys=2))
     assert [item["Key"] for page in pages for item in page["Contents"]] == ["0", "1", "2", "3", "4"]
     assert len(pages) == 3
 

@@ -1,4 +1,4 @@
-"""What a user loses when one of these fails: a recovery that throttles itself, repeats an act, or acts after its time."""
+"""What a user loses when one of these fails: a recovery that throttles itself, repeats an act, or acts too late."""
 
 from __future__ import annotations
 

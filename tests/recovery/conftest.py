@@ -7,14 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
-from doors import CORPUS, FakeAws, inventory, save
+from doors import CORPUS, FakeAws, desk_of, save
 from pilotlight.clock import FakeClock
 from pilotlight.recovery.desk import Recovery
-from pilotlight.recovery.site import Site
-
-
-def desk_of(aws: FakeAws, holder: str = "test") -> Recovery:
-    return Recovery(Site(aws, inventory(), aws.clock, aws.fetch), holder)
 
 
 def protected() -> FakeAws:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conftest import desk_of
-from doors import CORPUS, CORPUS_COPY, FakeAws, inventory
+from doors import CORPUS, CORPUS_COPY, FakeAws, desk_of, inventory
 from pilotlight.clock import FakeClock
 from pilotlight.errors import NotProtected
 from pilotlight.recovery.copying import COPY_BYTES_MAX, PARTS_MAX, part_ranges
@@ -125,4 +126,4 @@ def test_large_objects_are_copied_in_parts_that_cover_them_exactly(size: int) ->
     ranges = part_ranges(size)
     assert len(ranges) <= PARTS_MAX
     assert ranges[0][0] == 0 and ranges[-1][1] == size - 1
-    assert all(after[0] == before[1] + 1 for before, after in zip(ranges, ranges[1:], strict=False))
+    assert all(after[0] == before[1] + 1 for before, after in itertools.pairwise(ranges))

@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 import pytest
 
-from conftest import desk_of
 from doors import (
     CORPUS,
     CORPUS_COPY,
@@ -17,6 +16,7 @@ from doors import (
     PRIMARY,
     STANDBY,
     FakeAws,
+    desk_of,
     inventory,
     save,
 )

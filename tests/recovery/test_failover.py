@@ -6,8 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from conftest import desk_of
-from doors import MODELS_COPY, NAMES, PRIMARY, STANDBY, FakeAws, inventory, save
+from doors import MODELS_COPY, NAMES, PRIMARY, STANDBY, FakeAws, desk_of, inventory, save
 from pilotlight.cloud.coats import Faulty, Recording
 from pilotlight.cloud.door import is_reading
 from pilotlight.errors import CallRefused, EpochStale, LeaseHeld, NoRecoveryPoint, StepFailed, StepTimedOut

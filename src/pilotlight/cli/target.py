@@ -25,6 +25,7 @@ from pilotlight.local.handle import LocalCloud
 from pilotlight.naming import Names
 from pilotlight.records.inventory import Inventory
 from pilotlight.recovery.desk import Recovery, open_desk
+from pilotlight.recovery.fetch import Fetch, fetch, fetch_through
 from pilotlight.workload.load import load
 from pilotlight.workload.model import Workload
 
@@ -52,6 +53,7 @@ class Place:
     door: Door
     clock: Clock
     state: Path
+    look: Fetch = fetch
 
     @property
     def names(self) -> Names:
@@ -60,7 +62,8 @@ class Place:
 
     def desk(self) -> Recovery:
         """What keeps and brings back this workload."""
-        return open_desk(self.inventory(), f"{getpass.getuser()}@{socket.gethostname()}", self.clock)
+        holder = f"{getpass.getuser()}@{socket.gethostname()}:{os.getpid()}"
+        return open_desk(self.inventory(), holder, self.clock, self.look)
 
     def inventory(self) -> Inventory:
         """What was built; an error when nothing was."""
@@ -75,11 +78,14 @@ class Place:
 def place(declaration: Path, target: Target, directory: Path) -> Place:
     """Check the declaration whole, then reach the target; nothing is changed by this."""
     workload = load(declaration)
+    look: Fetch = fetch
     if target is Target.LOCAL:
-        os.environ.update(LocalCloud.attach(directory).environment())
+        cloud = LocalCloud.attach(directory)
+        os.environ.update(cloud.environment())
+        look = fetch_through(str(cloud.status()["front_door_url"]))
     door = AwsDoor()
     account = door.call("sts", "get_caller_identity", workload.regions.standby)["Account"]
-    return Place(workload, str(account), door, SystemClock(), directory / "state")
+    return Place(workload, str(account), door, SystemClock(), directory / "state", look)
 
 
 def only_local(target: Target, act: str) -> None:

@@ -127,4 +127,4 @@ def _said_no(service: str, operation: str, region: str, problem: ClientError) ->
     if code in SERVER_TROUBLE:
         return RegionUnreachable(region=region, service=service, operation=operation)
     caller = _CALLER.search(words)
-    return refused(service, operation, region, code, f"{code}: {words}", caller.group(0) if caller else "")
+    return refused(service, operation, region, code, f"{code}: {words.rstrip('.')}", caller.group(0) if caller else "")

@@ -68,7 +68,7 @@ def start_traffic(scene: Scene) -> None:
     scene.writer = start(scene, "writer", scene.primary)
     scene.trainer = start(scene, "trainer", scene.primary)
     assert scene.built.traffic is not None
-    scene.front_door = f"{scene.stage.cloud.status()['front_door_url']}/{scene.built.traffic.record}"
+    scene.front_door = f"{scene.stage.front_door}/{scene.built.traffic.record}"
     scene.client = Client(scene.front_door + PREDICT)
     scene.client.start()
     scene.stage.clients.append(scene.client)

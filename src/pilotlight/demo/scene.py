@@ -20,6 +20,7 @@ from pilotlight.deploy.up import Deployment, up
 from pilotlight.naming import Names
 from pilotlight.records.inventory import Inventory
 from pilotlight.recovery.desk import Recovery, open_desk
+from pilotlight.recovery.fetch import fetch_through
 from pilotlight.report.paper import Answer, AssetFigures, Check, CheckpointFigures, Moment
 from pilotlight.workload.model import Workload
 
@@ -122,7 +123,7 @@ class Scene:
     def open_desk(self, deployment: Deployment) -> None:
         """What was built can be kept and brought back from here on."""
         self.inventory = deployment.inventory
-        self.desk = open_desk(deployment.inventory, "operator", self.stage.clock)
+        self.desk = open_desk(deployment.inventory, "operator", self.stage.clock, fetch_through(self.stage.front_door))
         self.desk.initialise()
 
     # -- telling -----------------------------------------------------------------------------------------------

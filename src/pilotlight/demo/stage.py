@@ -45,6 +45,11 @@ class Stage:
         """The account that the cloud stands for."""
         return str(self.cloud.status()["account"])
 
+    @property
+    def front_door(self) -> str:
+        """URL of the front door."""
+        return str(self.cloud.status()["front_door_url"])
+
     def close_traffic(self) -> None:
         """Stop writers, trainers and clients."""
         for client in self.clients:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from pilotlight.deploy import paths
-from pilotlight.deploy.values import canonical, comparable
+from pilotlight.deploy.values import DEFAULTS, canonical, comparable
 
 SAME, CREATE, UPDATE, REPLACE, DELETE = "same", "create", "update", "replace", "delete"
+OPERATIONS = (CREATE, UPDATE, REPLACE, DELETE, SAME)
 
 
 @dataclass(frozen=True)
@@ -21,9 +22,15 @@ class Difference:
 
 
 def keep_ignored(ignore: Iterable[str], old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
-    """The new inputs with everything that changes are ignored in taken from the old."""
+    """The new inputs with everything that changes are ignored in taken from the old; ValueError names lost paths."""
+    lost = []
     for path in ignore:
-        new = paths.keep_old(path, old, new)
+        try:
+            new = paths.keep_old(path, old, new)
+        except paths.PathLost:
+            lost.append(path)
+    if lost:
+        raise ValueError(f"changes cannot be ignored where part of the path is missing: {', '.join(lost)}")
     return new
 
 
@@ -33,7 +40,12 @@ def compare(
     """Compare inputs by what they mean: a secret by its value, an asset by its content."""
     before, after = comparable(old), comparable(new)
     changed = {key for key in before.keys() | after.keys() if canonical(before.get(key)) != canonical(after.get(key))}
+    changed.discard(DEFAULTS)
     if not changed:
         return Difference(frozenset(), SAME)
-    asked = any(paths.touches(path, changed) for path in replace_on_changes)
+    asked = any(_differs(path, before, after) for path in replace_on_changes)
     return Difference(frozenset(changed), REPLACE if asked or changed & replace_on else UPDATE)
+
+
+def _differs(path: str, before: dict[str, Any], after: dict[str, Any]) -> bool:
+    return canonical(paths.select(path, before)) != canonical(paths.select(path, after))

@@ -23,15 +23,18 @@ from pulumi.runtime import mocks, settings
 from pulumi.runtime.config import set_all_config
 from pulumi.runtime.stack import run_in_stack
 
-from pilotlight.deploy.diff import DELETE, SAME
+from pilotlight.deploy.acts import Event, Invokes
+from pilotlight.deploy.diff import DELETE, OPERATIONS, SAME, UPDATE
 from pilotlight.deploy.invokes import INVOKES
 from pilotlight.deploy.monitor import FEATURES, Monitor
 from pilotlight.deploy.provider import Place, ResourceType
+from pilotlight.deploy.providers import is_provider
 from pilotlight.deploy.resources import TYPES
+from pilotlight.deploy.resources.waiting import CANCELLED
 from pilotlight.deploy.state import Resource, Stack, open_stack
-from pilotlight.deploy.steps import Event, Invokes, Steps
+from pilotlight.deploy.steps import Steps
 from pilotlight.deploy.urns import STACK_TYPE
-from pilotlight.deploy.values import reveal
+from pilotlight.deploy.values import plain, reveal
 from pilotlight.errors import DeploymentFailed, PilotlightError
 
 PASSPHRASE_VARIABLE = "PULUMI_CONFIG_PASSPHRASE"
@@ -101,7 +104,7 @@ class Engine:
         started = time.monotonic()
         steps = self._steps(self._open(stack), stack, region, False, lambda event: None)
         for resource in list(steps.stack.resources):
-            if resource.custom:
+            if resource.custom and not is_provider(resource.type):
                 self._refresh_one(steps, resource)
         return self._result(steps, stack, started)
 
@@ -111,7 +114,7 @@ class Engine:
         steps = self._steps(self._open(stack), stack, region, False, lambda event: None)
         for resource in steps.stack.resources:
             if resource.protect:
-                steps._protected(resource)
+                raise steps.protected(resource)
         steps.finish()
         return self._result(steps, stack, started)
 
@@ -150,23 +153,23 @@ class Engine:
         return self._result(steps, stack, started)
 
     def _refresh_one(self, steps: Steps, resource: Resource) -> None:
-        kind = steps._kind(resource.type, resource.urn)
-        place = steps._at(resource.inputs)
-        found = steps._act("read", resource.urn, lambda: kind.read(place, resource.id, reveal(resource.inputs)))
+        kind = steps.kind(resource.type, resource.urn)
+        place, inputs = steps.at(resource.inputs, resource.provider), plain(resource.inputs)
+        found = steps.act("read", resource.urn, lambda: kind.read(place, resource.id, inputs), [resource.inputs])
         if found is None:
-            steps._tell(Event(DELETE, resource.urn, resource.type))
+            steps.note(DELETE, resource.urn, resource.type)
             steps.stack.drop(resource)
             return
         before = reveal(resource.outputs)
-        changed = tuple(sorted(key for key in found if found[key] is not None and found[key] != before.get(key)))
-        steps._tell(Event("update" if changed else SAME, resource.urn, resource.type, changed))
+        changed = {key: value for key, value in found.items() if value is not None and value != before.get(key)}
+        steps.note(UPDATE if changed else SAME, resource.urn, resource.type, changed)
         if changed:
-            resource.outputs = resource.outputs | {key: found[key] for key in changed}
+            resource.outputs |= steps.sealed_again(resource, kind, changed)
             steps.stack.write()
 
     def _result(self, steps: Steps, stack: str, started: float) -> Result:
-        counts = Counter(event.operation for event in steps.events)
-        return Result(stack, dict(counts), tuple(steps.events), reveal(steps.exports), time.monotonic() - started)
+        counts = dict.fromkeys(OPERATIONS, 0) | Counter(event.operation for event in steps.events)
+        return Result(stack, counts, tuple(steps.events), reveal(steps.exports), time.monotonic() - started)
 
 
 def _configure(
@@ -192,8 +195,14 @@ def _configure(
 def _execute(program: Program, steps: Steps, stack: str) -> None:
     """Run the program to its end; the first failure is what is raised, in one sentence."""
     function = program if callable(program) else _from_folder(program)
+    CANCELLED.clear()
     try:
-        asyncio.run(run_in_stack(function))
+        with asyncio.Runner() as runner:
+            try:
+                runner.run(_quietly(function))
+            except BaseException:
+                CANCELLED.set()
+                raise
     except PilotlightError:
         if steps.failure is None:
             raise
@@ -204,6 +213,14 @@ def _execute(program: Program, steps: Steps, stack: str) -> None:
         raise DeploymentFailed(
             stack=stack, urn="the program", act="run", reason=f"{type(problem).__name__}: {problem}"
         ) from problem
+    finally:
+        CANCELLED.clear()
+
+
+async def _quietly(function: Callable[[], None]) -> None:
+    """What the SDK's other tasks say after the first failure is not told: asyncio would print tracebacks for them."""
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)
+    await run_in_stack(function)
 
 
 def _from_folder(folder: Path) -> Callable[[], None]:

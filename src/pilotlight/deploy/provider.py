@@ -10,6 +10,8 @@ import random
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from pilotlight.deploy.values import DEFAULTS
+
 Properties = dict[str, Any]
 
 
@@ -32,9 +34,29 @@ class ResourceType:
     replace_on: ClassVar[frozenset[str]] = frozenset()
     """Inputs whose change needs a new resource."""
     name_key: ClassVar[str | None] = None
-    """Input that is named automatically when it is left out: logical name and a random suffix."""
+    """Input that is named automatically when it is left out: logical name, a hyphen and a random suffix."""
     secret_outputs: ClassVar[frozenset[str]] = frozenset()
     """Outputs that are secret whatever the inputs were."""
+
+    def check(self, place: Place, name: str, inputs: Properties, old: Properties | None) -> Properties:
+        """The inputs with the automatic name where one is due, noted under `__defaults` as pulumi-aws does; the name of
+        the old inputs is kept where it was automatic too. `name` is the logical one."""
+        key = self.name_key
+        if key is None or inputs.get(key) or inputs.get(f"{key}Prefix"):
+            return inputs
+        kept = old[key] if old is not None and self.named_itself(old) else f"{name}-{place.suffix()}"
+        return inputs | {key: kept, DEFAULTS: [key]}
+
+    def named_itself(self, inputs: Properties) -> bool:
+        """Whether these inputs hold an automatic name."""
+        return self.name_key in inputs.get(DEFAULTS, ())
+
+    def same_name(self, old: Properties, new: Properties) -> bool:
+        """Whether a replacement would bear the old one's name, given by the program: both cannot exist at once."""
+        key = self.name_key
+        if key is None or old.get(key) is None or self.named_itself(old):
+            return False
+        return bool(old[key] == new.get(key))
 
     def create(self, place: Place, inputs: Properties) -> tuple[str, Properties]:
         """Make it; returns its id and its outputs."""

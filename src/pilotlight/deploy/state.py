@@ -35,6 +35,10 @@ class Resource:
     retainOnDelete: bool = False  # noqa: N815 - Pulumi's own key
     delete: bool = False
     external: bool = False
+    provider: str = ""
+    additionalSecretOutputs: list[str] = field(default_factory=list)  # noqa: N815 - Pulumi's own key
+    importID: str = ""  # noqa: N815 - Pulumi's own key
+    customTimeouts: dict[str, float] = field(default_factory=dict)  # noqa: N815 - Pulumi's own key
 
     def as_json(self) -> dict[str, Any]:
         """Without what is empty, as Pulumi writes it."""
@@ -54,6 +58,18 @@ class Stack:
     def find(self, urn: str) -> Resource | None:
         """The live resource of this name."""
         return next((each for each in self.resources if each.urn == urn and not each.delete), None)
+
+    def rename(self, before: str, now: str) -> None:
+        """Let a resource, and everything that refers to it, go by its new URN."""
+        for each in self.resources:
+            each.urn = now if each.urn == before else each.urn
+            each.parent = now if each.parent == before else each.parent
+            each.dependencies = [now if urn == before else urn for urn in each.dependencies]
+            each.propertyDependencies = {
+                key: [now if urn == before else urn for urn in urns] for key, urns in each.propertyDependencies.items()
+            }
+            if each.provider.rpartition("::")[0] == before:
+                each.provider = f"{now}::{each.provider.rpartition('::')[2]}"
 
     def put(self, resource: Resource) -> None:
         """Add, or replace in place, and write."""

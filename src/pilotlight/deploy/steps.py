@@ -1,23 +1,33 @@
-"""One deployment's work: for each registered resource compare, decide, act through its class, and keep the state.
+"""One deployment's steps: for each registered resource compare, decide, act through its class, and keep the state.
 
 A resource whose inputs are what they were is the same and costs no call. The first failure ends the deployment: what
-was done before it is kept, what was registered after it is refused.
+was done before it is kept, what was registered after it is refused. The decisions are those of Pulumi's own engine
+(pulumi/pkg `resource/deploy/step_generator.go`).
 """
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from pilotlight.deploy import order, providers
+from pilotlight.deploy.acts import Acts
 from pilotlight.deploy.diff import CREATE, DELETE, REPLACE, SAME, UPDATE, Difference, compare, keep_ignored
-from pilotlight.deploy.provider import Place, ResourceType
-from pilotlight.deploy.state import Resource, Stack
-from pilotlight.deploy.values import SECRET, UNKNOWN, has_secret, has_unknown, marked, reveal, secret, with_hashes
-from pilotlight.errors import DeploymentFailed, PilotlightError, ResourceProtected, UnknownResourceType
-
-Invokes = Mapping[str, Callable[[Place, dict[str, Any]], dict[str, Any]]]
+from pilotlight.deploy.provider import ResourceType
+from pilotlight.deploy.state import Resource
+from pilotlight.deploy.urns import STACK_TYPE, parse
+from pilotlight.deploy.values import (
+    DEFAULTS,
+    UNKNOWN,
+    has_unknown,
+    hide,
+    plain,
+    reveal,
+    secret_keys,
+    with_hashes,
+)
+from pilotlight.errors import UnknownResourceType
 
 
 @dataclass(frozen=True)
@@ -29,68 +39,65 @@ class Goal:
     name: str
     inputs: dict[str, Any]
     parent: str = ""
+    provider: str = ""
+    version: str = ""
     dependencies: tuple[str, ...] = ()
     property_dependencies: Mapping[str, list[str]] = field(default_factory=dict)
     aliases: tuple[str, ...] = ()
     ignore_changes: tuple[str, ...] = ()
     replace_on_changes: tuple[str, ...] = ()
-    additional_secrets: frozenset[str] = frozenset()
+    additional_secrets: tuple[str, ...] = ()
     protect: bool = False
     retain_on_delete: bool = False
-    delete_before_replace: bool = False
+    delete_before_replace: bool | None = None
     import_id: str = ""
-
-
-@dataclass(frozen=True)
-class Event:
-    """One operation on one resource, as it is told and counted."""
-
-    operation: str
-    urn: str
-    type: str
-    keys: tuple[str, ...] = ()
+    timeouts: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass
-class Steps:
-    """The state, the resource classes, and what was done so far."""
+class Steps(Acts):
+    """What a program registers, step by step."""
 
-    stack: Stack
-    name: str
-    types: Mapping[str, ResourceType]
-    invokes: Invokes
-    place: Place
-    preview: bool = False
-    tell: Callable[[Event], None] = lambda event: None
-    events: list[Event] = field(default_factory=list)
     seen: set[str] = field(default_factory=set)
+    renamed: dict[str, str] = field(default_factory=dict)
+    """URN now -> URN before, for what was found by an alias."""
+    gone: set[str] = field(default_factory=set)
+    """What was deleted already because something it needs is replaced."""
     exports: dict[str, Any] = field(default_factory=dict)
-    failure: PilotlightError | None = None
-    lock: threading.RLock = field(default_factory=threading.RLock)
 
     # -- registrations -----------------------------------------------------------------------------------------
 
     def component(self, goal: Goal) -> None:
         """A component or the stack: it has no life in AWS."""
         with self.lock:
-            self._refuse_after_failure()
+            self._enter(goal.urn)
             old = self._adopt(goal)
-            self.seen.add(goal.urn)
-            self._count(SAME if old else CREATE, goal)
+            self.note(SAME if old else CREATE, goal.urn, goal.type)
             self._put(self._resource(goal, "", goal.inputs, old.outputs if old else {}, custom=False))
+
+    def provider(self, goal: Goal) -> Resource:
+        """A provider that the program makes itself: a region with an id."""
+        with self.lock:
+            self._enter(goal.urn)
+            old = self._adopt(goal)
+            difference = compare(old.inputs, goal.inputs, frozenset()) if old else Difference(frozenset(), CREATE)
+            self.note(difference.operation, goal.urn, goal.type, difference.keys)
+            id_ = old.id if old else providers.new_id(self.place.chance)
+            made = self._resource(goal, id_, goal.inputs, goal.inputs)
+            self._put(made)
+            return made
 
     def custom(self, goal: Goal) -> Resource:
         """A resource of AWS: the same, created, updated or replaced."""
         with self.lock:
-            self._refuse_after_failure()
-            kind = self._kind(goal.type, goal.urn)
+            self._enter(goal.urn)
+            kind = self.kind(goal.type, goal.urn)
+            goal = replace(goal, provider=goal.provider or self._default_provider(goal))
             old = self._adopt(goal)
-            self.seen.add(goal.urn)
-        inputs = with_hashes(keep_ignored(goal.ignore_changes, old.inputs, goal.inputs) if old else goal.inputs)
-        goal = replace(goal, inputs=inputs)
+        goal = replace(goal, inputs=self._inputs(goal, kind, old))
         if old is None:
             return self._create(goal, kind)
-        difference = compare(old.inputs, inputs, kind.replace_on, goal.replace_on_changes)
+        difference = compare(old.inputs, goal.inputs, kind.replace_on, goal.replace_on_changes)
         if difference.operation == SAME:
             return self._keep(goal, old)
         if difference.operation == REPLACE:
@@ -103,144 +110,184 @@ class Steps:
             found = self.stack.find(urn)
             if found is not None and not self.preview:
                 self.stack.put(replace(found, outputs=outputs))
-            if "pulumi:pulumi:Stack::" in urn:
+            if parse(urn).type == STACK_TYPE:
                 self.exports = outputs
 
-    def read(self, urn: str, type_: str, id_: str, inputs: dict[str, Any], parent: str) -> dict[str, Any]:
+    def read(self, goal: Goal, id_: str) -> dict[str, Any]:
         """A resource that is not ours (`.get`): read, kept in the state as external."""
         with self.lock:
-            self._refuse_after_failure()
-            kind = self._kind(type_, urn)
-            self.seen.add(urn)
-        found = self._act("read", urn, lambda: kind.read(self._at(inputs), id_, reveal(inputs)))
-        if found is None:
-            raise self._failed("read", urn, f"there is no {type_} {id_}")
+            self._enter(goal.urn)
+            kind = self.kind(goal.type, goal.urn)
+            goal = replace(goal, provider=goal.provider or self._default_provider(goal))
+        found = self._found(goal, kind, id_, "read")
         with self.lock:
-            self._put(Resource(urn, type_, True, id_, inputs, found, parent, external=True))
-        return dict(found)
+            self._put(replace(self._resource(goal, id_, goal.inputs, self._sealed(goal, kind, found)), external=True))
+        return self._sealed(goal, kind, found)
 
-    def invoke(self, token: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    def invoke(self, token: str, arguments: dict[str, Any], provider: str) -> dict[str, Any]:
         """A function of the provider."""
+        self.refuse_after_failure()
         function = self.invokes.get(token)
         if function is None:
-            self.failure = self.failure or UnknownResourceType(type=token, urn="a function call of the program")
-            raise self.failure
-        return dict(self._act("call", token, lambda: function(self._at(arguments), arguments)))
+            raise self.fail(UnknownResourceType(type=token, urn="a function that the program calls"))
+        place = self.at(arguments, provider)
+        answer: dict[str, Any] = self.act("called", token, lambda: function(place, reveal(arguments)), [arguments])
+        return answer
 
     # -- operations --------------------------------------------------------------------------------------------
 
     def _create(self, goal: Goal, kind: ResourceType) -> Resource:
-        self._count(CREATE, goal, tuple(sorted(goal.inputs)))
-        if self.preview:
-            return self._resource(goal, UNKNOWN, goal.inputs, _unknown_outputs(goal.inputs))
-        return self._made(goal, kind)
+        operation = REPLACE if goal.urn in self.gone else CREATE
+        self.note(operation, goal.urn, goal.type, goal.inputs.keys() - {DEFAULTS})
+        return self._planned(goal) if self.preview else self._made(goal, kind)
 
-    def _made(self, goal: Goal, kind: ResourceType) -> Resource:
-        """Create (or take over by import) and keep."""
-        inputs = self._named(goal, kind)
-        place = self._at(inputs)
-        begun = self._resource(goal, "", goal.inputs, {})
+    def _made(self, goal: Goal, kind: ResourceType, old: Resource | None = None) -> Resource:
+        """Create (or take over by import) and keep; only then is the one it replaces marked for deletion."""
         with self.lock:
-            self.stack.begin("creating", begun)
+            self.stack.begin("importing" if goal.import_id else "creating", self._resource(goal, "", goal.inputs, {}))
         if goal.import_id:
-            read = self._act("import", goal.urn, lambda: kind.read(place, goal.import_id, reveal(inputs)))
-            if read is None:
-                raise self._failed("import", goal.urn, f"there is no {goal.type} {goal.import_id}")
-            id_, outputs = goal.import_id, read
+            id_, outputs = goal.import_id, self._found(goal, kind, goal.import_id, "imported")
         else:
-            id_, outputs = self._act("created", goal.urn, lambda: kind.create(place, reveal(inputs)))
+            inputs, place = plain(goal.inputs), self.at(goal.inputs, goal.provider)
+            id_, outputs = self.act("created", goal.urn, lambda: kind.create(place, inputs), [goal.inputs])
         made = self._resource(goal, id_, goal.inputs, self._sealed(goal, kind, outputs))
         with self.lock:
             self.stack.finish(goal.urn)
+            if old is not None:
+                old.delete = True
             self._put(made)
         return made
 
     def _keep(self, goal: Goal, old: Resource) -> Resource:
-        self._count(SAME, goal)
+        self.note(SAME, goal.urn, goal.type)
         kept = self._resource(goal, old.id, old.inputs, old.outputs)
         with self.lock:
             self._put(kept)
         return kept
 
     def _update(self, goal: Goal, kind: ResourceType, old: Resource, difference: Difference) -> Resource:
-        self._count(UPDATE, goal, tuple(sorted(difference.keys)))
+        self.note(UPDATE, goal.urn, goal.type, difference.keys)
         if self.preview:
-            return self._resource(
-                goal, old.id, goal.inputs, old.outputs | _unknown_outputs(goal.inputs, difference.keys)
-            )
-        inputs = self._named(goal, kind, old)
-        before = reveal(old.inputs)
-        outputs = self._act("updated", goal.urn, lambda: kind.update(self._at(inputs), old.id, before, reveal(inputs)))
+            return self._resource(goal, old.id, goal.inputs, old.outputs | _known(goal.inputs))
+        before, after = plain(old.inputs), plain(goal.inputs)
+        place = self.at(goal.inputs, goal.provider)
+        outputs = self.act(
+            "updated", goal.urn, lambda: kind.update(place, old.id, before, after), [old.inputs, goal.inputs]
+        )
         changed = self._resource(goal, old.id, goal.inputs, self._sealed(goal, kind, outputs))
         with self.lock:
             self._put(changed)
         return changed
 
     def _replace(self, goal: Goal, kind: ResourceType, old: Resource, difference: Difference) -> Resource:
-        """Create the new one first, unless asked otherwise; the old one is deleted at the end of the deployment."""
+        """Create the new one first and delete the old one at the end, unless the program asks otherwise or both would
+        bear one name."""
         if old.protect:
-            self._protected(old)
-        self._count(REPLACE, goal, tuple(sorted(difference.keys)))
-        if self.preview:
-            return self._resource(goal, UNKNOWN, goal.inputs, _unknown_outputs(goal.inputs))
+            raise self.protected(old)
+        named_alike = kind.same_name(dict(reveal(old.inputs)), dict(reveal(goal.inputs)))
+        first = goal.delete_before_replace if goal.delete_before_replace is not None else named_alike
+        if goal.inputs.get(DEFAULTS):
+            bare = {key: value for key, value in goal.inputs.items() if key not in (DEFAULTS, kind.name_key)}
+            goal = replace(goal, inputs=kind.check(self.place, goal.name, bare, None))
+        if first:
+            self._remove_with_dependents(old)
+        self.note(REPLACE, goal.urn, goal.type, difference.keys)
+        return self._planned(goal) if self.preview else self._made(goal, kind, None if first else old)
+
+    def _remove_with_dependents(self, old: Resource) -> None:
+        """What cannot live on without the old one goes before it; it is made again when the program registers it."""
         with self.lock:
-            old.delete = True
-            self.stack.write()
-        if goal.delete_before_replace:
-            self._remove(old)
-        return self._made(goal, kind)
+            fixed = {name: kind.replace_on for name, kind in self.types.items()}
+            tied = order.replaced_along(old, self.stack.resources, fixed)
+        for each in [*tied, old]:
+            if each.protect:
+                raise self.protected(each)
+        for each in [*tied, old]:
+            self.gone.add(each.urn)
+            if self.preview:
+                self.stack.resources = [one for one in self.stack.resources if one is not each]
+            else:
+                self._remove(each)
 
     def finish(self) -> None:
         """After the program: delete what it no longer registers, dependents first."""
-        for resource in reversed(list(self.stack.resources)):
-            if resource.delete or resource.urn not in self.seen:
+        doomed = [each for each in self.stack.resources if each.delete or each.urn not in self.seen]
+        for resource in doomed:
+            if resource.protect and not resource.delete:
+                raise self.protected(resource)
+        for resource in order.deletion_order(self.stack.resources):
+            if resource in doomed:
                 self._delete(resource)
 
     def _delete(self, resource: Resource) -> None:
-        if resource.protect and not resource.delete:
-            self._protected(resource)
-        if not resource.delete:
-            self._tell(Event(DELETE, resource.urn, resource.type))
+        counted = not resource.delete and not resource.external and not providers.is_default(resource.urn)
+        if counted:
+            self.note(DELETE, resource.urn, resource.type)
         if not self.preview:
             self._remove(resource)
 
     def _remove(self, resource: Resource) -> None:
-        if resource.custom and not resource.external and not resource.retainOnDelete:
-            kind = self._kind(resource.type, resource.urn)
-            place = self._at(resource.inputs)
-            self._act("deleted", resource.urn, lambda: kind.delete(place, resource.id, reveal(resource.outputs)))
+        ours = resource.custom and not resource.external and not resource.retainOnDelete
+        if ours and not providers.is_provider(resource.type):
+            kind = self.kind(resource.type, resource.urn)
+            place, outputs = self.at(resource.inputs, resource.provider), reveal(resource.outputs)
+            told = [resource.inputs, resource.outputs]
+            self.act("deleted", resource.urn, lambda: kind.delete(place, resource.id, outputs), told)
         with self.lock:
             self.stack.drop(resource)
 
     # -- parts -------------------------------------------------------------------------------------------------
 
-    def _kind(self, type_: str, urn: str) -> ResourceType:
-        found = self.types.get(type_)
-        if found is None:
-            self.failure = self.failure or UnknownResourceType(type=type_, urn=urn)
-            raise self.failure
-        return found
-
-    def _at(self, inputs: Mapping[str, Any]) -> Place:
-        region = reveal(inputs.get("region"))
-        return replace(self.place, region=region) if isinstance(region, str) and region else self.place
+    def _enter(self, urn: str) -> None:
+        self.refuse_after_failure()
+        if urn in self.seen:
+            raise self.failed("registered", urn, "the program registers it twice")
+        self.seen.add(urn)
 
     def _adopt(self, goal: Goal) -> Resource | None:
-        """The old resource, under this name or a former one."""
-        found = self.stack.find(goal.urn)
-        for alias in goal.aliases:
+        """The old resource, under this name or a former one; one that was only read is not ours to change."""
+        for urn in (goal.urn, *goal.aliases):
+            found = self.stack.find(urn)
+            if found is not None and urn != goal.urn:
+                self.renamed[goal.urn] = urn
+                self.stack.rename(urn, goal.urn)
             if found is not None:
-                return found
-            found = self.stack.find(alias)
-            if found is not None:
-                self._rename(alias, goal.urn)
-        return found
+                return None if found.external else found
+        return None
 
-    def _rename(self, alias: str, urn: str) -> None:
-        for each in self.stack.resources:
-            each.urn = urn if each.urn == alias else each.urn
-            each.parent = urn if each.parent == alias else each.parent
-            each.dependencies = [urn if name == alias else name for name in each.dependencies]
+    def _inputs(self, goal: Goal, kind: ResourceType, old: Resource | None) -> dict[str, Any]:
+        """As they are compared and kept: with what is ignored, automatic names, and hashes of contents."""
+        inputs = goal.inputs
+        if old is not None and goal.ignore_changes:
+            bare = inputs
+            inputs = self.act("compared", goal.urn, lambda: keep_ignored(goal.ignore_changes, old.inputs, bare))
+        checked = kind.check(self.place, goal.name, inputs, old.inputs if old else None)
+        return dict(with_hashes(checked))
+
+    def _default_provider(self, goal: Goal) -> str:
+        """The reference of the provider of those that name none; it is made when the first asks for it."""
+        urn = providers.default_urn(goal.urn, goal.type, goal.version)
+        found, inputs = self.stack.find(urn), {"region": self.place.region}
+        if goal.version:
+            inputs["version"] = goal.version
+        self.seen.add(urn)
+        if found is None or found.inputs != inputs:
+            id_ = found.id if found else providers.new_id(self.place.chance)
+            found = Resource(urn, parse(urn).type, True, id_, inputs, dict(inputs))
+            self._put(found)
+        return f"{urn}::{found.id}"
+
+    def _found(self, goal: Goal, kind: ResourceType, id_: str, what: str) -> dict[str, Any]:
+        """What is there under this id; nothing there ends the deployment."""
+        place, inputs = self.at(goal.inputs, goal.provider), plain(goal.inputs)
+        found = self.act(what, goal.urn, lambda: kind.read(place, id_, inputs), [goal.inputs])
+        if found is None:
+            raise self.failed(what, goal.urn, f"there is no {goal.type} {id_} in {place.region}")
+        return dict(found)
+
+    def _planned(self, goal: Goal) -> Resource:
+        """At preview: what was put in comes out; an id and everything computed is not known yet."""
+        return self._resource(goal, "", goal.inputs, {"id": UNKNOWN, "arn": UNKNOWN} | _known(goal.inputs))
 
     def _resource(
         self, goal: Goal, id_: str, inputs: dict[str, Any], outputs: dict[str, Any], custom: bool = True
@@ -257,62 +304,28 @@ class Steps:
             propertyDependencies=dict(goal.property_dependencies),
             protect=goal.protect,
             retainOnDelete=goal.retain_on_delete,
+            provider=goal.provider if custom else "",
+            additionalSecretOutputs=list(goal.additional_secrets),
+            importID=goal.import_id,
+            customTimeouts=dict(goal.timeouts),
         )
-
-    def _named(self, goal: Goal, kind: ResourceType, old: Resource | None = None) -> dict[str, Any]:
-        """Inputs with the automatic name, where one is due."""
-        key = kind.name_key
-        if key is None or goal.inputs.get(key) or goal.inputs.get(f"{key}Prefix"):
-            return goal.inputs
-        name = old.outputs.get(key) if old else f"{goal.name}-{self.place.suffix()}"
-        return goal.inputs | {key: name}
 
     def _sealed(self, goal: Goal, kind: ResourceType, outputs: dict[str, Any]) -> dict[str, Any]:
         """Outputs are secret where the input of that name is, or the class or the program says so."""
-        hidden = kind.secret_outputs | goal.additional_secrets
-        hidden |= {key for key, value in goal.inputs.items() if has_secret(value)}
-        plain = {key: value for key, value in outputs.items() if value is not None}
-        return {
-            key: secret(value) if key in hidden and not marked(value, SECRET) else value for key, value in plain.items()
-        }
+        return hide(outputs, kind.secret_outputs | set(goal.additional_secrets) | secret_keys(goal.inputs))
+
+    def sealed_again(self, resource: Resource, kind: ResourceType, outputs: dict[str, Any]) -> dict[str, Any]:
+        """Outputs as they were read anew: what was secret before stays secret."""
+        hidden = kind.secret_outputs | set(resource.additionalSecretOutputs)
+        return hide(outputs, hidden | secret_keys(resource.inputs) | secret_keys(resource.outputs))
 
     def _put(self, resource: Resource) -> None:
+        """At preview the state in memory alone is changed: a default provider must be found again."""
         if not self.preview:
             self.stack.put(resource)
-
-    def _count(self, operation: str, goal: Goal, keys: tuple[str, ...] = ()) -> None:
-        if operation != CREATE or goal.type:
-            self._tell(Event(operation, goal.urn, goal.type, keys))
-
-    def _tell(self, event: Event) -> None:
-        with self.lock:
-            self.events.append(event)
-        self.tell(event)
-
-    def _act(self, act: str, urn: str, call: Callable[[], Any]) -> Any:
-        try:
-            return call()
-        except PilotlightError as problem:
-            raise self._failed(act, urn, problem.message) from problem
-        except Exception as problem:
-            raise self._failed(act, urn, f"{type(problem).__name__}: {problem}") from problem
-
-    def _failed(self, act: str, urn: str, reason: str) -> PilotlightError:
-        failure = DeploymentFailed(stack=self.name, urn=urn, act=act, reason=reason)
-        with self.lock:
-            self.failure = self.failure or failure
-        return failure
-
-    def _protected(self, resource: Resource) -> None:
-        self.failure = self.failure or ResourceProtected(stack=self.name, urn=resource.urn)
-        raise self.failure
-
-    def _refuse_after_failure(self) -> None:
-        if self.failure is not None:
-            raise self.failure
+        elif self.stack.find(resource.urn) is None:
+            self.stack.resources.append(resource)
 
 
-def _unknown_outputs(inputs: dict[str, Any], changed: frozenset[str] = frozenset()) -> dict[str, Any]:
-    """At preview: what was put in comes out; an id and everything computed is not known yet."""
-    known = {key: value for key, value in inputs.items() if not has_unknown(value)}
-    return known if changed else {"id": UNKNOWN, "arn": UNKNOWN} | known
+def _known(inputs: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in inputs.items() if key != DEFAULTS and not has_unknown(value)}

@@ -20,6 +20,8 @@ ASSET = "c44067f5952c0a294b673a41bacd8c17"
 ARCHIVE = "0def7320c3a5731c473e5ecbe6d01bc7"
 REFERENCE = "5cf8f73096256a8f31e491e813e4eb8e"
 OUTPUT = "d0e6a833031e9bbcd3f4e8bde6ca49a4"
+DEFAULTS = "__defaults"
+"""Key of inputs under which pulumi's AWS provider notes which of them it filled in itself."""
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 
 ZIP_MOMENT = (1980, 1, 1, 0, 0, 0)
@@ -60,14 +62,21 @@ def clean(value: Any) -> Any:
 
 
 def reveal(value: Any) -> Any:
-    """The value without secret marks, at any depth."""
+    """The value as a resource class takes it: no secret marks, and ids in place of references to resources."""
     if marked(value, SECRET):
         return reveal(value["value"])
+    if marked(value, REFERENCE):
+        return value["id"] if "id" in value else value["urn"]
     if isinstance(value, dict):
         return {key: reveal(item) for key, item in value.items()}
     if isinstance(value, list):
         return [reveal(item) for item in value]
     return value
+
+
+def plain(inputs: dict[str, Any]) -> dict[str, Any]:
+    """Inputs as a resource class takes them."""
+    return {key: value for key, value in dict(reveal(inputs)).items() if key != DEFAULTS}
 
 
 def has_secret(value: Any) -> bool:
@@ -76,6 +85,32 @@ def has_secret(value: Any) -> bool:
         return True
     items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     return any(has_secret(item) for item in items)
+
+
+def secret_keys(values: dict[str, Any]) -> set[str]:
+    """The top-level keys under which a secret is somewhere."""
+    return {key for key, value in values.items() if has_secret(value)}
+
+
+def hide(values: dict[str, Any], keys: set[str] | frozenset[str]) -> dict[str, Any]:
+    """The values with these keys marked secret; what has no value is left out."""
+    found = {key: value for key, value in values.items() if value is not None}
+    return {key: secret(value) if key in keys and not marked(value, SECRET) else value for key, value in found.items()}
+
+
+def secret_texts(value: Any) -> set[str]:
+    """Every text that must not be told, wherever it is inside."""
+    if marked(value, SECRET):
+        return _texts(reveal(value["value"]))
+    items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return {text for item in items for text in secret_texts(item)}
+
+
+def _texts(value: Any) -> set[str]:
+    if isinstance(value, dict | list):
+        items = value.values() if isinstance(value, dict) else value
+        return {text for item in items for text in _texts(item)}
+    return {str(value)} if value not in (None, "", True, False) else set()
 
 
 def has_unknown(value: Any) -> bool:

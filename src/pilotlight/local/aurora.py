@@ -24,7 +24,6 @@ from pilotlight.local.postgres import Postgres
 from pilotlight.local.postgres_server import Server
 from pilotlight.local.tcp_proxy import Lines
 
-ENGINE = "aurora-postgresql"
 LAG_SECONDS = 0.1
 """How long a change is under way to another region; AWS: "typically less than a second"."""
 
@@ -121,8 +120,8 @@ class Aurora(Behaviour):
         one = self._global_of(asked)
         if one and one.members:
             check_secondary(one, region, asked)
-        version = one.engine_version if one else self.postgres.version
-        return {**asked, "engine_version": asked.get("engine_version") or version, **self._key(region, asked)}
+        version = one.engine_version if one else self._version(asked)
+        return {**asked, "engine_version": version, **self._key(region, asked)}
 
     def created(self, cluster: Any, asked: Asked, fill: Callable[[Database], Server] | None = None) -> None:
         """Give a new cluster its server; `fill` makes one that holds data already (restore)."""
@@ -178,7 +177,7 @@ class Aurora(Behaviour):
             resource_id=f"cluster-{secrets.token_hex(8)}",
             account=self.cloud.account,
             engine=source.cluster.engine if source else str(asked["engine"]),
-            engine_version=source.cluster.engine_version if source else asked.get("engine_version") or self.postgres.version,
+            engine_version=source.cluster.engine_version if source else self._version(asked),
             database_name=source.cluster.database_name if source else asked.get("database_name"),
             is_encrypted=bool(source.cluster.storage_encrypted if source else asked.get("storage_encrypted")),
             is_protected=bool(asked.get("deletion_protection")),
@@ -197,7 +196,7 @@ class Aurora(Behaviour):
             self.moves.fail_over(one, target)
             return one
         if one.writer is None or self.cloud.is_dark(one.writer.region):
-            text = f"The primary cluster of {one.identifier} cannot be reached; only a failover that may lose data can go on."
+            text = f"The primary cluster of {one.identifier} cannot be reached; only AllowDataLoss goes on without it."
             raise refused("InvalidGlobalClusterStateFault", text)
         self.moves.switch_over(one, target)
         return one
@@ -220,11 +219,8 @@ class Aurora(Behaviour):
 
     def copy_through_line(self, database: Database) -> Server:
         """A new server that holds what the source holds and follows it; the distance costs no time here."""
-        database.is_copying = True
-        try:
+        with database.hurrying():
             server = self.postgres.standby_of(database.line.port)
-        finally:
-            database.is_copying = False
         server.call_it(database.key)
         return server
 
@@ -260,6 +256,8 @@ class Aurora(Behaviour):
             one.members, one.writer = [Member(database)], database
             one.database_name = one.database_name or database.cluster.database_name
             return
+        if one.writer is not None:
+            _inherit(database.cluster, one.writer.cluster)
         member = Member(database, is_synchronized=False)
         one.members.append(member)
         self.moves.rejoin_later(one, member)
@@ -273,7 +271,7 @@ class Aurora(Behaviour):
         if not named:
             return None
         if asked.get("engine"):
-            text = "When creating global cluster from existing db cluster, value for engineName should not be specified since it will be inherited from source cluster"
+            text = "The engine of a global cluster is that of its source cluster, so it cannot be specified."
             raise refused("InvalidParameterCombination", text)
         database = self.by_arn(str(named))
         if self.globals.of(database) is not None:
@@ -282,13 +280,16 @@ class Aurora(Behaviour):
             raise refused("InvalidDBClusterStateFault", f"{named} is not available.")
         return database
 
+    def _version(self, asked: Asked) -> str:
+        return str(asked.get("engine_version") or self.postgres.version)
+
     def _key(self, region: str, asked: Asked) -> Asked:
         """RDS keeps the key's ARN, however it was named."""
         if not asked.get("kms_key_id"):
             return {}
         key = find_key(self.cloud, region, str(asked["kms_key_id"]))
         if key is None:
-            text = f"The specified KMS key [{asked['kms_key_id']}] does not exist, is not enabled or you do not have permissions to access it."
+            text = f"The specified KMS key [{asked['kms_key_id']}] does not exist or is not enabled."
             raise refused("KMSKeyNotAccessibleFault", text)
         return {"kms_key_id": key.arn}
 
@@ -296,3 +297,10 @@ class Aurora(Behaviour):
         for database in self.databases:
             if database.region == region or (database.source and database.source.region == region):
                 database.settle()
+
+
+def _inherit(secondary: Any, writer: Any) -> None:
+    """What a secondary says of itself that is in the data: the master user and the first database."""
+    secondary.master_username = writer.master_username
+    secondary.database_name = writer.database_name
+    secondary._master_user_password = writer._master_user_password

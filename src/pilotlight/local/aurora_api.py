@@ -10,14 +10,19 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from moto.core.responses import ActionResult
-from moto.rds.models import DBCluster, DBInstanceClustered, RDSBackend
-from moto.rds.responses import RDSResponse
+from moto.rds import models, responses
 
+from pilotlight.local.aurora_database import Role
 from pilotlight.local.aurora_global import GlobalDatabase, refused
 from pilotlight.local.tcp_proxy import LOOPBACK
 
 if TYPE_CHECKING:
     from pilotlight.local.aurora import Aurora
+
+RDSBackend: Any = models.RDSBackend
+DBCluster: Any = models.DBCluster
+DBInstanceClustered: Any = models.DBInstanceClustered
+RDSResponse: Any = responses.RDSResponse
 
 ENGINE = "aurora-postgresql"
 
@@ -65,6 +70,9 @@ def _replace_clusters(aurora: Aurora) -> None:
         if database is None:
             return _modify_cluster(self, kwargs)
         password, status = kwargs.get("master_user_password"), database.status
+        if password and database.role is not Role.WRITER:
+            text = "The master password of a secondary cluster is that of the primary cluster."
+            raise refused("InvalidDBClusterStateFault", text)
         told = _modify_cluster(self, kwargs)
         if password:
             database.set_password(str(database.cluster.master_username), str(password))

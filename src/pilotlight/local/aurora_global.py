@@ -171,7 +171,8 @@ def check_secondary(one: GlobalDatabase, region: str, asked: dict[str, Any]) -> 
         text = f"The global cluster {one.identifier} already has a cluster in {region}."
         raise refused("InvalidParameterValue", text)
     if len(one.secondaries) >= SECONDARY_REGIONS_MAX:
-        raise refused("InvalidGlobalClusterStateFault", f"{one.identifier} has the most secondary clusters it can have.")
+        text = f"{one.identifier} has {SECONDARY_REGIONS_MAX} secondary clusters, the most there can be."
+        raise refused("InvalidGlobalClusterStateFault", text)
     if one.is_encrypted and not asked.get("kms_key_id"):
         text = "For encrypted cross-region replica, kmsKeyId should be explicitly specified"
         raise refused("InvalidParameterCombination", text)

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from psycopg import sql
+from psycopg import OperationalError, sql
 
 from pilotlight.local.aurora_database import AVAILABLE, Database, Role
 from pilotlight.local.aurora_global import GlobalDatabase, Member, Move
@@ -23,8 +23,11 @@ from pilotlight.local.postgres_server import Server, ServerFailed
 if TYPE_CHECKING:
     from pilotlight.local.aurora import Aurora
 
-CATCH_UP_SECONDS_MAX = 30.0
-"""A target that has not all changes by then does not get them soon; the switchover is given up, nothing is lost."""
+STREAMING_SECONDS_MAX = 30.0
+"""A target that does not follow by then is not waited for; the switchover is given up, nothing is lost."""
+
+CATCH_UP_SECONDS_MAX = 10.0
+"""A writer that ended cleanly has handed over everything; what is left is that the target replays it."""
 
 LOOK_SECONDS = 0.02
 AGAIN_SECONDS = 0.5
@@ -56,6 +59,7 @@ class Moves:
         for member in behind:
             member.is_synchronized = False
         self._crown(one, target.database)
+        self._finish(one)
         for member in behind:
             self.rejoin_later(one, member)
 
@@ -71,25 +75,41 @@ class Moves:
         self._aurora.work("switchover", lambda: self._finish_switchover(one, target, old))
 
     def _finish_switchover(self, one: GlobalDatabase, target: Member, old: Database) -> None:
+        if not self._follows(old, target.database):
+            return self._give_up(one, old)
         old.paused = True
         old.settle()
         old.running().stop(clean=True)
-        if not self._has_everything(target.database.running(), old.running()):
+        if not self._has_everything(target.database, old.running()):
             return self._give_up(one, old)
         target.database.follow(None)
         target.database.running().promote()
         self._crown(one, target.database)
         for member in one.secondaries:
             member.database.follow(target.database)
-        self._start_as_reader(old)
+        one.member(old.arn).is_synchronized = False
+        self._be_led(one, one.member(old.arn), target.database)
+        self._finish(one)
         return None
 
-    def _has_everything(self, target: Server, old: Server) -> bool:
+    def _be_led(self, one: GlobalDatabase, member: Member, writer: Database) -> None:
+        """The old writer ended cleanly, so it can follow as it is; if it does not, it is made to."""
+        try:
+            self._start_as_reader(member.database)
+            member.is_synchronized = self._follows(writer, member.database)
+        except ServerFailed as problem:
+            self._cloud.log(f"{member.database.arn} does not follow after the switchover: {problem}")
+        if not member.is_synchronized:
+            self.rejoin_later(one, member)
+
+    def _has_everything(self, target: Database, old: Server) -> bool:
         """Whether the target has replayed the last thing that the old writer wrote: its shutdown checkpoint."""
+        if self._cloud.is_dark(target.region):
+            return False
         try:
             last = self._aurora.postgres.control(old, "Latest checkpoint location")
             ask = sql.SQL("SELECT pg_last_wal_replay_lsn() > {}::pg_lsn").format(sql.Literal(last))
-            return self._wait(lambda: bool(target.query(ask)[0][0]), CATCH_UP_SECONDS_MAX)
+            return self._wait(lambda: bool(target.running().query(ask)[0][0]), CATCH_UP_SECONDS_MAX)
         except (ToolFailed, OSError, IndexError, StopIteration) as problem:
             self._cloud.log(f"switchover: {problem}")
             return False
@@ -97,12 +117,13 @@ class Moves:
     def _give_up(self, one: GlobalDatabase, old: Database) -> None:
         """The old writer goes on; nothing was promoted, so nothing can fork."""
         self._cloud.log(f"switchover of {one.identifier} was given up: the target does not have everything")
-        old.running().start()
+        if not old.running().is_running:
+            old.running().start()
         old.paused = False
         for member in one.members:
             member.database.status = AVAILABLE
             member.database.settle()
-        one.move, one.status = None, AVAILABLE
+        self._finish(one)
 
     def _start_as_reader(self, old: Database) -> None:
         server = old.running()
@@ -125,8 +146,10 @@ class Moves:
         """From here on this one takes writes."""
         database.role, database.status = Role.WRITER, AVAILABLE
         one.writer = database
-        one.move, one.status = None, AVAILABLE
         database.settle()
+
+    def _finish(self, one: GlobalDatabase) -> None:
+        one.move, one.status = None, AVAILABLE
 
     def detach(self, one: GlobalDatabase, member: Member) -> None:
         """A member leaves and stands for itself; a secondary is promoted."""
@@ -184,13 +207,27 @@ class Moves:
             self._cloud.log(f"rejoin of {database.arn}: {problem}")
             return False
         self._start_as_reader(database)
+        if not self._follows(writer, database):
+            return False
         member.is_synchronized, member.lost_history, member.silent_rounds = True, False, 0
         return True
 
     def _can_meet(self, one: GlobalDatabase, database: Database) -> bool:
         writer = one.writer
-        both = writer is not None and not self._cloud.is_dark(database.region) and not self._cloud.is_dark(writer.region)
-        return both and one.status == AVAILABLE and writer is not None and writer.is_serving
+        if writer is None or one.status != AVAILABLE or not writer.is_serving:
+            return False
+        return not self._cloud.is_dark(database.region) and not self._cloud.is_dark(writer.region)
+
+    def _follows(self, writer: Database, database: Database) -> bool:
+        return self._wait(lambda: self._is_followed(writer, database), STREAMING_SECONDS_MAX)
+
+    def _is_followed(self, writer: Database, database: Database) -> bool:
+        """Whether the writer's server streams to the other one's at this moment."""
+        ask = sql.SQL("SELECT 1 FROM pg_stat_replication WHERE state = 'streaming' AND application_name = {}")
+        try:
+            return bool(writer.running().query(ask.format(sql.Literal(database.key))))
+        except OperationalError:
+            return False
 
     def _align(self, member: Member) -> None:
         """Rewind the stopped server to the writer's history; where that cannot be done, copy the writer anew."""
@@ -198,7 +235,8 @@ class Moves:
         old = database.server
         if old is not None and not member.lost_history:
             try:
-                return postgres.rewind(old, database.line.port)
+                with database.hurrying():
+                    return postgres.rewind(old, database.line.port)
             except ToolFailed as problem:
                 self._cloud.log(f"{database.arn} cannot be rewound and is copied anew: {problem}")
         database.server = self._aurora.copy_through_line(database)

@@ -15,9 +15,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from moto.rds.models import RDSBackend
+from moto.rds import models
 
-from pilotlight.local.aurora import ENGINE, Aurora
+from pilotlight.local.aurora import Aurora
 from pilotlight.local.aurora_api import make_cluster
 from pilotlight.local.aurora_database import AVAILABLE, Database
 from pilotlight.local.aurora_global import refused
@@ -25,6 +25,8 @@ from pilotlight.local.cloud import Behaviour, Cloud
 from pilotlight.local.encryption_keys import find_key
 from pilotlight.local.postgres import Postgres
 from pilotlight.local.postgres_server import Server
+
+RDSBackend: Any = models.RDSBackend
 
 TAKING_SECONDS = 15.0
 """AWS seconds of the smallest snapshot; the first bytes take longest."""
@@ -71,8 +73,11 @@ class DatabaseSnapshots(Behaviour):
 
     # -- taking ----------------------------------------------------------------------------------------------
 
-    def take(self, record: Any, database: Database) -> None:
-        """Fill the snapshot that moto has just recorded."""
+    def take(self, record: Any, cluster: Any) -> None:
+        """Fill the snapshot that moto has just recorded of a cluster, if that has a server."""
+        database = self._aurora.database_of(cluster)
+        if database is None:
+            return
         if database.status != AVAILABLE:
             self.cloud.backend("rds", database.region).cluster_snapshots.pop(record.db_cluster_snapshot_identifier)
             text = f"DB cluster {database.cluster.db_cluster_identifier} is {database.status}, not available."
@@ -225,10 +230,7 @@ def _size_bytes(folder: Path) -> int:
 def _replace_operations(snapshots: DatabaseSnapshots) -> None:
     def create(self: Any, *args: Any, **kwargs: Any) -> Any:
         record = _create(self, *args, **kwargs)
-        cluster = self.clusters[record.db_cluster_identifier]
-        database = snapshots._aurora.database_of(cluster)
-        if database is not None:
-            snapshots.take(record, database)
+        snapshots.take(record, self.clusters[record.db_cluster_identifier])
         return record
 
     def copy(self: Any, **kwargs: Any) -> Any:
@@ -251,6 +253,3 @@ def _replace_operations(snapshots: DatabaseSnapshots) -> None:
     RDSBackend.copy_db_cluster_snapshot = copy
     RDSBackend.delete_db_cluster_snapshot = delete
     RDSBackend.restore_db_cluster_from_snapshot = restore
-
-
-__all__ = ["ENGINE", "DatabaseSnapshots"]

@@ -48,7 +48,7 @@ dynamic_shared_memory_type = mmap
 max_wal_senders = 10
 wal_receiver_timeout = 10s
 wal_sender_timeout = 10s
-wal_retrieve_retry_interval = 200ms
+wal_retrieve_retry_interval = 500ms
 hot_standby = on
 log_min_messages = warning
 """
@@ -65,7 +65,7 @@ class Postgres(Behaviour):
 
     def install(self, cloud: Cloud) -> None:
         self.cloud = cloud
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._numbers = itertools.count(1)
         self._servers: list[Server] = []
         self._template: Path | None = None

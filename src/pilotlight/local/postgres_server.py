@@ -1,8 +1,8 @@
 """One PostgreSQL server process: start, stop, follow another, promote, ask.
 
 Source: PostgreSQL documentation, "Shutting Down the Server" (SIGINT is a clean end that first hands a standby all that
-was written, SIGQUIT an immediate one), "Hot Standby" and "pg_promote". Server processes are not frozen with their region:
-nothing reaches them there anyway, and a frozen one could not be ended cleanly with the cloud.
+was written, SIGQUIT an immediate one), "Hot Standby" and "pg_promote". Server processes are not frozen with their
+region: nothing reaches them there anyway, and a frozen one could not be ended cleanly with the cloud.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ class Server:
         """Whether it only follows."""
         return bool(self.query(sql.SQL("SELECT pg_is_in_recovery()"))[0][0])
 
-    def query(self, statement: sql.Composable, database: str = "postgres") -> list[tuple[Any, ...]]:
+    def query(self, statement: sql.SQL | sql.Composed, database: str = "postgres") -> list[tuple[Any, ...]]:
         """Rows of a statement, run by AWS's administrator; statements without rows give none."""
         with self._connect(database) as connection:
             cursor = connection.execute(statement)

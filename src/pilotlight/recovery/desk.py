@@ -16,6 +16,7 @@ from pilotlight.cloud.aws import AwsDoor
 from pilotlight.cloud.coats import Retrying
 from pilotlight.cloud.door import Door
 from pilotlight.cloud.pacing import Paced
+from pilotlight.errors import PaperUnreadable
 from pilotlight.records.inventory import Datasets, Inventory
 from pilotlight.records.point import RecoveryPoint
 from pilotlight.records.runs import Journal, Runbook
@@ -24,7 +25,7 @@ from pilotlight.recovery import fence_returned, protect, runbooks, runs
 from pilotlight.recovery.fetch import Fetch, fetch
 from pilotlight.recovery.ledger import Active, Request
 from pilotlight.recovery.observe.cut import CHECKPOINTS
-from pilotlight.recovery.papers import Papers
+from pilotlight.recovery.papers import NOTHING_THERE, Papers
 from pilotlight.recovery.site import Site
 
 POINTS_SHOWN = 50
@@ -92,8 +93,17 @@ class Recovery:
         return self.site.ledger.active(self.site.inventory.primary)
 
     def points(self, limit: int = POINTS_SHOWN) -> list[RecoveryPoint]:
-        """The newest recovery points, the newest first."""
-        return [self.site.papers.point(line.id) for line in self.site.ledger.points()[:limit]]
+        """The newest recovery points, the newest first; one that is pruned between listing and reading is left out."""
+        found = [self._point(line.id) for line in self.site.ledger.points()[:limit]]
+        return [point for point in found if point is not None]
+
+    def _point(self, point: str) -> RecoveryPoint | None:
+        try:
+            return self.site.papers.point(point)
+        except PaperUnreadable as problem:
+            if problem.facts["reason"] == NOTHING_THERE:
+                return None
+            raise
 
     def runs(self, kind: str = "") -> list[Journal]:
         """The newest runs of a kind, or of all, the newest first."""

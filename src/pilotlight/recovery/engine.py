@@ -57,7 +57,11 @@ class Engine:
         """Prove every step. Paused at the deadline; the first error of a step ends it once running steps are done."""
         if self.side_by_side == 1:
             self._in_order()
-            return
+        else:
+            self._side_by_side()
+        self._require_all_proven()
+
+    def _side_by_side(self) -> None:
         with ThreadPoolExecutor(self.side_by_side, thread_name_prefix="step") as pool:
             running: dict[Future[None], Step] = {}
             try:
@@ -72,6 +76,13 @@ class Engine:
     def _in_order(self) -> None:
         while step := next(iter(self._ready(set())), None):
             self._prove(step)
+
+    def _require_all_proven(self) -> None:
+        """A run that cannot go on is not one that has succeeded: a step whose needs never come is named."""
+        proven = {entry.step for entry in self._seen() if entry.state == PROVEN}
+        for step in self.runbook.steps:
+            if step.name not in proven:
+                raise self._work(step).failed(f"it needs {', '.join(set(step.needs) - proven)}, which never came")
 
     def _start(self, pool: ThreadPoolExecutor, running: dict[Future[None], Step]) -> list[Future[None]]:
         for step in self._ready({each.name for each in running.values()}):
@@ -110,7 +121,7 @@ class Engine:
             if isinstance(answer, Absent) and not taken and acts < ACTS_MAX:
                 acts += 1
                 taken = self._act(step, action)
-                answer = self._ask(step, action)
+                started, answer = self.site.clock.now(), self._ask(step, action)
                 continue
             if self.site.clock.now() - started >= action.wait.seconds:
                 raise self._timed_out(step, action, answer.observed)

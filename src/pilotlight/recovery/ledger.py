@@ -1,7 +1,7 @@
 """The ledger: what the journal table says - active record, runs and their entries, recovery points, requests.
 
 Items: `active/active` (read by applications too), `run#<run>/run` and `run#<run>/entry#...`, `runs/<run>`,
-`points/<point>`, `request/failover`, `verdicts#<asset>/<path>`; lease.py has `lease/...`. Every write is whole by
+`points/<point>`, `request/failover`, `verdicts/<asset>`; lease.py has `lease/...`. Every write is whole by
 itself, so a reader never sees half a paper.
 """
 
@@ -183,14 +183,14 @@ class Ledger:
         if self.request():
             self._table.update("request", "failover", "#run = :run", {"run": run})
 
-    def remembers(self, asset: str, path: str, fingerprint: str) -> bool:
-        """Whether this very state of a checkpoint was found complete before."""
-        item = self._table.get(f"verdicts#{asset}", path or "/")
-        return item is not None and item["fingerprint"] == fingerprint
+    def remembers(self, place: str, path: str, fingerprint: str) -> bool:
+        """Whether this very state of a checkpoint was the newest complete one of its place."""
+        item = self._table.get("verdicts", place)
+        return item is not None and (item["path"], item["fingerprint"]) == (path, fingerprint)
 
-    def remember(self, asset: str, path: str, fingerprint: str) -> None:
-        """Keep that this state of a checkpoint is complete."""
-        self._table.put(f"verdicts#{asset}", path or "/", {"fingerprint": fingerprint})
+    def remember(self, place: str, path: str, fingerprint: str) -> None:
+        """Keep the newest state that was found complete; one item a place, however many checkpoints there are."""
+        self._table.put("verdicts", place, {"path": path, "fingerprint": fingerprint})
 
     def _now(self) -> str:
         return stamp(self._clock.now())

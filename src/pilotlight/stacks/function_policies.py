@@ -49,6 +49,9 @@ def protect(inventory: Inventory) -> Document:
         allow("PrunePoints", ["s3:DeleteObject"], [objects_arn(names.vault_bucket, PAPER_POINTS)]),
         *_read_buckets(inventory, both=True),
         *_observe_databases(inventory, both=True),
+        allow("MeasureLag", ["cloudwatch:GetMetricStatistics"], ["*"]),
+        *_observe_compute(inventory),
+        *_fence_returned(inventory),
         use_key(names, names.standby, ["kms:Decrypt", "kms:GenerateDataKey"]),
         _metrics(),
     )
@@ -159,6 +162,30 @@ def _global_arn(inventory: Inventory, database: Database) -> str:
     return f"arn:{PARTITION}:rds::{inventory.account}:global-cluster:{database.global_cluster}"
 
 
+def _observe_compute(inventory: Inventory) -> list[Statement]:
+    """Whether image, template and group wait in the standby region."""
+    return [allow("DescribeStandby", OBSERVE_COMPUTE, ["*"])] if inventory.computes else []
+
+
+def _fence_returned(inventory: Inventory) -> list[Statement]:
+    """The lost region answers again while the standby serves: its groups go to zero, its buckets take no writes."""
+    names = inventory.names
+    statements = []
+    if inventory.computes:
+        groups = [
+            f"arn:{PARTITION}:autoscaling:{names.primary}:{names.account}:autoScalingGroup:*:"
+            f"autoScalingGroupName/{each.primary_group}"
+            for each in inventory.computes
+        ]
+        statements.append(
+            allow("StopReturned", ["autoscaling:UpdateAutoScalingGroup", "autoscaling:SuspendProcesses"], groups)
+        )
+    if inventory.datasets:
+        buckets = _unique([bucket_arn(each.primary_bucket) for each in inventory.datasets])
+        statements.append(allow("CloseReturned", ["s3:GetBucketPolicy", "s3:PutBucketPolicy"], buckets))
+    return statements
+
+
 def _start_compute(inventory: Inventory) -> list[Statement]:
     if not inventory.computes:
         return []
@@ -170,13 +197,20 @@ def _start_compute(inventory: Inventory) -> list[Statement]:
     ]
     ours = {"StringEquals": {f"aws:ResourceTag/{TAG_WORKLOAD}": names.workload}}
     templates = [f"arn:{PARTITION}:ec2:{own}:launch-template/*"]
+    parameters = f"arn:{PARTITION}:ssm:{own}:parameter{names.parameter('*')}"
     return [
         allow("DescribeCompute", DESCRIBE_COMPUTE, ["*"]),
         allow("PrepareTemplate", ["ec2:CreateLaunchTemplateVersion"], templates, ours),
         allow("Scale", ["autoscaling:UpdateAutoScalingGroup"], groups),
-        allow("TellRecovered", ["ssm:PutParameter"], [f"arn:{PARTITION}:ssm:{own}:parameter{names.parameter('*')}"]),
+        allow(
+            "TellRecovered",
+            ["ssm:PutParameter", "ssm:GetParameter"],
+            [f"arn:{PARTITION}:ssm:{own}:parameter{names.parameter('*')}"],
+        ),
     ]
 
+
+OBSERVE_COMPUTE = ["ec2:DescribeImages", "ec2:DescribeLaunchTemplateVersions", "autoscaling:DescribeAutoScalingGroups"]
 
 DESCRIBE_COMPUTE = [
     "ec2:DescribeImages",

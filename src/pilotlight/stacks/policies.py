@@ -21,6 +21,8 @@ Document = dict[str, Any]
 WILDCARD_RESOURCES = {
     "DescribeCompute": "EC2, Auto Scaling and Elastic Load Balancing offer no narrower resource for Describe calls",
     "DescribeVolumes": "EC2 offers no narrower resource for Describe calls",
+    "DescribeStandby": "EC2 and Auto Scaling offer no narrower resource for Describe calls",
+    "MeasureLag": "cloudwatch:GetMetricStatistics takes no resource",
     "PutMetrics": "cloudwatch:PutMetricData takes no resource; the namespace condition narrows it",
     "KeyAdministration": "in a key policy `*` is the key itself; without it the key could become unmanageable",
     "KeyUse": "in a key policy `*` is the key itself",

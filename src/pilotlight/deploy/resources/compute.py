@@ -229,6 +229,18 @@ class Group(ResourceType):
             for each in inputs.get("tags") or []
         ]
 
+    def _retag(self, scaling: Any, id_: str, old: Properties, new: Properties) -> None:
+        """Tags of a group carry whether its instances get them too."""
+        before, after = self._tags(old), self._tags(new)
+        place = {"ResourceId": id_, "ResourceType": "auto-scaling-group"}
+        kept = {each["Key"] for each in after}
+        gone = [{**place, "Key": each["Key"]} for each in before if each["Key"] not in kept]
+        added = [{**place, **each} for each in after if each not in before]
+        if gone:
+            scaling.delete_tags(Tags=gone)
+        if added:
+            scaling.create_or_update_tags(Tags=added)
+
     def _request(self, inputs: Properties) -> Properties:
         names = {"minSize": "MinSize", "maxSize": "MaxSize", "desiredCapacity": "DesiredCapacity",
                  "healthCheckType": "HealthCheckType", "healthCheckGracePeriod": "HealthCheckGracePeriod"}  # fmt: skip
@@ -272,6 +284,7 @@ class Group(ResourceType):
     def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
         scaling = client("autoscaling", place.region)
         scaling.update_auto_scaling_group(AutoScalingGroupName=id_, **self._request(new))
+        self._retag(scaling, id_, old, new)
         before, after = set(old.get("targetGroupArns") or []), set(new.get("targetGroupArns") or [])
         if after - before:
             scaling.attach_load_balancer_target_groups(AutoScalingGroupName=id_, TargetGroupARNs=sorted(after - before))

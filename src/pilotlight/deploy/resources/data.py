@@ -7,6 +7,7 @@ from typing import Any
 from pilotlight.cloud.session import client
 from pilotlight.deploy.provider import Place, Properties, ResourceType
 from pilotlight.deploy.resources.shape import absent, pick, tag_list, with_tags
+from pilotlight.deploy.resources.tagging import retag
 from pilotlight.deploy.resources.waiting import until
 
 WAIT_SECONDS = 1800.0
@@ -37,8 +38,11 @@ class SubnetGroup(ResourceType):
         return {**inputs, **with_tags(inputs), "id": id_, "name": id_, "arn": found[0].get("DBSubnetGroupArn")}
 
     def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
-        client("rds", place.region).modify_db_subnet_group(DBSubnetGroupName=id_, SubnetIds=new["subnetIds"])
-        return self.read(place, id_, new) or new
+        if sorted(old.get("subnetIds") or []) != sorted(new["subnetIds"]):
+            client("rds", place.region).modify_db_subnet_group(DBSubnetGroupName=id_, SubnetIds=new["subnetIds"])
+        found = self.read(place, id_, new) or new
+        retag(place, "rds", str(found["arn"]), old, new)
+        return found
 
     def delete(self, place: Place, id_: str, outputs: Properties) -> None:
         absent(lambda: client("rds", place.region).delete_db_subnet_group(DBSubnetGroupName=id_))
@@ -87,7 +91,9 @@ class Cluster(ResourceType):
         request = pick(new, changed)
         if request:
             client("rds", place.region).modify_db_cluster(DBClusterIdentifier=id_, ApplyImmediately=True, **request)
-        return self._outputs(place, new, self._find(place, id_))
+        found = self._find(place, id_)
+        retag(place, "rds", found["DBClusterArn"], old, new)
+        return self._outputs(place, new, found)
 
     def delete(self, place: Place, id_: str, outputs: Properties) -> None:
         rds = client("rds", place.region)
@@ -154,6 +160,7 @@ class ClusterInstance(ResourceType):
             client("rds", place.region).modify_db_instance(
                 DBInstanceIdentifier=id_, DBInstanceClass=new["instanceClass"], ApplyImmediately=True
             )
+        retag(place, "rds", self._find(place, id_)["DBInstanceArn"], old, new)
         return self.read(place, id_, new) or new
 
     def delete(self, place: Place, id_: str, outputs: Properties) -> None:
@@ -265,7 +272,9 @@ class Table(ResourceType):
         if wanted != bool(old.get("deletionProtectionEnabled")):
             dynamo.update_table(TableName=id_, DeletionProtectionEnabled=wanted)
         self._point_in_time(dynamo, id_, old, new)
-        return self.read(place, id_, new) or new
+        found = self.read(place, id_, new) or new
+        retag(place, "dynamodb", str(found["arn"]), old, new)
+        return found
 
     def delete(self, place: Place, id_: str, outputs: Properties) -> None:
         absent(lambda: client("dynamodb", place.region).delete_table(TableName=id_))

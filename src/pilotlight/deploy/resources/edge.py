@@ -7,6 +7,7 @@ from typing import Any
 from pilotlight.cloud.session import client
 from pilotlight.deploy.provider import Place, Properties, ResourceType
 from pilotlight.deploy.resources.shape import absent, pick, tag_list, with_tags
+from pilotlight.deploy.resources.tagging import retag, retag_in_route53
 from pilotlight.deploy.resources.waiting import until
 
 WAIT_SECONDS = 600.0
@@ -73,6 +74,7 @@ class LoadBalancer(ResourceType):
         if old.get("subnets") != new.get("subnets"):
             lb.set_subnets(LoadBalancerArn=id_, Subnets=new["subnets"])
         self._attributes(lb, id_, old, new)
+        retag(place, "elbv2", id_, old, new)
         return self.read(place, id_, new) or new
 
     def delete(self, place: Place, id_: str, outputs: Properties) -> None:
@@ -130,6 +132,7 @@ class TargetGroup(ResourceType):
         if old.get("healthCheck") != new.get("healthCheck"):
             lb.modify_target_group(TargetGroupArn=id_, **self._health(new))
         self._delay(lb, id_, old, new)
+        retag(place, "elbv2", id_, old, new)
         return self.read(place, id_, new) or new
 
     def delete(self, place: Place, id_: str, outputs: Properties) -> None:
@@ -146,6 +149,7 @@ class Listener(ResourceType):
         made = client("elbv2", place.region).create_listener(
             LoadBalancerArn=inputs["loadBalancerArn"], **self._request(inputs)
         )["Listeners"][0]["ListenerArn"]
+        retag(place, "elbv2", made, {}, inputs)
         return made, self.read(place, made, inputs) or inputs
 
     def _request(self, inputs: Properties) -> Properties:
@@ -160,6 +164,7 @@ class Listener(ResourceType):
 
     def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
         client("elbv2", place.region).modify_listener(ListenerArn=id_, **self._request(new))
+        retag(place, "elbv2", id_, old, new)
         return self.read(place, id_, new) or new
 
     def delete(self, place: Place, id_: str, outputs: Properties) -> None:
@@ -181,6 +186,7 @@ class Zone(ResourceType):
             HostedZoneConfig={"Comment": comment},
         )
         id_ = made["HostedZone"]["Id"].removeprefix(ZONE_PREFIX)
+        retag_in_route53(place, "hostedzone", id_, {}, inputs)
         return id_, self.read(place, id_, inputs) or inputs
 
     def read(self, place: Place, id_: str, inputs: Properties) -> Properties | None:
@@ -194,6 +200,7 @@ class Zone(ResourceType):
     def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
         if old.get("comment") != new.get("comment"):
             client("route53", place.region).update_hosted_zone_comment(Id=id_, Comment=new.get("comment") or "")
+        retag_in_route53(place, "hostedzone", id_, old, new)
         return self.read(place, id_, new) or new
 
     def delete(self, place: Place, id_: str, outputs: Properties) -> None:
@@ -222,10 +229,7 @@ class HealthCheck(ResourceType):
         route53 = client("route53", place.region)
         made = route53.create_health_check(CallerReference=place.suffix() + place.suffix(), HealthCheckConfig=wanted)
         id_ = made["HealthCheck"]["Id"]
-        if inputs.get("tags"):
-            route53.change_tags_for_resource(
-                ResourceType="healthcheck", ResourceId=id_, AddTags=tag_list(inputs["tags"])
-            )
+        retag_in_route53(place, "healthcheck", id_, {}, inputs)
         return id_, self.read(place, id_, inputs) or inputs
 
     def read(self, place: Place, id_: str, inputs: Properties) -> Properties | None:
@@ -238,6 +242,7 @@ class HealthCheck(ResourceType):
         changed = {key: name for key, name in self.names.items() if old.get(key) != new.get(key)}
         if pick(new, changed):
             client("route53", place.region).update_health_check(HealthCheckId=id_, **pick(new, changed))
+        retag_in_route53(place, "healthcheck", id_, old, new)
         return self.read(place, id_, new) or new
 
     def delete(self, place: Place, id_: str, outputs: Properties) -> None:

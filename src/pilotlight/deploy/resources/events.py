@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from typing import Any
 
 from pilotlight.cloud.session import client
 from pilotlight.deploy.provider import Place, Properties, ResourceType
 from pilotlight.deploy.resources.shape import absent, capital, pick, removed, tag_list, with_tags
+from pilotlight.deploy.resources.tagging import retag
 from pilotlight.deploy.resources.waiting import until
 from pilotlight.deploy.values import archive_bytes
 
@@ -68,7 +67,9 @@ class Function(ResourceType):
         if self._settings(old) != self._settings(new):
             function.update_function_configuration(FunctionName=id_, **self._settings(new))
             self._wait(place, id_)
-        return self._outputs(place, new)
+        found = self._outputs(place, new)
+        retag(place, "lambda", found["arn"], old, new)
+        return found
 
     def delete(self, place: Place, id_: str, outputs: Properties) -> None:
         absent(lambda: client("lambda", place.region).delete_function(FunctionName=id_))
@@ -76,9 +77,8 @@ class Function(ResourceType):
     def _outputs(self, place: Place, inputs: Properties) -> Properties:
         found = client("lambda", place.region).get_function_configuration(FunctionName=inputs["name"])
         arn = found["FunctionArn"]
-        digest = base64.b64encode(hashlib.sha256(archive_bytes(inputs["code"])).digest()).decode()
         invoke = f"arn:aws:apigateway:{place.region}:lambda:path/2015-03-31/functions/{arn}/invocations"
-        known = {"id": inputs["name"], "arn": arn, "invokeArn": invoke, "sourceCodeHash": digest}
+        known = {"id": inputs["name"], "arn": arn, "invokeArn": invoke, "sourceCodeHash": found.get("CodeSha256")}
         return {**inputs, **with_tags(inputs), **known, "region": place.region}
 
 
@@ -135,7 +135,11 @@ class LogGroup(ResourceType):
         if new.get("retentionInDays"):
             days = int(new["retentionInDays"])
             client("logs", place.region).put_retention_policy(logGroupName=id_, retentionInDays=days)
-        return self.read(place, id_, new) or new
+        elif old.get("retentionInDays"):
+            client("logs", place.region).delete_retention_policy(logGroupName=id_)
+        found = self.read(place, id_, new) or new
+        retag(place, "logs", str(found["arn"]), old, new)
+        return found
 
     def delete(self, place: Place, id_: str, outputs: Properties) -> None:
         absent(lambda: client("logs", place.region).delete_log_group(logGroupName=id_))
@@ -169,7 +173,10 @@ class MetricAlarm(ResourceType):
         client("cloudwatch", place.region).put_metric_alarm(
             AlarmName=id_, Dimensions=dimensions, Tags=tag_list(new.get("tags")), **pick(new, names)
         )
-        return self.read(place, id_, new) or new
+        found = self.read(place, id_, new) or new
+        if old:
+            retag(place, "cloudwatch", str(found["arn"]), old, new)
+        return found
 
     def delete(self, place: Place, id_: str, outputs: Properties) -> None:
         absent(lambda: client("cloudwatch", place.region).delete_alarms(AlarmNames=[id_]))

@@ -283,10 +283,10 @@ class VpcEndpoint(_Ec2):
     def make(self, ec2: Any, inputs: Properties) -> str:
         names = {"vpcId": "VpcId", "serviceName": "ServiceName", "vpcEndpointType": "VpcEndpointType",
                  "routeTableIds": "RouteTableIds", "policy": "PolicyDocument"}  # fmt: skip
+        kind = {"VpcEndpointType": "Gateway"}
         tags = tagged("vpc-endpoint", inputs.get("tags"))
-        return str(
-            ec2.create_vpc_endpoint(**pick(inputs, names), TagSpecifications=tags)["VpcEndpoint"]["VpcEndpointId"]
-        )
+        made = ec2.create_vpc_endpoint(**kind | pick(inputs, names), TagSpecifications=tags)
+        return str(made["VpcEndpoint"]["VpcEndpointId"])
 
     def arrange(self, ec2: Any, id_: str, old: Properties, new: Properties) -> None:
         if old and old.get("routeTableIds") != new.get("routeTableIds"):
@@ -298,7 +298,8 @@ class VpcEndpoint(_Ec2):
             )
 
     def find(self, ec2: Any, id_: str) -> Any:
-        return ec2.describe_vpc_endpoints(VpcEndpointIds=[id_])["VpcEndpoints"][0]
+        found = ec2.describe_vpc_endpoints(VpcEndpointIds=[id_])["VpcEndpoints"]
+        return next((each for each in found if not str(each.get("State", "")).lower().startswith("delet")), None)
 
     def remove(self, ec2: Any, id_: str, outputs: Properties) -> Any:
         return ec2.delete_vpc_endpoints(VpcEndpointIds=[id_])

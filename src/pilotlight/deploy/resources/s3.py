@@ -14,6 +14,14 @@ LOCATION_DEFAULT = "us-east-1"
 """S3 API, CreateBucket: this region alone must not be named."""
 
 
+def delete_versions(s3: Any, bucket: str, key: str = "") -> None:
+    """Delete every version and delete marker of one object, or of all."""
+    for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=key):
+        for each in [*page.get("Versions", []), *page.get("DeleteMarkers", [])]:
+            if key in ("", each["Key"]):
+                s3.delete_object(Bucket=bucket, Key=each["Key"], VersionId=each["VersionId"])
+
+
 class Bucket(ResourceType):
     """aws.s3.Bucket."""
 
@@ -46,13 +54,8 @@ class Bucket(ResourceType):
     def delete(self, place: Place, id_: str, outputs: Properties) -> None:
         s3 = client("s3", place.region)
         if outputs.get("forceDestroy"):
-            absent(lambda: self._empty(s3, id_))
+            absent(lambda: delete_versions(s3, id_))
         absent(lambda: s3.delete_bucket(Bucket=id_))
-
-    def _empty(self, s3: Any, bucket: str) -> None:
-        for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
-            for each in [*page.get("Versions", []), *page.get("DeleteMarkers", [])]:
-                s3.delete_object(Bucket=bucket, Key=each["Key"], VersionId=each["VersionId"])
 
     def _outputs(self, place: Place, name: str, inputs: Properties) -> Properties:
         return {
@@ -260,7 +263,12 @@ class BucketObject(ResourceType):
         return self._outputs(id_, new, client("s3", place.region).put_object(**request))
 
     def delete(self, place: Place, id_: str, outputs: Properties) -> None:
-        absent(lambda: client("s3", place.region).delete_object(Bucket=outputs["bucket"], Key=id_))
+        """Where the bucket keeps versions all of them go, as with pulumi-aws."""
+        s3, bucket = client("s3", place.region), outputs["bucket"]
+        if outputs.get("versionId"):
+            absent(lambda: delete_versions(s3, bucket, id_))
+        else:
+            absent(lambda: s3.delete_object(Bucket=bucket, Key=id_))
 
     def _outputs(self, key: str, inputs: Properties, answer: Properties) -> Properties:
         return {

@@ -7,6 +7,7 @@ import json
 from pilotlight.cloud.session import client
 from pilotlight.deploy.provider import Place, Properties, ResourceType
 from pilotlight.deploy.resources.shape import absent, pick, removed, tag_list, with_tags
+from pilotlight.deploy.resources.tagging import retag
 
 
 class Key(ResourceType):
@@ -189,6 +190,7 @@ class InstanceProfile(ResourceType):
                 iam.remove_role_from_instance_profile(InstanceProfileName=id_, RoleName=old["role"])
             if new.get("role"):
                 iam.add_role_to_instance_profile(InstanceProfileName=id_, RoleName=new["role"])
+        retag(place, "iam", id_, old, new)
         return self.read(place, id_, new) or new
 
     def delete(self, place: Place, id_: str, outputs: Properties) -> None:
@@ -228,6 +230,7 @@ class Secret(ResourceType):
         if added:
             regions = [{"Region": region} for region in added]
             secrets.replicate_secret_to_regions(SecretId=id_, AddReplicaRegions=regions)
+        retag(place, "secretsmanager", id_, old, new)
         return self._outputs(place, new, id_)
 
     def delete(self, place: Place, id_: str, outputs: Properties) -> None:
@@ -288,9 +291,12 @@ class Parameter(ResourceType):
         return {**inputs, **with_tags(inputs), "id": id_, "arn": found["ARN"], "version": found["Version"]}
 
     def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
+        kind = {"Type": new.get("type") or "String"}
+        request = pick(new, {"value": "Value", "description": "Description", "keyId": "KeyId", "tier": "Tier"})
         client("ssm", place.region).put_parameter(
-            Name=id_, Value=new["value"], Type=new.get("type") or "String", Overwrite=True
+            Name=id_, Overwrite=bool(old) or bool(new.get("overwrite")), **kind, **request
         )
+        retag(place, "ssm", id_, old, new)
         return self.read(place, id_, new) or new
 
     def delete(self, place: Place, id_: str, outputs: Properties) -> None:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 
 from pilotlight.clock import SystemClock
 from pilotlight.errors import DeploymentTimedOut
+
+CANCELLED = threading.Event()
+"""Set when the deployment under way has failed or was interrupted: whoever still waits for AWS stops waiting. The
+engine runs one program at a time, so one is enough."""
 
 ASK_AGAIN_SECONDS = 0.2
 ASK_AGAIN_SECONDS_MAX = 5.0
 
 
 def until(what: str, ask: Callable[[], bool], seconds: float) -> None:
-    """Return once `ask` says yes; DeploymentTimedOut after this many seconds."""
+    """Return once `ask` says yes; DeploymentTimedOut after this many seconds, or when the deployment has ended."""
     clock, pause = SystemClock(), ASK_AGAIN_SECONDS
     deadline = clock.now() + seconds
     while not ask():
-        if clock.now() >= deadline:
+        if clock.now() >= deadline or CANCELLED.wait(pause):
             raise DeploymentTimedOut(what=what, seconds=seconds)
-        clock.sleep(pause)
         pause = min(pause * 1.3, ASK_AGAIN_SECONDS_MAX)

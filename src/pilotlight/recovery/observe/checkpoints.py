@@ -8,6 +8,7 @@ complete, and has not changed since, is not read again.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from pilotlight.checkpoints import verify
 from pilotlight.checkpoints.format import Problem, Verdict
@@ -28,18 +29,16 @@ def newest(
     region: str,
     bucket: str,
     asset: Datasets,
-    ledger: Ledger,
     acceptable: Callable[[Verdict], bool] = lambda verdict: True,
+    ledger: Ledger | None = None,
 ) -> verify.Newest:
-    """The newest complete checkpoint of an asset in one of its buckets; verdicts are remembered in the ledger."""
+    """The newest complete checkpoint of an asset in one of its buckets; without a ledger everything is read anew."""
     reader = BucketReader(door, region, bucket, asset.prefix)
+    if ledger is None:
+        return verify.newest_complete(reader, asset.format, acceptable)
     place = f"{asset.name}@{region}"
-    found = verify.newest_complete(
-        reader,
-        asset.format,
-        acceptable,
-        lambda path, fingerprint: ledger.remembers(place, path, fingerprint),
-    )
+    remembered = partial(ledger.remembers, place)
+    found = verify.newest_complete(reader, asset.format, acceptable, remembered)
     if found.complete and found.complete.bytes_read:
         ledger.remember(place, found.complete.path, found.fingerprint)
     return found
@@ -51,7 +50,7 @@ def observe(door: Door, inventory: Inventory, asset: Datasets, ledger: Ledger, n
     def fits(verdict: Verdict) -> bool:
         return not_after is None or not verdict.written_at or parse_stamp(verdict.written_at) <= not_after
 
-    found = newest(door, inventory.standby, asset.standby_bucket, asset, ledger, fits)
+    found = newest(door, inventory.standby, asset.standby_bucket, asset, fits, ledger)
     if found.complete is None:
         reason = f"no checkpoint below s3://{asset.standby_bucket}/{asset.prefix} is complete"
         return Part(asset.name, asset.kind, asset.mechanism, False, "", {}, evidence(found), (reason, *_reasons(found)))

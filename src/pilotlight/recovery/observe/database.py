@@ -16,6 +16,8 @@ from pilotlight.records.inventory import Database, Inventory
 from pilotlight.records.point import Part
 
 AVAILABLE = "available"
+RESYNCING = "pending-resync"
+"""RDS API Reference, "GlobalClusterMember": the member does not follow the writer; promoting it would lose more."""
 LAG_WINDOW_SECONDS = 300
 LAG_PERIOD_SECONDS = 60
 
@@ -79,6 +81,8 @@ def _missing(asset: Database, together: dict[str, Any], own: dict[str, Any]) -> 
         problems.append(f"there is no global cluster {asset.global_cluster}")
     elif not member(together, asset.standby_arn):
         problems.append(f"cluster {asset.standby_cluster} is not a member of global cluster {asset.global_cluster}")
+    elif member(together, asset.standby_arn).get("SynchronizationStatus") == RESYNCING:
+        problems.append(f"cluster {asset.standby_cluster} does not follow the writer ({RESYNCING})")
     if own.get("Status") != AVAILABLE:
         problems.append(f"cluster {asset.standby_cluster} is {own.get('Status') or 'not there'}")
     elif not own.get("DBClusterMembers", [{}]):

@@ -59,7 +59,7 @@ class ChoosePoint(Watch):
 
 def choose_checkpoint(work: Work, asset: Datasets, region: str, bucket: str) -> dict[str, Any]:
     """The newest complete checkpoint in this bucket, as reference and evidence; StepFailed where there is none."""
-    found = checkpoints.newest(work.door, region, bucket, asset, work.ledger)
+    found = checkpoints.newest(work.door, region, bucket, asset)
     if found.complete is None:
         raise work.failed(f"no checkpoint below s3://{bucket}/{asset.prefix} is complete")
     return checkpoints.reference(bucket, asset, found.complete) | checkpoints.evidence(found)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pilotlight.recovery.observe.database import AVAILABLE, cluster, global_cluster, member
+from pilotlight.recovery.observe.database import AVAILABLE, RESYNCING, cluster, global_cluster, member
 from pilotlight.recovery.steps.action import Absent, Answer, Proven, Underway, Wait, Watch, Work
 
 MOVING = ("failing-over", "switching-over", "modifying", "promoting")
@@ -103,6 +103,6 @@ class Follows(Watch, WriterIn):
         seen = f"global cluster {together.get('Status', 'not there')}, cluster {own.get('Status', 'not there')}"
         if not mine or mine["IsWriter"] or together.get("FailoverState") or together.get("Status") in MOVING:
             return Underway(f"{seen}, not a reader that follows")
-        if own.get("Status") != AVAILABLE:
-            return Underway(seen)
+        if own.get("Status") != AVAILABLE or mine.get("SynchronizationStatus") == RESYNCING:
+            return Underway(f"{seen}, {mine.get('SynchronizationStatus', 'synchronization not told')}")
         return Proven({"member": own["DBClusterArn"], "synchronization": mine.get("SynchronizationStatus", "not told")})

@@ -1,0 +1,47 @@
+"""Providers: where the resources of a program live, as Pulumi's state records it.
+
+Every resource names its provider, `<urn>::<id>`; a program that names none gets a default one per package and version,
+which holds the stack's region, so that a later `destroy` or `refresh` finds the resources without being told where.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import uuid
+from typing import Any
+
+from pilotlight.deploy.urns import make, parse
+from pilotlight.deploy.values import reveal
+
+PREFIX = "pulumi:providers:"
+
+
+def is_provider(type_: str) -> bool:
+    return type_.startswith(PREFIX)
+
+
+def default_urn(stack_urn: str, type_: str, version: str) -> str:
+    """The URN of the default provider of a resource type; `stack_urn` is any URN of the stack."""
+    place, package = parse(stack_urn), type_.split(":", 1)[0]
+    name = f"default_{version.replace('.', '_')}" if version else "default"
+    return make(place.stack, place.project, "", PREFIX + package, name)
+
+
+def is_default(urn: str) -> bool:
+    """Default providers come and go by themselves and are not counted."""
+    found = parse(urn)
+    return is_provider(found.type) and (found.name == "default" or found.name.startswith("default_"))
+
+
+def new_id(chance: random.Random) -> str:
+    """A version 4 UUID from this source of chance."""
+    return str(uuid.UUID(int=chance.getrandbits(128), version=4))
+
+
+def region(inputs: dict[str, Any]) -> str | None:
+    """A provider's region; explicit providers have their inputs as JSON texts, where they are not plain ones."""
+    value = reveal(inputs.get("region"))
+    if isinstance(value, str) and value.startswith('"'):
+        value = json.loads(value)
+    return value if isinstance(value, str) and value else None

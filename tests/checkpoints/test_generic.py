@@ -1,0 +1,79 @@
+"""What a user loses when one of these fails: a checkpoint of his own format, under a manifest that says it is whole."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pilotlight.checkpoints.format import Verdict
+from pilotlight.checkpoints.generic import MANIFEST, SCHEMA
+from pilotlight.checkpoints.readers import FolderReader
+from pilotlight.checkpoints.verify import verify_all
+
+FILES = {"weights.bin": b"12345", "optimizer/state.bin": b"123"}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    made = tmp_path / "step-5"
+    (made / "optimizer").mkdir(parents=True)
+    for name, body in FILES.items():
+        (made / name).write_bytes(body)
+    write(made, {"schema": SCHEMA, "files": [{"name": name, "bytes": len(body)} for name, body in FILES.items()]})
+    return made
+
+
+def write(folder: Path, manifest: object) -> None:
+    (folder / MANIFEST).write_text(json.dumps(manifest))
+
+
+def only(folder: Path) -> Verdict:
+    (verdict,) = verify_all(FolderReader(folder.parent))
+    return verdict
+
+
+def test_files_as_the_manifest_says_are_a_complete_checkpoint(folder: Path) -> None:
+    verdict = only(folder)
+    assert (verdict.format, verdict.step, verdict.complete) == ("generic", 5, True)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_that_is_missing_or_short_is_named(folder: Path, name: str) -> None:
+    (folder / name).write_bytes(b"1")
+    assert [problem.file for problem in only(folder).problems] == [name]
+    (folder / name).unlink()
+    assert [(problem.file, problem.what) for problem in only(folder).problems] == [(name, "missing")]
+
+
+def test_a_file_that_the_manifest_does_not_name_is_foreign(folder: Path) -> None:
+    (folder / "optimizer" / "old.bin").write_bytes(b"")
+    assert only(folder).problems[0].file == "optimizer/old.bin"
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    [
+        {"schema": SCHEMA, "files": []},
+        {"schema": "another/1", "files": [{"name": "weights.bin", "bytes": 5}]},
+        {"schema": SCHEMA, "files": [{"name": "weights.bin"}]},
+        {"schema": SCHEMA, "files": 5},
+        {"schema": SCHEMA, "files": [{"name": "../step-4/weights.bin", "bytes": 5}]},
+        [],
+        "text",
+    ],
+)
+def test_a_manifest_that_says_nothing_useful_is_not_complete(folder: Path, manifest: object) -> None:
+    write(folder, manifest)
+    assert not only(folder).complete
+
+
+def test_links_that_lead_out_of_the_folder_are_not_followed(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    outside = tmp_path_factory.mktemp("outside") / "weights.bin"
+    outside.write_bytes(FILES["weights.bin"])
+    (folder / "weights.bin").unlink()
+    (folder / "weights.bin").symlink_to(outside)
+    assert only(folder).problems[0].file == "weights.bin"

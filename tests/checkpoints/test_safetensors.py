@@ -1,0 +1,249 @@
+"""What a user loses when one of these fails: a training run that resumes from garbage."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pilotlight.checkpoints.format import BYTES_READ_MIN, File, Metered, Unreadable, Verdict, step_of
+from pilotlight.checkpoints.readers import FolderReader
+from pilotlight.checkpoints.verify import newest_complete, verify_all
+
+FIXTURES = Path(__file__).parent.parent / "fixtures" / "checkpoints"
+SHARD = "model-00002-of-00004.safetensors"
+INDEX = "model.safetensors.index.json"
+
+
+@pytest.fixture
+def sharded(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(FIXTURES / "hf-sharded", tmp_path / "step-120"))
+
+
+def only(folder: Path) -> Verdict:
+    (verdict,) = verify_all(FolderReader(folder.parent))
+    return verdict
+
+
+@pytest.mark.parametrize(
+    ("name", "format"), [("hf-sharded", "safetensors-sharded"), ("safetensors-single", "safetensors")]
+)
+def test_what_the_real_frameworks_wrote_is_complete(name: str, format: str) -> None:
+    (verdict,) = verify_all(FolderReader(FIXTURES / name))
+    assert (verdict.complete, verdict.format, verdict.problems) == (True, format, ())
+    assert 0 < verdict.bytes_read <= BYTES_READ_MIN
+
+
+def test_folders_of_other_formats_are_not_guessed_at() -> None:
+    for other in ("torch-dcp", "deepspeed", "orbax", "lightning", "torch-zip", "hf-bin-sharded"):
+        assert verify_all(FolderReader(FIXTURES / other)) == []
+
+
+def files() -> list[str]:
+    return sorted(path.name for path in (FIXTURES / "hf-sharded").iterdir() if path.name != "config.json")
+
+
+@pytest.mark.parametrize("name", files())
+def test_any_file_removed_is_named(sharded: Path, name: str) -> None:
+    (sharded / name).unlink()
+    verdict = only(sharded)
+    assert not verdict.complete
+    assert name in {problem.file for problem in verdict.problems} or name == INDEX
+
+
+def shorter(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def longer(path: Path) -> None:
+    path.write_bytes(path.read_bytes() + b"\0")
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def endless_header(path: Path) -> None:
+    path.write_bytes(struct.pack("<Q", 2**63) + path.read_bytes()[8:])
+
+
+def text(path: Path) -> None:
+    path.write_bytes(b"<html>not found</html>")
+
+
+@pytest.mark.parametrize("damage", [shorter, longer, empty, endless_header, text])
+@pytest.mark.parametrize("name", files())
+def test_a_damaged_file_is_named(sharded: Path, name: str, damage: Callable[[Path], None]) -> None:
+    damage(sharded / name)
+    verdict = only(sharded)
+    assert not verdict.complete
+    assert name in {problem.file for problem in verdict.problems}
+
+
+def test_a_shard_of_another_place_is_told_apart_by_its_tensors(sharded: Path) -> None:
+    shutil.copy(sharded / "model-00003-of-00004.safetensors", sharded / SHARD)
+    verdict = only(sharded)
+    assert [problem.file for problem in verdict.problems] == [SHARD]
+    assert "tensor" in verdict.problems[0].what
+
+
+def test_a_shard_of_another_count_is_foreign(sharded: Path) -> None:
+    shutil.copy(sharded / SHARD, sharded / "model-00002-of-00005.safetensors")
+    assert [problem.what for problem in only(sharded).problems] == ["foreign: the index does not name it"]
+
+
+def test_an_index_that_leads_out_of_the_folder_is_refused(sharded: Path) -> None:
+    index = json.loads((sharded / INDEX).read_text())
+    index["weight_map"] = dict.fromkeys(index["weight_map"], "../step-100/model.safetensors")
+    (sharded / INDEX).write_text(json.dumps(index))
+    assert "not a file name" in only(sharded).problems[0].what
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.sampled_from(files()), st.integers(0, 2000), st.integers(1, 255))
+def test_a_flipped_byte_of_a_header_is_never_a_crash(sharded: Path, name: str, at: int, mask: int) -> None:
+    whole = (FIXTURES / "hf-sharded" / name).read_bytes()
+    damaged = bytearray(whole)
+    damaged[at % len(damaged)] ^= mask
+    (sharded / name).write_bytes(bytes(damaged))
+    verdict = only(sharded)
+    (sharded / name).write_bytes(whole)
+    if at % len(damaged) < 8 and name.endswith(".safetensors"):
+        assert not verdict.complete
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.binary(max_size=200), st.booleans())
+def test_whatever_a_file_holds_there_is_a_verdict(
+    tmp_path_factory: pytest.TempPathFactory, data: bytes, framed: bool
+) -> None:
+    folder = tmp_path_factory.mktemp("any") / "step-1"
+    folder.mkdir()
+    (folder / "model.safetensors").write_bytes(struct.pack("<Q", len(data)) + data if framed else data)
+    (folder / INDEX).write_bytes(data)
+    assert not only(folder).complete
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 8]}},
+        {"a": {"dtype": "F32", "shape": [-2], "data_offsets": [0, -8]}},
+        {"a": {"dtype": "F99", "shape": [2], "data_offsets": [0, 8]}},
+        {"a": {"dtype": "F32", "shape": [2], "data_offsets": [0]}},
+        {"a": {"dtype": "F32", "shape": [True, 2], "data_offsets": [0, 8]}},
+        {"a": {"dtype": "U8", "shape": [4], "data_offsets": [4, 8]}},
+        {
+            "a": {"dtype": "U8", "shape": [6], "data_offsets": [0, 6]},
+            "b": {"dtype": "U8", "shape": [4], "data_offsets": [4, 8]},
+        },
+        {"a": []},
+        {"a": 1},
+        [],
+    ],
+)
+def test_offsets_that_do_not_cover_the_file_exactly_are_refused(tmp_path: Path, header: object) -> None:
+    folder = tmp_path / "step-1"
+    folder.mkdir()
+    encoded = json.dumps(header).encode()
+    (folder / "model.safetensors").write_bytes(struct.pack("<Q", len(encoded)) + encoded + bytes(8))
+    assert not only(folder).complete
+
+
+def test_a_header_nested_without_end_is_damage(tmp_path: Path) -> None:
+    folder = tmp_path / "step-1"
+    folder.mkdir()
+    encoded = b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+    (folder / "model.safetensors").write_bytes(struct.pack("<Q", len(encoded)) + encoded)
+    assert not only(folder).complete
+
+
+def test_a_name_that_occurs_twice_is_damage(tmp_path: Path) -> None:
+    folder = tmp_path / "step-1"
+    folder.mkdir()
+    tensor = '{"dtype":"U8","shape":[8],"data_offsets":[0,8]}'
+    encoded = f'{{"a":{tensor},"a":{tensor}}}'.encode()
+    (folder / "model.safetensors").write_bytes(struct.pack("<Q", len(encoded)) + encoded + bytes(8))
+    assert "twice" in only(folder).problems[0].what
+
+
+def test_a_ten_gigabyte_checkpoint_is_judged_by_reading_less_than_a_mebibyte(tmp_path: Path) -> None:
+    folder = tmp_path / "step-1"
+    folder.mkdir()
+    size = 10 * 1024**3
+    header = {"a": {"dtype": "U8", "shape": [size], "data_offsets": [0, size]}}
+    encoded = json.dumps(header).encode()
+    with (folder / "model.safetensors").open("wb") as file:
+        file.write(struct.pack("<Q", len(encoded)) + encoded)
+        file.truncate(8 + len(encoded) + size)
+    verdict = only(folder)
+    assert verdict.complete and verdict.bytes_read < BYTES_READ_MIN
+
+
+def test_what_a_header_claims_does_not_decide_how_much_is_read(tmp_path: Path) -> None:
+    folder = tmp_path / "step-1"
+    folder.mkdir()
+    with (folder / "model.safetensors").open("wb") as file:
+        file.write(struct.pack("<Q", 90_000_000) + b"{")
+        file.truncate(95_000_000)
+    verdict = only(folder)
+    assert not verdict.complete and verdict.bytes_read <= BYTES_READ_MIN
+
+
+def test_the_newest_complete_checkpoint_is_taken_and_the_torn_one_told(tmp_path: Path) -> None:
+    for step in (100, 20, 300):
+        shutil.copytree(FIXTURES / "hf-sharded", tmp_path / f"step-{step}")
+    (tmp_path / "step-300" / SHARD).unlink()
+    found = newest_complete(FolderReader(tmp_path))
+    assert found.complete is not None
+    assert (found.complete.step, found.newest_started_step) == (100, 300)
+    assert [(each.step, each.problems[0].file) for each in found.refused] == [(300, SHARD)]
+
+
+def test_shards_whose_index_has_not_arrived_are_a_checkpoint_that_was_begun(tmp_path: Path) -> None:
+    folder = tmp_path / "step-7"
+    shutil.copytree(FIXTURES / "hf-sharded", folder)
+    (folder / INDEX).unlink()
+    found = newest_complete(FolderReader(tmp_path))
+    assert found.complete is None and found.newest_started_step == 7
+
+
+def test_a_folder_that_changed_since_it_was_found_complete_is_read_again(tmp_path: Path) -> None:
+    folder = tmp_path / "step-1"
+    shutil.copytree(FIXTURES / "hf-sharded", folder)
+    first = newest_complete(FolderReader(tmp_path))
+    again = newest_complete(FolderReader(tmp_path), remembered=lambda path, state: state == first.fingerprint)
+    assert again.complete is not None and again.complete.bytes_read == 0
+    shorter(folder / SHARD)
+    damaged = newest_complete(FolderReader(tmp_path), remembered=lambda path, state: state == first.fingerprint)
+    assert damaged.complete is None
+
+
+def test_steps_come_from_the_last_number_of_the_nearest_folder() -> None:
+    assert step_of("step-000120/") == 120
+    assert step_of("run-3/checkpoint_40/") == 40
+    assert step_of("run-3/final/") == 3
+    assert step_of("weights/") is None
+    assert step_of("") is None
+    assert isinstance(step_of("9" * 5000 + "/"), int)
+
+
+class Short:
+    """A reader that gives less than was asked for."""
+
+    def files(self) -> list[File]:
+        return []
+
+    def read_range(self, file: File, start: int, length: int) -> bytes:
+        return b""
+
+
+def test_a_range_that_comes_back_short_is_unreadable() -> None:
+    with pytest.raises(Unreadable, match="0 of 8 bytes"):
+        Metered(Short(), 100).read_range(File("k", 100), 0, 8)  # type: ignore[arg-type]

@@ -1,0 +1,143 @@
+"""What a user loses when one of these fails: a failover that does not start, or one that nothing calls for."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from doors import CORPUS, NAMES, PRIMARY, STANDBY, FakeAws, inventory, save
+from pilotlight.clock import FakeClock
+from pilotlight.errors import CallRefused, LeaseHeld, StepTimedOut
+from pilotlight.handlers.recover import GO_ON_MAX, TRIES_MAX, Call, drive, may_run, parse
+from pilotlight.recovery.desk import Recovery
+from pilotlight.recovery.site import Site
+
+EVENTS = Path(__file__).parent.parent / "fixtures" / "events"
+ALARM = NAMES.alarm("active-unhealthy")
+FUNCTION = NAMES.function("recover")
+
+
+def event(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((EVENTS / f"{name}.json").read_text())
+    return found
+
+
+def lost(**changes: Any) -> tuple[FakeAws, Recovery]:
+    """A protected workload whose primary is gone."""
+    aws = FakeAws(FakeClock())
+    desk = Recovery(Site(aws, inventory(**changes), aws.clock, aws.fetch), "test")
+    desk.initialise()
+    aws.s3.write(CORPUS, "a", b"a")
+    save(aws, 20)
+    for _ in range(4):
+        aws.clock.sleep(20)
+        desk.protect()
+    aws.dark.add(PRIMARY)
+    return aws, desk
+
+
+def altered(**message: str) -> dict[str, Any]:
+    found = event("alarm")
+    sns = found["Records"][0]["Sns"]
+    sns["Message"] = json.dumps(json.loads(sns["Message"]) | message)
+    return found
+
+
+def test_the_alarm_starts_a_run() -> None:
+    call = parse(event("alarm"), ALARM)
+    assert call is not None and "3 datapoints were less than the threshold" in call.reason
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        altered(NewStateValue="OK"),
+        altered(AlarmName=NAMES.alarm("probe-silent")),
+        event("schedule"),
+        {"Records": [{"Sns": {"Message": "no JSON"}}]},
+        {"Records": [{"Sns": {"Message": "[]"}}]},
+        {"Records": [{}]},
+        {},
+    ],
+)
+def test_nothing_else_starts_one(other: dict[str, Any]) -> None:
+    assert parse(other, ALARM) is None
+
+
+def test_a_declaration_that_asks_for_approval_waits_for_a_person() -> None:
+    _, desk = lost(trigger="approval")
+    call = Call("alarm")
+    assert not may_run(desk, call)
+    desk.request(call.reason)
+    assert not may_run(desk, call)
+    desk.approve("somebody")
+    assert may_run(desk, call)
+    assert desk.failover() is not None
+    assert not may_run(desk, call), "the word was given for one run"
+    assert may_run(desk, Call(goes_on=1)), "a run that has begun goes on"
+
+
+def test_an_automatic_run_ends_in_the_standby_region() -> None:
+    aws, desk = lost()
+    assert may_run(desk, Call("alarm"))
+    answer = drive(desk, Call("alarm"), aws.clock.now() + 800, FUNCTION)
+    assert answer["state"] == "succeeded" and not aws.invoked
+    assert drive(desk, Call("alarm"), aws.clock.now() + 800, FUNCTION)["state"] == "nothing"
+
+
+def test_before_the_timeout_the_function_invokes_itself_and_goes_on() -> None:
+    aws, desk = lost()
+    call, answers = Call("alarm"), []
+    for _ in range(GO_ON_MAX):
+        answers.append(drive(desk, call, aws.clock.now() + 7, FUNCTION)["state"])
+        if not aws.invoked:
+            break
+        invoked = aws.invoked.pop()
+        assert (invoked["FunctionName"], invoked["InvocationType"]) == (FUNCTION, "Event")
+        following = parse(json.loads(invoked["Payload"]), ALARM)
+        assert following is not None
+        call = following
+    assert len(answers) > 2 and answers[-1] == "succeeded" and set(answers[:-1]) == {"running"}
+    assert aws.promotions == 1
+
+
+def test_an_error_that_waiting_may_mend_is_tried_again_a_few_times() -> None:
+    aws, desk = lost()
+    aws.short = {"g5.xlarge"}
+    call, tries = Call("alarm"), 0
+    while True:
+        with pytest.raises(StepTimedOut):
+            drive(desk, call, aws.clock.now() + 10_000, FUNCTION)
+        tries += 1
+        if not aws.invoked:
+            break
+        following = parse(json.loads(aws.invoked.pop()["Payload"]), ALARM)
+        assert following is not None
+        call = following
+    assert tries == TRIES_MAX + 1
+
+
+def test_an_error_that_needs_a_person_is_not_tried_again() -> None:
+    aws, desk = lost()
+    aws.denied.add("rds:failover_global_cluster")
+    with pytest.raises(CallRefused):
+        drive(desk, Call("alarm"), aws.clock.now() + 800, FUNCTION)
+    assert not aws.invoked
+
+
+def test_an_invocation_beside_one_that_died_takes_over_when_its_lease_ends() -> None:
+    aws, desk = lost()
+    desk.site.ledger.leases.take("one that died")
+    assert drive(desk, Call("alarm"), aws.clock.now() + 800, FUNCTION)["state"] == "succeeded"
+
+
+def test_an_invocation_without_time_leaves_it_to_the_next() -> None:
+    aws, desk = lost()
+    desk.site.ledger.leases.take("another")
+    with pytest.raises(LeaseHeld):
+        drive(desk, Call("alarm"), aws.clock.now() + 3, FUNCTION)
+    assert len(aws.invoked) == 1
+    assert STANDBY not in aws.dark

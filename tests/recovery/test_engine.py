@@ -1,0 +1,146 @@
+"""The engine by itself, with steps made for the purpose: what is proven, what is repeated, and when it stops."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pytest
+
+from doors import FakeAws, desk_of
+from pilotlight.errors import EpochStale, RegionUnreachable, StepFailed, StepTimedOut
+from pilotlight.records.runs import FAILED, INTENDED, PROVEN, Runbook, Step
+from pilotlight.recovery.engine import ACTS_MAX, Engine, Paused
+from pilotlight.recovery.lease import LEASE_SECONDS, Held
+from pilotlight.recovery.steps.action import Absent, Answer, Proven, Underway, Wait, Work
+
+
+@dataclass
+class Switch:
+    """Is on `after_seconds` after it was acted on."""
+
+    after_seconds: float = 0.0
+    takes: Callable[[], None] = lambda: None
+    wait: Wait = field(default_factory=lambda: Wait(30, 1, "a test"))
+    acted_at: list[float] = field(default_factory=list)
+
+    def ask(self, work: Work) -> Answer:
+        if not self.acted_at:
+            return Absent("off")
+        if work.clock.now() < self.acted_at[0] + self.after_seconds:
+            return Underway("turning on")
+        return Proven({"on": True})
+
+    def act(self, work: Work) -> None:
+        self.takes()
+        self.acted_at.append(work.clock.now())
+
+
+def engine(aws: FakeAws, steps: tuple[Step, ...], actions: dict[str, Switch], **more: object) -> Engine:
+    desk = desk_of(aws)
+    held: Held = desk.site.ledger.leases.take("test")
+    desk.site.ledger.open_run("run", "test", held.epoch)
+    return Engine(desk.site, Runbook("test", "inference", steps), "run", held, actions, **more)  # type: ignore[arg-type]
+
+
+def states(aws: FakeAws) -> list[tuple[str, str]]:
+    journal = desk_of(aws).site.ledger.journal("run")
+    assert journal is not None
+    return [(entry.step, entry.state) for entry in journal.entries]
+
+
+def test_a_step_is_intended_before_it_acts_and_proven_after(aws: FakeAws) -> None:
+    seen: list[list[tuple[str, str]]] = []
+    switch = Switch(takes=lambda: seen.append(states(aws)))
+    engine(aws, (Step("a", "switch"),), {"switch": switch}).execute()
+    assert seen == [[("a", INTENDED)]]
+    assert states(aws) == [("a", INTENDED), ("a", PROVEN)]
+
+
+def test_what_is_so_already_is_only_proven(aws: FakeAws) -> None:
+    switch = Switch(acted_at=[0.0])
+    engine(aws, (Step("a", "switch"),), {"switch": switch}).execute()
+    assert states(aws) == [("a", PROVEN)] and len(switch.acted_at) == 1
+
+
+def test_what_was_begun_is_waited_for_and_not_begun_again(aws: FakeAws) -> None:
+    switch = Switch(after_seconds=10)
+    engine(aws, (Step("a", "switch"),), {"switch": switch}).execute()
+    assert len(switch.acted_at) == 1
+
+
+def test_a_step_that_is_never_proven_times_out_and_says_what_was_seen(aws: FakeAws) -> None:
+    started = aws.clock.now()
+    with pytest.raises(StepTimedOut, match="not proven within 30 s: turning on"):
+        engine(aws, (Step("a", "switch"),), {"switch": Switch(after_seconds=1e9)}).execute()
+    assert 30 <= aws.clock.now() - started < 33
+    assert states(aws)[-1] == ("a", FAILED)
+
+
+def test_an_act_without_an_answer_is_asked_for_before_it_is_tried_again(aws: FakeAws) -> None:
+    tries: list[int] = []
+
+    def silent() -> None:
+        tries.append(1)
+        raise RegionUnreachable(region="us-west-2", service="s", operation="o")
+
+    with pytest.raises(StepTimedOut):
+        engine(aws, (Step("a", "switch"),), {"switch": Switch(takes=silent)}).execute()
+    assert len(tries) == ACTS_MAX
+
+
+def test_steps_that_need_nothing_of_one_another_run_side_by_side(aws: FakeAws) -> None:
+    together = threading.Barrier(2, timeout=10)
+
+    def meet() -> None:
+        together.wait()
+
+    actions = {"one": Switch(takes=meet), "two": Switch(takes=meet)}
+    engine(aws, (Step("a", "one"), Step("b", "two")), actions).execute()
+    assert not together.broken
+
+
+def test_a_step_waits_for_its_needs(aws: FakeAws) -> None:
+    actions = {"one": Switch(after_seconds=5), "two": Switch()}
+    engine(aws, (Step("b", "two", needs=("a",)), Step("a", "one")), actions).execute()
+    assert actions["two"].acted_at[0] >= actions["one"].acted_at[0] + 5
+
+
+def test_after_a_failure_nothing_new_is_begun(aws: FakeAws) -> None:
+    def refuse() -> None:
+        raise StepFailed(step="a", asset="x", region="us-west-2", reason="no", runbook="test")
+
+    actions = {"one": Switch(takes=refuse), "two": Switch()}
+    with pytest.raises(StepFailed):
+        engine(aws, (Step("a", "one"), Step("b", "two", needs=("a",))), actions).execute()
+    assert not actions["two"].acted_at
+
+
+def test_a_step_whose_needs_never_come_is_an_error_and_no_success(aws: FakeAws) -> None:
+    with pytest.raises(StepFailed, match="it needs nothing-of-that-name"):
+        engine(aws, (Step("a", "one", needs=("nothing-of-that-name",)),), {"one": Switch()}).execute()
+
+
+def test_a_long_wait_keeps_the_lease(aws: FakeAws) -> None:
+    switch = Switch(after_seconds=LEASE_SECONDS * 4, wait=Wait(LEASE_SECONDS * 5, 1, "a test"))
+    running = engine(aws, (Step("a", "switch"),), {"switch": switch})
+    running.execute()
+    _, until = desk_of(aws).site.ledger.leases.holder()
+    assert until > aws.clock.now()
+
+
+def test_a_run_that_lost_its_lease_while_it_waited_ends(aws: FakeAws) -> None:
+    def lose() -> None:
+        aws.clock.sleep(LEASE_SECONDS + 1)
+        desk_of(aws, "another").site.ledger.leases.take("another")
+
+    with pytest.raises(EpochStale):
+        engine(aws, (Step("a", "switch"),), {"switch": Switch(after_seconds=5, takes=lose)}).execute()
+
+
+def test_at_the_deadline_it_stops_between_two_asks(aws: FakeAws) -> None:
+    switch = Switch(after_seconds=20)
+    with pytest.raises(Paused):
+        engine(aws, (Step("a", "switch"),), {"switch": switch}, deadline=aws.clock.now() + 5).execute()
+    assert states(aws) == [("a", INTENDED)]
