@@ -106,13 +106,6 @@ class PythonTooOld(PilotlightError):
     hint = "Install Python 3.11 or newer and run `make setup PYTHON=python3.11`."
 
 
-class ToolMissing(PilotlightError):
-    """The command `{tool}` is not on the path; {purpose} needs it. Nothing was changed."""
-
-    code = 3
-    hint = "{remedy}"
-
-
 # -- what AWS said (exit code 4) -------------------------------------------------------------------------------
 
 
@@ -211,7 +204,7 @@ class NotDeployed(PilotlightError):
 
 
 class NotYet(PilotlightError):
-    """{act} to an AWS account is not built yet; the embedded cloud is served. Nothing was called and nothing changed."""
+    """{act} to an AWS account is not built yet; the embedded cloud is served. Nothing was called, nothing changed."""
 
     code = 5
     hint = "Use --target local, or read CHANGELOG.md for what has come since."

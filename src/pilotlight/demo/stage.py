@@ -65,9 +65,7 @@ def open_stage(seed: int, keep: bool, regions: tuple[str, str]) -> Iterator[Stag
     with _own_environment(), _terminated_as_interrupted():
         stage: Stage | None = None
         try:
-            cloud = LocalCloud.start(
-                directory=folder / "cloud", regions=regions, pace=PACE, seed=seed, follow_parent=not keep
-            )
+            cloud = LocalCloud.start(directory=folder, regions=regions, pace=PACE, seed=seed, follow_parent=not keep)
             stage = Stage(cloud, folder, keep, random.Random(seed))
             os.environ.update(cloud.environment())
             yield stage

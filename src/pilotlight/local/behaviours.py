@@ -7,7 +7,6 @@ clusters made of it, Lambda before what invokes it.
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.util import find_spec
 
 from pilotlight.local.cloud import Behaviour
 
@@ -35,5 +34,4 @@ BEHAVIOURS: tuple[tuple[str, str], ...] = (
 
 def all_behaviours() -> list[Behaviour]:
     """One of each."""
-    present = [each for each in BEHAVIOURS if find_spec(f"pilotlight.local.{each[0]}")]
-    return [getattr(import_module(f"pilotlight.local.{module}"), name)() for module, name in present]
+    return [getattr(import_module(f"pilotlight.local.{module}"), name)() for module, name in BEHAVIOURS]

@@ -19,6 +19,7 @@ from moto.core.responses import ActionResult
 
 from pilotlight.local.capacity import Capacity, NoCapacity
 from pilotlight.local.cloud import Behaviour, Cloud
+from pilotlight.local.grafts import graft, original
 
 ACTIVITIES_MAX = 200
 """Kept per region; AWS keeps six weeks."""
@@ -121,12 +122,12 @@ class Groups(Behaviour):
     # -- moto's operations -------------------------------------------------------------------------------------
 
     def _wrap(self) -> None:
-        original = FakeAutoScalingGroup.replace_autoscaling_group_instances
+        launch = original(FakeAutoScalingGroup, "replace_autoscaling_group_instances")
         ours = self
 
         def replace(group: Any, count_needed: int, propagated_tags: dict[str, str]) -> None:
             if group.ec2_launch_template is None:
-                original(group, count_needed, propagated_tags)
+                launch(group, count_needed, propagated_tags)
             else:
                 ours.launch(group, count_needed, propagated_tags)
 
@@ -135,7 +136,7 @@ class Groups(Behaviour):
             found = [each for each in ours._activities if wanted in (None, each["AutoScalingGroupName"])]
             return ActionResult({"Activities": found[::-1]})
 
-        update = FakeAutoScalingGroup.update
+        update = original(FakeAutoScalingGroup, "update")
 
         def keep_policy(group: Any, *args: Any, **kwargs: Any) -> None:
             """What an update does not name stays; moto forgets the mixed instances policy."""
@@ -145,6 +146,5 @@ class Groups(Behaviour):
             kwargs["mixed_instances_policy"] = kwargs.get("mixed_instances_policy") or kept
             update(group, *args, **kwargs)
 
-        FakeAutoScalingGroup.update = keep_policy
-        FakeAutoScalingGroup.replace_autoscaling_group_instances = replace
-        AutoScalingResponse.describe_scaling_activities = describe_scaling_activities
+        graft(FakeAutoScalingGroup, update=keep_policy, replace_autoscaling_group_instances=replace)
+        graft(AutoScalingResponse, describe_scaling_activities=describe_scaling_activities)

@@ -13,6 +13,7 @@ from moto.ec2.exceptions import InvalidParameterValueError
 from moto.ec2.models import EC2Backend
 
 from pilotlight.local.cloud import Behaviour, Cloud
+from pilotlight.local.grafts import graft, original
 
 COPY_SECONDS = 12.0
 """What the smallest copy takes at least, in AWS's time."""
@@ -28,19 +29,19 @@ class Images(Behaviour):
         super().install(cloud)
         self._lock = threading.Lock()
         self._pending: list[tuple[Any, tuple[str, ...], list[float]]] = []
-        original = EC2Backend.copy_image
+        copy = original(EC2Backend, "copy_image")
         ours = self
 
         def copy_image(backend: Any, source_image_id: str, source_region: str, *args: Any, **kwargs: Any) -> Any:
             if ours.cloud.is_dark(source_region):
                 raise InvalidParameterValueError(f"{source_region} (it cannot be reached)")
-            image = original(backend, source_image_id, source_region, *args, **kwargs)
+            image = copy(backend, source_image_id, source_region, *args, **kwargs)
             image.state = "pending"
             with ours._lock:
                 ours._pending.append((image, (backend.region_name, source_region), [0.0, time.monotonic()]))
             return image
 
-        EC2Backend.copy_image = copy_image
+        graft(EC2Backend, copy_image=copy_image)
 
     def start(self) -> None:
         self.cloud.every(TICK_SECONDS, self._advance, "image copies")

@@ -22,6 +22,7 @@ from moto.ec2.responses.general import General
 from moto.ec2.responses.launch_templates import LaunchTemplates
 
 from pilotlight.local.cloud import Behaviour, Cloud
+from pilotlight.local.grafts import graft, graft_properties, original
 from pilotlight.local.metadata import Metadata
 from pilotlight.local.volumes import Volumes
 
@@ -139,9 +140,10 @@ class Instances(Behaviour):
     # -- moto's operations -------------------------------------------------------------------------------------
 
     def _wrap(self) -> None:
-        run, terminate = EC2Backend.run_instances, Instance.terminate
-        start, stop, reboot = Instance.start, Instance.stop, Instance.reboot
-        attach, detach = EC2Backend.attach_volume, EC2Backend.detach_volume
+        run, terminate = original(EC2Backend, "run_instances"), original(Instance, "terminate")
+        start, stop = original(Instance, "start"), original(Instance, "stop")
+        reboot = original(Instance, "reboot")
+        attach, detach = original(EC2Backend, "attach_volume"), original(EC2Backend, "detach_volume")
         ours = self
 
         def run_instances(backend: Any, image_id: Any, count: Any, user_data: Any, groups: Any, **kwargs: Any) -> Any:
@@ -186,17 +188,16 @@ class Instances(Behaviour):
             instance = response._get_param("InstanceId")
             return ActionResult({"InstanceId": instance, "Output": ours.console(instance)})
 
-        create_version = LaunchTemplates.create_launch_template_version
+        create_version = original(LaunchTemplates, "create_launch_template_version")
 
         def create_launch_template_version(response: Any) -> Any:
             _fill_from_source(response)
             return create_version(response)
 
-        LaunchTemplates.create_launch_template_version = create_launch_template_version
-        EC2Backend.run_instances = run_instances
-        Instance.terminate, Instance.stop, Instance.start, Instance.reboot = terminated, stopped, started, rebooted
-        EC2Backend.attach_volume, EC2Backend.detach_volume = attach_volume, detach_volume
-        General.get_console_output = get_console_output
+        graft(LaunchTemplates, create_launch_template_version=create_launch_template_version)
+        graft(EC2Backend, run_instances=run_instances, attach_volume=attach_volume, detach_volume=detach_volume)
+        graft(Instance, terminate=terminated, stop=stopped, start=started, reboot=rebooted)
+        graft(General, get_console_output=get_console_output)
 
 
 def _fill_from_source(response: Any) -> None:
@@ -209,10 +210,10 @@ def _fill_from_source(response: Any) -> None:
     backend = response.ec2_backend
     template = backend.get_launch_template_by_name(name) if name else backend.get_launch_template(id_)
     merged = {**template.get_version(source).data, **given}
-    original = response._get_param
+    asked = response._get_param
 
     def get_param(key: str, default: Any = None) -> Any:
-        return merged if key == "LaunchTemplateData" else original(key, default)
+        return merged if key == "LaunchTemplateData" else asked(key, default)
 
     response._get_param = get_param
 
@@ -257,7 +258,5 @@ def _describe_truly() -> None:
         name = getattr(given, "name", given) or ""
         return str(name).rsplit("/", 1)[-1]
 
-    Instance.private_ip = property(address)
-    Instance.private_ip_address = property(address)
-    Instance.plain_user_data = property(plain_user_data)
-    Instance.profile_name = property(profile_name)
+    graft_properties(Instance, private_ip=address, private_ip_address=address)
+    graft_properties(Instance, plain_user_data=plain_user_data, profile_name=profile_name)

@@ -100,7 +100,8 @@ def role_of(cloud: Cloud, instance: Any) -> str | None:
     profile = instance.profile_name
     if not profile:
         return None
-    found = next((each for each in cloud.backend("iam", "global").get_instance_profiles() if each.name == profile), None)
+    profiles = cloud.backend("iam", "global").get_instance_profiles()
+    found = next((each for each in profiles if each.name == profile), None)
     return str(found.roles[0].arn) if found is not None and found.roles else None
 
 

@@ -16,6 +16,7 @@ from moto.ec2.models import EC2Backend
 from moto.ec2.models.elastic_block_store import Snapshot
 
 from pilotlight.local.cloud import Behaviour, Cloud
+from pilotlight.local.grafts import graft, graft_properties, original
 
 SNAPSHOT_SECONDS = 6.0
 """What the smallest snapshot takes at least, in AWS's time."""
@@ -89,9 +90,9 @@ class Volumes(Behaviour):
 
     def _wrap(self) -> None:
         """Put ours around moto's backend: it knows the records, this file the bytes."""
-        create_volume, delete_volume = EC2Backend.create_volume, EC2Backend.delete_volume
-        create_snapshot, delete_snapshot = EC2Backend.create_snapshot, EC2Backend.delete_snapshot
-        copy_snapshot = EC2Backend.copy_snapshot
+        create_volume, delete_volume = original(EC2Backend, "create_volume"), original(EC2Backend, "delete_volume")
+        create_snapshot = original(EC2Backend, "create_snapshot")
+        delete_snapshot, copy_snapshot = original(EC2Backend, "delete_snapshot"), original(EC2Backend, "copy_snapshot")
         ours = self
 
         def made(backend: Any, *args: Any, **kwargs: Any) -> Any:
@@ -135,10 +136,9 @@ class Volumes(Behaviour):
             ours._begin(snapshot, backend.region_name, seconds, (source_region,))
             return snapshot
 
-        Snapshot.progress = property(lambda snapshot: f"{getattr(snapshot, 'percent', 100)}%")
-        EC2Backend.create_volume, EC2Backend.delete_volume = made, deleted
-        EC2Backend.create_snapshot, EC2Backend.create_snapshots = cut, cut_all
-        EC2Backend.delete_snapshot, EC2Backend.copy_snapshot = dropped, copied
+        graft_properties(Snapshot, progress=lambda snapshot: f"{getattr(snapshot, 'percent', 100)}%")
+        graft(EC2Backend, create_volume=made, delete_volume=deleted, create_snapshot=cut, create_snapshots=cut_all)
+        graft(EC2Backend, delete_snapshot=dropped, copy_snapshot=copied)
 
     def _cut_all(self, backend: Any, spec: dict[str, Any], description: str, tags: dict[str, str]) -> list[Any]:
         """All volumes of an instance while its process stands still: one instant."""
@@ -183,4 +183,3 @@ class _Pending:
 
 def _bytes(folder: Path) -> int:
     return sum(each.stat().st_size for each in folder.rglob("*") if each.is_file())
-

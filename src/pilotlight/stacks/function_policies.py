@@ -202,11 +202,7 @@ def _start_compute(inventory: Inventory) -> list[Statement]:
         allow("DescribeCompute", DESCRIBE_COMPUTE, ["*"]),
         allow("PrepareTemplate", ["ec2:CreateLaunchTemplateVersion"], templates, ours),
         allow("Scale", ["autoscaling:UpdateAutoScalingGroup"], groups),
-        allow(
-            "TellRecovered",
-            ["ssm:PutParameter", "ssm:GetParameter"],
-            [f"arn:{PARTITION}:ssm:{own}:parameter{names.parameter('*')}"],
-        ),
+        allow("TellRecovered", ["ssm:PutParameter", "ssm:GetParameter"], [parameters]),
     ]
 
 

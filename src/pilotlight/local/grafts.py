@@ -1,0 +1,28 @@
+"""Putting our behaviour in the place of moto's: one way to do it, and always around moto's own, never around ours.
+
+A second cloud in one process (tests) must not wrap the first one's functions, so what was there first is remembered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+
+def original(kind: type, name: str) -> Any:
+    """moto's own function, whatever stands in its place by now."""
+    found = getattr(kind, name)
+    return getattr(found, "grafted_over", found)
+
+
+def graft(kind: type, **functions: Callable[..., Any]) -> None:
+    """Put these functions in the place of the class's own."""
+    for name, function in functions.items():
+        function.grafted_over = original(kind, name)  # type: ignore[attr-defined]
+        setattr(kind, name, function)
+
+
+def graft_properties(kind: type, **functions: Callable[[Any], Any]) -> None:
+    """The same for properties."""
+    for name, function in functions.items():
+        setattr(kind, name, property(function))

@@ -1,0 +1,34 @@
+"""References that say something else than the code mislead on the day they are needed."""
+
+import string
+
+import pytest
+
+from pilotlight.cli import reference
+
+
+def test_the_error_reference_is_what_the_code_says():
+    assert (reference.REFERENCE / "errors.md").read_text() == reference.error_reference()
+
+
+def test_the_declaration_reference_is_what_the_code_says():
+    assert (reference.REFERENCE / "declaration.md").read_text() == reference.declaration_reference()
+
+
+def test_the_readmes_picture_is_drawn_from_the_recorded_rehearsal():
+    assert (reference.DOCS / "timeline.svg").read_text() == reference.picture()
+
+
+@pytest.mark.parametrize("kind", reference.error_classes(), ids=lambda kind: kind.__name__)
+def test_every_error_says_what_happened_and_what_to_do_now(kind):
+    fields = {
+        name for text in (kind.__doc__ or "", kind.hint) for _, name, _, _ in string.Formatter().parse(text) if name
+    }
+    facts = {name: 1.0 for name in fields}
+    problem = kind.__new__(kind)
+    problem.facts = facts
+    assert len(problem.message) > 20
+    assert "{" not in problem.message
+    assert problem.advice.endswith((".", "?"))
+    assert kind.hint is not reference.PilotlightError.hint
+    assert kind.code in (2, 3, 4, 5, 6, 7)
