@@ -14,7 +14,7 @@ LANES = ("disaster", "detection", "recovery", "service", "failback")
 WIDTH = 1080
 LEFT = 110
 RIGHT = 30
-TOP = 64
+TOP = 80
 ROW = 22
 CHARACTER = 6.3
 """Width of one character of the label font in pixels, for keeping labels inside the picture."""
