@@ -161,8 +161,9 @@ class Aurora(Behaviour):
     def go_on(self, database: Database) -> None:
         """StartDBCluster."""
         database.running().start()
-        database.paused, database.status = False, AVAILABLE
+        database.paused = False
         database.settle()
+        database.status = AVAILABLE
 
     # -- global databases ------------------------------------------------------------------------------------
 
@@ -235,10 +236,11 @@ class Aurora(Behaviour):
         self._ready(database)
 
     def _ready(self, database: Database) -> None:
-        database.status = AVAILABLE
+        """Open it, and what follows it, before anybody is told that it is available."""
         for each in self.databases:
             if each is database or each.source is database:
                 each.settle()
+        database.status = AVAILABLE
 
     def _retire(self, database: Database) -> None:
         for backup in list(database.backups):

@@ -121,16 +121,17 @@ class Moves:
             old.running().start()
         old.paused = False
         for member in one.members:
-            member.database.status = AVAILABLE
             member.database.settle()
+            member.database.status = AVAILABLE
         self._finish(one)
 
     def _start_as_reader(self, old: Database) -> None:
         server = old.running()
         server.follow(old.line.port)
         server.start()
-        old.role, old.paused, old.status = Role.READER, False, AVAILABLE
+        old.role, old.paused = Role.READER, False
         old.settle()
+        old.status = AVAILABLE
 
     # -- both ------------------------------------------------------------------------------------------------
 
@@ -144,9 +145,9 @@ class Moves:
 
     def _crown(self, one: GlobalDatabase, database: Database) -> None:
         """From here on this one takes writes."""
-        database.role, database.status = Role.WRITER, AVAILABLE
-        one.writer = database
+        database.role = Role.WRITER
         database.settle()
+        one.writer, database.status = database, AVAILABLE
 
     def _finish(self, one: GlobalDatabase) -> None:
         one.move, one.status = None, AVAILABLE
@@ -166,8 +167,9 @@ class Moves:
     def _promote_alone(self, database: Database) -> None:
         self._wait(lambda: not self._cloud.is_dark(database.region))
         database.running().promote()
-        database.role, database.status = Role.WRITER, AVAILABLE
+        database.role = Role.WRITER
         database.settle()
+        database.status = AVAILABLE
 
     # -- the way back ----------------------------------------------------------------------------------------
 
