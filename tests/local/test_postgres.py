@@ -40,7 +40,7 @@ def postgres(cloud: Cloud) -> Postgres:
 
 
 def ask(server: Server, statement: str) -> list[tuple[object, ...]]:
-    return server.query(sql.SQL(statement))  # type: ignore[arg-type]
+    return server.query(sql.SQL(statement))
 
 
 def with_rows(server: Server, *rows: int) -> Server:

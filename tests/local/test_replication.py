@@ -92,7 +92,8 @@ class Pair:
         return str(self.east.put_object(Bucket=self.source, Key=key, Body=body, **given)["VersionId"])
 
     def status(self, key: str) -> str | None:
-        return self.east.head_object(Bucket=self.source, Key=key).get("ReplicationStatus")
+        told: str | None = self.east.head_object(Bucket=self.source, Key=key).get("ReplicationStatus")
+        return told
 
     def is_completed(self, key: str) -> bool:
         return bool(eventually(lambda: self.status(key) == "COMPLETED", 5))
@@ -319,7 +320,7 @@ def test_a_multipart_upload_is_replicated_when_it_is_completed_and_not_before(pa
 # -- keys -----------------------------------------------------------------------------------------------------
 
 
-def encrypted(pair: Pair) -> tuple[dict[str, str], str]:
+def encrypted(pair: Pair) -> tuple[dict[str, Any], str]:
     """Arguments of an upload under a key of the east, and the ARN of a key of the west."""
     keys = [client(pair.cloud, "kms", region).create_key()["KeyMetadata"] for region in (EAST, WEST)]
     return {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": keys[0]["KeyId"]}, str(keys[1]["Arn"])

@@ -21,7 +21,13 @@ COMMIT_SECONDS = 20.0
 
 def darken(scene: Scene) -> None:
     """Cut the region off when a checkpoint is torn in the standby region."""
-    step = wait_for("a torn checkpoint", lambda: _torn(scene), TORN_SECONDS, scene.stage.clock)
+    step = wait_for(
+        f"a checkpoint under way of which some files have arrived in {scene.standby}",
+        lambda: _torn(scene),
+        TORN_SECONDS,
+        scene.stage.clock,
+        lambda: diagnose(scene),
+    )
     scene.stage.cloud.dark(scene.primary)
     for program in scene.of_primary:
         program.freeze()

@@ -182,6 +182,7 @@ class Aurora(Behaviour):
             database_name=source.cluster.database_name if source else asked.get("database_name"),
             is_encrypted=bool(source.cluster.storage_encrypted if source else asked.get("storage_encrypted")),
             is_protected=bool(asked.get("deletion_protection")),
+            tags=list(asked.get("tags") or ()),
         )
         self.globals.add(one)
         if source is not None:
@@ -211,8 +212,9 @@ class Aurora(Behaviour):
         if member.database is one.writer and one.secondaries:
             text = f"{member.database.arn} is the primary cluster; remove the secondary clusters first."
             raise refused("InvalidGlobalClusterStateFault", text)
-        if self.cloud.is_dark(member.database.region):
-            raise refused("InvalidDBClusterStateFault", f"{member.database.arn} cannot be reached.")
+        if self.cloud.is_dark(member.database.region) or not member.is_synchronized:
+            text = f"{member.database.arn} cannot be reached or does not follow the primary cluster yet."
+            raise refused("InvalidDBClusterStateFault", text)
         self.moves.detach(one, member)
         return one
 

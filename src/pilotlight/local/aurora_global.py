@@ -55,6 +55,7 @@ class GlobalDatabase:
     database_name: str | None = None
     is_encrypted: bool = False
     is_protected: bool = False
+    tags: list[dict[str, str]] = field(default_factory=list)
     writer: Database | None = None
     members: list[Member] = field(default_factory=list)
     move: Move | None = None
@@ -92,7 +93,7 @@ class GlobalDatabase:
             "DeletionProtection": self.is_protected,
             "GlobalClusterMembers": [self._described(member) for member in self.members],
             "FailoverState": self._failover_state(),
-            "TagList": [],
+            "TagList": self.tags,
         }
         return {name: value for name, value in answer.items() if value is not None}
 

@@ -194,9 +194,9 @@ class Moves:
 
     def _try_to_rejoin(self, one: GlobalDatabase, member: Member, *, keeps_old_state: bool) -> bool:
         database = member.database
-        self._wait(lambda: self._can_meet(one, database))
+        self._wait(lambda: member not in one.members or self._can_meet(one, database))
         writer = one.writer
-        if writer is None or writer is database:
+        if member not in one.members or writer is None or writer is database:
             return True
         if database.server is not None:
             database.server.stop(clean=True)
