@@ -148,9 +148,9 @@ class Notifications(Behaviour):
 
     def _give_up(self, delivery: Delivery, reason: str) -> None:
         subscription = delivery.subscription
+        self._count(delivery, "NumberOfNotificationsFailed")
         self.failed.append(FailedDelivery(subscription.topic_arn, subscription.endpoint, delivery.message_id, reason))
         self.cloud.log(f"{subscription.topic_arn}: not delivered to {subscription.endpoint}: {reason}")
-        self._count(delivery, "NumberOfNotificationsFailed")
 
     def _count(self, delivery: Delivery, metric: str) -> None:
         dimensions = [{"Name": "TopicName", "Value": delivery.subscription.topic.name}]

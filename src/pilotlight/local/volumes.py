@@ -136,6 +136,7 @@ class Volumes(Behaviour):
             ours._begin(snapshot, backend.region_name, seconds, (source_region,))
             return snapshot
 
+        graft_properties(Snapshot, state=lambda snapshot: snapshot.status)
         graft_properties(Snapshot, progress=lambda snapshot: f"{getattr(snapshot, 'percent', 100)}%")
         graft(EC2Backend, create_volume=made, delete_volume=deleted, create_snapshot=cut, create_snapshots=cut_all)
         graft(EC2Backend, delete_snapshot=dropped, copy_snapshot=copied)
