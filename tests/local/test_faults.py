@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -108,7 +109,7 @@ COUNT = "import time\nwhile True:\n    print('x', flush=True)\n    time.sleep(0.
 
 def test_processes_of_a_dark_region_stand_still_with_all_they_started(tmp_path: Path) -> None:
     cloud = Cloud(tmp_path)
-    script = f'setsid {sys.executable} -c "$COUNT" & wait'
+    script = f'setsid {shlex.quote(sys.executable)} -c "$COUNT" & wait'
     with (tmp_path / "out").open("wb") as out:
         cloud.spawn(["/bin/sh", "-c", script], {"COUNT": COUNT, "PATH": "/usr/bin:/bin"}, EAST, stdout=out)
     wait_until_longer(tmp_path / "out", 0)

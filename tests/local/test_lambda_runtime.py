@@ -243,6 +243,20 @@ def test_what_could_never_run_is_refused_when_it_is_created(cloud: Cloud) -> Non
         )
 
 
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        ({"Runtime": "nodejs22.x"}, "the runtime nodejs22.x"),
+        ({"Layers": ["arn:aws:lambda:us-west-2:123456789012:layer:tools:1"]}, "functions with layers"),
+    ],
+)
+def test_what_cannot_run_here_is_refused_rather_than_run_differently(
+    cloud: Cloud, given: dict[str, Any], why: str
+) -> None:
+    with pytest.raises(ClientError, match=f"does not run {why}"):
+        make_function(cloud, why.split()[-1].replace(".", "-"), "", **given)
+
+
 def test_a_role_that_may_not_log_leaves_no_logs(cloud: Cloud) -> None:
     role = make_role(cloud, "silent", "lambda.amazonaws.com")
     make_function(cloud, "silent", "def handler(event, context):\n    print('unheard')\n    return 1\n", role=role)

@@ -113,6 +113,8 @@ def test_what_the_scheduler_could_never_run_is_refused(cloud: Cloud, role: str) 
     arn = f"arn:aws:lambda:{STANDBY}:{cloud.account}:function:any"
     with pytest.raises(ClientError, match="Invalid Schedule Expression"):
         schedule(cloud, "bad", "rate(5 parsecs)", arn, role)
+    with pytest.raises(ClientError, match="in UTC only"):
+        schedule(cloud, "bad", "cron(0 9 * * ? *)", arn, role, ScheduleExpressionTimezone="Europe/Berlin")
     with pytest.raises(ClientError, match="must allow AWS EventBridge Scheduler to assume"):
         schedule(cloud, "bad", "rate(1 minute)", arn, make_role(cloud, "for-lambda", "lambda.amazonaws.com"))
 
