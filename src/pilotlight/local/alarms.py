@@ -16,10 +16,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from moto.cloudwatch.models import Alarm, CloudWatchBackend
+from moto.cloudwatch.models import CloudWatchBackend
 
 from pilotlight.local.alarm_judgement import Judgement, Rule, evaluation_range, judge
+from pilotlight.local.alarm_messages import lambda_event, notification, reason_data, region_name
 from pilotlight.local.cloud import Behaviour, Cloud
+from pilotlight.local.grafts import graft, original
 from pilotlight.local.lambda_runtime import LambdaRuntime
 from pilotlight.local.notifications import Notifications
 from pilotlight.local.service_principals import ServiceRequest, policy_permits
@@ -34,20 +36,9 @@ LATE_REAL_SECONDS = 60.0
 DATAPOINTS_KEPT_MAX = 50_000
 """Per region; CloudWatch keeps minutes for 15 days, a cloud that is left running keeps the newest of these."""
 
-_put_metric_alarm = CloudWatchBackend.put_metric_alarm
-_delete_alarms = CloudWatchBackend.delete_alarms
-_set_alarm_state = CloudWatchBackend.set_alarm_state
-
-REGION_NAMES = {
-    "us-east-1": "US East (N. Virginia)",
-    "us-east-2": "US East (Ohio)",
-    "us-west-1": "US West (N. California)",
-    "us-west-2": "US West (Oregon)",
-    "eu-west-1": "EU (Ireland)",
-    "eu-central-1": "EU (Frankfurt)",
-    "ap-southeast-2": "Asia Pacific (Sydney)",
-    "ap-northeast-1": "Asia Pacific (Tokyo)",
-}
+_put_metric_alarm = original(CloudWatchBackend, "put_metric_alarm")
+_delete_alarms = original(CloudWatchBackend, "delete_alarms")
+_set_alarm_state = original(CloudWatchBackend, "set_alarm_state")
 
 
 @dataclass
@@ -179,7 +170,7 @@ class Alarms(Behaviour):
         if not policy_permits(json.loads(topic.policy), request):
             raise PermissionError("the topic's policy does not let cloudwatch.amazonaws.com publish")
         message = json.dumps(notification(alarm, self.cloud.account, old_state))
-        subject = f'{alarm.state_value}: "{alarm.name}" in {REGION_NAMES.get(alarm.region_name, alarm.region_name)}'
+        subject = f'{alarm.state_value}: "{alarm.name}" in {region_name(alarm.region_name)}'
         self.cloud.behaviour(Notifications).publish(topic_arn, message, subject[:100])
 
 
@@ -217,84 +208,10 @@ def seconds_of(moment: datetime) -> float:
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
-def reason_data(alarm: Any, judgement: Judgement) -> str:
-    """The machine-readable reason, as DescribeAlarms returns it."""
-    return json.dumps(
-        {
-            "version": "1.0",
-            "queryDate": aws_time(datetime.now(UTC)),
-            "statistic": alarm.statistic,
-            "period": int(alarm.period),
-            "threshold": float(alarm.threshold),
-            "evaluatedState": judgement.state,
-        }
-    )
-
-
-def aws_time(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}+0000"
-
-
-def notification(alarm: Any, account: str, old_state: str) -> dict[str, Any]:
-    """The standard message of an alarm to a topic."""
-    return {
-        "AlarmName": alarm.name,
-        "AlarmDescription": alarm.description,
-        "AWSAccountId": account,
-        "AlarmConfigurationUpdatedTimestamp": aws_time(alarm.configuration_updated_timestamp),
-        "NewStateValue": alarm.state_value,
-        "NewStateReason": alarm.state_reason,
-        "StateChangeTime": aws_time(alarm.state_updated_timestamp),
-        "Region": REGION_NAMES.get(alarm.region_name, alarm.region_name),
-        "AlarmArn": alarm.alarm_arn,
-        "OldStateValue": old_state,
-        "OKActions": alarm.ok_actions,
-        "AlarmActions": alarm.alarm_actions,
-        "InsufficientDataActions": alarm.insufficient_data_actions,
-        "Trigger": {
-            "MetricName": alarm.metric_name,
-            "Namespace": alarm.namespace,
-            "StatisticType": "Statistic",
-            "Statistic": (alarm.statistic or "").upper(),
-            "Unit": alarm.unit,
-            "Dimensions": [{"value": each.value, "name": each.name} for each in alarm.dimensions],
-            "Period": int(alarm.period),
-            "EvaluationPeriods": int(alarm.evaluation_periods),
-            "DatapointsToAlarm": int(alarm.datapoints_to_alarm or alarm.evaluation_periods),
-            "ComparisonOperator": alarm.comparison_operator,
-            "Threshold": float(alarm.threshold),
-            "TreatMissingData": alarm.treat_missing_data or "missing",
-            "EvaluateLowSampleCountPercentile": alarm.evaluate_low_sample_count_percentile or "",
-        },
-    }
-
-
-def lambda_event(alarm: Any, account: str, old_state: str) -> dict[str, Any]:
-    """What a function gets that an alarm invokes directly."""
-    return {
-        "source": "aws.cloudwatch",
-        "alarmArn": alarm.alarm_arn,
-        "accountId": account,
-        "time": aws_time(alarm.state_updated_timestamp),
-        "region": alarm.region_name,
-        "alarmData": {
-            "alarmName": alarm.name,
-            "state": {
-                "value": alarm.state_value,
-                "reason": alarm.state_reason,
-                "reasonData": alarm.state_reason_data,
-                "timestamp": aws_time(alarm.state_updated_timestamp),
-            },
-            "previousState": {"value": old_state},
-            "configuration": {"description": alarm.description},
-        },
-    }
-
-
 def _replace_operations(alarms: Alarms) -> None:
     """A new alarm has insufficient data, an updated one keeps its state, a set state runs the actions."""
 
-    def put_metric_alarm(self: Any, name: str, *args: Any, **kwargs: Any) -> Alarm:
+    def put_metric_alarm(self: Any, name: str, *args: Any, **kwargs: Any) -> Any:
         before = self.alarms.get(name)
         alarm = _put_metric_alarm(self, name, *args, **kwargs)
         if before is None:
@@ -315,7 +232,9 @@ def _replace_operations(alarms: Alarms) -> None:
         if before != state_value:
             alarms.changed(self.alarms[alarm_name], before)
 
-    backend: Any = CloudWatchBackend
-    backend.put_metric_alarm = put_metric_alarm
-    backend.delete_alarms = delete_alarms
-    backend.set_alarm_state = set_alarm_state
+    graft(
+        CloudWatchBackend,
+        put_metric_alarm=put_metric_alarm,
+        delete_alarms=delete_alarms,
+        set_alarm_state=set_alarm_state,
+    )

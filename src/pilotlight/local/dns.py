@@ -18,6 +18,7 @@ from moto.route53.responses import Route53
 
 from pilotlight.local.alarms import Alarms
 from pilotlight.local.cloud import Behaviour, Cloud
+from pilotlight.local.grafts import graft, graft_properties, original
 from pilotlight.local.health_checks import HealthChecks, Observation, direct
 from pilotlight.local.load_balancers import LoadBalancers, Request
 
@@ -31,8 +32,8 @@ ADDRESS_TYPES = ("A", "AAAA", "CNAME")
 KEPT = {"AlarmIdentifier": "alarm_identifier", "InsufficientDataHealthStatus": "insufficient_data_health_status"}
 """Parts of a health check that moto would lose, and where they are kept on its object."""
 
-_create_health_check = Route53.create_health_check
-_update_health_check = Route53.update_health_check
+_create_health_check = original(Route53, "create_health_check")
+_update_health_check = original(Route53, "update_health_check")
 _health_check_config = vars(HealthCheck)["health_check_config"].fget
 
 
@@ -201,10 +202,12 @@ def _replace_operations(dns: Dns) -> None:
     for attribute in KEPT.values():
         if not hasattr(HealthCheck, attribute):
             setattr(HealthCheck, attribute, None)
-    model: Any = HealthCheck
-    model.health_check_config = property(health_check_config)
-    responses: Any = Route53
-    responses.create_health_check = create_health_check
-    responses.update_health_check = update_health_check
-    responses.get_health_check_status = get_health_check_status
-    responses.get_health_check_last_failure_reason = get_health_check_last_failure_reason
+    graft_properties(HealthCheck, health_check_config=health_check_config)
+    graft(
+        Route53,
+        create_health_check=create_health_check,
+        update_health_check=update_health_check,
+        get_health_check_status=get_health_check_status,
+    )
+    # moto lacks this operation, so there is nothing to graft over
+    setattr(Route53, "get_health_check_last_failure_reason", get_health_check_last_failure_reason)  # noqa: B010

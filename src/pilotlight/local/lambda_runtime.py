@@ -20,6 +20,7 @@ from moto.awslambda.models import LambdaBackend, LambdaFunction
 from moto.awslambda.responses import LambdaResponse
 
 from pilotlight.local.cloud import Behaviour, Cloud
+from pilotlight.local.grafts import graft, original
 from pilotlight.local.lambda_asynchronous import EVENT_AGE_SECONDS_MAX, RETRY_DELAYS_SECONDS, Event, EventQueue
 from pilotlight.local.lambda_environment import FunctionSpec, Outcome, Task
 from pilotlight.local.lambda_errors import InvalidContent, NotPermitted, PayloadTooLarge, Rejected, TooManyRequests
@@ -44,9 +45,9 @@ RESERVED_VARIABLES = frozenset(
 )
 LOG_ACTIONS = ("logs:CreateLogStream", "logs:PutLogEvents")
 
-_create_function = LambdaBackend.create_function
-_update_function_code = LambdaBackend.update_function_code
-_update_function_configuration = LambdaBackend.update_function_configuration
+_create_function = original(LambdaBackend, "create_function")
+_update_function_code = original(LambdaBackend, "update_function_code")
+_update_function_configuration = original(LambdaBackend, "update_function_configuration")
 
 
 class LambdaRuntime(Behaviour):
@@ -189,6 +190,8 @@ class LambdaRuntime(Behaviour):
 
     def check_specification(self, specification: dict[str, Any]) -> None:
         """What CreateFunction and UpdateFunctionConfiguration refuse before anything changes."""
+        if unrunnable := what_cannot_run(specification):
+            raise Rejected(f"The embedded cloud does not run {unrunnable}.")
         role = specification.get("Role")
         if role and not role_trusts(self.cloud, role, "lambda.amazonaws.com"):
             raise Rejected("The role defined for the function cannot be assumed by Lambda.")
@@ -216,6 +219,16 @@ def spec_of(found: Any, region: str) -> FunctionSpec:
         runtime=str(found.run_time),
         variables=tuple(sorted(found.environment_vars.items())),
     )
+
+
+def what_cannot_run(specification: dict[str, Any]) -> str:
+    """The part of a function that would be accepted by AWS and cannot run here; empty where all can."""
+    runtime = specification.get("Runtime") or ""
+    if specification.get("PackageType") == "Image":
+        return "functions from container images"
+    if specification.get("Layers"):
+        return "functions with layers"
+    return f"the runtime {runtime}, only python3.x" if runtime and not runtime.startswith("python3.") else ""
 
 
 def check_content(body: bytes, limit: int) -> None:
@@ -270,11 +283,11 @@ def _replace_operations(runtime: LambdaRuntime) -> None:
         runtime.check_specification(body)
         return _update_function_configuration(self, function_name, qualifier, body)
 
-    responses: Any = LambdaResponse
-    responses.invoke = invoke
-    function: Any = LambdaFunction
-    function.invoke = invoke_for_moto
-    backend: Any = LambdaBackend
-    backend.create_function = create_function
-    backend.update_function_code = update_function_code
-    backend.update_function_configuration = update_function_configuration
+    graft(LambdaResponse, invoke=invoke)
+    graft(LambdaFunction, invoke=invoke_for_moto)
+    graft(
+        LambdaBackend,
+        create_function=create_function,
+        update_function_code=update_function_code,
+        update_function_configuration=update_function_configuration,
+    )

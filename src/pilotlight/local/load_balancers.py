@@ -23,6 +23,7 @@ from typing import Any
 from moto.elbv2.models import ELBv2Backend, FakeTargetGroup
 
 from pilotlight.local.cloud import Behaviour, Cloud
+from pilotlight.local.grafts import graft, original
 from pilotlight.local.target_health import DESCRIPTIONS, HealthBook
 
 TICK_SECONDS = 0.25
@@ -38,8 +39,8 @@ HOP_HEADERS = frozenset(
 )
 REGION_HEADER = "X-Region"
 
-_create_load_balancer = ELBv2Backend.create_load_balancer
-_health_for = FakeTargetGroup.health_for
+_create_load_balancer = original(ELBv2Backend, "create_load_balancer")
+_health_for = original(FakeTargetGroup, "health_for")
 
 
 @dataclass(frozen=True)
@@ -297,7 +298,5 @@ def _replace_operations(balancers: LoadBalancers) -> None:
         status.status, status.reason, status.description = found.state, found.reason, found.description
         return status
 
-    backend: Any = ELBv2Backend
-    backend.create_load_balancer = create_load_balancer
-    group: Any = FakeTargetGroup
-    group.health_for = health_for
+    graft(ELBv2Backend, create_load_balancer=create_load_balancer)
+    graft(FakeTargetGroup, health_for=health_for)

@@ -23,6 +23,7 @@ from moto.core.exceptions import JsonRESTError
 from moto.sns.models import Subscription
 
 from pilotlight.local.cloud import Behaviour, Cloud
+from pilotlight.local.grafts import graft, original
 from pilotlight.local.lambda_runtime import LambdaRuntime
 
 DELIVERY_ATTEMPTS_MAX = 5
@@ -34,7 +35,7 @@ HTTP_SECONDS_MAX = 3.0
 FAILED_KEPT_MAX = 1000
 """Failed deliveries remembered for whoever asks."""
 
-_publish = Subscription.publish
+_publish = original(Subscription, "publish")
 
 
 @dataclass
@@ -221,5 +222,4 @@ def _replace_delivery(notifications: Notifications) -> None:
         stamp = moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
         notifications.accept(Delivery(self, message_id, message, given.get("subject"), attributes, stamp))
 
-    subscription: Any = Subscription
-    subscription.publish = publish
+    graft(Subscription, publish=publish)

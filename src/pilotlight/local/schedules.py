@@ -19,15 +19,17 @@ from moto.scheduler.exceptions import ValidationException
 from moto.scheduler.models import EventBridgeSchedulerBackend
 
 from pilotlight.local.cloud import Behaviour, Cloud
+from pilotlight.local.grafts import graft, original
 from pilotlight.local.lambda_runtime import LambdaRuntime
 from pilotlight.local.schedule_expressions import Expression, ExpressionInvalid, parse
 from pilotlight.local.service_principals import role_trusts
 
 TICK_SECONDS = 0.25
 SERVICE = "scheduler.amazonaws.com"
+UTC_NAMES = frozenset({"UTC", "Etc/UTC", "GMT", "Etc/GMT"})
 
-_create_schedule = EventBridgeSchedulerBackend.create_schedule
-_update_schedule = EventBridgeSchedulerBackend.update_schedule
+_create_schedule = original(EventBridgeSchedulerBackend, "create_schedule")
+_update_schedule = original(EventBridgeSchedulerBackend, "update_schedule")
 
 
 @dataclass
@@ -63,11 +65,13 @@ class Schedules(Behaviour):
                     self._look_at(region, schedule)
 
     def check(self, given: dict[str, Any]) -> None:
-        """What CreateSchedule and UpdateSchedule refuse: bad expressions and roles the scheduler may not assume."""
+        """What CreateSchedule and UpdateSchedule refuse: bad expressions, roles not to be assumed, other time zones."""
         try:
             parse(given["schedule_expression"], 0.0)
         except ExpressionInvalid as error:
             raise ValidationException(str(error)) from error
+        if (given.get("schedule_expression_timezone") or "UTC") not in UTC_NAMES:
+            raise ValidationException("The embedded cloud evaluates schedules in UTC only.")
         role = given["target"].get("RoleArn", "")
         if not role_trusts(self.cloud, role, SERVICE):
             raise ValidationException(
@@ -177,6 +181,4 @@ def _replace_operations(schedules: Schedules) -> None:
         schedules.check(given)
         return _update_schedule(self, **given)
 
-    backend: Any = EventBridgeSchedulerBackend
-    backend.create_schedule = create_schedule
-    backend.update_schedule = update_schedule
+    graft(EventBridgeSchedulerBackend, create_schedule=create_schedule, update_schedule=update_schedule)
