@@ -11,7 +11,6 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from itertools import count
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,7 +24,7 @@ LADDER = ("g5.xlarge", "g4dn.xlarge")
 PORT = 8080
 SERVER = b'#!/bin/bash\nexec python3 -m http.server 8080 --bind "$PRIVATE_IP"\n'
 REPLACED_SECONDS_MAX = 2.0
-LOOKS_SECONDS = 1.5
+LOOKS_SECONDS = 1.1
 """Several looks of the groups: what should not happen had time to."""
 NUMBERS = count()
 
@@ -107,7 +106,7 @@ def serves(address: str) -> bool:
 
 
 def processes_of(cloud: Cloud, instance: str) -> list[Any]:
-    return [each for each in cloud.processes.of(EAST) if any(instance in str(part) for part in each.args)]
+    return [each for each in cloud.processes.of(EAST) if instance in str(each.args)]
 
 
 def test_a_group_scaled_to_one_has_a_member_in_service_that_answers_and_is_a_target(group: Group) -> None:
@@ -172,7 +171,6 @@ def test_a_group_of_a_dark_region_launches_nothing_until_the_region_is_back(clou
     assert eventually(lambda: len(group.ids()) == 1)
 
 
-@pytest.mark.xfail(strict=True, reason="detaching the volumes of a terminated instance starts its process again")
 def test_a_member_scaled_in_has_no_process_any_more(cloud: Cloud, group: Group) -> None:
     group.wish(1)
     (member,) = group.ids()
@@ -181,14 +179,12 @@ def test_a_member_scaled_in_has_no_process_any_more(cloud: Cloud, group: Group) 
     assert processes_of(cloud, member) == []
 
 
-@pytest.mark.xfail(strict=True, reason="members that are scaled in stay targets")
 def test_a_member_scaled_in_is_no_target_any_more(group: Group) -> None:
     group.wish(1)
     group.wish(0)
     assert eventually(lambda: group.targets() == [], seconds=LOOKS_SECONDS)
 
 
-@pytest.mark.xfail(strict=True, reason="replacements are not registered with the target groups")
 def test_a_replacement_is_a_target_so_that_traffic_comes_back(group: Group) -> None:
     group.wish(1)
     (first,) = group.ids()
@@ -197,7 +193,6 @@ def test_a_replacement_is_a_target_so_that_traffic_comes_back(group: Group) -> N
     assert eventually(lambda: group.targets() == group.ids(), seconds=LOOKS_SECONDS)
 
 
-@pytest.mark.xfail(strict=True, reason="scaling in is not an activity")
 def test_scaling_in_is_an_activity(group: Group) -> None:
     group.wish(1)
     (member,) = group.ids()
@@ -205,7 +200,6 @@ def test_scaling_in_is_an_activity(group: Group) -> None:
     assert f"Terminating EC2 instance: {member}" in [each["Description"] for each in group.activities()]
 
 
-@pytest.mark.xfail(strict=True, reason="Terminate is not looked at when a group shrinks")
 def test_a_group_whose_terminating_is_suspended_keeps_its_members(group: Group) -> None:
     group.wish(1)
     group.scaling.suspend_processes(AutoScalingGroupName=group.name, ScalingProcesses=["Terminate"])
@@ -213,13 +207,11 @@ def test_a_group_whose_terminating_is_suspended_keeps_its_members(group: Group) 
     assert len(group.ids()) == 1
 
 
-@pytest.mark.xfail(strict=True, reason="every region lists the activities of all regions")
 def test_a_region_lists_only_its_own_activities(cloud: Cloud, group: Group) -> None:
     group.wish(1)
     assert client(cloud, "autoscaling", WEST).describe_scaling_activities()["Activities"] == []
 
 
-@pytest.mark.xfail(strict=True, reason="only groups ask whether there is capacity")
 def test_an_instance_of_a_type_that_is_short_is_refused(cloud: Cloud, group: Group) -> None:
     cloud.behaviour(Capacity).shortage(EAST, LADDER[0])
     image = group.ec2.describe_images()["Images"][0]["ImageId"]

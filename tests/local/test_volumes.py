@@ -163,7 +163,6 @@ def test_a_volume_attached_later_is_seen_by_the_user_data(healthy_cloud: LocalCl
     assert eventually(lambda: printed(ec2, instance)().endswith("attached"))
 
 
-@pytest.mark.xfail(strict=True, reason="CreateVolume takes a pending snapshot, even of a copy whose source is dark")
 def test_a_volume_of_a_copy_that_never_arrived_is_refused(healthy_cloud: LocalCloud, ec2: Any, west: Any) -> None:
     cut = snapshot_of(ec2, written(healthy_cloud, ec2, "not yet here"))
     copy = west.copy_snapshot(SourceRegion=EAST, SourceSnapshotId=cut)["SnapshotId"]
@@ -172,7 +171,6 @@ def test_a_volume_of_a_copy_that_never_arrived_is_refused(healthy_cloud: LocalCl
     assert refusal(lambda: west.create_volume(**make)) == "IncorrectState"
 
 
-@pytest.mark.xfail(strict=True, reason="CopySnapshot takes a pending snapshot")
 def test_a_snapshot_that_is_not_completed_cannot_be_copied(healthy_cloud: LocalCloud, ec2: Any, west: Any) -> None:
     cut = ec2.create_snapshot(VolumeId=written(healthy_cloud, ec2, "x"))["SnapshotId"]
     assert refusal(lambda: west.copy_snapshot(SourceRegion=EAST, SourceSnapshotId=cut)) != ""

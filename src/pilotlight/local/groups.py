@@ -44,12 +44,14 @@ class Groups(Behaviour):
 
     def launch(self, group: Any, count: int, tags: dict[str, str]) -> None:
         """Start this many instances, each of the first type that has capacity."""
-        if "Launch" in {each["ProcessName"] for each in group.suspended_processes}:
+        if "Launch" in _suspended(group):
             return
         with self._lock:
             for _ in range(count):
                 if not self._launch_one(group, dict(tags)):
-                    return
+                    break
+        if group.name in group.autoscaling_backend.autoscaling_groups:
+            group.autoscaling_backend.update_attached_target_groups(group.name)
 
     def _launch_one(self, group: Any, tags: dict[str, str]) -> bool:
         backend = group.autoscaling_backend.ec2_backend
@@ -82,6 +84,18 @@ class Groups(Behaviour):
             return True
         return False
 
+    def shrink(self, group: Any, wanted: int) -> None:
+        """Tell what is about to be scaled in, and take it from the target groups."""
+        leaving = [each for each in group.instance_states if not each.protected_from_scale_in]
+        for member in leaving[: max(0, len(group.instance_states) - wanted)]:
+            self._note(group, "Successful", f"Terminating EC2 instance: {member.instance.id}", "scaled in")
+            self._deregister(group, member.instance.id)
+
+    def _deregister(self, group: Any, instance_id: str) -> None:
+        balancers = group.autoscaling_backend.elbv2_backend
+        for arn in group.target_group_arns or []:
+            balancers.deregister_targets(arn, [{"Id": instance_id}])
+
     def _ladder(self, group: Any, version: Any) -> list[str]:
         policy = group.mixed_instances_policy or {}
         overrides = policy.get("LaunchTemplate", {}).get("Overrides") or []
@@ -97,6 +111,8 @@ class Groups(Behaviour):
             for group in list(self.cloud.backend("autoscaling", region).autoscaling_groups.values()):
                 with self._lock:
                     alive = [each for each in group.instance_states if each.instance.state in ("pending", "running")]
+                    for gone in set(group.instance_states) - set(alive):
+                        self._deregister(group, gone.instance.id)
                     group.instance_states = alive
                     if len(alive) < (group.desired_capacity or 0) and group.ec2_launch_template is not None:
                         group.set_desired_capacity(group.desired_capacity)
@@ -106,6 +122,7 @@ class Groups(Behaviour):
         activity = {
             "ActivityId": str(uuid.UUID(int=self.cloud.random.getrandbits(128))),
             "AutoScalingGroupName": group.name,
+            "Region": group.autoscaling_backend.region_name,
             "Description": description,
             "Cause": f"At {now:%Y-%m-%dT%H:%M:%SZ} the group's size differed from its desired capacity.",
             "StartTime": now,
@@ -133,7 +150,8 @@ class Groups(Behaviour):
 
         def describe_scaling_activities(response: Any) -> Any:
             wanted = response._get_param("AutoScalingGroupName")
-            found = [each for each in ours._activities if wanted in (None, each["AutoScalingGroupName"])]
+            here = [each for each in ours._activities if each["Region"] == response.region]
+            found = [each for each in here if wanted in (None, each["AutoScalingGroupName"])]
             return ActionResult({"Activities": found[::-1]})
 
         update = original(FakeAutoScalingGroup, "update")
@@ -146,5 +164,21 @@ class Groups(Behaviour):
             kwargs["mixed_instances_policy"] = kwargs.get("mixed_instances_policy") or kept
             update(group, *args, **kwargs)
 
+        wish = original(FakeAutoScalingGroup, "set_desired_capacity")
+
+        def set_desired_capacity(group: Any, new_capacity: int | None) -> None:
+            wanted = group.min_size if new_capacity is None else new_capacity
+            if wanted < len(group.instance_states) and "Terminate" in _suspended(group):
+                group.desired_capacity = wanted
+                return
+            ours.shrink(group, wanted)
+            wish(group, new_capacity)
+
+        graft(FakeAutoScalingGroup, set_desired_capacity=set_desired_capacity)
         graft(FakeAutoScalingGroup, update=keep_policy, replace_autoscaling_group_instances=replace)
         graft(AutoScalingResponse, describe_scaling_activities=describe_scaling_activities)
+
+
+def _suspended(group: Any) -> set[str]:
+    """The processes of a group that are suspended."""
+    return {each["ProcessName"] for each in group.suspended_processes}

@@ -21,6 +21,7 @@ from moto.ec2.models.instances import Instance
 from moto.ec2.responses.general import General
 from moto.ec2.responses.launch_templates import LaunchTemplates
 
+from pilotlight.local.capacity import Capacity
 from pilotlight.local.cloud import Behaviour, Cloud
 from pilotlight.local.grafts import graft, graft_properties, original
 from pilotlight.local.metadata import Metadata
@@ -101,11 +102,12 @@ class Instances(Behaviour):
         if process is not None:
             self.cloud.processes.kill(process)
         if for_good:
+            self._endpoints.pop(instance_id, None)
             self.cloud.behaviour(Metadata).close(instance_id)
 
     def attached(self, instance: Any) -> None:
         """A volume came or went: the user data begins anew, with the devices that there are now."""
-        if hasattr(instance, "local_address") and instance.state == "running":
+        if hasattr(instance, "local_address") and instance.state == "running" and instance.id in self._endpoints:
             self.ended(instance.id, for_good=False)
             self._run(instance)
 
@@ -148,6 +150,8 @@ class Instances(Behaviour):
 
         def run_instances(backend: Any, image_id: Any, count: Any, user_data: Any, groups: Any, **kwargs: Any) -> Any:
             _from_template(backend, kwargs)
+            zone = str(kwargs.get("placement") or f"{backend.region_name}a")
+            ours.cloud.behaviour(Capacity).require(backend.region_name, str(kwargs.get("instance_type")), zone)
             reservation = run(backend, image_id, count, user_data, groups, **kwargs)
             for instance in reservation.instances:
                 ours.launched(instance, backend.region_name)

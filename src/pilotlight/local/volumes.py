@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.models import EC2Backend
 from moto.ec2.models.elastic_block_store import Snapshot
 
@@ -96,6 +97,8 @@ class Volumes(Behaviour):
         ours = self
 
         def made(backend: Any, *args: Any, **kwargs: Any) -> Any:
+            wanted = kwargs.get("snapshot_id") or (args[2] if len(args) > 2 else None)
+            _require_completed(backend, wanted)
             volume = create_volume(backend, *args, **kwargs)
             ours._made(volume)
             return volume
@@ -125,6 +128,7 @@ class Volumes(Behaviour):
 
         def copied(backend: Any, source_snapshot_id: str, source_region: str, *args: Any, **kwargs: Any) -> Any:
             ours._refuse_dark(source_region)
+            _require_completed(ours.cloud.backend("ec2", source_region), source_snapshot_id)
             snapshot = copy_snapshot(backend, source_snapshot_id, source_region, *args, **kwargs)
             source = ours._snapshots / source_snapshot_id
             target = ours._snapshots / snapshot.id
@@ -180,6 +184,13 @@ class _Pending:
     def __init__(self, snapshot: Any, due: float, needs: tuple[str, ...]) -> None:
         self.snapshot, self.due, self.needs = snapshot, due, needs
         self.passed, self.seen = 0.0, time.monotonic()
+
+
+def _require_completed(backend: Any, snapshot_id: str | None) -> None:
+    """A snapshot that is not completed can be neither copied nor made a volume of (EBS User Guide)."""
+    snapshot = backend.snapshots.get(snapshot_id) if snapshot_id else None
+    if snapshot is not None and snapshot.status != "completed":
+        raise EC2ClientError("IncorrectState", f"Snapshot is in invalid state - {snapshot.status}")
 
 
 def _bytes(folder: Path) -> int:
