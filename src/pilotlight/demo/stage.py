@@ -101,7 +101,7 @@ def _terminated_as_interrupted() -> Iterator[None]:
     """A SIGTERM ends the rehearsal as Ctrl-C does."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
+        signal.raise_signal(signal.SIGINT)
 
     before = signal.signal(signal.SIGTERM, interrupt)
     try:
