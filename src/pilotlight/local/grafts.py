@@ -8,6 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+_BEFORE: dict[tuple[type, str], Any] = {}
+"""What stood in each place before; a property that was not there is _ABSENT."""
+_ABSENT = object()
+
 
 def original(kind: type, name: str) -> Any:
     """moto's own function, whatever stands in its place by now."""
@@ -19,10 +23,22 @@ def graft(kind: type, **functions: Callable[..., Any]) -> None:
     """Put these functions in the place of the class's own."""
     for name, function in functions.items():
         function.grafted_over = original(kind, name)  # type: ignore[attr-defined]
+        _BEFORE.setdefault((kind, name), kind.__dict__.get(name, _ABSENT))
         setattr(kind, name, function)
 
 
 def graft_properties(kind: type, **functions: Callable[[Any], Any]) -> None:
     """The same for properties."""
     for name, function in functions.items():
+        _BEFORE.setdefault((kind, name), kind.__dict__.get(name, _ABSENT))
         setattr(kind, name, property(function))
+
+
+def release(*kinds: type) -> None:
+    """Give these classes back as moto has them: a cloud that has stopped must not answer for the next one."""
+    for kind, name in [each for each in _BEFORE if each[0] in kinds]:
+        before = _BEFORE.pop((kind, name))
+        if before is _ABSENT:
+            delattr(kind, name)
+        else:
+            setattr(kind, name, before)

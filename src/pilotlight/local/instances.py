@@ -16,14 +16,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from moto.autoscaling.models import FakeAutoScalingGroup
+from moto.autoscaling.responses import AutoScalingResponse
 from moto.ec2.models import EC2Backend
+from moto.ec2.models.elastic_block_store import Snapshot
 from moto.ec2.models.instances import Instance
 from moto.ec2.responses.general import General
 from moto.ec2.responses.launch_templates import LaunchTemplates
 
 from pilotlight.local.capacity import Capacity
 from pilotlight.local.cloud import Behaviour, Cloud
-from pilotlight.local.grafts import graft, graft_properties, original
+from pilotlight.local.grafts import graft, graft_properties, original, release
 from pilotlight.local.metadata import Metadata
 from pilotlight.local.volumes import Volumes
 
@@ -45,6 +48,10 @@ class Instances(Behaviour):
         self._stills: dict[str, int] = {}
         _describe_truly()
         self._wrap()
+
+    def stop(self) -> None:
+        """The EC2 behaviours share moto's classes; this one, installed after the others, gives them back."""
+        release(EC2Backend, Instance, Snapshot, LaunchTemplates, General, FakeAutoScalingGroup, AutoScalingResponse)
 
     # -- life --------------------------------------------------------------------------------------------------
 
