@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from doors import MODELS_COPY, NAMES, PRIMARY, STANDBY, FakeAws, desk_of, inventory, save
+from pilotlight.clock import FakeClock
 from pilotlight.cloud.coats import Faulty, Recording
 from pilotlight.cloud.door import is_reading
 from pilotlight.errors import CallRefused, EpochStale, LeaseHeld, NoRecoveryPoint, StepFailed, StepTimedOut
@@ -178,8 +179,34 @@ def test_two_runs_at_once_are_one_run(aws: FakeAws) -> None:
     lose_the_region(aws)
     desk_of(aws, "somebody").site.ledger.leases.take("somebody")
     with pytest.raises(LeaseHeld, match="somebody holds the lease"):
-        run(aws)
+        desk_of(aws).failover(patience=0)
     assert not aws.acts()
+
+
+def test_a_run_waits_for_one_that_will_be_done_in_a_moment(aws: FakeAws) -> None:
+    lose_the_region(aws)
+    desk_of(aws, "somebody").site.ledger.leases.take("somebody")
+    began = aws.clock.now()
+    journal = desk_of(aws).failover()
+    assert journal is not None and journal.state == SUCCEEDED
+    assert aws.clock.now() - began >= LEASE_SECONDS
+
+
+def test_a_run_that_waited_for_the_same_run_does_nothing_again(aws: FakeAws) -> None:
+    lose_the_region(aws)
+    other = desk_of(aws, "other")
+
+    class OtherWasFirst(FakeClock):
+        """While this run waits, the other one is carried out whole."""
+
+        def sleep(self, seconds: float) -> None:
+            super().sleep(seconds)
+            other.failover()
+
+    held = other.site.ledger.leases.take("other")
+    waiting = Site(aws, inventory(), OtherWasFirst(aws.clock.now()), aws.fetch)
+    assert run_failover(waiting, "first") is None
+    assert aws.promotions == 1 and held.epoch < other.site.ledger.leases.epoch()
 
 
 def test_without_a_complete_point_nothing_is_fenced(aws: FakeAws, desk: Recovery) -> None:

@@ -12,8 +12,8 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
-from pilotlight.errors import LeaseHeld, PilotlightError
-from pilotlight.records.runs import SUCCEEDED, WAITING, Journal
+from pilotlight.errors import PilotlightError
+from pilotlight.records.runs import SUCCEEDED, WAITING
 from pilotlight.recovery.desk import Recovery, open_from_environment
 
 ALARM = "active-unhealthy"
@@ -23,8 +23,6 @@ MARGIN_SECONDS = 30.0
 GO_ON_MAX = 40
 """Ten hours of invocations; a run that needs more needs a person."""
 TRIES_MAX = 5
-BESIDE_SECONDS = 5.0
-"""How often an invocation asks whether the one that holds the lease is still alive."""
 
 
 @dataclass(frozen=True)
@@ -76,9 +74,12 @@ def may_run(desk: Recovery, call: Call) -> bool:
 
 
 def drive(desk: Recovery, call: Call, deadline: float, function: str) -> dict[str, Any]:
-    """Run until done, until the deadline, or until an error; then see to it that somebody goes on."""
+    """Run until done, until the deadline, or until an error; then see to it that somebody goes on.
+
+    Where another invocation runs, this one waits beside it: if that one dies, its lease ends and this one goes on.
+    """
     try:
-        journal = _failover(desk, deadline)
+        journal = desk.failover(deadline, patience=deadline - desk.site.clock.now())
     except PilotlightError as problem:
         if problem.transient and call.tries < TRIES_MAX:
             _go_on(desk, function, call.goes_on + 1, call.tries + 1)
@@ -88,17 +89,6 @@ def drive(desk: Recovery, call: Call, deadline: float, function: str) -> dict[st
     if journal.state != SUCCEEDED and call.goes_on < GO_ON_MAX:
         _go_on(desk, function, call.goes_on + 1, call.tries)
     return {"state": journal.state, "run": journal.run, "epoch": journal.epoch}
-
-
-def _failover(desk: Recovery, deadline: float) -> Journal | None:
-    """Where another invocation runs, wait beside it: if it dies, its lease ends and this one goes on."""
-    while True:
-        try:
-            return desk.failover(deadline)
-        except LeaseHeld:
-            if desk.site.clock.now() + BESIDE_SECONDS >= deadline:
-                raise
-            desk.site.clock.sleep(BESIDE_SECONDS)
 
 
 def _go_on(desk: Recovery, function: str, goes_on: int, tries: int) -> None:

@@ -23,6 +23,7 @@ from pilotlight.records.runs import Journal, Runbook
 from pilotlight.recovery import backfill as filling
 from pilotlight.recovery import fence_returned, protect, runbooks, runs
 from pilotlight.recovery.fetch import Fetch, fetch
+from pilotlight.recovery.lease import PATIENCE_SECONDS
 from pilotlight.recovery.ledger import Active, Request
 from pilotlight.recovery.observe.cut import CHECKPOINTS
 from pilotlight.recovery.papers import NOTHING_THERE, Papers
@@ -63,9 +64,9 @@ class Recovery:
 
     # -- bringing back -----------------------------------------------------------------------------------------
 
-    def failover(self, deadline: float | None = None) -> Journal | None:
+    def failover(self, deadline: float | None = None, patience: float = PATIENCE_SECONDS) -> Journal | None:
         """Run, or go on with, the failover; None when the standby serves already."""
-        journal = runs.run_failover(self.site, self.holder, deadline)
+        journal = runs.run_failover(self.site, self.holder, deadline, patience=patience)
         if journal:
             self.site.ledger.settle_request(journal.run)
         return journal

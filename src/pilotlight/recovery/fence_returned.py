@@ -28,7 +28,7 @@ def fence_returned(site: Site, holder: str) -> Journal | None:
     try:
         if _fenced(site):
             return None
-        return carry_out(site, runbooks.FENCE_RETURNED, runbooks.fence_returned, holder)
+        return carry_out(site, runbooks.fence_returned(site.inventory), site.ledger.leases.take(holder))
     except RegionUnreachable:
         return None
 

@@ -22,6 +22,11 @@ RENEW_SECONDS = LEASE_SECONDS / 3
 FIRST_EPOCH = 1
 """The epoch of a workload that never failed over; the first lease gets the next one."""
 
+PATIENCE_SECONDS = 2 * LEASE_SECONDS
+"""How long a run waits beside a holder: one that died is out by then, and fencing a returned region takes seconds."""
+BESIDE_SECONDS = 1.0
+"""How often it asks meanwhile: one conditional write of one item."""
+
 RUN = "lease"
 PROTECT = "protect"
 """Protecting has a lease of its own: a firing may overlap the next one, and neither may stop a run."""
@@ -53,6 +58,17 @@ class Leases:
         if item is None:
             raise self._held_by_another(purpose)
         return Held(purpose, holder, int(item["epoch"]))
+
+    def take_within(self, holder: str, patience: float, purpose: str = RUN) -> Held:
+        """Take the lease as soon as whoever has it lets go or dies; LeaseHeld when that takes `patience` seconds."""
+        until = self._clock.now() + patience
+        while True:
+            try:
+                return self.take(holder, purpose)
+            except LeaseHeld:
+                if self._clock.now() + BESIDE_SECONDS >= until:
+                    raise
+                self._clock.sleep(BESIDE_SECONDS)
 
     def renew(self, held: Held) -> None:
         """Keep it for another LEASE_SECONDS; EpochStale when it was lost meanwhile."""

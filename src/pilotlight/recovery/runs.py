@@ -8,15 +8,13 @@ lease lets the next one in after LEASE_SECONDS at the latest.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
 
 from pilotlight.clock import stamp
 from pilotlight.errors import EpochStale, PilotlightError
-from pilotlight.records.inventory import Inventory
 from pilotlight.records.runs import PROVEN, RUNNING, SUCCEEDED, Entry, Journal, Runbook
 from pilotlight.recovery import runbooks
 from pilotlight.recovery.engine import SIDE_BY_SIDE_MAX, Engine, Paused
-from pilotlight.recovery.lease import Held
+from pilotlight.recovery.lease import PATIENCE_SECONDS, Held
 from pilotlight.recovery.ledger import SERVING
 from pilotlight.recovery.site import Site
 from pilotlight.recovery.steps.register import ACTIONS
@@ -29,41 +27,59 @@ LAST = 99_999
 
 
 def run_failover(
-    site: Site, holder: str, deadline: float | None = None, side_by_side: int = SIDE_BY_SIDE_MAX
+    site: Site,
+    holder: str,
+    deadline: float | None = None,
+    side_by_side: int = SIDE_BY_SIDE_MAX,
+    patience: float = PATIENCE_SECONDS,
 ) -> Journal | None:
     """Bring the workload up in the standby region. None when it serves there already and nothing is left to do.
 
     `deadline` (seconds since 1970): the run stops cleanly before it and its journal stays `running`; call again.
+    `patience` (seconds): how long another run is waited for before LeaseHeld.
     """
-    if _serves(site, site.inventory.standby, runbooks.FAILOVER):
-        return None
-    return carry_out(site, runbooks.FAILOVER, runbooks.failover, holder, deadline, side_by_side)
+    runbook = runbooks.failover(site.inventory)
+    return _run(site, site.inventory.standby, runbook, holder, deadline, side_by_side, patience)
 
 
 def run_failback(
-    site: Site, holder: str, deadline: float | None = None, side_by_side: int = SIDE_BY_SIDE_MAX
+    site: Site,
+    holder: str,
+    deadline: float | None = None,
+    side_by_side: int = SIDE_BY_SIDE_MAX,
+    patience: float = PATIENCE_SECONDS,
 ) -> Journal | None:
     """Bring the workload home with nothing lost. None when the primary serves already and nothing is left to do."""
-    if _serves(site, site.inventory.primary, runbooks.FAILBACK):
+    runbook = runbooks.failback(site.inventory)
+    return _run(site, site.inventory.primary, runbook, holder, deadline, side_by_side, patience)
+
+
+def _run(
+    site: Site, region: str, runbook: Runbook, holder: str, deadline: float | None, side_by_side: int, patience: float
+) -> Journal | None:
+    """Look, wait for the lease, look again: whoever held it may have done all there was to do."""
+    if _serves(site, region, runbook.kind):
         return None
-    return carry_out(site, runbooks.FAILBACK, runbooks.failback, holder, deadline, side_by_side)
+    held = site.ledger.leases.take_within(holder, patience)
+    if _serves(site, region, runbook.kind):
+        _release(site, held)
+        return None
+    return carry_out(site, runbook, held, deadline, side_by_side)
 
 
 def carry_out(
     site: Site,
-    kind: str,
-    build: Callable[[Inventory], Runbook],
-    holder: str,
+    runbook: Runbook,
+    held: Held,
     deadline: float | None = None,
     side_by_side: int = SIDE_BY_SIDE_MAX,
 ) -> Journal:
-    """Run a runbook under the lease. LeaseHeld when another holds it; a failed step is raised as its error."""
+    """Run a runbook under a lease that is held, and give it back; a failed step is raised as its error."""
     ledger = site.ledger
-    held = ledger.leases.take(holder)
-    run, entries = _taken_up(site, kind)
-    ledger.open_run(run, kind, held.epoch)
+    run, entries = _taken_up(site, runbook.kind)
+    ledger.open_run(run, runbook.kind, held.epoch)
     ledger.append(run, _entry(site, TAKE_LEASE, held), len(entries))
-    engine = Engine(site, build(site.inventory), run, held, ACTIONS, deadline, side_by_side, entries)
+    engine = Engine(site, runbook, run, held, ACTIONS, deadline, side_by_side, entries)
     try:
         engine.execute()
     except Paused:
