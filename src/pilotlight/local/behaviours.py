@@ -24,6 +24,7 @@ BEHAVIOURS: tuple[tuple[str, str], ...] = (
     ("postgres", "Postgres"),
     ("aurora", "Aurora"),
     ("database_snapshots", "DatabaseSnapshots"),
+    ("rds_data", "DataApi"),
     ("lambda_runtime", "LambdaRuntime"),
     ("notifications", "Notifications"),
     ("alarms", "Alarms"),

@@ -34,6 +34,16 @@ def graft_properties(kind: type, **functions: Callable[[Any], Any]) -> None:
         setattr(kind, name, property(function))
 
 
+def graft_attribute(kind: type, name: str, kept_as: str) -> None:
+    """A property that keeps what it is given, in the place of one that knows better."""
+    _BEFORE.setdefault((kind, name), kind.__dict__.get(name, _ABSENT))
+    setattr(
+        kind,
+        name,
+        property(lambda self: getattr(self, kept_as, None), lambda self, value: setattr(self, kept_as, value)),
+    )
+
+
 def release(*kinds: type) -> None:
     """Give these classes back as moto has them: a cloud that has stopped must not answer for the next one."""
     for kind, name in [each for each in _BEFORE if each[0] in kinds]:

@@ -99,4 +99,5 @@ SPECIAL: dict[str, Callable[[Operation, Place], Iterator[tuple[str, str, Mapping
     "ec2": needs_of_ec2.needs,
     "dynamodb": needs_of_data.dynamodb,
     "kms": needs_of_data.kms,
+    "rds-data": needs_of_data.rds_data,
 }

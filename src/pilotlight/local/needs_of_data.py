@@ -1,4 +1,4 @@
-"""What DynamoDB and KMS operations need: transactions are their parts, keys are known by id, ARN or alias.
+"""What DynamoDB, KMS and the RDS Data API need: transactions are their parts, keys are known by id, ARN or alias.
 
 Source: DynamoDB Developer Guide, "Using IAM policy conditions for fine-grained access control" and "Transactions:
 IAM"; KMS Developer Guide, "AWS KMS condition keys".
@@ -47,6 +47,14 @@ def kms(operation: Operation, place: Place) -> Iterator[Item]:
     if str(named).startswith("alias/"):
         context["kms:requestalias"] = (str(named),)
     yield f"kms:{operation.name}", key, context | ({"kms:resourcealiases": aliases} if aliases else {})
+
+
+def rds_data(operation: Operation, place: Place) -> Iterator[Item]:
+    """The cluster, and the secret that the caller must be able to read himself (Aurora User Guide, "Authorizing access
+    to the Amazon RDS Data API")."""
+    yield f"rds-data:{operation.name}", str(operation.params.get("resourceArn", "*")), {}
+    if secret := operation.params.get("secretArn"):
+        yield "secretsmanager:GetSecretValue", str(secret), {}
 
 
 def find_key(named: str, place: Place) -> tuple[str, tuple[str, ...]]:

@@ -64,6 +64,7 @@ class Replication(Behaviour):
         self._fresh: list[tuple[str, Any, str]] = []
         self._queue: list[Task] = []
         self._parked: list[Task] = []
+        self._held = False
         self._wake = threading.Condition()
         self._thread = threading.Thread(target=self._run, name="replication", daemon=True)
         replace_operations(self)
@@ -93,6 +94,19 @@ class Replication(Behaviour):
     def set_delay(self, mean_seconds: float) -> None:
         """Mean time until a small object is replicated, for what is written from now on."""
         self._mean_seconds = mean_seconds
+
+    def hold(self) -> None:
+        """Stand still: what is written waits; nothing is under way any more when this returns."""
+        with self._wake:
+            self._held = True
+        with self.cloud.lock("s3"):
+            return
+
+    def go_on(self) -> None:
+        """End a hold."""
+        with self._wake:
+            self._held = False
+            self._wake.notify_all()
 
     def notice(self, bucket: str, version: Any, what: str) -> None:
         """A version was written, or its tags were; judged once the call has given it its metadata and tags."""
@@ -172,14 +186,19 @@ class Replication(Behaviour):
         """The tasks whose time has come; waits for the next one, for something fresh, or for the end."""
         with self._wake:
             if not self._fresh and not self.cloud.stopping.is_set():
-                self._wake.wait(self._queue[0].due - time.monotonic() if self._queue else None)
-            due = []
-            while self._queue and self._queue[0].due <= time.monotonic():
+                is_waiting = self._queue and not self._held
+                self._wake.wait(self._queue[0].due - time.monotonic() if is_waiting else None)
+            due: list[Task] = []
+            while self._queue and not self._held and self._queue[0].due <= time.monotonic():
                 due.append(heapq.heappop(self._queue))
             return due
 
     def _carry_out(self, task: Task) -> None:
         with self.cloud.lock("s3"):
+            if self._held:
+                with self._wake:
+                    heapq.heappush(self._queue, task)
+                return
             version = find_version(self._bucket(task.bucket), task.name, task.version)
             if version is None:
                 self.measures.ended(task, failed=False)

@@ -64,12 +64,13 @@ class Cluster(ResourceType):
         "storageEncrypted": "StorageEncrypted", "kmsKeyId": "KmsKeyId", "port": "Port",
         "backupRetentionPeriod": "BackupRetentionPeriod", "deletionProtection": "DeletionProtection",
         "globalClusterIdentifier": "GlobalClusterIdentifier", "copyTagsToSnapshot": "CopyTagsToSnapshot",
-        "enabledCloudwatchLogsExports": "EnableCloudwatchLogsExports",
+        "enabledCloudwatchLogsExports": "EnableCloudwatchLogsExports", "enableHttpEndpoint": "EnableHttpEndpoint",
     }  # fmt: skip
     changeable = {
         "engineVersion": "EngineVersion", "masterPassword": "MasterUserPassword", "port": "Port",
         "vpcSecurityGroupIds": "VpcSecurityGroupIds", "backupRetentionPeriod": "BackupRetentionPeriod",
         "deletionProtection": "DeletionProtection", "copyTagsToSnapshot": "CopyTagsToSnapshot",
+        "enableHttpEndpoint": "EnableHttpEndpoint",
     }  # fmt: skip
 
     def create(self, place: Place, inputs: Properties) -> tuple[str, Properties]:
