@@ -22,9 +22,12 @@ class Version:
     deleted: bool = False
     metadata: dict[str, str] = field(default_factory=dict)
 
+    told_etag: str = ""
+    """What S3 says of bytes that have rotted since."""
+
     @property
     def etag(self) -> str:
-        return f'"{hashlib.md5(self.body).hexdigest()}"'
+        return self.told_etag or f'"{hashlib.md5(self.body).hexdigest()}"'
 
 
 class Buckets:
@@ -37,6 +40,7 @@ class Buckets:
         self.queue: list[tuple[float, str, str, Version]] = []
         self.policies: dict[str, str] = {}
         self.cut: set[str] = set()
+        self.locks: dict[tuple[str, str], dict[str, Any]] = {}
         self.numbers = itertools.count(1)
 
     # -- what tests do -----------------------------------------------------------------------------------------
@@ -85,19 +89,25 @@ class Buckets:
                 (markers if version.deleted else versions).append(_listed(key, version) | latest)
         return {"IsTruncated": False, "Versions": versions, "DeleteMarkers": markers}
 
-    def get_object(self, Bucket: str, Key: str, Range: str = "", IfMatch: str = "") -> dict[str, Any]:
-        version = self._newest("get_object", Bucket, Key)
+    def get_object(
+        self, Bucket: str, Key: str, Range: str = "", IfMatch: str = "", VersionId: str = ""
+    ) -> dict[str, Any]:
+        version = self._version("get_object", Bucket, Key, VersionId)
         if IfMatch and IfMatch != version.etag:
             raise refused("s3", "get_object", self.regions[Bucket], "PreconditionFailed", "it has changed")
         first, _, last = Range.removeprefix("bytes=").partition("-") if Range else ("0", "", str(len(version.body)))
         return {"Body": version.body[int(first) : int(last) + 1]}
 
     def head_object(self, Bucket: str, Key: str, VersionId: str = "", ChecksumMode: str = "") -> dict[str, Any]:
-        version = self._newest("head_object", Bucket, Key)
+        version = self._version("head_object", Bucket, Key, VersionId)
         return {"ContentLength": len(version.body), "ETag": version.etag, "Metadata": version.metadata}
 
-    def put_object(self, Bucket: str, Key: str, Body: bytes, ContentType: str = "") -> dict[str, Any]:
-        return {"VersionId": self.write(Bucket, Key, Body).id}
+    def put_object(self, Bucket: str, Key: str, Body: Any, ContentType: str = "", **more: Any) -> dict[str, Any]:
+        there = self.objects[Bucket].get(Key)
+        if more.pop("IfNoneMatch", "") and there and not there[-1].deleted:
+            raise refused("s3", "put_object", self.regions[Bucket], "PreconditionFailed", "it is there already")
+        self.locks[Bucket, Key] = more
+        return {"VersionId": self.write(Bucket, Key, Body if isinstance(Body, bytes) else Body.read()).id}
 
     def copy_object(self, Bucket: str, Key: str, CopySource: dict[str, str]) -> dict[str, Any]:
         versions = self.objects[CopySource["Bucket"]][CopySource["Key"]]
@@ -132,9 +142,10 @@ class Buckets:
         rule = {"ID": "rule", "Status": "Enabled", "Destination": {"Bucket": f"arn:aws:s3:::{target}"}}
         return {"ReplicationConfiguration": {"Rules": [rule]}}
 
-    def _newest(self, operation: str, bucket: str, key: str) -> Version:
+    def _version(self, operation: str, bucket: str, key: str, id: str) -> Version:
+        """The newest one, or the one of this id."""
         self.arrive()
-        versions = self.objects[bucket].get(key, [])
+        versions = [each for each in self.objects[bucket].get(key, []) if id in ("", each.id)]
         if not versions or versions[-1].deleted:
             raise refused("s3", operation, self.regions[bucket], "NoSuchKey", "The specified key does not exist.")
         return versions[-1]

@@ -50,6 +50,9 @@ def inventory(**changes: Any) -> Inventory:
         database="registry",
         primary_arn=cluster,
         standby_arn=f"arn:aws:rds:{STANDBY}:{ACCOUNT}:cluster:{standby_cluster}",
+        table="models",
+        column="uri",
+        secret=f"arn:aws:secretsmanager:{PRIMARY}:{ACCOUNT}:secret:login",
         uses=("checkpoints",),
     )
     fleet = Compute(
@@ -124,6 +127,7 @@ class FakeAws:
         self.metrics: dict[str, list[float]] = {}
         self.invoked: list[dict[str, Any]] = []
         self.denied: set[str] = set()
+        self.rows: list[str] = []
 
     # -- the door ----------------------------------------------------------------------------------------------
 
@@ -145,7 +149,7 @@ class FakeAws:
         if service == "s3":
             assert self.s3.regions[parameters["Bucket"]] == region, f"{operation} of {parameters} was sent to {region}"
             return getattr(self.s3, operation)(**parameters)
-        return getattr(self, f"{service}_{operation}")(region, **parameters)
+        return getattr(self, f"{service.replace('-', '_')}_{operation}")(region, **parameters)
 
     def pages(self, service: str, operation: str, region: str, **parameters: Any) -> Iterator[dict[str, Any]]:
         return paging.pages(self.call, service, operation, region, parameters)
@@ -212,6 +216,12 @@ class FakeAws:
         arn = database.standby_arn if region == STANDBY else database.primary_arn
         found = {"Status": "available", "DBClusterArn": arn, "Endpoint": "db", "DBClusterMembers": [{}]}
         return {"DBClusters": [found]}
+
+    def rds_data_execute_statement(self, region: str, sql: str, parameters: list[Any], **where: str) -> dict[str, Any]:
+        assert region == PRIMARY and '"models"' in sql and where["secretArn"], "only the writer answers"
+        before = parameters[0]["value"]["stringValue"] if parameters else None
+        page = [uri for uri in sorted(set(self.rows), reverse=True) if before is None or uri < before]
+        return {"records": [[{"stringValue": uri}] for uri in page[: int(sql.rsplit(" ", 1)[1])]]}
 
     def rds_failover_global_cluster(self, region: str, AllowDataLoss: bool, **which: str) -> dict[str, Any]:
         self._move(region, "failover_global_cluster")
@@ -372,10 +382,17 @@ def checkpoint(step: int, shards: int = 2) -> dict[str, bytes]:
     return {"model.safetensors.index.json": json.dumps(index).encode()} | files
 
 
-def save(aws: FakeAws, step: int, files: int | None = None, bucket: str = MODELS) -> None:
-    """Upload a checkpoint, or its first files only."""
-    for name, body in list(checkpoint(step).items())[:files]:
+def save(
+    aws: FakeAws, step: int, files: int | None = None, bucket: str = MODELS, more: dict[str, bytes] | None = None
+) -> None:
+    """Upload a checkpoint, or its first files only; `more` lies in its folder too."""
+    for name, body in list((checkpoint(step) | (more or {})).items())[:files]:
         aws.s3.write(bucket, f"checkpoints/step-{step:06d}/{name}", body)
+
+
+def uri(step: int, bucket: str = MODELS) -> str:
+    """What a registered row says of a checkpoint."""
+    return f"s3://{bucket}/checkpoints/step-{step:06d}/"
 
 
 def desk_of(aws: FakeAws, holder: str = "test") -> Recovery:

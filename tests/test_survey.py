@@ -20,6 +20,7 @@ from pilotlight.workload.model import Workload
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "inference-service" / "workload.yaml"
 ACCOUNT = "123456789012"
+SECRET = f"arn:aws:secretsmanager:us-east-1:{ACCOUNT}:secret:inference-registry-login-abc"
 HOST = "inference-registry.cluster-abc.us-east-1.rds.amazonaws.com"
 USER_DATA = f"""#!/bin/bash
 export REGION='us-east-1'
@@ -48,6 +49,7 @@ class Account:
             "get_bucket_location": {"LocationConstraint": None},
             "describe_volumes": {"Volumes": [_volume("vol-b", "/dev/sdg", 9), _volume("vol-a", "/dev/sdf", 8)]},
             "describe_db_clusters": {"DBClusters": [_cluster()]},
+            "describe_secret": {"ARN": SECRET},
             "describe_auto_scaling_groups": {"AutoScalingGroups": [_group()]},
             "describe_launch_template_versions": {"LaunchTemplateVersions": [{"LaunchTemplateData": _template()}]},
             "get_instance_profile": {"InstanceProfile": {"Roles": [{"RoleName": "fleet"}]}},
@@ -87,6 +89,7 @@ def _cluster() -> dict[str, Any]:
         "ReaderEndpoint": HOST.replace("cluster-", "cluster-ro-"),
         "Port": 5432,
         "StorageEncrypted": True,
+        "HttpEndpointEnabled": True,
     }
 
 
@@ -156,6 +159,7 @@ def test_the_database_keeps_its_engine_and_gets_a_counterpart(account: Account, 
     database = _survey(account, workload).databases[0]
     assert (database.engine, database.engine_version, database.database) == ("aurora-postgresql", "16.6", "registry")
     assert database.standby_arn == f"arn:aws:rds:us-west-2:{ACCOUNT}:cluster:pilotlight-inference-registry-standby"
+    assert (database.table, database.column, database.secret) == ("models", "uri", SECRET)
     assert (database.table, database.column) == ("models", "uri")
 
 
@@ -230,6 +234,13 @@ def test_replication_rules_of_the_users_are_not_overwritten(account: Account, wo
             "not encrypted",
         ),
         ("describe_db_clusters", {"DBClusters": [_cluster() | {"Engine": "mysql"}]}, "registry", "runs mysql"),
+        (
+            "describe_db_clusters",
+            {"DBClusters": [_cluster() | {"HttpEndpointEnabled": False}]},
+            "registry",
+            "Data API is off",
+        ),
+        ("describe_secret", None, "registry", "secret inference-registry-login cannot be read"),
         ("describe_auto_scaling_groups", {"AutoScalingGroups": []}, "fleet", "there is no Auto Scaling group"),
         (
             "describe_auto_scaling_groups",

@@ -49,6 +49,7 @@ class Registry:
             vpc_security_group_ids=[network.database.id],
             storage_encrypted=True,
             backup_retention_period=7,
+            enable_http_endpoint=True,
             skip_final_snapshot=True,
             # AWS changes both when the cluster joins a global database or fails over; deploying must not undo that.
             opts=pulumi.ResourceOptions(ignore_changes=["global_cluster_identifier", "replication_source_identifier"]),

@@ -220,6 +220,21 @@ class NoRecoveryPoint(PilotlightError):
     hint = "`pilotlight points list` names what each partial point lacks."
 
 
+class NoSuchPoint(PilotlightError):
+    """{workload}: there is no recovery point {point}; {known}. Nothing was changed."""
+
+    code = 6
+    hint = "`pilotlight points list` names them all; the beginning of a name is enough, and so is `newest`."
+
+
+class PointDamaged(PilotlightError):
+    """{workload}: point {point} does not hold in {region} any more: {problems} problem(s), first {first}. Nothing was
+    changed; other points are not touched by it."""
+
+    code = 7
+    hint = "Mend what is named, or `pilotlight points refuse {point} --why ...`; the newest sound point is used then."
+
+
 class LeaseHeld(PilotlightError):
     """{workload}: {holder} holds the lease until {expires_at} (epoch {epoch}). This run did nothing."""
 

@@ -28,6 +28,7 @@ BUCKET_NAME_LENGTH_MAX = 63
 
 PAPER_INVENTORY = "papers/inventory.json"
 PAPER_POINTS = "papers/points/"
+PAPER_MANIFESTS = "papers/manifests/"
 PAPER_RUNS = "papers/runs/"
 
 

@@ -209,6 +209,15 @@ def test_a_run_that_waited_for_the_same_run_does_nothing_again(aws: FakeAws) -> 
     assert aws.promotions == 1 and held.epoch < other.site.ledger.leases.epoch()
 
 
+def test_a_checkpoint_newer_than_the_points_data_is_taken_and_the_journal_says_so(aws: FakeAws) -> None:
+    aws.clock.sleep(30)
+    save(aws, 80, bucket=MODELS_COPY)
+    journal = run(lose_the_region(aws))
+    chosen = next(entry.evidence for entry in journal.entries if entry.step == "choose-point")["checkpoints"]
+    assert chosen["checkpoints"]["step"] == 80
+    assert "corpus is proven up to" in chosen["checkpoints"]["beyond"]
+
+
 def test_without_a_complete_point_nothing_is_fenced(aws: FakeAws, desk: Recovery) -> None:
     for line in desk.site.ledger.points():
         desk.site.ledger.forget_point(line.id)

@@ -74,6 +74,26 @@ def test_an_object_that_is_overdue_makes_the_point_partial_and_is_named(aws: Fak
     assert aws.metrics["UnreplicatedObjects"][-1] == 1
 
 
+def test_a_key_that_is_always_being_overwritten_holds_the_watermark_at_its_oldest_version_that_lacks(
+    aws: FakeAws, desk: Recovery
+) -> None:
+    aws.s3.lag_seconds = 30
+    first = aws.s3.write(CORPUS, "shards/0", b"first")
+    for number in range(3):
+        aws.clock.sleep(5)
+        aws.s3.write(CORPUS, "shards/0", f"{number}".encode())
+    corpus = part(desk.protect(), "corpus")
+    assert parse_stamp(corpus.true_at) == first.at, "the newest version is young, but the state of this key is not"
+
+
+def test_a_watermark_is_a_whole_second_as_the_times_of_s3_are(aws: FakeAws, desk: Recovery) -> None:
+    aws.s3.arrive()
+    aws.clock.sleep(10.7)
+    before = aws.clock.now()
+    watermark = parse_stamp(part(desk.protect(), "corpus").true_at)
+    assert watermark == int(watermark) and before - 1 <= watermark <= before
+
+
 def test_an_object_deleted_from_the_standby_bucket_is_noticed(aws: FakeAws, desk: Recovery) -> None:
     aws.s3.objects[CORPUS_COPY].pop("shards/1")
     aws.clock.sleep(100)

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from pilotlight.checkpoints.format import Candidate, File, Problem, Reader, Unreadable
-from pilotlight.checkpoints.safetensors import Damaged, parse
+from pilotlight.checkpoints.format import Candidate, Damaged, File, Problem, Reader, Unreadable
+from pilotlight.checkpoints.json_text import parse
 
 MANIFEST = "pilotlight-manifest.json"
 SCHEMA = "pilotlight/checkpoint-manifest/1"

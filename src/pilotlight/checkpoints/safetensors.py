@@ -8,13 +8,13 @@ file. Its reader refuses headers above 100 MB (`MAX_HEADER_SIZE` in tensor.rs) a
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from pilotlight.checkpoints.format import Candidate, File, Problem, Reader, Unreadable
+from pilotlight.checkpoints.format import Candidate, Damaged, File, Problem, Reader, Unreadable
+from pilotlight.checkpoints.json_text import parse
 
 HEADER_BYTES_MAX = 100_000_000
 LENGTH_BYTES = 8
@@ -30,10 +30,6 @@ BITS: dict[str, int] = {
 """Bits of one element of each dtype (safetensors `Dtype`)."""
 
 _SHARD = re.compile(r"^(?P<stem>.+)-\d{5,}-of-(?P<count>\d{5,})\.safetensors$")
-
-
-class Damaged(Exception):
-    """What is wrong with one file, in words."""
 
 
 class Single:
@@ -171,25 +167,6 @@ def _span(name: str, tensor: Any) -> tuple[int, int]:
     if math.prod(shape) * BITS[dtype] != (end - begin) * 8:
         raise Damaged(f"tensor {name} has {end - begin} bytes, {dtype} {shape} needs another number"[:300])
     return begin, end
-
-
-def parse(data: bytes) -> Any:
-    """JSON, or Damaged: duplicate names, deep nesting and numbers without end are damage, not crashes."""
-    try:
-        return json.loads(data.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant)
-    except (ValueError, RecursionError) as problem:
-        raise Damaged(f"is not JSON: {problem}"[:300]) from problem
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a name occurs twice")
-    return found
-
-
-def _no_constant(text: str) -> Any:
-    raise ValueError(f"{text} is not JSON")
 
 
 def _whole(file: File, reader: Reader) -> bytes:

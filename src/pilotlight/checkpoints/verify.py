@@ -1,36 +1,45 @@
 """Verifying: find the checkpoints of a listing, judge each, newest first where only the newest matters.
 
-A checkpoint is a folder. `auto` lets every format look; a folder that none claims is no checkpoint and is not guessed
-at. Verdicts can be remembered: a folder whose files are the same, by name, size and entity tag, is not read again.
+A checkpoint is a folder or a single file. `auto` lets every format look; what none claims is no checkpoint and is not
+guessed at. Whatever a format meets inside files becomes a problem of the verdict: a judge that fails has not proven.
+Verdicts can be remembered: one whose files are the same, by name, size and entity tag, is not read again.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
-from pilotlight.checkpoints.format import Candidate, File, Format, Metered, Problem, Reader, Verdict
+from pilotlight.checkpoints import claims
+from pilotlight.checkpoints.claims import Found, Listing, TooManyFiles
+from pilotlight.checkpoints.format import (
+    SAID_CHARACTERS_MAX,
+    Candidate,
+    Format,
+    Hashed,
+    KnowsNames,
+    Metered,
+    Problem,
+    Reader,
+    TellsStep,
+    Unreadable,
+    Verdict,
+    step_of,
+)
 from pilotlight.checkpoints.generic import Generic
 from pilotlight.checkpoints.safetensors import Sharded, Single
+from pilotlight.errors import PilotlightError
+
+__all__ = ["AUTO", "FORMATS", "Found", "Listing", "Newest", "TooManyFiles"]
 
 AUTO = "auto"
 FORMATS: tuple[Format, ...] = (Generic(), Sharded(), Single())
-"""In the order in which they may claim a folder: a manifest of ours decides before what it lists."""
-FILES_MAX = 500_000
-"""What one listing may hold in memory (about 200 MB); a prefix above it has to be narrowed in the declaration."""
-
-
-class TooManyFiles(Exception):
-    """More files below the prefix than are looked at."""
-
-
-@dataclass(frozen=True)
-class Found:
-    """A candidate and the format that claims it."""
-
-    candidate: Candidate
-    format: Format
+"""In the order in which they may claim a path: a manifest of ours decides before what it lists."""
+UNKNOWN_NAMED_MAX = 20
+"""How many unknown files a verdict names; it counts them all."""
 
 
 @dataclass(frozen=True)
@@ -50,12 +59,12 @@ Remember = Callable[[str, str], bool]
 
 def find(reader: Reader, format: str = AUTO) -> list[Found]:
     """Every checkpoint below the reader's root, complete or not, in the order of their paths."""
-    folders = list(_folders(reader))
-    found: dict[str, Found] = {}
-    for each in formats(format):
-        for candidate in each.find(folders):
-            found.setdefault(candidate.path, Found(candidate, each))
-    return [found[path] for path in sorted(found)]
+    return list(listing(reader, format).found)
+
+
+def listing(reader: Reader, format: str = AUTO) -> Listing:
+    """The same, with the files that belong to none."""
+    return claims.listing(reader, formats(format))
 
 
 def formats(name: str) -> tuple[Format, ...]:
@@ -67,10 +76,14 @@ def formats(name: str) -> tuple[Format, ...]:
 
 def verify(found: Found, reader: Reader) -> Verdict:
     """Judge one."""
-    candidate = found.candidate
-    metered = Metered(reader, candidate.bytes_total)
-    problems = found.format.verify(candidate, metered)
-    return _verdict(found, problems=tuple(problems), bytes_read=metered.bytes_read)
+    metered = Metered(reader, found.candidate.bytes_total)
+    problems = (*_names_that_lead_astray(found.candidate), *_judged(found, metered))
+    return verdict(found, problems, _told_step(found, metered), metered.bytes_read)
+
+
+def believed(found: Found, reader: Reader | None = None) -> Verdict:
+    """The verdict on a state that was found complete before; at most its step is read, where only files tell it."""
+    return verdict(found, (), found.candidate.step if reader is None else step(found, reader))
 
 
 def verify_all(reader: Reader, format: str = AUTO) -> list[Verdict]:
@@ -85,56 +98,102 @@ def newest_complete(
     remembered: Remember = lambda path, fingerprint: False,
 ) -> Newest:
     """Judge from the newest step down until one is complete and acceptable; checkpoints without a step come last."""
-    candidates = sorted(find(reader, format), key=_age, reverse=True)
+    aged = [(step(each, reader), each) for each in find(reader, format)]
+    aged.sort(key=lambda pair: (-1 if pair[0] is None else pair[0], pair[1].candidate.path), reverse=True)
     refused: list[Verdict] = []
-    begun = next((each.candidate.step for each in candidates), None)
-    for each in candidates:
+    begun = next((age for age, _ in aged), None)
+    for _, each in aged:
         state = fingerprint(each.candidate)
-        verdict = _verdict(each) if remembered(each.candidate.path, state) else verify(each, reader)
-        if verdict.complete and acceptable(verdict):
-            return Newest(verdict, begun, tuple(refused), state)
-        refused.append(verdict)
+        known = remembered(each.candidate.path, state)
+        judged = believed(each, reader) if known else verify(each, reader)
+        if judged.complete and acceptable(judged):
+            return Newest(judged, begun, tuple(refused), state)
+        refused.append(judged)
     return Newest(None, begun, tuple(refused))
+
+
+def step(found: Found, reader: Reader) -> int | None:
+    """The step that its own name tells, else its files, else the folders above it."""
+    candidate = found.candidate
+    if step_of(candidate.path.rstrip("/").rpartition("/")[2]) is not None:
+        return candidate.step
+    return _told_step(found, Metered(reader, candidate.bytes_total))
 
 
 def fingerprint(candidate: Candidate) -> str:
     """One text for the whole state of a folder: equal when nothing in it changed."""
     digest = hashlib.sha256()
     for file in sorted(candidate.files, key=lambda file: file.key):
-        digest.update(f"{file.key}\0{file.size}\0{file.etag}\n".encode())
+        digest.update(f"{file.key}\0{file.size}\0{file.etag}\n".encode("utf-8", "surrogatepass"))
     return digest.hexdigest()
 
 
-def _verdict(found: Found, problems: tuple[Problem, ...] = (), bytes_read: int = 0) -> Verdict:
+def verdict(
+    found: Found,
+    problems: Iterable[Problem],
+    step: int | None,
+    bytes_read: int = 0,
+    files: tuple[Hashed, ...] = (),
+) -> Verdict:
+    """The paper on one candidate."""
     candidate = found.candidate
+    problems = tuple(dict.fromkeys(problems))
+    unknown = list(_unknown(found))
     return Verdict(
         path=candidate.path,
         format=found.format.name,
-        step=candidate.step,
+        step=step,
         complete=not problems,
         problems=problems,
         bytes_total=candidate.bytes_total,
         bytes_read=bytes_read,
         written_at=max((file.modified_at for file in candidate.files), default=""),
+        unknown=tuple(unknown[:UNKNOWN_NAMED_MAX]),
+        unknown_count=len(unknown),
+        files=files,
     )
 
 
-def _age(found: Found) -> tuple[int, str]:
-    step = found.candidate.step
-    return (-1 if step is None else step, found.candidate.path)
+def _judged(found: Found, metered: Metered) -> tuple[Problem, ...]:
+    """What the format says; and where it stumbles over what a file holds, that."""
+    try:
+        return tuple(found.format.verify(found.candidate, metered))
+    except PilotlightError:
+        raise
+    except Exception as stumble:
+        what = str(stumble) if isinstance(stumble, Unreadable) else f"cannot be judged: {type(stumble).__name__}"
+        named = metered.last_read.removeprefix(found.candidate.prefix) or found.candidate.path
+        return (Problem(named, what[:SAID_CHARACTERS_MAX]),)
 
 
-def _folders(reader: Reader) -> Iterator[Candidate]:
-    """Each folder that holds files directly, with everything below it."""
-    by_folder: dict[str, list[File]] = {}
-    direct: set[str] = set()
-    for number, file in enumerate(reader.files()):
-        if number >= FILES_MAX:
-            raise TooManyFiles(f"more than {FILES_MAX} files")
-        parts = file.key.split("/")[:-1]
-        folders = ["".join(f"{part}/" for part in parts[:depth]) for depth in range(len(parts) + 1)]
-        direct.add(folders[-1])
-        for folder in folders:
-            by_folder.setdefault(folder, []).append(file)
-    for path in sorted(direct):
-        yield Candidate(path, tuple(by_folder[path]))
+def _told_step(found: Found, metered: Metered) -> int | None:
+    """The step that the files tell, else the path."""
+    if not isinstance(found.format, TellsStep):
+        return found.candidate.step
+    try:
+        told = found.format.step(found.candidate, metered)
+    except PilotlightError:
+        raise
+    except Exception:
+        told = None
+    return told if type(told) is int and told >= 0 else found.candidate.step
+
+
+def _names_that_lead_astray(candidate: Candidate) -> Iterator[Problem]:
+    """S3 takes any key; on the disk of the machine that resumes, some of them are other files."""
+    for file in candidate.files:
+        parts = file.key.split("/")
+        if ".." in parts or file.key.startswith("/") or "\\" in file.key:
+            yield Problem(candidate.name(file), "has a name that leads out of its folder")
+        elif any(unicodedata.category(character) in ("Cc", "Cs") for character in file.key):
+            yield Problem(candidate.name(file), "has control characters in its name")
+
+
+def _unknown(found: Found) -> Iterator[str]:
+    """Names of its own files that fit none of the patterns that its format knows."""
+    if not isinstance(found.format, KnowsNames):
+        return
+    for file in found.candidate.files:
+        name = found.candidate.name(file)
+        if not any(fnmatchcase(name, pattern) for pattern in found.format.knows):
+            yield name

@@ -1,29 +1,149 @@
-"""`pilotlight points`: the recovery points, the newest first, and what the partial ones lack."""
+"""`pilotlight points`: what was kept, what each point promises, whether it still holds, and refusing one."""
 
 from __future__ import annotations
 
+import getpass
+import sys
+from typing import Annotated
+
+import typer
 from rich.console import Console
 from rich.table import Table
 
-from pilotlight.cli.talk import Directory, Json, print_json
+from pilotlight.cli.talk import Directory, Json, print_json, say
 from pilotlight.cli.target import DEFAULT_DECLARATION, Declaration, Target, TargetOption, place
+from pilotlight.errors import PointDamaged
+from pilotlight.records.point import Loss, RecoveryPoint
+from pilotlight.recovery.desk import POINTS_SHOWN
+from pilotlight.recovery.verifying import Verification
+
+app = typer.Typer(no_args_is_help=True, help="Recovery points: list, show, verify, refuse.")
+
+Named = Annotated[str, typer.Argument(metavar="POINT", help="Its name, the beginning of it, or `newest`.")]
+TOLD_EVERY = 1000
+"""Objects between two words of progress."""
 
 
-def points(
+@app.command(name="list")
+def list_points(
+    directory: Directory,
+    declaration: Declaration = DEFAULT_DECLARATION,
+    target: TargetOption = Target.LOCAL,
+    limit: Annotated[int, typer.Option(min=1, help="How many, the newest first.")] = POINTS_SHOWN,
+    json: Json = False,
+) -> None:
+    """List recovery points, the newest first, and what the partial ones lack."""
+    found = place(declaration, target, directory).desk().points(limit)
+    if json:
+        print_json({"schema": "pilotlight/points/1", "points": found})
+        return
+    table = Table(box=None, pad_edge=False)
+    for name in ("point", "status", "proven", "would lose", "what is missing"):
+        table.add_column(name, overflow="fold")
+    for point in found:
+        proven = f"{sum(part.proven for part in point.parts)} of {len(point.parts)}"
+        table.add_row(point.id, point.status, proven, worst(point), "; ".join(point.problems))
+    Console().print(table)
+
+
+@app.command()
+def show(
+    point: Named,
     directory: Directory,
     declaration: Declaration = DEFAULT_DECLARATION,
     target: TargetOption = Target.LOCAL,
     json: Json = False,
 ) -> None:
-    """List recovery points."""
-    found = place(declaration, target, directory).desk().points()
+    """What one point promises, asset by asset."""
+    found = place(declaration, target, directory).desk().point(point)
     if json:
-        print_json({"schema": "pilotlight/points/1", "points": found})
+        print_json(found)
         return
+    print(f"{found.id}  {found.status}  of {found.workload}, made {found.created_at}")
     table = Table(box=None, pad_edge=False)
-    for name in ("point", "status", "proven", "what is missing"):
-        table.add_column(name)
-    for point in found:
-        proven = f"{sum(part.proven for part in point.parts)} of {len(point.parts)}"
-        table.add_row(point.id, point.status, proven, "; ".join(point.problems))
+    for name in ("asset", "mechanism", "proven", "true at", "would lose", "reference"):
+        table.add_column(name, overflow="fold")
+    for part in found.parts:
+        names = ", ".join(f"{name} {value}" for name, value in part.reference.items() if isinstance(value, str | int))
+        table.add_row(part.asset, part.mechanism, "yes" if part.proven else "no", part.true_at, told(part.loss), names)
     Console().print(table)
+    for problem in found.problems:
+        print(f"- {problem}")
+
+
+@app.command()
+def verify(
+    point: Named,
+    directory: Directory,
+    declaration: Declaration = DEFAULT_DECLARATION,
+    target: TargetOption = Target.LOCAL,
+    deep: Annotated[bool, typer.Option("--deep", help="Read every byte and compare it with its checksum.")] = False,
+    json: Json = False,
+) -> None:
+    """Read a point's parts again in the standby region; exit code 7 where one does not hold any more."""
+    here = place(declaration, target, directory)
+
+    def progress(asset: str, objects: int) -> None:
+        if objects % TOLD_EVERY == 0 and sys.stderr.isatty():
+            say(f"{asset}: {objects} objects")
+
+    found = here.desk().verify(point, deep, progress)
+    if json:
+        print_json(found)
+    else:
+        _show(found)
+    if not found.holds:
+        problems = [f"{part.asset}: {problem}" for part in found.parts for problem in part.problems]
+        raise PointDamaged(
+            workload=here.workload.workload,
+            point=found.point,
+            region=here.workload.regions.standby,
+            problems=len(problems),
+            first=problems[0],
+        )
+
+
+@app.command()
+def refuse(
+    point: Named,
+    directory: Directory,
+    why: Annotated[str, typer.Option(help="The reason; it is kept and shown.")],
+    declaration: Declaration = DEFAULT_DECLARATION,
+    target: TargetOption = Target.LOCAL,
+    json: Json = False,
+) -> None:
+    """Never use this point, nor the checkpoints that it names; points that name the same checkpoints fall with it."""
+    fallen = place(declaration, target, directory).desk().refuse(point, why, getpass.getuser())
+    if json:
+        print_json({"schema": "pilotlight/refused/1", "refused": fallen, "why": why})
+        return
+    for each in fallen:
+        print(f"{each} refused")
+
+
+def _show(found: Verification) -> None:
+    print(f"{found.point}: " + ("holds" if found.holds else "does not hold") + (", read whole" if found.deep else ""))
+    for part in found.parts:
+        state = "holds" if part.holds else "damaged"
+        print(f"  {part.asset:<20} {state:<8} {part.looked_at} looked at, {part.bytes_read} bytes read")
+        for problem in (*part.problems, *part.remarks):
+            print(f"    {problem}")
+
+
+def told(loss: Loss | None) -> str:
+    """A loss in words."""
+    if loss is None:
+        return ""
+    words = [f"{loss.seconds:.1f} s"]
+    words += [f"{loss.steps} steps"] if loss.steps is not None else []
+    words += [f"{loss.gpu_hours:g} GPU-hours"] if loss.gpu_hours is not None else []
+    return ", ".join(words)
+
+
+def worst(point: RecoveryPoint) -> str:
+    """The asset of a point that would lose most time, in words."""
+    losing = [part for part in point.parts if part.loss is not None]
+    if not losing:
+        return ""
+    most = max(losing, key=lambda part: part.loss.seconds if part.loss else 0.0)
+    return f"{most.asset}: {told(most.loss)}"

@@ -52,6 +52,7 @@ def survey(door: Door, workload: Workload, account: str, clock: Clock) -> paper.
         trigger=workload.trigger,
         every_seconds=workload.points.every_seconds,
         keep=paper.Keep(workload.points.keep.hourly, workload.points.keep.daily, workload.points.keep.weekly),
+        lock=_lock(workload),
         datasets=tuple(datasets),
         volumes=tuple(volumes),
         databases=tuple(databases),
@@ -59,6 +60,11 @@ def survey(door: Door, workload: Workload, account: str, clock: Clock) -> paper.
         traffic=traffic,
         taken_at=stamp(clock.now()),
     )
+
+
+def _lock(workload: Workload) -> paper.Lock | None:
+    lock = workload.points.lock
+    return paper.Lock(lock.mode, lock.lock_seconds) if lock else None
 
 
 def _dictionary(
@@ -100,7 +106,17 @@ def _dataset(workload: Workload, names: Names, name: str, asset: Dataset | Check
         format=asset.format if isinstance(asset, Checkpoints) else "auto",
         rpo_seconds=asset.rpo_seconds or workload.objectives.rpo_seconds,
         uses=tuple(asset.uses),
+        health=_health(asset) if isinstance(asset, Checkpoints) else None,
+        training=_training(asset) if isinstance(asset, Checkpoints) else None,
     )
+
+
+def _health(asset: Checkpoints) -> paper.Health | None:
+    return paper.Health(asset.health.file, asset.health.key, asset.health.at_most) if asset.health else None
+
+
+def _training(asset: Checkpoints) -> paper.Training | None:
+    return paper.Training(asset.training.gpus, asset.training.steps_per_hour) if asset.training else None
 
 
 def _check_bucket(findings: Findings, name: str, bucket: str) -> None:
@@ -179,7 +195,8 @@ def _databases(findings: Findings, workload: Workload, names: Names) -> tuple[li
     for name, asset in workload.assets.items():
         cluster = _cluster(findings, name, asset.cluster) if isinstance(asset, Database) else None
         if cluster is not None and isinstance(asset, Database):
-            databases.append(_database(workload, names, name, asset, cluster))
+            secret = _login(findings, name, asset, cluster)
+            databases.append(_database(workload, names, name, asset, cluster, secret))
             endpoints.append(
                 Endpoint(name, cluster["Endpoint"], cluster.get("ReaderEndpoint", ""), int(cluster["Port"]))
             )
@@ -198,7 +215,28 @@ def _cluster(findings: Findings, name: str, cluster: str) -> dict[str, Any] | No
     return found
 
 
-def _database(workload: Workload, names: Names, name: str, asset: Database, cluster: dict[str, Any]) -> paper.Database:
+def _login(findings: Findings, name: str, asset: Database, cluster: dict[str, Any]) -> str:
+    """ARN of the login that reads the rows; a declaration that asks for rows is refused where they cannot be read."""
+    if asset.references is None:
+        return ""
+    if not cluster.get("HttpEndpointEnabled"):
+        findings.add(
+            name,
+            f"rows of cluster {asset.cluster} are to be read, but its RDS Data API is off; enable it "
+            "(EnableHttpEndpoint), or take `references` away",
+        )
+    managed = cluster.get("MasterUserSecret", {}).get("SecretArn", "")
+    wanted = asset.references.secret or managed
+    if not wanted:
+        findings.add(name, f"cluster {asset.cluster} has no login that RDS manages; name one as references.secret")
+        return ""
+    answer = findings.ask(name, f"secret {wanted}", "secretsmanager", "describe_secret", SecretId=wanted)
+    return str(answer["ARN"]) if answer else ""
+
+
+def _database(
+    workload: Workload, names: Names, name: str, asset: Database, cluster: dict[str, Any], secret: str
+) -> paper.Database:
     counterpart = names.standby_cluster(name)
     references = asset.references
     return paper.Database(
@@ -213,6 +251,7 @@ def _database(workload: Workload, names: Names, name: str, asset: Database, clus
         standby_arn=f"arn:{PARTITION}:rds:{names.standby}:{names.account}:cluster:{counterpart}",
         table=references.table if references else "",
         column=references.column if references else "",
+        secret=secret,
         rpo_seconds=asset.rpo_seconds or workload.objectives.rpo_seconds,
         uses=tuple(asset.uses),
     )

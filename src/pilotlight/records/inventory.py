@@ -13,6 +13,23 @@ from pilotlight.naming import Names
 
 
 @dataclass(frozen=True)
+class Health:
+    """Which file in a checkpoint's folder tells its health; `at_most` bounds the last value of `key`."""
+
+    file: str
+    key: str = "loss"
+    at_most: float | None = None
+
+
+@dataclass(frozen=True)
+class Training:
+    """What trains: so many GPUs, so many steps an hour; it turns a lost step into lost GPU-hours."""
+
+    gpus: int
+    steps_per_hour: float | None = None
+
+
+@dataclass(frozen=True)
 class Datasets:
     """One bucket (below one prefix) replicated to the standby region; `kind` is dataset or checkpoints."""
 
@@ -25,6 +42,8 @@ class Datasets:
     rpo_seconds: float = 0.0
     uses: tuple[str, ...] = ()
     mechanism: str = "replication"
+    health: Health | None = None
+    training: Training | None = None
 
 
 @dataclass(frozen=True)
@@ -60,6 +79,8 @@ class Database:
     table: str = ""
     column: str = ""
     """The table and column whose rows name checkpoints, for the edge database -> checkpoints."""
+    secret: str = ""
+    """ARN of the login in Secrets Manager, in the primary region, with which those rows are read."""
     rpo_seconds: float = 0.0
     uses: tuple[str, ...] = ()
     mechanism: str = "global-database"
@@ -119,6 +140,14 @@ class Keep:
 
 
 @dataclass(frozen=True)
+class Lock:
+    """Object lock on recovery points: `mode` is governance or compliance (S3 User Guide, "Locking objects")."""
+
+    mode: str
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Inventory:
     """Everything a recovery must know, with no call to the primary region."""
 
@@ -138,6 +167,7 @@ class Inventory:
     databases: tuple[Database, ...] = ()
     computes: tuple[Compute, ...] = ()
     traffic: Traffic | None = None
+    lock: Lock | None = None
     taken_at: str = ""
     schema: str = "pilotlight/inventory/1"
 

@@ -15,6 +15,17 @@ REFUSED = "refused"
 
 
 @dataclass(frozen=True)
+class Loss:
+    """What would be lost of an asset if its primary ended at the moment of the point: its RPO, at that moment."""
+
+    seconds: float
+    steps: int | None = None
+    """Training steps begun in the primary beyond the point's checkpoint; only where checkpoints tell their step."""
+    gpu_hours: float | None = None
+    """The same steps in hours of all declared GPUs; only where the declaration says how many train."""
+
+
+@dataclass(frozen=True)
 class Part:
     """One asset's state in a point: when it was true in the primary region, and what proves it in the standby."""
 
@@ -30,6 +41,8 @@ class Part:
     """What was looked at: counts, sizes, checksums, call results."""
     missing: tuple[str, ...] = ()
     """Why it is not proven, by name."""
+    loss: Loss | None = None
+    """None where nothing is proven, and for compute groups, which hold no state."""
 
 
 @dataclass(frozen=True)

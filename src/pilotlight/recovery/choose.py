@@ -3,24 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from pilotlight.clock import parse_stamp
-from pilotlight.records.inventory import Inventory
-from pilotlight.records.point import COMPLETE, PARTIAL, Part, RecoveryPoint
+from pilotlight.records.inventory import Datasets, Inventory, Training
+from pilotlight.records.point import COMPLETE, PARTIAL, REFUSED, Loss, Part, RecoveryPoint
 from pilotlight.recovery.ledger import PointLine
 
 TIMED_EDGES = {("checkpoints", "dataset")}
 """(user, used) kinds whose edge is decided by time: a checkpoint refers to data that was there when it was written.
 A database names its checkpoints row by row, and a compute group has no state, so time says nothing about those."""
+STATELESS = ("compute",)
+NAMED_MAX = 3
+"""How many rows a sentence names; the part's evidence names more."""
+SECONDS_PER_HOUR = 3600
 
 
 def point(
     inventory: Inventory, id: str, created_at: str, parts: tuple[Part, ...], remarks: tuple[str, ...] = ()
 ) -> RecoveryPoint:
-    """The point of these parts, with everything that is wrong with it in sentences; remarks do not make it partial."""
-    problems = (*lacking(parts), *edges(inventory, parts))
-    status = PARTIAL if problems else COMPLETE
-    return RecoveryPoint(id, inventory.workload, created_at, status, parts, (*problems, *remarks))
+    """The point of these parts, with everything that is wrong with it in sentences; remarks do not make it partial.
+
+    A point is refused where every checkpoint that could be used is poisoned: then it is not its copy that is at fault.
+    """
+    told = tuple(_with_loss(inventory, part, created_at) for part in parts)
+    poisons = tuple(poisoned(parts))
+    problems = (*lacking(parts), *edges(inventory, parts), *dangling(parts))
+    status = REFUSED if poisons else PARTIAL if problems else COMPLETE
+    return RecoveryPoint(id, inventory.workload, created_at, status, told, (*poisons, *problems, *remarks))
 
 
 def lacking(parts: Iterable[Part]) -> Iterator[str]:
@@ -29,6 +39,14 @@ def lacking(parts: Iterable[Part]) -> Iterator[str]:
         if not part.proven:
             for reason in part.missing or ("nothing was found",):
                 yield f"{part.asset} is not proven in the standby region: {reason}."
+
+
+def poisoned(parts: Iterable[Part]) -> Iterator[str]:
+    """A sentence for checkpoints that are there, whole, and all refused for their health."""
+    for part in parts:
+        passed = part.evidence.get("passed_over", []) if not part.proven else []
+        if any(each["poisoned"] for each in passed):
+            yield f"{part.asset} has no healthy checkpoint: {passed[0]['path']} {passed[0]['why']}."
 
 
 def edges(inventory: Inventory, parts: Iterable[Part]) -> Iterator[str]:
@@ -44,13 +62,62 @@ def edges(inventory: Inventory, parts: Iterable[Part]) -> Iterator[str]:
                 )
 
 
+def dangling(parts: Iterable[Part]) -> Iterator[str]:
+    """A sentence for rows that name what has not arrived, and for rows that are newer than the point's checkpoint."""
+    for part in parts:
+        rows = part.evidence.get("rows", {}) if part.proven else {}
+        counts = rows.get("counts", {})
+        if counts.get("dangling"):
+            yield (
+                f"{part.asset} has {counts['dangling']} rows that name checkpoints which are not complete in the "
+                f"standby region: {_few(rows['dangling'])}."
+            )
+        if counts.get("ahead"):
+            yield (
+                f"{part.asset} has {counts['ahead']} rows that name checkpoints newer than the one whose data is "
+                f"proven: {_few(rows['ahead'])}."
+            )
+
+
+def _few(names: list[str]) -> str:
+    return ", ".join(names[:NAMED_MAX]) + (", ..." if len(names) > NAMED_MAX else "")
+
+
 def _holds(user: Part, used: Part) -> bool:
     if (user.kind, used.kind) not in TIMED_EDGES or not user.true_at or not used.true_at:
         return True
-    return parse_stamp(used.true_at) >= parse_stamp(user.true_at)
+    return parse_stamp(used.true_at) > parse_stamp(user.true_at)
+
+
+# -- what would be lost ----------------------------------------------------------------------------------------
+
+
+def _with_loss(inventory: Inventory, part: Part, created_at: str) -> Part:
+    if not part.proven or not part.true_at or part.kind in STATELESS:
+        return part
+    training = next(
+        (each.training for each in inventory.datasets if isinstance(each, Datasets) and each.name == part.asset), None
+    )
+    return replace(part, loss=loss(part, created_at, training))
+
+
+def loss(part: Part, moment: str, training: Training | None) -> Loss:
+    """What ends with the primary at this moment; lost steps are those begun, or those that the declared rate makes."""
+    seconds = max(0.0, parse_stamp(moment) - parse_stamp(part.true_at))
+    begun, taken = part.evidence.get("newest_started_step"), part.reference.get("step")
+    steps = max(0, begun - taken) if isinstance(begun, int) and isinstance(taken, int) else None
+    if training is None:
+        return Loss(round(seconds, 3), steps)
+    hours = seconds / SECONDS_PER_HOUR
+    if training.steps_per_hour is not None:
+        steps = max(steps or 0, int(hours * training.steps_per_hour))
+    return Loss(round(seconds, 3), steps, round(hours * training.gpus, 3))
+
+
+# -- which point -----------------------------------------------------------------------------------------------
 
 
 def newest_complete(points: Iterable[PointLine]) -> PointLine | None:
-    """The point a recovery uses: the newest that is complete."""
+    """The point a recovery uses: the newest that is complete, and that nobody refused since."""
     complete = [each for each in points if each.status == COMPLETE]
     return max(complete, key=lambda each: each.created_at, default=None)

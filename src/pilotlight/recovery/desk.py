@@ -7,28 +7,29 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from pilotlight.checkpoints.readers import BucketReader
-from pilotlight.checkpoints.verify import newest_complete
-from pilotlight.clock import Clock, SystemClock
+from pilotlight.clock import Clock, SystemClock, stamp
 from pilotlight.cloud.aws import AwsDoor
 from pilotlight.cloud.coats import Retrying
 from pilotlight.cloud.door import Door
 from pilotlight.cloud.pacing import Paced
-from pilotlight.errors import PaperUnreadable
+from pilotlight.errors import NoSuchPoint, PaperUnreadable
 from pilotlight.records.inventory import Datasets, Inventory
 from pilotlight.records.point import RecoveryPoint
 from pilotlight.records.runs import Journal, Runbook
 from pilotlight.recovery import backfill as filling
-from pilotlight.recovery import fence_returned, protect, runbooks, runs
+from pilotlight.recovery import fence_returned, protect, runbooks, runs, verifying
 from pilotlight.recovery.fetch import Fetch, fetch
 from pilotlight.recovery.lease import PATIENCE_SECONDS
-from pilotlight.recovery.ledger import Active, Request
+from pilotlight.recovery.ledger import Active, PointLine, Request
 from pilotlight.recovery.observe.cut import CHECKPOINTS
+from pilotlight.recovery.observe.shelf import choose, shelf
 from pilotlight.recovery.papers import NOTHING_THERE, Papers
 from pilotlight.recovery.site import Site
+from pilotlight.recovery.verifying import Verification
 
+NEWEST = "newest"
 POINTS_SHOWN = 50
 """Papers read for a listing; the index has all."""
 
@@ -95,12 +96,44 @@ class Recovery:
 
     def points(self, limit: int = POINTS_SHOWN) -> list[RecoveryPoint]:
         """The newest recovery points, the newest first; one that is pruned between listing and reading is left out."""
-        found = [self._point(line.id) for line in self.site.ledger.points()[:limit]]
+        found = [self._point(line) for line in self.site.ledger.points()[:limit]]
         return [point for point in found if point is not None]
 
-    def _point(self, point: str) -> RecoveryPoint | None:
+    def point(self, named: str) -> RecoveryPoint:
+        """One point by its id, the beginning of it, or `newest`; NoSuchPoint where that is none, or more than one."""
+        lines = self.site.ledger.points()
+        chosen = lines[:1] if named == NEWEST else [each for each in lines if each.id.startswith(named)]
+        found = self._point(chosen[0]) if len(chosen) == 1 else None
+        if found is None:
+            known = f"{len(chosen)} begin with it" if chosen else f"the newest is {lines[0].id if lines else 'none'}"
+            raise NoSuchPoint(workload=self.site.inventory.workload, point=named, known=known)
+        return found
+
+    def verify(self, named: str, deep: bool, progress: verifying.Progress = verifying.silent) -> Verification:
+        """Read every part of a point again where it is needed, in the standby region."""
+        moment = stamp(self.site.clock.now())
+        return verifying.verify_point(self.site, self.point(named), deep, moment, progress)
+
+    def refuse(self, named: str, why: str, by: str) -> tuple[str, ...]:
+        """Refuse a point and the checkpoints that it names; the ids of all points that fall with it.
+
+        A checkpoint that one person found poisoned is poisoned in every point, so those that name it are refused too.
+        """
+        ledger, point = self.site.ledger, self.point(named)
+        vetoed = set(protect.line(point).checkpoints)
+        for asset, _, prefix in (each.partition("#") for each in sorted(vetoed)):
+            below = next(each.prefix for each in self.site.inventory.datasets if each.name == asset)
+            ledger.veto(asset, prefix.removeprefix(below), why, by)
+        fallen = [line.id for line in ledger.points() if line.id == point.id or vetoed & set(line.checkpoints)]
+        for each in fallen:
+            ledger.refuse_point(each, f"refused by {by} with {point.id}: {why}")
+        return tuple(fallen)
+
+    def _point(self, line: PointLine) -> RecoveryPoint | None:
+        """The paper, with what was said of it since."""
         try:
-            return self.site.papers.point(point)
+            point = self.site.papers.point(line.id)
+            return replace(point, status=line.status, problems=(line.why, *point.problems)) if line.why else point
         except PaperUnreadable as problem:
             if problem.facts["reason"] == NOTHING_THERE:
                 return None
@@ -115,9 +148,10 @@ class Recovery:
         steps = [-1]
         for asset in self.site.inventory.datasets:
             if asset.kind == CHECKPOINTS:
-                where = (self.site.door, self.site.inventory.standby, asset.standby_bucket, asset.prefix)
-                found = newest_complete(BucketReader(*where), asset.format)
-                steps += [found.complete.step] if found.complete and found.complete.step is not None else []
+                found = choose(
+                    shelf(self.site.door, self.site.inventory.standby, asset.standby_bucket, asset), asset, {}
+                )
+                steps += [found.newest_complete_step] if found.newest_complete_step is not None else []
         return max(steps)
 
 

@@ -1,18 +1,20 @@
 """The ledger: what the journal table says - active record, runs and their entries, recovery points, requests.
 
 Items: `active/active` (read by applications too), `run#<run>/run` and `run#<run>/entry#...`, `runs/<run>`,
-`points/<point>`, `request/failover`, `verdicts/<asset>`; lease.py has `lease/...`. Every write is whole by
-itself, so a reader never sees half a paper.
+`points/<point>`, `request/failover`, `verdicts/<asset>`, `vetoes/<asset>#<path>`; lease.py has `lease/...`. Every
+write is whole by itself, so a reader never sees half a paper.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
 from pilotlight.clock import Clock, stamp
 from pilotlight.errors import EpochStale
+from pilotlight.records.point import REFUSED
 from pilotlight.records.runs import RUNNING, SUCCEEDED, Entry, Journal
 from pilotlight.recovery.lease import FIRST_EPOCH, RUN, Leases
 from pilotlight.recovery.table import Table
@@ -20,6 +22,8 @@ from pilotlight.recovery.table import Table
 SERVING = "serving"
 FAILING_OVER = "failing-over"
 SWITCHING = "switching"
+KNOWN_MAX = 20_000
+"""States of 16 characters: 340 KB, within the 400 KB of an item."""
 EVIDENCE_BYTES_MAX = 100_000
 """DynamoDB items end at 400 KB; evidence beyond this is cut to its keys."""
 
@@ -44,6 +48,12 @@ class PointLine:
     created_at: str
     sets: tuple[str, ...] = ()
     """The snapshot sets that the point stands on; pruning keeps them as long as the point."""
+    manifests: tuple[str, ...] = ()
+    """Papers that list the objects of its datasets; pruning keeps them as long as the point."""
+    checkpoints: tuple[str, ...] = ()
+    """`asset#path` of the checkpoints it names; a refused one takes all its points with it."""
+    why: str = ""
+    """Why a person refused it."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +65,9 @@ class Request:
     approved_by: str = ""
     approved_at: str = ""
     run: str = ""
+
+
+_LISTS = ("sets", "manifests", "checkpoints")
 
 
 class Ledger:
@@ -141,8 +154,12 @@ class Ledger:
 
     def index_point(self, line: PointLine) -> None:
         """List a point; done after its paper is written, so that a listed point can be read."""
-        values = {"status": line.status, "created_at": line.created_at, "sets": json.dumps(line.sets)}
-        self._table.put("points", line.id, values)
+        lists = {name: json.dumps(getattr(line, name)) for name in _LISTS}
+        self._table.put("points", line.id, {"status": line.status, "created_at": line.created_at} | lists)
+
+    def refuse_point(self, point: str, why: str) -> None:
+        """List a point as refused from now on; its paper stays as it was written."""
+        self._table.update("points", point, "#status = :status, #why = :why", {"status": REFUSED, "why": why})
 
     def points(self) -> list[PointLine]:
         """Every point, the newest first."""
@@ -183,14 +200,23 @@ class Ledger:
         if self.request():
             self._table.update("request", "failover", "#run = :run", {"run": run})
 
-    def remembers(self, place: str, path: str, fingerprint: str) -> bool:
-        """Whether this very state of a checkpoint was the newest complete one of its place."""
-        item = self._table.get("verdicts", place)
-        return item is not None and (item["path"], item["fingerprint"]) == (path, fingerprint)
+    def known_complete(self, asset: str) -> frozenset[str]:
+        """The states of checkpoints in the standby region that the last firing found complete."""
+        item = self._table.get("verdicts", asset)
+        return frozenset(str(item["states"]).split()) if item else frozenset()
 
-    def remember(self, place: str, path: str, fingerprint: str) -> None:
-        """Keep the newest state that was found complete; one item a place, however many checkpoints there are."""
-        self._table.put("verdicts", place, {"path": path, "fingerprint": fingerprint})
+    def know_complete(self, asset: str, states: Collection[str]) -> None:
+        """Keep these instead; one item an asset, however many checkpoints there are."""
+        self._table.put("verdicts", asset, {"states": " ".join(sorted(states)[:KNOWN_MAX])})
+
+    def veto(self, asset: str, path: str, why: str, by: str) -> None:
+        """A person's word that a checkpoint is not to be used, however whole it is."""
+        self._table.put("vetoes", f"{asset}#{path}", {"why": why, "by": by, "at": self._now()})
+
+    def vetoes(self, asset: str) -> dict[str, str]:
+        """Path -> why, of every checkpoint of this asset that a person refused."""
+        mine = [item for item in self._table.query("vetoes") if str(item["sk"]).startswith(f"{asset}#")]
+        return {str(item["sk"]).partition("#")[2]: f"refused by {item['by']}: {item['why']}" for item in mine}
 
     def _now(self) -> str:
         return stamp(self._clock.now())
@@ -215,7 +241,8 @@ def _journal(run: str, header: dict[str, Any], entries: tuple[Entry, ...]) -> Jo
 
 
 def _line(item: dict[str, Any]) -> PointLine:
-    return PointLine(item["sk"], item["status"], item["created_at"], tuple(json.loads(item.get("sets", "[]"))))
+    lists = {name: tuple(json.loads(item.get(name, "[]"))) for name in _LISTS}
+    return PointLine(item["sk"], item["status"], item["created_at"], why=str(item.get("why", "")), **lists)
 
 
 def _bounded(evidence: dict[str, Any]) -> str:

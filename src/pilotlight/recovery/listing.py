@@ -8,7 +8,7 @@ equal entity tags of equal sizes mean equal bytes; otherwise only sizes are know
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pilotlight.cloud.door import Door
@@ -39,18 +39,33 @@ class Current:
     size: int = 0
     etag: str = ""
     deleted: bool = False
+    older: tuple[Current, ...] = ()
+    """The versions and delete markers below it, the newest first."""
 
 
 Pair = tuple[Current | None, Current | None]
 
 
 def current(door: Door, bucket: Bucket) -> Iterator[Current]:
-    """The newest version or delete marker of every key, in the order of the keys."""
+    """The newest version or delete marker of every key, in the order of the keys; a page may end within a key."""
+    of_one: list[Current] = []
+    for item in _versions(door, bucket):
+        if of_one and item.key != of_one[0].key:
+            yield replace(of_one[0], older=tuple(of_one[1:]))
+            of_one = []
+        of_one.append(item)
+    if of_one:
+        yield replace(of_one[0], older=tuple(of_one[1:]))
+
+
+def _versions(door: Door, bucket: Bucket) -> Iterator[Current]:
+    """Every version and delete marker, by key, and of one key the newest first."""
     pages = door.pages("s3", "list_object_versions", bucket.region, Bucket=bucket.name, Prefix=bucket.prefix)
     for page in pages:
-        latest = [_version(item) for item in page.get("Versions", []) if item["IsLatest"]]
-        latest += [_marker(item) for item in page.get("DeleteMarkers", []) if item["IsLatest"]]
-        yield from sorted(latest, key=lambda item: item.key.encode())
+        items = [(_version(item), bool(item["IsLatest"])) for item in page.get("Versions", [])]
+        items += [(_marker(item), bool(item["IsLatest"])) for item in page.get("DeleteMarkers", [])]
+        items.sort(key=lambda each: (each[0].key.encode(), not each[1], -each[0].modified))
+        yield from (item for item, _ in items)
 
 
 def joined(left: Iterable[Current], right: Iterable[Current]) -> Iterator[Pair]:

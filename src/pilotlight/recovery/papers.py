@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from datetime import UTC, datetime
+from typing import IO, Any, TypeVar
 
 from pilotlight.cloud.door import Door, aws_code
 from pilotlight.errors import CallRefused, PaperUnreadable
 from pilotlight.naming import PAPER_INVENTORY, PAPER_POINTS, PAPER_RUNS
 from pilotlight.records import codec
-from pilotlight.records.inventory import Inventory
+from pilotlight.records.inventory import Inventory, Lock
 from pilotlight.records.point import RecoveryPoint
 from pilotlight.records.runs import Journal
 
 Paper = TypeVar("Paper")
+
+Locked = dict[str, Any]
 
 NOTHING_THERE = "there is none"
 """The reason of a PaperUnreadable where nothing was written."""
@@ -35,35 +38,56 @@ class Papers:
         """One recovery point."""
         return self._read(RecoveryPoint, f"{PAPER_POINTS}{point}.json")
 
-    def write_point(self, point: RecoveryPoint) -> None:
-        """Points are never changed: their ids come from the moment, and a written one is not written again."""
-        self._write(f"{PAPER_POINTS}{point.id}.json", point)
+    def write_point(self, point: RecoveryPoint, locked: Locked) -> None:
+        """Points are never changed: a written one is not written again, and where it is locked nobody can delete it."""
+        self._put(f"{PAPER_POINTS}{point.id}.json", codec.dumps(point).encode(), IfNoneMatch="*", **locked)
 
     def delete_point(self, point: str) -> None:
         self._door.call("s3", "delete_object", self._region, Bucket=self._bucket, Key=f"{PAPER_POINTS}{point}.json")
+
+    def write_manifest(self, key: str, body: IO[bytes], locked: Locked) -> None:
+        """A manifest that is there already says the same; where points are locked, its lock is made longer."""
+        self._put(key, body, **locked)
+
+    def has_manifest(self, key: str) -> bool:
+        """Whether it is there."""
+        page = self._door.call("s3", "list_objects_v2", self._region, Bucket=self._bucket, Prefix=key)
+        return any(item["Key"] == key for item in page.get("Contents", []))
+
+    def manifest(self, key: str) -> bytes:
+        """The bytes of a manifest; PaperUnreadable where it is gone."""
+        return self._get(key)
+
+    def delete_manifest(self, key: str) -> None:
+        self._door.call("s3", "delete_object", self._region, Bucket=self._bucket, Key=key)
 
     def write_journal(self, journal: Journal) -> None:
         """The journal of a run as a paper, beside the table it was kept in."""
         self._write(f"{PAPER_RUNS}{journal.run}.json", journal)
 
     def _read(self, kind: type[Paper], key: str) -> Paper:
-        source = f"s3://{self._bucket}/{key}"
+        return codec.loads(kind, self._get(key), f"s3://{self._bucket}/{key}")
+
+    def _get(self, key: str) -> bytes:
         try:
-            body = self._door.call("s3", "get_object", self._region, Bucket=self._bucket, Key=key)["Body"]
+            body: bytes = self._door.call("s3", "get_object", self._region, Bucket=self._bucket, Key=key)["Body"]
         except CallRefused as refusal:
             if aws_code(refusal) in ("NoSuchKey", "NoSuchBucket", "404"):
-                raise PaperUnreadable(paper=source, reason=NOTHING_THERE) from refusal
+                raise PaperUnreadable(paper=f"s3://{self._bucket}/{key}", reason=NOTHING_THERE) from refusal
             raise
-        return codec.loads(kind, body, source)
+        return body
 
     def _write(self, key: str, paper: object) -> None:
-        body = codec.dumps(paper).encode()
-        self._door.call(
-            "s3",
-            "put_object",
-            self._region,
-            Bucket=self._bucket,
-            Key=key,
-            Body=body,
-            ContentType="application/json",
-        )
+        self._put(key, codec.dumps(paper).encode())
+
+    def _put(self, key: str, body: bytes | IO[bytes], **more: Any) -> None:
+        what = {"Bucket": self._bucket, "Key": key, "Body": body, "ContentType": "application/json"} | more
+        self._door.call("s3", "put_object", self._region, **what)
+
+
+def locked(lock: Lock | None, now: float) -> Locked:
+    """Parameters of PutObject for a paper that is written now (S3 User Guide, "Locking objects with Object Lock")."""
+    if lock is None:
+        return {}
+    until = datetime.fromtimestamp(now + lock.seconds, tz=UTC)
+    return {"ObjectLockMode": lock.mode.upper(), "ObjectLockRetainUntilDate": until}

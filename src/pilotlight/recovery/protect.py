@@ -7,18 +7,19 @@ the active one there is nothing to copy from, and no point is made.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from pilotlight.clock import parse_stamp, stamp
 from pilotlight.errors import CallRefused, RegionUnreachable
 from pilotlight.naming import METRIC_UNREPLICATED
-from pilotlight.records.inventory import Volumes
+from pilotlight.records.inventory import Inventory, Volumes
 from pilotlight.records.point import Part, RecoveryPoint
 from pilotlight.recovery import choose, snapshots
 from pilotlight.recovery.lease import PROTECT
 from pilotlight.recovery.ledger import SERVING, PointLine
 from pilotlight.recovery.metrics import put_metric
-from pilotlight.recovery.observe.cut import cut
+from pilotlight.recovery.observe.cut import Cut, read_rows
+from pilotlight.recovery.papers import locked
 from pilotlight.recovery.prune import prune
 from pilotlight.recovery.site import Site
 
@@ -28,6 +29,9 @@ UNFINISHED_SETS_MAX = 3
 """Sets under way at once; when copies take longer than the interval, more of them would only slow all down."""
 COPIES_MAX = 20
 """EBS User Guide, "Copy an Amazon EBS snapshot": concurrent copies to one destination region, not adjustable."""
+FURTHER_LOOKS_MAX = 3
+FURTHER_LOOK_SECONDS = 2.0
+"""S3 replicates most objects within seconds: a point that waits for them is worth more than one that lacks them."""
 PRIMARY_SILENT = "The primary region does not answer; the point is what the standby region holds."
 
 
@@ -41,24 +45,62 @@ def protect(site: Site, holder: str) -> RecoveryPoint | None:
         primary_answers = site.answers(site.inventory.primary)
         remarks = _keep_up(site) if primary_answers else (PRIMARY_SILENT,)
         ledger.leases.renew(held)
-        point = make_point(site, primary_answers, remarks)
+        point = make_point(site, primary_answers, remarks, lambda: ledger.leases.renew(held))
         _publish(site, point.parts)
         ledger.leases.renew(held)
         prune(site, primary_answers)
     return point
 
 
-def make_point(site: Site, primary_answers: bool, remarks: tuple[str, ...] = ()) -> RecoveryPoint:
-    """Look at everything, write the paper, then list it."""
-    ledger, papers = site.ledger, site.papers
-    newest = choose.newest_complete(ledger.points())
-    last = papers.point(newest.id) if newest else None
-    parts = cut(site, primary_answers, last)
-    moment = stamp(site.clock.now())
-    made = choose.point(site.inventory, _id(moment), moment, parts, remarks)
-    papers.write_point(made)
-    ledger.index_point(PointLine(made.id, made.status, made.created_at, tuple(_sets(made))))
+def make_point(
+    site: Site, primary_answers: bool, remarks: tuple[str, ...] = (), still: Callable[[], None] = lambda: None
+) -> RecoveryPoint:
+    """Look at everything, write the papers, then list the point; `still` is called before every further look."""
+    newest = choose.newest_complete(site.ledger.points())
+    last = site.papers.point(newest.id) if newest else None
+    rows = read_rows(site, primary_answers)
+    look = Cut(site, primary_answers, last, rows)
+    made = _judged(site, look, remarks)
+    for _ in range(FURTHER_LOOKS_MAX):
+        if not (look.primary_answers and unsettled(site.inventory, made)):
+            break
+        site.clock.sleep(FURTHER_LOOK_SECONDS)
+        still()
+        look = Cut(site, look.primary_answers, last, rows)
+        made = _judged(site, look, remarks)
+    look.learn()
+    _write(site, made, look)
     return made
+
+
+def _judged(site: Site, look: Cut, remarks: tuple[str, ...]) -> RecoveryPoint:
+    parts = look.parts()
+    moment = stamp(site.clock.now())
+    return choose.point(site.inventory, _id(moment), moment, parts, remarks)
+
+
+def unsettled(inventory: Inventory, made: RecoveryPoint) -> bool:
+    """Whether only what is on its way keeps the point from being complete (pure)."""
+    if any(choose.lacking(made.parts)):
+        return False
+    return any(choose.dangling(made.parts)) or any(choose.edges(inventory, made.parts))
+
+
+def _write(site: Site, made: RecoveryPoint, look: Cut) -> None:
+    """Manifests first, the point's paper next, its line last: what is listed can be read."""
+    lock = locked(site.inventory.lock, site.clock.now())
+    for manifest in look.manifests.values():
+        if manifest.key and (lock or not site.papers.has_manifest(manifest.key)):
+            site.papers.write_manifest(manifest.key, manifest.body(), lock)
+    site.papers.write_point(made, lock)
+    site.ledger.index_point(line(made))
+
+
+def line(made: RecoveryPoint) -> PointLine:
+    """How a point is listed (pure)."""
+    manifests = tuple(str(part.reference["manifest"]) for part in made.parts if part.reference.get("manifest"))
+    taken = tuple(f"{part.asset}#{part.reference['prefix']}" for part in made.parts if "step" in part.reference)
+    return PointLine(made.id, made.status, made.created_at, tuple(_sets(made)), manifests, taken)
 
 
 def _id(moment: str) -> str:

@@ -27,6 +27,9 @@ def prune(site: Site, primary_answers: bool) -> None:
         if line.id not in stay:
             ledger.forget_point(line.id)
             papers.delete_point(line.id)
+    manifests = {key for line in lines if line.id in stay for key in line.manifests}
+    for key in sorted({key for line in lines for key in line.manifests} - manifests):
+        papers.delete_manifest(key)
     needed = {name for line in lines if line.id in stay for name in line.sets}
     for asset in site.inventory.volumes:
         _prune_snapshots(site, asset, needed, primary_answers)

@@ -30,6 +30,8 @@ class BucketSpec:
     region: str
     tags: dict[str, str]
     noncurrent_days: int
+    lockable: bool = False
+    """Object Lock can be used in it; said when the bucket is made, it costs nothing and locks nothing by itself."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,14 @@ class PrivateBucket(pulumi.ComponentResource):
     def _create(self) -> aws.s3.Bucket:
         spec = self._spec
         opts = pulumi.ResourceOptions(parent=self, protect=True)
-        return aws.s3.Bucket(self._name, bucket=spec.name, region=spec.region, tags=spec.tags, opts=opts)
+        return aws.s3.Bucket(
+            self._name,
+            bucket=spec.name,
+            region=spec.region,
+            object_lock_enabled=True if spec.lockable else None,
+            tags=spec.tags,
+            opts=opts,
+        )
 
     def _keep_versions(self) -> aws.s3.BucketVersioning:
         return aws.s3.BucketVersioning(

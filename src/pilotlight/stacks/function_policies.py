@@ -8,7 +8,7 @@ an Auto Scaling group's size and never its template, which therefore needs neith
 
 from __future__ import annotations
 
-from pilotlight.naming import METRIC_NAMESPACE, PAPER_POINTS, TAG_WORKLOAD, Names
+from pilotlight.naming import METRIC_NAMESPACE, PAPER_MANIFESTS, PAPER_POINTS, TAG_WORKLOAD, Names
 from pilotlight.records.inventory import Database, Inventory
 from pilotlight.stacks.policies import (
     PARTITION,
@@ -46,9 +46,11 @@ def protect(inventory: Inventory) -> Document:
         _logs(names, "protect"),
         _journal(names, ["dynamodb:DeleteItem"]),
         *_papers(names),
-        allow("PrunePoints", ["s3:DeleteObject"], [objects_arn(names.vault_bucket, PAPER_POINTS)]),
+        allow("PrunePoints", ["s3:DeleteObject"], _objects(names, PAPER_POINTS, PAPER_MANIFESTS)),
+        *_lock_points(inventory),
         *_read_buckets(inventory, both=True),
         *_observe_databases(inventory, both=True),
+        *_read_rows(inventory),
         allow("MeasureLag", ["cloudwatch:GetMetricStatistics"], ["*"]),
         *_observe_compute(inventory),
         *_fence_returned(inventory),
@@ -118,6 +120,18 @@ def _papers(names: Names) -> tuple[Statement, Statement]:
     )
 
 
+def _objects(names: Names, *prefixes: str) -> list[str]:
+    return [objects_arn(names.vault_bucket, prefix) for prefix in prefixes]
+
+
+def _lock_points(inventory: Inventory) -> list[Statement]:
+    """Writing a locked paper needs the right to set its retention (S3 User Guide, "Configuring Object Lock")."""
+    if inventory.lock is None:
+        return []
+    papers = _objects(inventory.names, PAPER_POINTS, PAPER_MANIFESTS)
+    return [allow("LockPoints", ["s3:PutObjectRetention"], papers)]
+
+
 def _read_buckets(inventory: Inventory, both: bool) -> list[Statement]:
     if not inventory.datasets:
         return []
@@ -146,6 +160,21 @@ def _observe_databases(inventory: Inventory, both: bool) -> list[Statement]:
     return [
         allow("DescribeGlobal", ["rds:DescribeGlobalClusters"], globals_),
         allow("DescribeClusters", ["rds:DescribeDBClusters"], clusters),
+    ]
+
+
+def _read_rows(inventory: Inventory) -> list[Statement]:
+    """The rows that name checkpoints (Aurora User Guide, "Authorizing access to the Amazon RDS Data API")."""
+    named = [each for each in inventory.databases if each.table]
+    if not named:
+        return []
+    names = inventory.names
+    keys = f"arn:{PARTITION}:kms:{names.primary}:{names.account}:key/*"
+    through = {"StringEquals": {"kms:ViaService": f"secretsmanager.{names.primary}.amazonaws.com"}}
+    return [
+        allow("ReadRows", ["rds-data:ExecuteStatement"], [each.primary_arn for each in named]),
+        allow("LogIn", ["secretsmanager:GetSecretValue"], _unique([each.secret for each in named])),
+        allow("DecryptLogin", ["kms:Decrypt"], [keys], through),
     ]
 
 

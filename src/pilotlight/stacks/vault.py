@@ -50,7 +50,7 @@ def vault_spec(inventory: Inventory) -> VaultSpec:
     return VaultSpec(
         region=names.standby,
         key=standby_key_spec(inventory),
-        papers=BucketSpec(names.vault_bucket, names.standby, names.tags(), days),
+        papers=BucketSpec(names.vault_bucket, names.standby, names.tags(), days, lockable=True),
         replicas={
             each.name: BucketSpec(each.standby_bucket, names.standby, names.tags(each.name), days)
             for each in inventory.datasets

@@ -16,6 +16,8 @@ NAME = r"^[a-z][a-z0-9-]{1,19}$"
 """Short enough that every derived name fits AWS's limits (naming.py), and valid in all of them."""
 TAG = r"^[^=]{1,128}=[^=]{0,256}$"
 """EC2 API: tag keys up to 128 characters, values up to 256."""
+GPUS_MAX = 10_000_000
+"""Above the largest fleets there are; more is a slip."""
 COUNT_MAX = 500
 """Auto Scaling groups are walked instance by instance; more belongs into several groups."""
 PORT_MAX = 65535
@@ -53,11 +55,21 @@ class Keep(Strict):
     weekly: Annotated[StrictInt, Field(ge=0, le=KEEP_MAX, description="Newest points of this many weeks.")] = 4
 
 
+class Lock(Strict):
+    """Object lock on the papers of recovery points."""
+
+    mode: Literal["governance", "compliance"] = Field(
+        default="governance", description="`compliance` can be lifted by nobody, the account's root included."
+    )
+    lock_seconds: Seconds = Field(alias="for", description="How long a paper can be neither changed nor deleted.")
+
+
 class Points(Strict):
     """The schedule of recovery points."""
 
     every_seconds: Seconds = Field(default=3600.0, alias="every", description="Time between recovery points.")
     keep: Keep = Field(default=Keep(), description="The retention ladder.")
+    lock: Lock | None = Field(default=None, description="Object lock, where points must outlive an intruder.")
 
 
 class Asset(Strict):
@@ -79,6 +91,24 @@ class Dataset(Asset):
     prefix: StrictStr = Field(default="", description="Only objects whose key begins with this.")
 
 
+class Health(Strict):
+    """A file that the trainer saves in each checkpoint's folder, and what it must say."""
+
+    file: Annotated[
+        StrictStr,
+        Field(pattern=r"^[^/\\]{1,255}$", description="JSON or JSON lines; NaN anywhere in it is poison."),
+    ]
+    key: Annotated[StrictStr, Field(min_length=1, description="The number that is bounded.")] = "loss"
+    at_most: float | None = Field(default=None, description="Its last value is poison above this.")
+
+
+class Training(Strict):
+    """What writes the checkpoints: lost work is told in its units."""
+
+    gpus: Annotated[StrictInt, Field(ge=1, le=GPUS_MAX, description="GPUs that train together.")]
+    steps_per_hour: float | None = Field(default=None, gt=0, description="Steps an hour that they make together.")
+
+
 class Checkpoints(Asset):
     """A bucket that holds checkpoints, replicated and looked into for completeness."""
 
@@ -86,6 +116,8 @@ class Checkpoints(Asset):
     bucket: BucketName = Field(description="The existing bucket in the primary region.")
     prefix: StrictStr = Field(default="", description="Where checkpoints are; one folder each.")
     format: Literal["auto", "safetensors", "generic"] = Field(default="auto", description="Format of the checkpoints.")
+    health: Health | None = Field(default=None, description="How a poisoned checkpoint is told from a sound one.")
+    training: Training | None = Field(default=None, description="What a lost step costs.")
 
 
 class Select(Strict):
@@ -106,6 +138,14 @@ class References(Strict):
 
     table: Annotated[StrictStr, Field(min_length=1, max_length=63, description="Table.")]
     column: Annotated[StrictStr, Field(min_length=1, max_length=63, description="Column that holds an s3:// URI.")]
+    secret: Annotated[
+        StrictStr | None,
+        Field(
+            min_length=1,
+            max_length=512,
+            description="Login in Secrets Manager that may read the table; else the one that RDS manages.",
+        ),
+    ] = None
 
 
 class Database(Asset):

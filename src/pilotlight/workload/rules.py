@@ -43,6 +43,7 @@ def problems(workload: Workload) -> list[Problem]:
         _uses,
         _cycles,
         _mounts,
+        _references,
         _buckets,
         _derived_names,
         _traffic,
@@ -112,6 +113,18 @@ def _mounts(workload: Workload) -> Iterator[Problem]:
             if volumes not in groups:
                 advice = nearest(volumes, groups) if groups else "declare one of kind volumes"
                 yield ("assets", name, "volumes", index), f"there is no volume group {volumes}; {advice}"
+
+
+def _references(workload: Workload) -> Iterator[Problem]:
+    for name, asset in workload.assets.items():
+        if not isinstance(asset, Database) or asset.references is None:
+            continue
+        kinds = {workload.assets[used].kind for used in asset.uses if used in workload.assets}
+        if "checkpoints" not in kinds:
+            yield (
+                ("assets", name, "references"),
+                "its rows name checkpoints, but `uses` names no asset of kind checkpoints; add the one they lie in",
+            )
 
 
 def _buckets(workload: Workload) -> Iterator[Problem]:

@@ -1,12 +1,14 @@
-"""One cut over all assets: datasets first, because their watermark says how new a checkpoint may be.
+"""One cut over all assets, in an order that makes it consistent: what refers is looked at before what it refers to.
 
-An asset that cannot be looked at is a part that is not proven, with the reason; the others are looked at all the same.
-Only a standby region that does not answer ends the whole cut.
+First the rows that name checkpoints; then the datasets, whose watermark says how new a checkpoint may be; then the
+checkpoints; then the rest. An asset that cannot be looked at is a part that is not proven, with the reason; the others
+are looked at all the same. Only a standby region that does not answer ends the whole cut.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from pilotlight.checkpoints.verify import TooManyFiles
@@ -14,47 +16,122 @@ from pilotlight.clock import parse_stamp
 from pilotlight.errors import CallRefused, RegionUnreachable
 from pilotlight.records.inventory import Compute, Database, Datasets, Volumes
 from pilotlight.records.point import Part, RecoveryPoint
-from pilotlight.recovery.observe import checkpoints, compute, database, datasets, volumes
+from pilotlight.recovery.manifests import Manifest
+from pilotlight.recovery.observe import checkpoints, compute, dangling, database, datasets, references, volumes
+from pilotlight.recovery.observe.dangling import Look
+from pilotlight.recovery.observe.references import Rows
+from pilotlight.recovery.observe.shelf import Shelf, choose, shelf
 from pilotlight.recovery.site import Site
 
 CHECKPOINTS = "checkpoints"
 
 
-def cut(site: Site, primary_answers: bool, last: RecoveryPoint | None) -> tuple[Part, ...]:
-    """A part for every asset of the inventory, in its order. `last` is the last complete point."""
-    found: dict[str, Part] = {}
-    for asset in site.inventory.datasets:
-        if asset.kind != CHECKPOINTS:
-            found[asset.name] = _dataset(site, asset, primary_answers, last)
-    for asset in site.inventory.datasets:
-        if asset.kind == CHECKPOINTS:
-            found[asset.name] = _checkpoints(site, asset, found)
-    for group in site.inventory.volumes:
-        found[group.name] = _looked(group, partial(volumes.observe, site.door, site.inventory, group))
-    for one in site.inventory.databases:
-        found[one.name] = _looked(one, partial(database.observe, site.door, site.inventory, one, site.clock))
-    for fleet in site.inventory.computes:
-        found[fleet.name] = _looked(fleet, partial(compute.observe, site.door, site.inventory, fleet, site.clock))
-    return tuple(found[asset.name] for asset in site.inventory.assets)
+@dataclass
+class Cut:
+    """One look at everything. `last` is the last complete point; `rows` by database, read before."""
+
+    site: Site
+    primary_answers: bool
+    last: RecoveryPoint | None
+    rows: dict[str, Rows] = field(default_factory=dict)
+    looks: dict[str, Look] = field(default_factory=dict)
+    manifests: dict[str, Manifest] = field(default_factory=dict)
+
+    def parts(self) -> tuple[Part, ...]:
+        """A part for every asset of the inventory, in its order."""
+        inventory, found = self.site.inventory, dict[str, Part]()
+        for asset in inventory.datasets:
+            if asset.kind != CHECKPOINTS:
+                found[asset.name] = self._dataset(asset)
+        for asset in inventory.datasets:
+            if asset.kind == CHECKPOINTS:
+                found[asset.name] = _looked(asset, partial(self._checkpoints, asset, found))
+        for group in inventory.volumes:
+            found[group.name] = _looked(group, partial(volumes.observe, self.site.door, inventory, group))
+        for one in inventory.databases:
+            found[one.name] = _looked(one, partial(self._database, one))
+        for fleet in inventory.computes:
+            look = partial(compute.observe, self.site.door, inventory, fleet, self.site.clock)
+            found[fleet.name] = _looked(fleet, look)
+        return tuple(found[asset.name] for asset in inventory.assets)
+
+    def _before(self, asset: str) -> Part | None:
+        return self.last.part(asset) if self.last else None
+
+    def _dataset(self, asset: Datasets) -> Part:
+        if not self.primary_answers:
+            return datasets.observe_alone(asset, self._before(asset.name))
+        door, inventory, clock = self.site.door, self.site.inventory, self.site.clock
+        manifest = Manifest(asset.name)
+        try:
+            part = _looked(asset, lambda: datasets.observe(door, inventory, asset, clock, manifest.add))
+            self.manifests[asset.name] = manifest
+            return replace(part, reference=part.reference | {"manifest": manifest.key})
+        except RegionUnreachable as problem:
+            self._primary_only(problem)
+            return datasets.observe_alone(asset, self._before(asset.name))
+
+    def _checkpoints(self, asset: Datasets, found: dict[str, Part]) -> Part:
+        """Older than the watermark of every dataset that the checkpoints use."""
+        used = [found[name].true_at for name in asset.uses if name in found and found[name].true_at]
+        before = min((parse_stamp(moment) for moment in used), default=None)
+        ledger, inventory = self.site.ledger, self.site.inventory
+        known = ledger.known_complete(asset.name)
+        here = shelf(self.site.door, inventory.standby, asset.standby_bucket, asset, known)
+        choice = choose(here, asset, ledger.vetoes(asset.name), before)
+        there = self._primary_shelf(asset)
+        self.looks[asset.name] = Look(asset, here, there, choice)
+        steps = [
+            each for each in (here.newest_begun_step, there.newest_begun_step if there else None) if each is not None
+        ]
+        return checkpoints.observe(asset, choice, max(steps, default=None))
+
+    def _primary_shelf(self, asset: Datasets) -> Shelf | None:
+        """Names only: nothing of it is read. None where the primary does not answer or may not be listed."""
+        if not self.primary_answers:
+            return None
+        try:
+            return shelf(self.site.door, self.site.inventory.primary, asset.primary_bucket, asset)
+        except CallRefused:
+            return None
+        except RegionUnreachable as problem:
+            self._primary_only(problem)
+            return None
+
+    def _database(self, asset: Database) -> Part:
+        rows = self.rows.get(asset.name)
+        part = database.observe(self.site.door, self.site.inventory, asset, self.site.clock, rows)
+        if not asset.table:
+            return part
+        if rows is None:
+            return database.observe_alone(asset, part, self._before(asset.name))
+        if rows.reason:
+            return replace(part, proven=False, true_at="", missing=(*part.missing, rows.reason))
+        used = {name: look for name, look in self.looks.items() if name in asset.uses}
+        return replace(part, evidence=part.evidence | {"rows": dangling.evidence(rows, dangling.judge(rows, used))})
+
+    def _primary_only(self, problem: RegionUnreachable) -> None:
+        """The primary falls silent in the middle of a cut: the rest of it is made without; the standby may not."""
+        if problem.facts["region"] != self.site.inventory.primary:
+            raise problem
+        self.primary_answers = False
+
+    def learn(self) -> None:
+        """Keep what was found complete, so that the next cut need not read it again."""
+        for name, look in self.looks.items():
+            if look.standby.learned != look.standby.known:
+                self.site.ledger.know_complete(name, look.standby.learned)
 
 
-def _dataset(site: Site, asset: Datasets, primary_answers: bool, last: RecoveryPoint | None) -> Part:
-    before = last.part(asset.name) if last else None
+def read_rows(site: Site, primary_answers: bool) -> dict[str, Rows]:
+    """The rows of every database that names checkpoints, before anything else is looked at; none where it is silent."""
     if not primary_answers:
-        return datasets.observe_alone(asset, before)
+        return {}
+    wanted = [each for each in site.inventory.databases if each.table]
     try:
-        return _looked(asset, lambda: datasets.observe(site.door, site.inventory, asset, site.clock))
-    except RegionUnreachable as problem:
-        if problem.facts["region"] != site.inventory.primary:
-            raise
-        return datasets.observe_alone(asset, before)
-
-
-def _checkpoints(site: Site, asset: Datasets, found: dict[str, Part]) -> Part:
-    """Not newer than the watermark of any dataset that the checkpoints use."""
-    used = [found[name].true_at for name in asset.uses if name in found and found[name].true_at]
-    not_after = min((parse_stamp(moment) for moment in used), default=None)
-    return _looked(asset, lambda: checkpoints.observe(site.door, site.inventory, asset, site.ledger, not_after))
+        return {each.name: references.read(site.door, site.inventory, each, site.clock) for each in wanted}
+    except RegionUnreachable:
+        return {}
 
 
 def _looked(asset: Datasets | Volumes | Database | Compute, look: Callable[[], Part]) -> Part:

@@ -6,14 +6,16 @@ the secondary's region. Where nobody publishes it the part says so; that the mem
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from pilotlight.clock import Clock, stamp
+from pilotlight.clock import Clock, parse_stamp, stamp
 from pilotlight.cloud.door import Door
 from pilotlight.errors import CallRefused
 from pilotlight.records.inventory import Database, Inventory
 from pilotlight.records.point import Part
+from pilotlight.recovery.observe.references import Rows
 
 AVAILABLE = "available"
 RESYNCING = "pending-resync"
@@ -51,8 +53,8 @@ def member(found: dict[str, Any], arn: str) -> dict[str, Any]:
     return next((each for each in found.get("GlobalClusterMembers", []) if each["DBClusterArn"] == arn), {})
 
 
-def observe(door: Door, inventory: Inventory, asset: Database, clock: Clock) -> Part:
-    """The part of a database."""
+def observe(door: Door, inventory: Inventory, asset: Database, clock: Clock, rows: Rows | None = None) -> Part:
+    """The part of a database; where rows of it were read, it is true at most up to the moment of reading."""
     looked_at = clock.now()
     together = global_cluster(door, inventory.standby, asset)
     own = cluster(door, inventory.standby, asset.standby_cluster)
@@ -68,11 +70,29 @@ def observe(door: Door, inventory: Inventory, asset: Database, clock: Clock) -> 
         kind=asset.kind,
         mechanism=asset.mechanism,
         proven=not missing,
-        true_at="" if missing else stamp(looked_at - (lag or 0.0)),
+        true_at="" if missing else _true_at(looked_at - (lag or 0.0), rows),
         reference={"cluster": asset.standby_cluster, "arn": asset.standby_arn, "global": asset.global_cluster},
         evidence=evidence,
         missing=missing,
     )
+
+
+def _true_at(position: float, rows: Rows | None) -> str:
+    return stamp(min(position, parse_stamp(rows.read_at)) if rows else position)
+
+
+def observe_alone(asset: Database, part: Part, last: Part | None) -> Part:
+    """The part when nobody can read the rows: true up to where the last complete point read them, and no more."""
+    if not part.proven or not asset.table:
+        return part
+    if last is None or not last.proven:
+        reason = f"the rows of {asset.table} cannot be read, and no earlier point read them"
+        return replace(part, proven=False, true_at="", missing=(reason,))
+    rows = {
+        "rows": last.evidence.get("rows", {}),
+        "primary": "did not answer; rows as the last complete point read them",
+    }
+    return replace(part, true_at=last.true_at, evidence=part.evidence | rows)
 
 
 def _missing(asset: Database, together: dict[str, Any], own: dict[str, Any]) -> list[str]:

@@ -1,5 +1,7 @@
 """What the standby region holds of a dataset: a watermark, before which nothing of the primary is missing there.
 
+S3 tells times in whole seconds, so the watermark is one, too: every version of an earlier second has arrived.
+
 Both listings are compared as they are. Objects on their way are normal, and hold the watermark back; objects that are
 on their way for longer than the objective are overdue, and the part is not proven. When the primary region does not
 answer nothing newer can be known, and the watermark of the last complete point is what counts.
@@ -7,6 +9,8 @@ answer nothing newer can be known, and the watermark of the last complete point 
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from pilotlight.clock import Clock, stamp
@@ -34,8 +38,10 @@ class Comparison:
     strengths: dict[str, int] = field(default_factory=dict)
 
 
-def compare(door: Door, source: Bucket, copy: Bucket, overdue_before: float) -> Comparison:
-    """Compare what is current in both; what waits since before `overdue_before` is overdue."""
+def compare(
+    door: Door, source: Bucket, copy: Bucket, overdue_before: float, keep: Callable[[Current], None] = lambda item: None
+) -> Comparison:
+    """Compare what is current in both; what waits since before `overdue_before` is overdue; `keep` gets each copy."""
     found = Comparison()
     for ours, theirs in joined(current(door, source), current(door, copy)):
         if ours is None:
@@ -44,9 +50,11 @@ def compare(door: Door, source: Bucket, copy: Bucket, overdue_before: float) -> 
             continue
         strength = settled(ours, theirs)
         if strength == DIFFERENT:
-            _waiting(found, ours, overdue_before)
+            _waiting(found, ours, theirs, overdue_before)
         else:
             found.settled += 1
+            if theirs is not None and not theirs.deleted:
+                keep(theirs)
             found.strengths[strength] = found.strengths.get(strength, 0) + 1
     return found
 
@@ -57,13 +65,28 @@ def _extra(found: Comparison, copy: Current) -> None:
         found.extra_keys.append(copy.key)
 
 
-def _waiting(found: Comparison, source: Current, overdue_before: float) -> None:
+def _waiting(found: Comparison, source: Current, copy: Current | None, overdue_before: float) -> None:
+    since = waiting_since(source, copy)
     found.waiting += 1
-    found.oldest_waiting = min(source.modified, found.oldest_waiting or source.modified)
-    if source.modified < overdue_before:
+    found.oldest_waiting = min(since, found.oldest_waiting or since)
+    if since < overdue_before:
         found.overdue += 1
         if len(found.overdue_keys) < NAMED_MAX:
             found.overdue_keys.append(source.key)
+
+
+def waiting_since(source: Current, copy: Current | None) -> float:
+    """When the first of the versions was written that have not arrived above the newest that has (pure).
+
+    A key that is overwritten again and again has a newest version that is always young; what counts is its state.
+    """
+    arrived = {each.version for each in (copy, *copy.older)} if copy else set[str]()
+    since = source.modified
+    for each in source.older:
+        if each.version in arrived or settled(each, copy) != DIFFERENT:
+            break
+        since = each.modified
+    return since
 
 
 def buckets(inventory: Inventory, asset: Datasets) -> tuple[Bucket, Bucket]:
@@ -79,12 +102,19 @@ def patience_seconds(inventory: Inventory, asset: Datasets) -> float:
     return asset.rpo_seconds or inventory.rpo_seconds
 
 
-def observe(door: Door, inventory: Inventory, asset: Datasets, clock: Clock) -> Part:
-    """The part of a dataset, with the primary region answering."""
+def observe(
+    door: Door,
+    inventory: Inventory,
+    asset: Datasets,
+    clock: Clock,
+    keep: Callable[[Current], None] = lambda item: None,
+) -> Part:
+    """The part of a dataset, with the primary region answering; `keep` gets every object that is proven there."""
     looked_at = clock.now()
     source, copy = buckets(inventory, asset)
-    found = compare(door, source, copy, looked_at - patience_seconds(inventory, asset))
-    watermark = looked_at if found.oldest_waiting is None else min(looked_at, found.oldest_waiting)
+    found = compare(door, source, copy, looked_at - patience_seconds(inventory, asset), keep)
+    begun = math.floor(looked_at)
+    watermark = begun if found.oldest_waiting is None else min(begun, found.oldest_waiting)
     return Part(
         asset=asset.name,
         kind=asset.kind,

@@ -1,13 +1,14 @@
 """Choosing what to recover from, before anything is fenced or promoted, and telling the workload of it.
 
 The point is the newest complete one of the journal. Volumes come from that point; of checkpoints the newest that is
-complete in the bucket at this moment is taken, by reading it there: it is at least as new as the point's.
+complete and healthy in the bucket at this moment is taken, by reading it there: it is at least as new as the point's.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from pilotlight.clock import parse_stamp
 from pilotlight.cloud.door import aws_code
 from pilotlight.errors import CallRefused, NoRecoveryPoint
 from pilotlight.records.inventory import Datasets
@@ -15,6 +16,8 @@ from pilotlight.records.point import RecoveryPoint
 from pilotlight.recovery import choose
 from pilotlight.recovery.observe import checkpoints
 from pilotlight.recovery.observe.cut import CHECKPOINTS
+from pilotlight.recovery.observe.shelf import choose as choose_from
+from pilotlight.recovery.observe.shelf import shelf
 from pilotlight.recovery.steps.action import Absent, Answer, Proven, Wait, Watch, Work
 
 
@@ -52,6 +55,7 @@ class ChoosePoint(Watch):
         for asset in work.inventory.datasets:
             if asset.kind == CHECKPOINTS:
                 found = choose_checkpoint(work, asset, work.inventory.standby, asset.standby_bucket)
+                found |= beyond(point, asset, found["written_at"])
                 evidence["checkpoints"][asset.name] = found
                 evidence |= {name: found[name] for name in ("newest_started_step", "newest_complete_step")}
         return Proven(evidence)
@@ -59,10 +63,20 @@ class ChoosePoint(Watch):
 
 def choose_checkpoint(work: Work, asset: Datasets, region: str, bucket: str) -> dict[str, Any]:
     """The newest complete checkpoint in this bucket, as reference and evidence; StepFailed where there is none."""
-    found = checkpoints.newest(work.door, region, bucket, asset)
-    if found.complete is None:
-        raise work.failed(f"no checkpoint below s3://{bucket}/{asset.prefix} is complete")
-    return checkpoints.reference(bucket, asset, found.complete) | checkpoints.evidence(found)
+    choice = choose_from(shelf(work.door, region, bucket, asset), asset, work.ledger.vetoes(asset.name))
+    if choice.taken is None:
+        raise work.failed(f"no checkpoint below s3://{bucket}/{asset.prefix} is complete and may be used")
+    found = checkpoints.reference(bucket, asset, choice.taken) | checkpoints.evidence(choice)
+    return found | {"written_at": choice.taken.written_at}
+
+
+def beyond(point: RecoveryPoint, asset: Datasets, written_at: str) -> dict[str, str]:
+    """A word of warning where the checkpoint is newer than the data that the point proves (pure)."""
+    used = [part for name in asset.uses if (part := point.part(name)) and part.true_at]
+    for part in used:
+        if written_at and parse_stamp(written_at) >= parse_stamp(part.true_at):
+            return {"beyond": f"{part.asset} is proven up to {part.true_at}; newer data that it uses may be missing"}
+    return {}
 
 
 class TellCheckpoint:

@@ -1,0 +1,30 @@
+"""JSON as it must be: what Python's reader lets pass or falls over (json module, "Standard Compliance") is damage.
+
+Names that occur twice, NaN and Infinity, nesting without end and numbers of thousands of digits are refused.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from pilotlight.checkpoints.format import SAID_CHARACTERS_MAX, Damaged
+
+
+def parse(data: bytes) -> Any:
+    """The value; Damaged when the bytes are not exactly one JSON value."""
+    try:
+        return json.loads(data.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as problem:
+        raise Damaged(f"is not JSON: {problem}"[:SAID_CHARACTERS_MAX]) from problem
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a name occurs twice")
+    return found
+
+
+def _no_constant(text: str) -> Any:
+    raise ValueError(f"{text} is not JSON")

@@ -1,0 +1,141 @@
+"""A shelf: every checkpoint below one prefix of one bucket, listed once, each judged at most once.
+
+The part of a point and the rows that name checkpoints look at the same shelf, so they speak of the same moment. What
+was found complete, and has not changed by name, size and entity tag, is not read again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from pilotlight.checkpoints import health, verify
+from pilotlight.checkpoints.format import Verdict
+from pilotlight.checkpoints.readers import BucketReader
+from pilotlight.checkpoints.verify import Found
+from pilotlight.clock import parse_stamp
+from pilotlight.cloud.door import Door
+from pilotlight.records.inventory import Datasets
+
+STATE_LENGTH = 16
+"""Hexadecimal digits of a remembered state: 64 bits, so that tens of thousands fit into one item."""
+
+
+@dataclass(frozen=True)
+class PassedOver:
+    """A complete checkpoint that was not taken, and why."""
+
+    path: str
+    step: int | None
+    why: str
+    poisoned: bool = False
+    """Refused for its health or by a person; else it is only newer than the data it may refer to."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The newest checkpoint to resume from, and what is newer: `torn` is not complete, `passed_over` not taken."""
+
+    taken: Verdict | None
+    newest_begun_step: int | None
+    newest_complete_step: int | None
+    torn: tuple[Verdict, ...] = ()
+    passed_over: tuple[PassedOver, ...] = ()
+
+
+@dataclass
+class Shelf:
+    """`known` are fingerprints of what was found complete before; `learned` those that this look added."""
+
+    reader: BucketReader
+    found: list[Found]
+    known: frozenset[str] = frozenset()
+    learned: set[str] = field(default_factory=set)
+    _verdicts: dict[str, Verdict] = field(default_factory=dict)
+
+    def verdict(self, found: Found) -> Verdict:
+        """Judge one, or remember it."""
+        path = found.candidate.path
+        if path not in self._verdicts:
+            state = verify.fingerprint(found.candidate)[:STATE_LENGTH]
+            verdict = verify.believed(found) if state in self.known else verify.verify(found, self.reader)
+            if verdict.complete:
+                self.learned.add(state)
+            self._verdicts[path] = verdict
+        return self._verdicts[path]
+
+    def at(self, path: str) -> Found | None:
+        """The checkpoint at this path, or the one that a file of this path belongs to."""
+        for each in self.found:
+            own = each.candidate.path
+            if path == own.rstrip("/") or (own.endswith("/") and path.startswith(own)) or own == "":
+                return each
+        return None
+
+    @property
+    def newest_begun_step(self) -> int | None:
+        """Of all that lie there, whole or torn."""
+        steps = [each.candidate.step for each in self.found if each.candidate.step is not None]
+        return max(steps, default=None)
+
+
+def shelf(door: Door, region: str, bucket: str, asset: Datasets, known: frozenset[str] = frozenset()) -> Shelf:
+    """List one."""
+    reader = BucketReader(door, region, bucket, asset.prefix)
+    return Shelf(reader, verify.find(reader, asset.format), known)
+
+
+def choose(shelf: Shelf, asset: Datasets, vetoes: dict[str, str], before: float | None = None) -> Choice:
+    """From the newest step down, the first that is complete, healthy, not refused by a person, and not too new.
+
+    `vetoes`: path -> why. `before`: seconds since 1970, up to which the datasets it may refer to are proven; S3 tells
+    whole seconds, so a checkpoint of the same second may be newer than what it refers to, and is not taken.
+    """
+    torn: list[Verdict] = []
+    passed: list[PassedOver] = []
+    newest_complete: int | None = None
+    tests = _tests(shelf, asset, vetoes, before)
+    for each in sorted(shelf.found, key=_age, reverse=True):
+        verdict = shelf.verdict(each)
+        if not verdict.complete:
+            torn.append(verdict)
+            continue
+        newest_complete = verdict.step if newest_complete is None else newest_complete
+        against = next(_objections(each, verdict, tests), None)
+        if against is None:
+            return Choice(verdict, shelf.newest_begun_step, newest_complete, tuple(torn), tuple(passed))
+        passed.append(against)
+    return Choice(None, shelf.newest_begun_step, newest_complete, tuple(torn), tuple(passed))
+
+
+Test = tuple[Callable[[Found, Verdict], str], bool]
+"""(why it must not be taken, or nothing; whether that makes it poisoned)"""
+
+
+def _tests(shelf: Shelf, asset: Datasets, vetoes: dict[str, str], before: float | None) -> tuple[Test, ...]:
+    def refused(found: Found, verdict: Verdict) -> str:
+        return vetoes.get(verdict.path, "")
+
+    def too_new(found: Found, verdict: Verdict) -> str:
+        if before is None or not verdict.written_at or parse_stamp(verdict.written_at) < before:
+            return ""
+        return f"written {verdict.written_at}, not before the moment up to which the data it uses is proven"
+
+    def sick(found: Found, verdict: Verdict) -> str:
+        if asset.health is None:
+            return ""
+        rule = health.Rule(asset.health.file, asset.health.key, asset.health.at_most)
+        return health.ailment(found, shelf.reader, rule)
+
+    return (refused, True), (too_new, False), (sick, True)
+
+
+def _objections(found: Found, verdict: Verdict, tests: tuple[Test, ...]) -> Iterator[PassedOver]:
+    for test, poisoned in tests:
+        if why := test(found, verdict):
+            yield PassedOver(verdict.path, verdict.step, why, poisoned)
+
+
+def _age(found: Found) -> tuple[int, str]:
+    step = found.candidate.step
+    return (-1 if step is None else step, found.candidate.path)

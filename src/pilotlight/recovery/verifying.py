@@ -1,0 +1,147 @@
+"""Verifying a point that was made earlier: is every part of it still in the standby region as it was proven?
+
+Nothing is taken from the paper but what was promised; the standby region is read again. Time passes between a point
+and its verification, so what was written since by replication is no damage; what was deleted or changed there is.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
+
+from pilotlight.checkpoints import verify
+from pilotlight.checkpoints.readers import BucketReader
+from pilotlight.errors import CallRefused, PaperUnreadable
+from pilotlight.records.inventory import Compute, Database, Datasets, Volumes
+from pilotlight.records.point import Part, RecoveryPoint
+from pilotlight.recovery import manifests, rereading
+from pilotlight.recovery.observe import compute, database
+from pilotlight.recovery.observe.cut import CHECKPOINTS
+from pilotlight.recovery.observe.datasets import buckets
+from pilotlight.recovery.site import Site
+from pilotlight.recovery.snapshots import COMPLETED
+
+Progress = Callable[[str, int], None]
+"""(asset, objects looked at)."""
+
+
+def silent(asset: str, objects: int) -> None:
+    """The progress of whoever does not want to know."""
+
+
+@dataclass(frozen=True)
+class PartVerified:
+    """One part read again: `problems` empty means that it holds."""
+
+    asset: str
+    kind: str
+    problems: tuple[str, ...] = ()
+    looked_at: int = 0
+    """Objects, files, snapshots."""
+    bytes_read: int = 0
+    remarks: tuple[str, ...] = ()
+    """What could not be looked at, or not as deeply as was asked."""
+
+    @property
+    def holds(self) -> bool:
+        return not self.problems
+
+
+@dataclass(frozen=True)
+class Verification:
+    """A point read again."""
+
+    SCHEMA: ClassVar[str] = "pilotlight/verification/1"
+
+    point: str
+    deep: bool
+    verified_at: str
+    holds: bool
+    parts: tuple[PartVerified, ...]
+    schema: str = "pilotlight/verification/1"
+
+
+def verify_point(
+    site: Site, point: RecoveryPoint, deep: bool, verified_at: str, progress: Progress = silent
+) -> Verification:
+    """Read every part again; a part that cannot be read does not hold, with the reason."""
+    parts = tuple(_part(site, part, deep, progress) for part in point.parts)
+    return Verification(point.id, deep, verified_at, all(part.holds for part in parts), parts)
+
+
+def _part(site: Site, part: Part, deep: bool, progress: Progress) -> PartVerified:
+    asset = next((each for each in site.inventory.assets if each.name == part.asset), None)
+    if asset is None:
+        return PartVerified(part.asset, part.kind, remarks=("is no part of the workload any more",))
+    if not part.proven:
+        return PartVerified(part.asset, part.kind, ("was not proven when the point was made", *part.missing))
+    try:
+        return _again(site, asset, part, deep, progress)
+    except CallRefused as refusal:
+        return PartVerified(part.asset, part.kind, (refusal.message,))
+    except PaperUnreadable as problem:
+        return PartVerified(part.asset, part.kind, (problem.message,))
+
+
+def _again(
+    site: Site, asset: Datasets | Volumes | Database | Compute, part: Part, deep: bool, progress: Progress
+) -> PartVerified:
+    if isinstance(asset, Datasets):
+        if asset.kind == CHECKPOINTS:
+            return _checkpoint(site, asset, part, deep)
+        return _dataset(site, asset, part, deep, progress)
+    if isinstance(asset, Volumes):
+        return _volumes(site, part, deep)
+    if isinstance(asset, Database):
+        now = database.observe(site.door, site.inventory, asset, site.clock)
+    else:
+        now = compute.observe(site.door, site.inventory, asset, site.clock)
+    return PartVerified(part.asset, part.kind, now.missing, 1)
+
+
+def _dataset(site: Site, asset: Datasets, part: Part, deep: bool, progress: Progress) -> PartVerified:
+    key = str(part.reference.get("manifest", ""))
+    if not key:
+        remark = f"has more than {manifests.OBJECTS_MAX} objects, so the point has no list of them to compare with"
+        return PartVerified(part.asset, part.kind, remarks=(remark,))
+    wanted = manifests.lines(io.BytesIO(site.papers.manifest(key)))
+    primary, standby = buckets(site.inventory, asset)
+    found = rereading.reread(site.door, standby, primary, wanted, deep, lambda objects: progress(part.asset, objects))
+    problems = tuple(found.problems)
+    if found.damaged > len(problems):
+        problems += (f"and {found.damaged - len(problems)} more",)
+    unsure = found.objects - found.damaged - found.compared
+    remarks = (f"{unsure} objects were read whole; S3 keeps no checksum of theirs to compare with",)
+    return PartVerified(
+        part.asset, part.kind, problems, found.objects, found.bytes_read, remarks if deep and unsure else ()
+    )
+
+
+def _checkpoint(site: Site, asset: Datasets, part: Part, deep: bool) -> PartVerified:
+    """The checkpoint that the point names, judged anew; nothing is remembered."""
+    path = str(part.reference["prefix"]).removeprefix(asset.prefix)
+    reader = BucketReader(site.door, site.inventory.standby, asset.standby_bucket, asset.prefix)
+    found = next((each for each in verify.find(reader, asset.format) if each.candidate.path == path), None)
+    if found is None:
+        return PartVerified(part.asset, part.kind, (f"{path} is gone from s3://{asset.standby_bucket}/{asset.prefix}",))
+    verdict = verify.verify(found, reader)
+    problems = tuple(f"{path}{each.file}: {each.what}" for each in verdict.problems)
+    files = len(found.candidate.files)
+    return PartVerified(part.asset, part.kind, problems, files, verdict.bytes_read)
+
+
+def _volumes(site: Site, part: Part, deep: bool) -> PartVerified:
+    """Every snapshot copy is there and completed; the bytes inside are EBS's to keep, and a drill's to prove."""
+    wanted: dict[str, str] = part.reference["snapshots"]
+    filters = [{"Name": "snapshot-id", "Values": sorted(wanted.values())}]
+    pages = site.door.pages("ec2", "describe_snapshots", site.inventory.standby, OwnerIds=["self"], Filters=filters)
+    states = {item["SnapshotId"]: item["State"] for page in pages for item in page["Snapshots"]}
+    problems = [
+        f"snapshot copy {id} of {device} is {states.get(id, 'gone')} in {site.inventory.standby}"
+        for device, id in sorted(wanted.items())
+        if states.get(id) != COMPLETED
+    ]
+    remarks = ("the bytes inside snapshot copies are not read; a drill restores them",) if deep else ()
+    return PartVerified(part.asset, part.kind, tuple(problems), len(wanted), remarks=remarks)

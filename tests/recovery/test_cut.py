@@ -1,0 +1,240 @@
+"""What a user loses when one of these fails: a recovered registry that names models which never arrived."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import pytest
+
+from doors import CORPUS, MODELS, MODELS_COPY, PRIMARY, STANDBY, FakeAws, inventory, save, uri
+from pilotlight.clock import parse_stamp
+from pilotlight.records.inventory import Datasets, Health, Inventory, Training
+from pilotlight.records.point import COMPLETE, PARTIAL, REFUSED, Part, RecoveryPoint
+from pilotlight.recovery.desk import Recovery
+from pilotlight.recovery.observe.references import ROWS_MAX, ROWS_PER_CALL, place, statement
+from pilotlight.recovery.protect import FURTHER_LOOKS_MAX
+from pilotlight.recovery.site import Site
+
+
+def part(point: RecoveryPoint, asset: str) -> Part:
+    found = point.part(asset)
+    assert found is not None
+    return found
+
+
+def fire(desk: Recovery) -> RecoveryPoint:
+    point = desk.protect()
+    assert point is not None
+    return point
+
+
+def rows(point: RecoveryPoint) -> dict[str, object]:
+    found = part(point, "registry").evidence["rows"]
+    assert isinstance(found, dict)
+    return found
+
+
+def declared(aws: FakeAws, **changes: object) -> Recovery:
+    """The same workload with more said of its checkpoints."""
+    whole = inventory()
+    datasets = tuple(
+        dataclasses.replace(each, **changes) if each.kind == "checkpoints" else each for each in whole.datasets
+    )
+    return Recovery(Site(aws, inventory(datasets=datasets), aws.clock, aws.fetch), "test")
+
+
+# -- rows ------------------------------------------------------------------------------------------------------
+
+
+def test_a_row_whose_checkpoint_never_arrives_is_named_before_a_failover(aws: FakeAws, desk: Recovery) -> None:
+    aws.rows = [uri(20), uri(40), uri(60)]
+    save(aws, 60)
+    aws.s3.queue.clear()
+    point = fire(desk)
+    assert point.status == PARTIAL
+    assert any(uri(60) in problem and "not complete in the standby region" in problem for problem in point.problems)
+    assert rows(point)["dangling"] == [uri(60)] and rows(point)["named"] == 3
+
+
+def test_a_point_waits_a_moment_for_what_is_on_its_way(aws: FakeAws, desk: Recovery) -> None:
+    aws.s3.lag_seconds = 3
+    save(aws, 80)
+    aws.rows = [uri(80)]
+    began = aws.clock.now()
+    point = fire(desk)
+    assert point.status == COMPLETE and part(point, "checkpoints").reference["step"] == 80
+    assert aws.clock.now() - began < 2 * FURTHER_LOOKS_MAX + 1
+
+
+def test_the_database_is_true_up_to_the_reading_of_its_rows_and_no_further(aws: FakeAws, desk: Recovery) -> None:
+    aws.s3.lag_seconds = 3
+    save(aws, 80)
+    aws.rows = [uri(80)]
+    began = aws.clock.now()
+    assert parse_stamp(part(fire(desk), "registry").true_at) <= began
+
+
+def test_a_row_that_is_newer_than_the_proven_data_makes_the_point_partial(aws: FakeAws, desk: Recovery) -> None:
+    aws.s3.lag_seconds = 50
+    aws.s3.write(CORPUS, "on its way", b"data of step 80")
+    aws.clock.sleep(1)
+    save(aws, 80, bucket=MODELS_COPY)
+    save(aws, 80)
+    aws.rows = [uri(80)]
+    point = fire(desk)
+    assert point.status == PARTIAL and rows(point)["ahead"] == [uri(80)]
+
+
+def test_a_row_of_a_checkpoint_that_was_deleted_everywhere_stops_no_recovery(aws: FakeAws, desk: Recovery) -> None:
+    aws.rows = [uri(1), uri(40)]
+    point = fire(desk)
+    assert point.status == COMPLETE and rows(point)["gone"] == [uri(1)]
+
+
+def test_rows_of_either_regions_bucket_and_of_files_inside_are_understood(aws: FakeAws, desk: Recovery) -> None:
+    aws.rows = [
+        uri(40, MODELS_COPY),
+        uri(20) + "model.safetensors.index.json",
+        uri(20).rstrip("/"),
+        "s3://other/x",
+        "x",
+    ]
+    found = rows(fire(desk))
+    assert found["dangling"] == [] and sorted(found["foreign"]) == ["s3://other/x", "x"]  # type: ignore[call-overload]
+
+
+def test_rows_that_may_not_be_read_prove_nothing(aws: FakeAws, desk: Recovery) -> None:
+    aws.denied.add("rds-data:execute_statement")
+    point = fire(desk)
+    assert point.status == PARTIAL
+    assert any("rows of models cannot be read" in problem for problem in point.problems)
+
+
+def test_while_the_primary_is_silent_the_database_is_true_as_far_as_its_rows_were_read(
+    aws: FakeAws, desk: Recovery
+) -> None:
+    aws.rows = [uri(40)]
+    before = part(fire(desk), "registry")
+    aws.clock.sleep(30)
+    aws.dark.add(PRIMARY)
+    point = fire(desk)
+    assert point.status == COMPLETE
+    assert part(point, "registry").true_at == before.true_at and rows(point) == before.evidence["rows"]
+
+
+def test_the_primary_may_fall_silent_in_the_middle_of_a_look(aws: FakeAws, desk: Recovery) -> None:
+    aws.rows = [uri(40)]
+    fire(desk)
+
+    class FallsSilent(FakeAws):
+        def rds_data_execute_statement(self, *args: object, **more: object) -> dict[str, object]:
+            self.dark.add(PRIMARY)
+            return super().rds_data_execute_statement(*args, **more)  # type: ignore[arg-type]
+
+    aws.__class__ = FallsSilent
+    aws.clock.sleep(60)
+    assert fire(desk).status == COMPLETE
+
+
+def test_a_large_registry_is_read_page_by_page_the_newest_first(aws: FakeAws, desk: Recovery) -> None:
+    aws.rows = [uri(20) + f"{number}" for number in range(ROWS_PER_CALL + 1)]
+    aws.made.clear()
+    assert rows(fire(desk))["named"] == ROWS_PER_CALL + 1
+    reads = [made for made in aws.made if made[1] == "execute_statement"]
+    assert len(reads) == 2
+
+
+def test_more_rows_than_are_looked_at_are_told(aws: FakeAws, desk: Recovery) -> None:
+    aws.rows = [f"s3://other/{number}" for number in range(ROWS_MAX + 1)]
+    found = rows(fire(desk))
+    assert found["more"] is True and found["named"] == ROWS_MAX
+
+
+def test_names_of_tables_and_columns_cannot_become_sql() -> None:
+    database = dataclasses.replace(inventory().databases[0], table='m"; DROP TABLE x; --', column='u"')
+    sql = statement(database, goes_on=True)
+    assert 'FROM "m""; DROP TABLE x; --" WHERE' in sql and '"u"""' in sql and ":before" in sql
+
+
+def test_a_prefix_decides_which_asset_a_row_belongs_to() -> None:
+    first = Datasets("a", "checkpoints", MODELS, MODELS_COPY, "a/")
+    second = Datasets("b", "checkpoints", MODELS, MODELS_COPY, "b/")
+    assert place(f"s3://{MODELS}/b/step-1/", (first, second)) == (second, "step-1")
+    assert place(f"s3://{MODELS}/c/step-1/", (first, second)) is None
+
+
+# -- health ----------------------------------------------------------------------------------------------------
+
+BOUNDED = Health("metrics.json", "loss", 4.0)
+
+
+def metrics(loss: float) -> dict[str, bytes]:
+    return {"metrics.json": json.dumps({"loss": loss}).encode()}
+
+
+@pytest.fixture
+def trained(aws: FakeAws) -> FakeAws:
+    """Steps 80 and 100 with their metrics; 100 has diverged. Older ones told nothing of their health."""
+    save(aws, 80, more=metrics(2.0))
+    save(aws, 100, more=metrics(float("nan")))
+    aws.clock.sleep(2)
+    return aws
+
+
+def test_a_poisoned_checkpoint_is_passed_over_for_the_newest_healthy_one(trained: FakeAws) -> None:
+    trained.rows = [uri(100)]
+    point = fire(declared(trained, health=BOUNDED))
+    checkpoints = part(point, "checkpoints")
+    assert point.status == COMPLETE and checkpoints.reference["step"] == 80
+    assert checkpoints.evidence["newest_complete_step"] == 100
+    assert "loss is nan" in checkpoints.evidence["passed_over"][0]["why"]
+
+
+def test_a_failover_takes_the_newest_healthy_checkpoint_too(trained: FakeAws) -> None:
+    desk = declared(trained, health=BOUNDED)
+    for _ in range(3):
+        fire(desk)
+        trained.clock.sleep(20)
+    trained.dark.add(PRIMARY)
+    assert desk.failover() is not None
+    assert trained.parameters[STANDBY, desk.site.inventory.names.parameter("checkpoints")].endswith("step-000080/")
+
+
+def test_a_point_without_any_healthy_checkpoint_is_refused_and_says_why(aws: FakeAws) -> None:
+    point = fire(declared(aws, health=BOUNDED))
+    assert point.status == REFUSED
+    assert "no healthy checkpoint" in point.problems[0] and "metrics.json is missing" in point.problems[0]
+
+
+# -- what would be lost ----------------------------------------------------------------------------------------
+
+
+def test_loss_is_told_in_seconds_by_asset_and_in_steps_where_checkpoints_tell_them(
+    aws: FakeAws, desk: Recovery
+) -> None:
+    point = fire(desk)
+    made = parse_stamp(point.created_at)
+    for each in point.parts:
+        if each.kind == "compute":
+            assert each.loss is None
+        else:
+            assert each.loss is not None and each.loss.seconds == pytest.approx(
+                made - parse_stamp(each.true_at), abs=0.01
+            )
+    loss = part(point, "checkpoints").loss
+    assert loss is not None and (loss.steps, loss.gpu_hours) == (20, None), "step 60 was begun, 40 is complete"
+
+
+def test_loss_is_told_in_gpu_hours_at_the_declared_rate(aws: FakeAws) -> None:
+    aws.clock.sleep(3600)
+    loss = part(fire(declared(aws, training=Training(512, 3600.0))), "checkpoints").loss
+    assert loss is not None and loss.steps is not None and loss.gpu_hours is not None
+    assert loss.gpu_hours == pytest.approx(512 * loss.seconds / 3600, rel=1e-3)
+    assert loss.steps == int(loss.seconds), "a step a second, though only 20 steps were begun in the bucket"
+
+
+def test_the_inventory_keeps_what_older_ones_lack(aws: FakeAws) -> None:
+    assert Inventory.SCHEMA == "pilotlight/inventory/1"
+    whole = inventory()
+    assert whole.lock is None and whole.datasets[1].health is None and MODELS in whole.datasets[1].primary_bucket

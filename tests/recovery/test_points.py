@@ -1,0 +1,164 @@
+"""What a user loses when one of these fails: a point that was sound once, is not any more, and still says so."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from doors import CORPUS, CORPUS_COPY, MODELS_COPY, NAMES, PRIMARY, STANDBY, FakeAws, inventory, save
+from pilotlight.errors import NoSuchPoint
+from pilotlight.naming import PAPER_MANIFESTS, PAPER_POINTS
+from pilotlight.records.inventory import Lock
+from pilotlight.records.point import COMPLETE, REFUSED
+from pilotlight.recovery.desk import Recovery
+from pilotlight.recovery.site import Site
+
+
+def problems(desk: Recovery, deep: bool = False, point: str = "newest") -> dict[str, tuple[str, ...]]:
+    """Asset -> what is wrong with it, for assets with something wrong."""
+    found = desk.verify(point, deep)
+    assert found.holds == (not any(part.problems for part in found.parts))
+    return {part.asset: part.problems for part in found.parts if part.problems}
+
+
+@pytest.fixture
+def sound(aws: FakeAws, desk: Recovery) -> Recovery:
+    """A point is complete and nothing has been written since."""
+    point = desk.protect()
+    assert point is not None and point.status == COMPLETE
+    aws.made.clear()
+    return desk
+
+
+def test_a_sound_point_holds_and_verifying_it_changes_nothing(aws: FakeAws, sound: Recovery) -> None:
+    assert problems(sound) == {} == problems(sound, deep=True)
+    assert not aws.acts()
+
+
+def test_an_object_deleted_in_the_standby_bucket_is_found(aws: FakeAws, sound: Recovery) -> None:
+    aws.s3.delete_object(CORPUS_COPY, "shards/1")
+    aws.s3.queue.clear()
+    assert "shards/1 is covered by a delete marker" in problems(sound)["corpus"][0]
+
+
+def test_an_object_whose_versions_are_all_gone_is_found(aws: FakeAws, sound: Recovery) -> None:
+    del aws.s3.objects[CORPUS_COPY]["shards/2"]
+    assert problems(sound)["corpus"] == ("shards/2 is gone from the standby bucket, with all its versions",)
+
+
+def test_an_object_overwritten_in_the_standby_bucket_is_found(aws: FakeAws, sound: Recovery) -> None:
+    aws.s3.write(CORPUS_COPY, "shards/0", b"other", replicate=False)
+    assert "that the primary never had" in problems(sound)["corpus"][0]
+
+
+def test_what_replication_wrote_since_is_no_damage(aws: FakeAws, sound: Recovery) -> None:
+    aws.s3.write(CORPUS, "shards/0", b"newer data")
+    aws.s3.delete_object(CORPUS, "shards/1")
+    aws.s3.write(CORPUS, "shards/9", b"new")
+    aws.clock.sleep(5)
+    aws.s3.arrive()
+    assert problems(sound) == {}
+
+
+def test_what_covers_an_object_cannot_be_judged_while_the_primary_is_silent(aws: FakeAws, sound: Recovery) -> None:
+    aws.s3.write(CORPUS_COPY, "shards/0", b"other", replicate=False)
+    aws.dark.add(PRIMARY)
+    assert "cannot be told" in problems(sound)["corpus"][0]
+
+
+def test_bytes_changed_behind_the_same_version_are_found_only_by_reading_them(aws: FakeAws, sound: Recovery) -> None:
+    kept = aws.s3.objects[CORPUS_COPY]["shards/1"]
+    rotten = dataclasses.replace(kept[-1], body=b"DATA 1", told_etag=kept[-1].etag)
+    kept[-1] = rotten
+    assert problems(sound) == {}
+    assert "they are not what was written" in problems(sound, deep=True)["corpus"][0]
+
+
+def test_a_snapshot_copy_that_was_removed_is_found(aws: FakeAws, sound: Recovery) -> None:
+    wanted = next(part for part in sound.point("newest").parts if part.asset == "index").reference["snapshots"]
+    del aws.snapshots[STANDBY][wanted["/dev/sdg"]]
+    assert problems(sound)["index"] == (f"snapshot copy {wanted['/dev/sdg']} of /dev/sdg is gone in {STANDBY}",)
+
+
+def test_a_checkpoint_that_lost_a_shard_is_found(aws: FakeAws, sound: Recovery) -> None:
+    del aws.s3.objects[MODELS_COPY]["checkpoints/step-000040/model-00002-of-00002.safetensors"]
+    assert "model-00002-of-00002.safetensors: missing" in problems(sound)["checkpoints"][0]
+
+
+def test_a_part_that_may_not_be_read_does_not_hold(aws: FakeAws, sound: Recovery) -> None:
+    aws.denied.add("rds:describe_global_clusters")
+    assert "AccessDenied" in problems(sound)["registry"][0]
+
+
+def test_a_point_is_found_by_the_beginning_of_its_name(sound: Recovery) -> None:
+    newest = sound.points()[0]
+    assert sound.point(newest.id[:-1]).id == newest.id == sound.point("newest").id
+    with pytest.raises(NoSuchPoint, match="begin with it"):
+        sound.point("20")
+    with pytest.raises(NoSuchPoint, match="the newest is"):
+        sound.point("none of them")
+
+
+# -- refusing --------------------------------------------------------------------------------------------------
+
+
+def test_a_refused_point_takes_with_it_all_that_name_its_checkpoint(aws: FakeAws, sound: Recovery) -> None:
+    before = {point.id: point for point in sound.points() if point.status == COMPLETE}
+    fallen = sound.refuse("newest", "loss spiked at 40", "kim")
+    assert len(fallen) >= 2 and set(before) <= set(fallen)
+    for point in sound.points():
+        if point.id in fallen:
+            assert point.status == REFUSED and "refused by kim" in point.problems[0]
+    assert sound.site.papers.point(fallen[0]).status == before[fallen[0]].status, "the paper is as it was written"
+
+
+def test_after_a_refusal_the_newest_sound_checkpoint_is_taken(aws: FakeAws, sound: Recovery) -> None:
+    sound.refuse("newest", "loss spiked at 40", "kim")
+    aws.clock.sleep(1)
+    point = sound.protect()
+    assert point is not None and point.status == COMPLETE
+    part = point.part("checkpoints")
+    assert part is not None and part.reference["step"] == 20
+    assert "loss spiked at 40" in part.evidence["passed_over"][0]["why"]
+    aws.dark.add(PRIMARY)
+    assert sound.failover() is not None
+    assert aws.parameters[STANDBY, NAMES.parameter("checkpoints")].endswith("step-000020/")
+
+
+# -- papers ----------------------------------------------------------------------------------------------------
+
+
+def manifests(aws: FakeAws) -> list[str]:
+    return [key for key in aws.s3.current(NAMES.vault_bucket) if key.startswith(PAPER_MANIFESTS)]
+
+
+def test_points_of_an_unchanged_dataset_share_one_manifest_and_it_goes_with_the_last(
+    aws: FakeAws, desk: Recovery
+) -> None:
+    desk.protect()
+    assert len(manifests(aws)) == 1
+    aws.s3.write(CORPUS, "new", b"new")
+    aws.clock.sleep(5)
+    for _ in range(30):
+        aws.clock.sleep(3600)
+        desk.protect()
+    named = {key for line in desk.site.ledger.points() for key in line.manifests}
+    assert set(manifests(aws)) == named
+
+
+def test_where_the_declaration_asks_for_it_points_and_manifests_are_locked(aws: FakeAws) -> None:
+    whole = inventory(lock=Lock("compliance", 86_400.0))
+    desk = Recovery(Site(aws, whole, aws.clock, aws.fetch), "test")
+    desk.protect()
+    for start in (PAPER_POINTS, PAPER_MANIFESTS):
+        locks = [more for (bucket, key), more in aws.s3.locks.items() if key.startswith(start) and more]
+        assert locks and all(each["ObjectLockMode"] == "COMPLIANCE" for each in locks)
+        until = locks[-1]["ObjectLockRetainUntilDate"].timestamp()
+        assert until == pytest.approx(aws.clock.now() + 86_400, abs=10)
+
+
+def test_a_paper_is_never_written_over(aws: FakeAws, sound: Recovery) -> None:
+    save(aws, 80)
+    with pytest.raises(Exception, match="it is there already"):
+        sound.site.papers.write_point(sound.point("newest"), {})
