@@ -20,6 +20,7 @@ HEADER_BYTES_MAX = 100_000_000
 LENGTH_BYTES = 8
 INDEX_SUFFIX = ".safetensors.index.json"
 SUFFIX = ".safetensors"
+INDEX_KEYS = {"metadata", "weight_map"}
 FIRST_READ_BYTES_MAX = 16 * 1024
 """Most headers fit into this, so one read does; the budget of small checkpoints with many files makes it smaller."""
 BITS: dict[str, int] = {
@@ -66,9 +67,18 @@ class Sharded:
         """See Format.verify."""
         indexes = _own(candidate, INDEX_SUFFIX)
         if not indexes:
-            return (Problem(f"*{INDEX_SUFFIX}", "missing: there are shards, but nothing says which belong to it"),)
+            return tuple(
+                Problem(name, "missing: there are shards, but nothing says which belong to it")
+                for name in _lost(candidate)
+            )
         problems = [problem for index in indexes for problem in _verify_index(candidate, index, reader)]
         return tuple(problems) or tuple(_foreign(candidate, indexes, reader))
+
+
+def _lost(candidate: Candidate) -> list[str]:
+    """Names of the indexes that the shards should have."""
+    shards = [_SHARD.match(_name(candidate, file)) for file in _own(candidate, SUFFIX)]
+    return sorted({match["stem"] + INDEX_SUFFIX for match in shards if match})
 
 
 def _verify_index(candidate: Candidate, index: File, reader: Reader) -> Iterator[Problem]:
@@ -116,6 +126,8 @@ def _weight_map(index: File, reader: Reader) -> dict[str, set[str]]:
     mapping = parsed.get("weight_map") if isinstance(parsed, dict) else None
     if not isinstance(mapping, dict) or not mapping:
         raise Damaged("has no weight_map")
+    if strange := sorted(parsed.keys() - INDEX_KEYS):
+        raise Damaged(f"holds {strange[0]!r}, which an index does not have")
     shards: dict[str, set[str]] = {}
     for tensor, shard in mapping.items():
         if not isinstance(shard, str) or not _is_plain(shard):

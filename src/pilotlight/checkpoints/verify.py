@@ -30,13 +30,14 @@ from pilotlight.checkpoints.format import (
     step_of,
 )
 from pilotlight.checkpoints.generic import Generic
+from pilotlight.checkpoints.orbax import Orbax
 from pilotlight.checkpoints.safetensors import Sharded, Single
 from pilotlight.errors import PilotlightError
 
 __all__ = ["AUTO", "FORMATS", "Found", "Listing", "Newest", "TooManyFiles"]
 
 AUTO = "auto"
-FORMATS: tuple[Format, ...] = (Generic(), Sharded(), Single())
+FORMATS: tuple[Format, ...] = (Generic(), Sharded(), Single(), Orbax())
 """In the order in which they may claim a path: a manifest of ours decides before what it lists."""
 UNKNOWN_NAMED_MAX = 20
 """How many unknown files a verdict names; it counts them all."""
