@@ -123,6 +123,22 @@ def test_while_the_primary_is_silent_the_database_is_true_as_far_as_its_rows_wer
     assert part(point, "registry").true_at == before.true_at and rows(point) == before.evidence["rows"]
 
 
+def test_what_a_partial_point_proved_counts_when_the_primary_falls_silent(aws: FakeAws, desk: Recovery) -> None:
+    aws.rows = [uri(20)]
+    fire(desk)
+    aws.clock.sleep(60)
+    aws.rows = [uri(20), uri(60)]
+    save(aws, 60)
+    aws.s3.queue.clear()
+    torn = fire(desk)
+    aws.clock.sleep(60)
+    aws.dark.add(PRIMARY)
+    alone = fire(desk)
+    assert torn.status == PARTIAL and alone.status == COMPLETE
+    assert part(alone, "corpus").true_at == part(torn, "corpus").true_at
+    assert part(alone, "registry").true_at < part(torn, "registry").true_at, "rows that name what never arrived count"
+
+
 def test_the_primary_may_fall_silent_in_the_middle_of_a_look(aws: FakeAws, desk: Recovery) -> None:
     aws.rows = [uri(40)]
     fire(desk)

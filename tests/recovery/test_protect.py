@@ -110,6 +110,15 @@ def test_a_checkpoint_newer_than_the_data_it_was_trained_on_is_not_taken(aws: Fa
     assert point is not None and point.status == COMPLETE
 
 
+def test_a_checkpoint_has_arrived_only_with_the_files_that_no_format_knows(aws: FakeAws, desk: Recovery) -> None:
+    save(aws, 80, more={"tokenizer.model": b"words", "zz-trainer_state.json": b"{}"})
+    aws.s3.queue = [each for each in aws.s3.queue if not each[2].endswith("tokenizer.model")]
+    aws.clock.sleep(10)
+    found = part(desk.protect(), "checkpoints")
+    assert found.reference["step"] == 40
+    assert found.evidence["refused"][0]["problems"] == ["tokenizer.model: is in the primary region and has not arrived"]
+
+
 def test_a_checkpoint_that_was_read_before_is_not_read_again(aws: FakeAws, desk: Recovery) -> None:
     aws.made.clear()
     desk.protect()

@@ -19,6 +19,7 @@ from pilotlight.recovery.lease import PROTECT
 from pilotlight.recovery.ledger import SERVING, PointLine
 from pilotlight.recovery.metrics import put_metric
 from pilotlight.recovery.observe.cut import Cut, read_rows
+from pilotlight.recovery.observe.earlier import Earlier
 from pilotlight.recovery.papers import locked
 from pilotlight.recovery.prune import prune
 from pilotlight.recovery.site import Site
@@ -56,17 +57,16 @@ def make_point(
     site: Site, primary_answers: bool, remarks: tuple[str, ...] = (), still: Callable[[], None] = lambda: None
 ) -> RecoveryPoint:
     """Look at everything, write the papers, then list the point; `still` is called before every further look."""
-    newest = choose.newest_complete(site.ledger.points())
-    last = site.papers.point(newest.id) if newest else None
+    earlier = Earlier(site)
     rows = read_rows(site, primary_answers)
-    look = Cut(site, primary_answers, last, rows)
+    look = Cut(site, primary_answers, earlier, rows)
     made = _judged(site, look, remarks)
     for _ in range(FURTHER_LOOKS_MAX):
         if not (look.primary_answers and unsettled(site.inventory, made)):
             break
         site.clock.sleep(FURTHER_LOOK_SECONDS)
         still()
-        look = Cut(site, look.primary_answers, last, rows)
+        look = Cut(site, look.primary_answers, earlier, rows)
         made = _judged(site, look, remarks)
     look.learn()
     _write(site, made, look)

@@ -15,10 +15,11 @@ from pilotlight.checkpoints.verify import TooManyFiles
 from pilotlight.clock import parse_stamp
 from pilotlight.errors import CallRefused, RegionUnreachable
 from pilotlight.records.inventory import Compute, Database, Datasets, Volumes
-from pilotlight.records.point import Part, RecoveryPoint
+from pilotlight.records.point import Part
 from pilotlight.recovery.manifests import Manifest
 from pilotlight.recovery.observe import checkpoints, compute, dangling, database, datasets, references, volumes
 from pilotlight.recovery.observe.dangling import Look
+from pilotlight.recovery.observe.earlier import Earlier
 from pilotlight.recovery.observe.references import Rows
 from pilotlight.recovery.observe.shelf import Shelf, choose, shelf
 from pilotlight.recovery.site import Site
@@ -28,11 +29,11 @@ CHECKPOINTS = "checkpoints"
 
 @dataclass
 class Cut:
-    """One look at everything. `last` is the last complete point; `rows` by database, read before."""
+    """One look at everything; `rows` by database, read before."""
 
     site: Site
     primary_answers: bool
-    last: RecoveryPoint | None
+    earlier: Earlier
     rows: dict[str, Rows] = field(default_factory=dict)
     looks: dict[str, Look] = field(default_factory=dict)
     manifests: dict[str, Manifest] = field(default_factory=dict)
@@ -55,12 +56,9 @@ class Cut:
             found[fleet.name] = _looked(fleet, look)
         return tuple(found[asset.name] for asset in inventory.assets)
 
-    def _before(self, asset: str) -> Part | None:
-        return self.last.part(asset) if self.last else None
-
     def _dataset(self, asset: Datasets) -> Part:
         if not self.primary_answers:
-            return datasets.observe_alone(asset, self._before(asset.name))
+            return datasets.observe_alone(asset, self.earlier.part(asset.name))
         door, inventory, clock = self.site.door, self.site.inventory, self.site.clock
         manifest = Manifest(asset.name)
         try:
@@ -69,7 +67,7 @@ class Cut:
             return replace(part, reference=part.reference | {"manifest": manifest.key})
         except RegionUnreachable as problem:
             self._primary_only(problem)
-            return datasets.observe_alone(asset, self._before(asset.name))
+            return datasets.observe_alone(asset, self.earlier.part(asset.name))
 
     def _checkpoints(self, asset: Datasets, found: dict[str, Part]) -> Part:
         """Older than the watermark of every dataset that the checkpoints use."""
@@ -77,9 +75,9 @@ class Cut:
         before = min((parse_stamp(moment) for moment in used), default=None)
         ledger, inventory = self.site.ledger, self.site.inventory
         known = ledger.known_complete(asset.name)
-        here = shelf(self.site.door, inventory.standby, asset.standby_bucket, asset, known)
-        choice = choose(here, asset, ledger.vetoes(asset.name), before)
         there = self._primary_shelf(asset)
+        here = shelf(self.site.door, inventory.standby, asset.standby_bucket, asset, known, there)
+        choice = choose(here, asset, ledger.vetoes(asset.name), before)
         self.looks[asset.name] = Look(asset, here, there, choice)
         steps = [
             each for each in (here.newest_begun_step, there.newest_begun_step if there else None) if each is not None
@@ -104,7 +102,7 @@ class Cut:
         if not asset.table:
             return part
         if rows is None:
-            return database.observe_alone(asset, part, self._before(asset.name))
+            return database.observe_alone(asset, part, self.earlier.settled(asset.name))
         if rows.reason:
             return replace(part, proven=False, true_at="", missing=(*part.missing, rows.reason))
         used = {name: look for name, look in self.looks.items() if name in asset.uses}

@@ -82,7 +82,7 @@ def _true_at(position: float, rows: Rows | None) -> str:
 
 
 def observe_alone(asset: Database, part: Part, last: Part | None) -> Part:
-    """The part when nobody can read the rows: true up to where the last complete point read them, and no more."""
+    """The part when nobody can read the rows: true up to where an earlier point read them, and no more."""
     if not part.proven or not asset.table:
         return part
     if last is None or not last.proven:
@@ -90,7 +90,7 @@ def observe_alone(asset: Database, part: Part, last: Part | None) -> Part:
         return replace(part, proven=False, true_at="", missing=(reason,))
     rows = {
         "rows": last.evidence.get("rows", {}),
-        "primary": "did not answer; rows as the last complete point read them",
+        "primary": "did not answer; rows as an earlier point read them",
     }
     return replace(part, true_at=last.true_at, evidence=part.evidence | rows)
 

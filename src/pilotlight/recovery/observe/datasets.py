@@ -4,7 +4,7 @@ S3 tells times in whole seconds, so the watermark is one, too: every version of 
 
 Both listings are compared as they are. Objects on their way are normal, and hold the watermark back; objects that are
 on their way for longer than the objective are overdue, and the part is not proven. When the primary region does not
-answer nothing newer can be known, and the watermark of the last complete point is what counts.
+answer nothing newer can be known, and the newest watermark that was proven is what counts.
 """
 
 from __future__ import annotations
@@ -134,9 +134,9 @@ def observe(
 
 
 def observe_alone(asset: Datasets, last: Part | None) -> Part:
-    """The part when the primary does not answer: what the last complete point knew, and no more."""
+    """The part when the primary does not answer: what an earlier point proved, and no more."""
     if last is None or not last.proven:
         reason = "the primary region does not answer, and no earlier point proved this part"
         return Part(asset.name, asset.kind, asset.mechanism, False, "", missing=(reason,))
-    evidence = last.evidence | {"primary": "did not answer; as proven by the last complete point"}
+    evidence = last.evidence | {"primary": "did not answer; as an earlier point proved it"}
     return Part(asset.name, asset.kind, asset.mechanism, True, last.true_at, last.reference, evidence)

@@ -7,10 +7,10 @@ was found complete, and has not changed by name, size and entity tag, is not rea
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pilotlight.checkpoints import health, verify
-from pilotlight.checkpoints.format import Verdict
+from pilotlight.checkpoints.format import Problem, Verdict
 from pilotlight.checkpoints.readers import BucketReader
 from pilotlight.checkpoints.verify import Found
 from pilotlight.clock import parse_stamp
@@ -45,24 +45,48 @@ class Choice:
 
 @dataclass
 class Shelf:
-    """`known` are fingerprints of what was found complete before; `learned` those that this look added."""
+    """`known` are fingerprints of what was found complete before; `learned` those that this look added.
+
+    `there` is the same prefix in the primary region, where that answers: a checkpoint that has files there which are
+    not here yet is torn, also where its format does not know them.
+    """
 
     reader: BucketReader
     found: list[Found]
     known: frozenset[str] = frozenset()
+    there: Shelf | None = None
     learned: set[str] = field(default_factory=set)
     _verdicts: dict[str, Verdict] = field(default_factory=dict)
+    _steps: dict[str, int | None] = field(default_factory=dict)
 
     def verdict(self, found: Found) -> Verdict:
         """Judge one, or remember it."""
         path = found.candidate.path
         if path not in self._verdicts:
             state = verify.fingerprint(found.candidate)[:STATE_LENGTH]
-            verdict = verify.believed(found) if state in self.known else verify.verify(found, self.reader)
+            is_known = state in self.known
+            verdict = verify.believed(found, self.reader) if is_known else verify.verify(found, self.reader)
             if verdict.complete:
                 self.learned.add(state)
-            self._verdicts[path] = verdict
+            self._verdicts[path] = self._arrived(found, verdict)
         return self._verdicts[path]
+
+    def _arrived(self, found: Found, verdict: Verdict) -> Verdict:
+        others = self.there.found if self.there else []
+        source = next((each for each in others if each.candidate.path == verdict.path), None)
+        if source is None or not verdict.complete:
+            return verdict
+        here = {file.key for file in found.candidate.files}
+        lacking = [source.candidate.name(file) for file in source.candidate.files if file.key not in here]
+        problems = tuple(Problem(name, "is in the primary region and has not arrived") for name in lacking)
+        return replace(verdict, complete=not problems, problems=problems)
+
+    def step(self, found: Found) -> int | None:
+        """What its name tells, else its files, read at most once."""
+        path = found.candidate.path
+        if path not in self._steps:
+            self._steps[path] = verify.step(found, self.reader)
+        return self._steps[path]
 
     def at(self, path: str) -> Found | None:
         """The checkpoint at this path, or the one that a file of this path belongs to."""
@@ -79,10 +103,17 @@ class Shelf:
         return max(steps, default=None)
 
 
-def shelf(door: Door, region: str, bucket: str, asset: Datasets, known: frozenset[str] = frozenset()) -> Shelf:
+def shelf(
+    door: Door,
+    region: str,
+    bucket: str,
+    asset: Datasets,
+    known: frozenset[str] = frozenset(),
+    there: Shelf | None = None,
+) -> Shelf:
     """List one."""
     reader = BucketReader(door, region, bucket, asset.prefix)
-    return Shelf(reader, verify.find(reader, asset.format), known)
+    return Shelf(reader, verify.find(reader, asset.format), known, there)
 
 
 def choose(shelf: Shelf, asset: Datasets, vetoes: dict[str, str], before: float | None = None) -> Choice:
@@ -95,7 +126,7 @@ def choose(shelf: Shelf, asset: Datasets, vetoes: dict[str, str], before: float 
     passed: list[PassedOver] = []
     newest_complete: int | None = None
     tests = _tests(shelf, asset, vetoes, before)
-    for each in sorted(shelf.found, key=_age, reverse=True):
+    for each in sorted(shelf.found, key=lambda found: _age(shelf, found), reverse=True):
         verdict = shelf.verdict(each)
         if not verdict.complete:
             torn.append(verdict)
@@ -136,6 +167,6 @@ def _objections(found: Found, verdict: Verdict, tests: tuple[Test, ...]) -> Iter
             yield PassedOver(verdict.path, verdict.step, why, poisoned)
 
 
-def _age(found: Found) -> tuple[int, str]:
-    step = found.candidate.step
+def _age(shelf: Shelf, found: Found) -> tuple[int, str]:
+    step = shelf.step(found)
     return (-1 if step is None else step, found.candidate.path)
