@@ -86,6 +86,20 @@ def test_a_key_that_is_always_being_overwritten_holds_the_watermark_at_its_oldes
     assert parse_stamp(corpus.true_at) == first.at, "the newest version is young, but the state of this key is not"
 
 
+def test_a_key_that_came_and_went_before_it_arrived_holds_the_watermark_back(aws: FakeAws, desk: Recovery) -> None:
+    aws.s3.lag_seconds = 30
+    came = aws.s3.write(CORPUS, "shards/9", b"read by step 80")
+    aws.clock.sleep(5)
+    aws.s3.delete_object(CORPUS, "shards/9")
+    aws.clock.sleep(3)
+    assert parse_stamp(part(desk.protect(), "corpus").true_at) == came.at, (
+        "gone from both sides is not the same on both"
+    )
+    aws.s3.queue.clear()
+    aws.clock.sleep(100)
+    assert parse_stamp(part(desk.protect(), "corpus").true_at) > came.at, "what never comes is not waited for"
+
+
 def test_a_watermark_is_a_whole_second_as_the_times_of_s3_are(aws: FakeAws, desk: Recovery) -> None:
     aws.s3.arrive()
     aws.clock.sleep(10.7)

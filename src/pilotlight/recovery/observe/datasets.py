@@ -49,7 +49,7 @@ def compare(
                 _extra(found, theirs)
             continue
         strength = settled(ours, theirs)
-        if strength == DIFFERENT:
+        if strength == DIFFERENT or was_there(ours, theirs, overdue_before):
             _waiting(found, ours, theirs, overdue_before)
         else:
             found.settled += 1
@@ -80,13 +80,27 @@ def waiting_since(source: Current, copy: Current | None) -> float:
 
     A key that is overwritten again and again has a newest version that is always young; what counts is its state.
     """
+    return [source.modified, *(each.modified for each in unseen(source, copy))][-1]
+
+
+def was_there(source: Current, copy: Current | None, overdue_before: float) -> bool:
+    """Whether a key that is deleted on both sides was there a moment ago, in a version that never arrived (pure).
+
+    Then the copy was never what the source was, and the watermark may not lie between. What was deleted long ago lies
+    before every watermark, and may be from before the rule.
+    """
+    return source.deleted and source.modified >= overdue_before and not all(one.deleted for one in unseen(source, copy))
+
+
+def unseen(source: Current, copy: Current | None) -> list[Current]:
+    """The newest versions of a key, as far back as none has arrived (pure)."""
     arrived = {each.version for each in (copy, *copy.older)} if copy else set[str]()
-    since = source.modified
-    for each in source.older:
-        if each.version in arrived or settled(each, copy) != DIFFERENT:
+    found = list[Current]()
+    for each in (source, *source.older):
+        if each.version in arrived or (each is not source and settled(each, copy) != DIFFERENT):
             break
-        since = each.modified
-    return since
+        found.append(each)
+    return found
 
 
 def buckets(inventory: Inventory, asset: Datasets) -> tuple[Bucket, Bucket]:
