@@ -100,6 +100,20 @@ def test_a_key_that_came_and_went_before_it_arrived_holds_the_watermark_back(aws
     assert parse_stamp(part(desk.protect(), "corpus").true_at) > came.at, "what never comes is not waited for"
 
 
+def test_an_older_version_that_arrives_late_is_not_taken_for_a_newer_one_of_the_same_size(
+    aws: FakeAws, desk: Recovery
+) -> None:
+    aws.s3.lag_seconds = 30
+    aws.s3.write(CORPUS, "shards/0", b"first")
+    aws.clock.sleep(10)
+    newer = aws.s3.write(CORPUS, "shards/0", b"later")
+    aws.clock.sleep(25)
+    aws.s3.arrive()
+    late = aws.s3.objects[CORPUS_COPY]["shards/0"]
+    late[-1] = dataclasses.replace(late[-1], at=aws.clock.now())
+    assert parse_stamp(part(desk.protect(), "corpus").true_at) == newer.at
+
+
 def test_a_watermark_is_a_whole_second_as_the_times_of_s3_are(aws: FakeAws, desk: Recovery) -> None:
     aws.s3.arrive()
     aws.clock.sleep(10.7)

@@ -85,14 +85,19 @@ def joined(left: Iterable[Current], right: Iterable[Current]) -> Iterator[Pair]:
 
 
 def strength(source: Current, copy: Current) -> str:
-    """How strongly a copy is known to hold the source's bytes; DIFFERENT when it does not (pure)."""
+    """How strongly a copy is known to hold the source's bytes; DIFFERENT when it does not (pure).
+
+    A replica of an older version may arrive after a newer one of the same size was written: its id tells it apart.
+    """
     if source.version == copy.version and source.version not in ("", "null"):
         return VERSION
     if source.size != copy.size:
         return DIFFERENT
     if source.etag and source.etag == copy.etag:
         return ETAG
-    return SIZE if copy.modified >= source.modified else DIFFERENT
+    if copy.modified < source.modified or any(copy.version == older.version for older in source.older):
+        return DIFFERENT
+    return SIZE
 
 
 def settled(source: Current, copy: Current | None) -> str:
