@@ -227,6 +227,27 @@ class NoSuchPoint(PilotlightError):
     hint = "`pilotlight points list` names them all; the beginning of a name is enough, and so is `newest`."
 
 
+class CheckpointsIncomplete(PilotlightError):
+    """{place}: {torn} of {count} checkpoint(s) are not complete, first {first}. Nothing was changed."""
+
+    code = 7
+    hint = "Resume from a complete one; `pilotlight checkpoints verify {place} --json` names every file that is wrong."
+
+
+class NoCheckpoints(PilotlightError):
+    """{place}: no checkpoint of format {format} was found among {files} file(s). Nothing was changed."""
+
+    code = 7
+    hint = "Look at the path; files of a format of your own become a checkpoint by `pilotlight checkpoints manifest`."
+
+
+class TooManyToList(PilotlightError):
+    """{place}: {most}, which is more than are looked at at once. Nothing was changed."""
+
+    code = 2
+    hint = "Name a folder further down, one run or one step."
+
+
 class PointDamaged(PilotlightError):
     """{workload}: point {point} does not hold in {region} any more: {problems} problem(s), first {first}. Nothing was
     changed; other points are not touched by it."""

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from pilotlight.checkpoints.deep import verify_deeply
 from pilotlight.checkpoints.format import Verdict
-from pilotlight.checkpoints.generic import MANIFEST, SCHEMA
+from pilotlight.checkpoints.generic import MANIFEST, SCHEMA, write_manifest
 from pilotlight.checkpoints.readers import FolderReader
-from pilotlight.checkpoints.verify import verify_all
+from pilotlight.checkpoints.verify import find, verify, verify_all
 
 FILES = {"weights.bin": b"12345", "optimizer/state.bin": b"123"}
 
@@ -21,8 +22,12 @@ def folder(tmp_path: Path) -> Path:
     (made / "optimizer").mkdir(parents=True)
     for name, body in FILES.items():
         (made / name).write_bytes(body)
-    write(made, {"schema": SCHEMA, "files": [{"name": name, "bytes": len(body)} for name, body in FILES.items()]})
+    write_manifest(made)
     return made
+
+
+def listed(name: str) -> dict[str, object]:
+    return {"name": name, "bytes": len(FILES["weights.bin"]), "sha256": "0" * 64}
 
 
 def write(folder: Path, manifest: object) -> None:
@@ -56,10 +61,12 @@ def test_a_file_that_the_manifest_does_not_name_is_foreign(folder: Path) -> None
     "manifest",
     [
         {"schema": SCHEMA, "files": []},
-        {"schema": "another/1", "files": [{"name": "weights.bin", "bytes": 5}]},
+        {"schema": "another/1", "files": [listed("weights.bin")]},
         {"schema": SCHEMA, "files": [{"name": "weights.bin"}]},
+        {"schema": SCHEMA, "files": [{"name": "weights.bin", "bytes": 5, "sha256": "short"}]},
+        {"schema": SCHEMA, "files": [listed("weights.bin"), listed("weights.bin")]},
         {"schema": SCHEMA, "files": 5},
-        {"schema": SCHEMA, "files": [{"name": "../step-4/weights.bin", "bytes": 5}]},
+        {"schema": SCHEMA, "files": [listed("../step-4/weights.bin")]},
         [],
         "text",
     ],
@@ -77,3 +84,23 @@ def test_links_that_lead_out_of_the_folder_are_not_followed(
     (folder / "weights.bin").unlink()
     (folder / "weights.bin").symlink_to(outside)
     assert only(folder).problems[0].file == "weights.bin"
+
+
+def test_bytes_that_changed_behind_the_same_size_are_found_by_reading_all(folder: Path) -> None:
+    (folder / "weights.bin").write_bytes(b"54321")
+    reader = FolderReader(folder.parent)
+    (found,) = find(reader)
+    assert verify(found, reader).complete
+    (problem,) = verify_deeply(found, reader).problems
+    assert problem.file == "weights.bin" and "SHA-256" in problem.what
+
+
+def test_the_manifest_tells_the_step_where_the_name_does_not(folder: Path) -> None:
+    renamed = folder.rename(folder.parent / "best")
+    write_manifest(renamed, step=1200)
+    assert only(renamed).step == 1200
+
+
+def test_a_second_manifest_does_not_name_the_first(folder: Path) -> None:
+    assert write_manifest(folder) == len(FILES)
+    assert only(folder).complete

@@ -7,6 +7,7 @@ nothing in a replica: S3 promises time per object, not order, so every file that
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
@@ -146,6 +147,15 @@ class TellsStep(Protocol):
 
 
 @runtime_checkable
+class TellsKind(Protocol):
+    """A format whose files say of which kind they are, where names do not."""
+
+    def kind(self, candidate: Candidate, reader: Reader) -> str:
+        """What the verdict calls the format."""
+        ...
+
+
+@runtime_checkable
 class KnowsNames(Protocol):
     """A format that knows which files belong to it."""
 
@@ -176,13 +186,16 @@ class BudgetSpent(Unreadable):
 
 
 class Metered:
-    """A Reader that counts what is read of one candidate and stops at its budget."""
+    """A Reader that counts what is read of one candidate and stops at its budget, where it has one; the first
+    mebibyte of what was read is kept, so that the same bytes are not read for step, kind and verdict."""
 
-    def __init__(self, inner: Reader, bytes_total: int) -> None:
+    def __init__(self, inner: Reader, bytes_total: int, unbounded: bool = False) -> None:
         self._inner = inner
-        self.budget = max(BYTES_READ_MIN, int(bytes_total * BYTES_READ_SHARE))
+        self.budget = sys.maxsize if unbounded else max(BYTES_READ_MIN, int(bytes_total * BYTES_READ_SHARE))
         self.bytes_read = 0
         self.last_read = ""
+        self._kept: dict[tuple[str, int, int], bytes] = {}
+        self._kept_bytes = 0
 
     def files(self) -> Iterator[File]:
         """See Reader.files."""
@@ -193,12 +206,17 @@ class Metered:
         self.last_read = file.key
         if start < 0 or length < 0 or start + length > file.size:
             raise Unreadable(f"has no bytes {start} to {start + length}, it ends at {file.size}"[:SAID_CHARACTERS_MAX])
+        if (kept := self._kept.get((file.key, start, length))) is not None:
+            return kept
         if self.bytes_read + length > self.budget:
             raise BudgetSpent(f"{length} more bytes to read, {self.budget - self.bytes_read} of {self.budget} left")
         data = self._inner.read_range(file, start, length) if length else b""
         self.bytes_read += len(data)
         if len(data) != length:
             raise Unreadable(f"{len(data)} of {length} bytes came back")
+        if self._kept_bytes + length <= BYTES_READ_MIN:
+            self._kept[(file.key, start, length)] = data
+            self._kept_bytes += length
         return data
 
 

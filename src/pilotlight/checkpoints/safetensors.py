@@ -83,7 +83,7 @@ def _lost(candidate: Candidate) -> list[str]:
 
 def _verify_index(candidate: Candidate, index: File, reader: Reader) -> Iterator[Problem]:
     try:
-        shards = _weight_map(index, reader)
+        shards = read_index(index, reader)
     except (Damaged, Unreadable) as damage:
         yield Problem(_name(candidate, index), str(damage))
         return
@@ -111,7 +111,7 @@ def _verify_shard(candidate: Candidate, name: str, wanted: set[str], reader: Rea
 
 def _foreign(candidate: Candidate, indexes: list[File], reader: Reader) -> Iterator[Problem]:
     """Shards of the indexes' stems that no index names: of another save, or of another count."""
-    named = {name for index in indexes for name in _weight_map(index, reader)}
+    named = {name for index in indexes for name in read_index(index, reader)}
     stems = {_name(candidate, index).removesuffix(INDEX_SUFFIX) for index in indexes}
     for file in _own(candidate, SUFFIX):
         name = _name(candidate, file)
@@ -120,7 +120,7 @@ def _foreign(candidate: Candidate, indexes: list[File], reader: Reader) -> Itera
             yield Problem(name, "foreign: the index does not name it")
 
 
-def _weight_map(index: File, reader: Reader) -> dict[str, set[str]]:
+def read_index(index: File, reader: Reader) -> dict[str, set[str]]:
     """Shard name -> tensors; Damaged when the index is not what it must be."""
     parsed = parse(_whole(index, reader))
     mapping = parsed.get("weight_map") if isinstance(parsed, dict) else None

@@ -15,6 +15,8 @@ from fnmatch import fnmatchcase
 
 from pilotlight.checkpoints import claims
 from pilotlight.checkpoints.claims import Found, Listing, TooManyFiles
+from pilotlight.checkpoints.dcp import Dcp
+from pilotlight.checkpoints.deepspeed import DeepSpeed
 from pilotlight.checkpoints.format import (
     SAID_CHARACTERS_MAX,
     Candidate,
@@ -24,21 +26,37 @@ from pilotlight.checkpoints.format import (
     Metered,
     Problem,
     Reader,
+    TellsKind,
     TellsStep,
     Unreadable,
     Verdict,
     step_of,
 )
 from pilotlight.checkpoints.generic import Generic
+from pilotlight.checkpoints.hf_bin import HfBin
+from pilotlight.checkpoints.megatron import Megatron
 from pilotlight.checkpoints.orbax import Orbax
 from pilotlight.checkpoints.safetensors import Sharded, Single
+from pilotlight.checkpoints.torch_files import Lightning, Torch
 from pilotlight.errors import PilotlightError
 
 __all__ = ["AUTO", "FORMATS", "Found", "Listing", "Newest", "TooManyFiles"]
 
 AUTO = "auto"
-FORMATS: tuple[Format, ...] = (Generic(), Sharded(), Single(), Orbax())
+FORMATS: tuple[Format, ...] = (
+    Generic(),
+    Sharded(),
+    Single(),
+    Orbax(),
+    Megatron(),
+    DeepSpeed(),
+    Dcp(),
+    HfBin(),
+    Torch(),
+)
 """In the order in which they may claim a path: a manifest of ours decides before what it lists."""
+NARROW: tuple[Format, ...] = (Lightning(),)
+"""Kinds of a format, for whoever declares that there is nothing else."""
 UNKNOWN_NAMED_MAX = 20
 """How many unknown files a verdict names; it counts them all."""
 
@@ -72,14 +90,16 @@ def formats(name: str) -> tuple[Format, ...]:
     """The formats that a declaration's `format` stands for; `safetensors` means both of its forms."""
     if name == AUTO:
         return FORMATS
-    return tuple(each for each in FORMATS if each.name == name or each.name.startswith(f"{name}-"))
+    return tuple(each for each in (*FORMATS, *NARROW) if each.name == name or each.name.startswith(f"{name}-"))
 
 
 def verify(found: Found, reader: Reader) -> Verdict:
     """Judge one."""
     metered = Metered(reader, found.candidate.bytes_total)
-    problems = (*_names_that_lead_astray(found.candidate), *_judged(found, metered))
-    return verdict(found, problems, _told_step(found, metered), metered.bytes_read)
+    wrong = judged(found, metered, lambda: found.format.verify(found.candidate, metered))
+    problems = (*_names_that_lead_astray(found.candidate), *wrong)
+    step, kind = _told_step(found, metered), _told_kind(found, metered)
+    return verdict(found, problems, step, metered.bytes_read, kind=kind)
 
 
 def believed(found: Found, reader: Reader | None = None) -> Verdict:
@@ -135,6 +155,7 @@ def verdict(
     step: int | None,
     bytes_read: int = 0,
     files: tuple[Hashed, ...] = (),
+    kind: str = "",
 ) -> Verdict:
     """The paper on one candidate."""
     candidate = found.candidate
@@ -142,7 +163,7 @@ def verdict(
     unknown = list(_unknown(found))
     return Verdict(
         path=candidate.path,
-        format=found.format.name,
+        format=kind or found.format.name,
         step=step,
         complete=not problems,
         problems=problems,
@@ -155,10 +176,10 @@ def verdict(
     )
 
 
-def _judged(found: Found, metered: Metered) -> tuple[Problem, ...]:
+def judged(found: Found, metered: Metered, judge: Callable[[], Iterable[Problem]]) -> tuple[Problem, ...]:
     """What the format says; and where it stumbles over what a file holds, that."""
     try:
-        return tuple(found.format.verify(found.candidate, metered))
+        return tuple(judge())
     except PilotlightError:
         raise
     except Exception as stumble:
@@ -178,6 +199,18 @@ def _told_step(found: Found, metered: Metered) -> int | None:
     except Exception:
         told = None
     return told if type(told) is int and told >= 0 else found.candidate.step
+
+
+def _told_kind(found: Found, metered: Metered) -> str:
+    """What the files say of their format, else its name."""
+    if not isinstance(found.format, TellsKind):
+        return found.format.name
+    try:
+        return found.format.kind(found.candidate, metered)
+    except PilotlightError:
+        raise
+    except Exception:
+        return found.format.name
 
 
 def _names_that_lead_astray(candidate: Candidate) -> Iterator[Problem]:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from pilotlight import __version__
-from pilotlight.cli import backfill, demo, failback, failover, local, plan, points, status, up
+from pilotlight.cli import backfill, checkpoints, demo, failback, failover, local, plan, points, status, up
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -33,6 +33,7 @@ app.command()(plan.plan)
 app.command()(up.up)
 app.command()(backfill.backfill)
 app.add_typer(points.app, name="points")
+app.add_typer(checkpoints.app, name="checkpoints")
 app.command()(status.status)
 app.command()(failover.failover)
 app.command()(failback.failback)

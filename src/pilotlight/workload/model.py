@@ -109,13 +109,29 @@ class Training(Strict):
     steps_per_hour: float | None = Field(default=None, gt=0, description="Steps an hour that they make together.")
 
 
+CheckpointFormat = Literal[
+    "auto",
+    "safetensors",
+    "safetensors-sharded",
+    "orbax",
+    "megatron",
+    "deepspeed",
+    "torch-dcp",
+    "hf-bin-sharded",
+    "lightning",
+    "torch",
+    "generic",
+]
+"""What checkpoints/ can judge; `auto` lets every format look."""
+
+
 class Checkpoints(Asset):
     """A bucket that holds checkpoints, replicated and looked into for completeness."""
 
     kind: Literal["checkpoints"]
     bucket: BucketName = Field(description="The existing bucket in the primary region.")
     prefix: StrictStr = Field(default="", description="Where checkpoints are; one folder each.")
-    format: Literal["auto", "safetensors", "generic"] = Field(default="auto", description="Format of the checkpoints.")
+    format: CheckpointFormat = Field(default="auto", description="Format of the checkpoints.")
     health: Health | None = Field(default=None, description="How a poisoned checkpoint is told from a sound one.")
     training: Training | None = Field(default=None, description="What a lost step costs.")
 

@@ -1,0 +1,196 @@
+"""DeepSpeed: a tag's folder with the states of the model and, for every rank, those of the optimizer.
+
+deepspeed/runtime/engine.py (`_get_ckpt_name`, `_get_zero_ckpt_name`, `_save_checkpoint`): `mp_rank_XX_model_states.pt`
+(ZeRO-3: one for each data-parallel rank too), `[bf16_]zero_pp_rank_D_mp_rank_XX_optim_states.pt`. `latest`, beside the
+folder, is a pointer that is written before all ranks are done, and proves nothing. How many ranks there are is read
+from the model states and counted in the optimizer's files; the steps that all of them tell must be the same.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from pilotlight.checkpoints import torch_archive, torch_files
+from pilotlight.checkpoints.format import Candidate, Problem, Reader
+from pilotlight.checkpoints.pickles import Made
+from pilotlight.checkpoints.torch_archive import Saved, entries
+
+MODEL = re.compile(r"^(?:zero_pp_rank_(?P<dp>\d+)_)?mp_rank_(?P<mp>\d+)(?:_\d+)?_model_states\.pt$")
+OPTIMIZER = re.compile(
+    r"^(?P<kind>(?:bf16_|fp16_)?)zero_pp_rank_(?P<dp>\d+)_mp_rank_(?P<mp>\d+)(?:_\d+)?_optim_states\.pt$"
+)
+OTHER = re.compile(
+    r"^(?:layer_\d+-model_\d+-model_states|layer_\d+_expert_\d+_mp_rank_\d+_model_states|expp_rank_.*)\.pt$"
+)
+"""Pipeline layers and experts: whole each by itself, their number is not told."""
+RANKS_MAX = 100_000
+_TAG = re.compile(r"(?:^|/)global_step(\d+)/$")
+_FLOAT_BYTES = 4
+
+
+class DeepSpeed:
+    """The folder of one tag."""
+
+    name = "deepspeed"
+    knows = ("*_model_states.pt", "*_optim_states.pt")
+
+    def find(self, folders: Iterable[Candidate]) -> Iterator[Candidate]:
+        """See Format.find."""
+        return (folder for folder in folders if _archives(folder))
+
+    def verify(self, candidate: Candidate, reader: Reader) -> tuple[Problem, ...]:
+        """See Format.verify."""
+        saved, problems = _read(candidate, reader)
+        return (*problems, *_wrong(candidate, saved))
+
+    def step(self, candidate: Candidate, reader: Reader) -> int | None:
+        """See TellsStep."""
+        return next((step for name, step in _steps(_read(candidate, reader)[0]) if MODEL.match(name)), None)
+
+    def deep(self, candidate: Candidate, reader: Reader) -> tuple[Problem, ...]:
+        """See ChecksDeeply."""
+        return torch_files.deep(candidate, reader, (".pt",))
+
+
+def _archives(folder: Candidate) -> list[str]:
+    names = (folder.name(file) for file in folder.files)
+    return [name for name in names if MODEL.match(name) or OPTIMIZER.match(name) or OTHER.match(name)]
+
+
+def _read(candidate: Candidate, reader: Reader) -> tuple[dict[str, Saved], list[Problem]]:
+    return torch_archive.read_all(candidate, [f for f in map(candidate.named, _archives(candidate)) if f], reader)
+
+
+def _wrong(candidate: Candidate, saved: dict[str, Saved]) -> Iterator[Problem]:
+    present = set(_archives(candidate))
+    yield from _other_ranks(saved)
+    yield from _other_kinds(saved)
+    world = _world(saved)
+    if world is None:
+        if not any(MODEL.match(name) for name in present):
+            yield Problem("mp_rank_00_model_states.pt", "missing: nothing tells how many ranks there were")
+        return
+    dp, mp, stage = world
+    if dp * mp > RANKS_MAX:
+        yield Problem(sorted(present)[0], f"tells of {dp} by {mp} ranks")
+        return
+    expected = set(_model_files(mp, dp, stage, present)) | set(_optimizer_files(mp, dp, stage, present))
+    yield from (Problem(name, f"missing: there were {dp} by {mp} ranks") for name in sorted(expected - present))
+    for name in sorted(present - expected):
+        if not OTHER.match(name):
+            yield Problem(name, f"foreign: there were {dp} by {mp} ranks")
+    yield from _partitions(saved, dp)
+    yield from _other_steps(candidate, saved)
+
+
+def _world(saved: dict[str, Saved]) -> tuple[int, int, int] | None:
+    """(data-parallel ranks, model-parallel ranks, ZeRO stage), as the first readable model states tell."""
+    for name, each in sorted(saved.items()):
+        value = each.value
+        dp, mp = value.get("dp_world_size"), value.get("mp_world_size")
+        if MODEL.match(name) and type(dp) is int and type(mp) is int and dp > 0 and mp > 0:
+            return dp, mp, _stage(value, saved)
+    return None
+
+
+def _stage(value: dict[Any, Any], saved: dict[str, Saved]) -> int:
+    zero = entries(entries(value.get("ds_config")).get("zero_optimization"))
+    stage = zero.get("stage")
+    if type(stage) is int:
+        return stage
+    return 1 if any(OPTIMIZER.match(name) for name in saved) else 0
+
+
+def _model_files(mp: int, dp: int, stage: int, present: set[str]) -> Iterator[str]:
+    per_rank = stage >= 3 and any((match := MODEL.match(name)) and match["dp"] for name in present)
+    for model in range(mp):
+        if per_rank:
+            yield from (f"zero_pp_rank_{rank}_mp_rank_{model:02d}_model_states.pt" for rank in range(dp))
+        else:
+            yield f"mp_rank_{model:02d}_model_states.pt"
+
+
+def _optimizer_files(mp: int, dp: int, stage: int, present: set[str]) -> Iterator[str]:
+    kinds = {match["kind"] for name in present if (match := OPTIMIZER.match(name))}
+    if stage or kinds:
+        kind = min(kinds, default="")
+        yield from (f"{kind}zero_pp_rank_{d}_mp_rank_{m:02d}_optim_states.pt" for m in range(mp) for d in range(dp))
+
+
+def _other_ranks(saved: dict[str, Saved]) -> Iterator[Problem]:
+    """torch.save names the root of an archive after the file that it is saved to."""
+    for name, each in saved.items():
+        written_as = each.root.rstrip("/") + ".pt"
+        if written_as != name and (MODEL.match(written_as) or OPTIMIZER.match(written_as)):
+            yield Problem(name, f"was written as {written_as}")
+
+
+def _other_kinds(saved: dict[str, Saved]) -> Iterator[Problem]:
+    """Model states tell of the ranks, the optimizer's files hold its state."""
+    for name, each in saved.items():
+        told = "optimizer_state_dict" if OPTIMIZER.match(name) else "dp_world_size"
+        if not OTHER.match(name) and told not in each.value:
+            yield Problem(name, f"has no {told}: it is none of DeepSpeed's, or another file under its name")
+
+
+def _partitions(saved: dict[str, Saved], dp: int) -> Iterator[Problem]:
+    """The optimizer's files tell themselves into how many parts they were cut."""
+    for name, each in saved.items():
+        state = entries(each.value.get("optimizer_state_dict"))
+        counts = state.get("partition_count")
+        numbers = [count for count in counts if type(count) is int] if isinstance(counts, list) else []
+        if OPTIMIZER.match(name) and any(count != dp for count in numbers):
+            yield Problem(name, f"is a part of {numbers[0]}, there were {dp} data-parallel ranks")
+
+
+def _other_steps(candidate: Candidate, saved: dict[str, Saved]) -> Iterator[Problem]:
+    """What files tell of their step agrees, with each other and with the tag that DeepSpeed gives by default."""
+    steps = list(_steps(saved))
+    tag = _TAG.search(candidate.path)
+    model = next((step for name, step in steps if MODEL.match(name)), None)
+    wanted = int(tag[1]) if tag else model
+    for name, step in steps:
+        is_model = MODEL.match(name) is not None
+        if wanted is not None and step != wanted and (is_model or step > wanted or _skipped(saved) == 0):
+            yield Problem(name, f"is of step {step}, the checkpoint of step {wanted}")
+
+
+def _skipped(saved: dict[str, Saved]) -> int:
+    """Steps that overflowed and moved no parameter: the optimizer has counted as many fewer."""
+    counts = [each.value.get("skipped_steps") for name, each in saved.items() if MODEL.match(name)]
+    return max((count for count in counts if type(count) is int), default=0)
+
+
+def _steps(saved: dict[str, Saved]) -> Iterator[tuple[str, int]]:
+    """(file, step): of model states `global_steps`, of the optimizer's what its own state counts."""
+    for name, each in sorted(saved.items()):
+        if MODEL.match(name):
+            told = each.value.get("global_steps")
+        else:
+            told = _optimizer_step(each)
+        if type(told) is int:
+            yield name, told
+
+
+def _optimizer_step(saved: Saved) -> int | None:
+    base = entries(entries(saved.value.get("optimizer_state_dict")).get("base_optimizer_state"))
+    for state in entries(base.get("state")).values():
+        step = entries(state).get("step")
+        if type(step) is int:
+            return step
+        number = _scalar(saved, step)
+        if number is not None:
+            return number
+    return None
+
+
+def _scalar(saved: Saved, tensor: Any) -> int | None:
+    """A single float32, as PyTorch's optimizers keep their step; read where it lies."""
+    member = torch_archive.member_of(saved, tensor) if isinstance(tensor, Made) else None
+    if member is None or member.bytes != _FLOAT_BYTES:
+        return None
+    (value,) = struct.unpack("<f", saved.archive.read(member.data_offset, _FLOAT_BYTES))
+    return int(value) if value == value and 0 <= value < 2**53 else None

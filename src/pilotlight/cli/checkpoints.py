@@ -1,0 +1,152 @@
+"""`pilotlight checkpoints`: which checkpoints below a prefix or a folder are complete, and making a folder one."""
+
+from __future__ import annotations
+
+import os
+import random
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+from rich.table import Table
+
+from pilotlight.checkpoints import verify as verifying
+from pilotlight.checkpoints.deep import verify_deeply
+from pilotlight.checkpoints.format import Reader, Verdict
+from pilotlight.checkpoints.generic import MANIFEST, write_manifest
+from pilotlight.checkpoints.readers import BucketReader, FolderReader
+from pilotlight.checkpoints.verify import AUTO, Listing, TooManyFiles
+from pilotlight.cli.talk import Directory, Json, print_json, say
+from pilotlight.cli.target import Target, TargetOption
+from pilotlight.clock import SystemClock
+from pilotlight.cloud.aws import AwsDoor
+from pilotlight.errors import BadOption, CheckpointsIncomplete, NoCheckpoints, TooManyToList
+from pilotlight.local.handle import LocalCloud
+from pilotlight.recovery.desk import coated
+from pilotlight.workload.words import nearest
+
+app = typer.Typer(no_args_is_help=True, help="Checkpoints: verify any, and write the manifest of a generic one.")
+
+SCHEME = "s3://"
+PROBLEMS_SHOWN = 5
+
+Place = Annotated[str, typer.Argument(metavar="PLACE", help="s3://bucket/prefix, or a folder.")]
+
+
+@app.command()
+def verify(
+    place: Place,
+    directory: Directory,
+    target: TargetOption = Target.LOCAL,
+    format: Annotated[str, typer.Option(help="One format only; `auto` lets every format look.")] = AUTO,
+    region: Annotated[str, typer.Option(help="Region of the bucket.", show_default="asked of S3")] = "",
+    deep: Annotated[bool, typer.Option("--deep", help="Read and hash every byte.")] = False,
+    json: Json = False,
+) -> None:
+    """Say of each checkpoint whether it is complete; exit code 0 only if there is one and all are."""
+    _known(format)
+    reader = _bucket(place, target, directory, region) if place.startswith(SCHEME) else _folder(place)
+    try:
+        found = verifying.listing(reader, format)
+    except TooManyFiles as problem:
+        raise TooManyToList(place=place, most=str(problem)) from problem
+    verdicts = _judge(found, reader, deep)
+    if json:
+        print_json({"schema": "pilotlight/checkpoints/1", "place": place, "checkpoints": [_paper(v) for v in verdicts]})
+    else:
+        _tell(verdicts, found)
+    torn = [each for each in verdicts if not each.complete]
+    if not verdicts:
+        raise NoCheckpoints(place=place, files=found.strays_count, format=format)
+    if torn:
+        first = f"{torn[0].path or place}: {torn[0].problems[0].file} {torn[0].problems[0].what}"
+        raise CheckpointsIncomplete(place=place, torn=len(torn), count=len(verdicts), first=first)
+
+
+@app.command()
+def manifest(
+    folder: Annotated[Path, typer.Argument(help="The folder of one checkpoint, all of it written.")],
+    step: Annotated[int | None, typer.Option(min=0, help="The step at which it was written.")] = None,
+) -> None:
+    """Hash what lies in a folder and write its manifest last: a checkpoint of the format `generic`."""
+    _folder(str(folder))
+    try:
+        count = write_manifest(folder, step)
+    except OSError as problem:
+        reason = f"{problem.filename or folder}: {problem.strerror}; no manifest was written"
+        raise BadOption(
+            option="FOLDER", value=folder, reason=reason, expected="a folder that can be read whole"
+        ) from problem
+    print(f"{folder / MANIFEST}: {count} files")
+
+
+def _known(format: str) -> None:
+    if not verifying.formats(format):
+        names = [AUTO, *(each.name for each in verifying.FORMATS)]
+        reason = f"there is no such format; {nearest(format, names)}"
+        raise BadOption(option="--format", value=format, reason=reason, expected=f"one of {', '.join(names)}")
+
+
+def _folder(place: str) -> FolderReader:
+    path = Path(place)
+    if not path.is_dir():
+        reason = "is a file" if path.exists() else "is not there"
+        raise BadOption(option="PLACE", value=place, reason=reason, expected="a folder, or s3://bucket/prefix")
+    return FolderReader(path)
+
+
+def _bucket(place: str, target: Target, directory: Path, region: str) -> BucketReader:
+    bucket, _, prefix = place.removeprefix(SCHEME).partition("/")
+    if not bucket:
+        raise BadOption(option="PLACE", value=place, reason="names no bucket", expected="s3://bucket/prefix")
+    if target is Target.LOCAL:
+        os.environ.update(LocalCloud.attach(directory).environment())
+    door = coated(AwsDoor(), SystemClock(), random.Random())
+    if not region:
+        asked = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
+        region = door.call("s3", "get_bucket_location", asked, Bucket=bucket).get("LocationConstraint") or "us-east-1"
+    return BucketReader(door, region, bucket, prefix if not prefix or prefix.endswith("/") else f"{prefix}/")
+
+
+def _judge(found: Listing, reader: Reader, deep: bool) -> list[Verdict]:
+    if not deep:
+        return [verifying.verify(each, reader) for each in found.found]
+    columns = (TextColumn("reading"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True) as progress:
+        task = progress.add_task("", total=sum(each.candidate.bytes_total for each in found.found))
+        return [verify_deeply(each, reader, lambda read: progress.advance(task, read)) for each in found.found]
+
+
+def _paper(verdict: Verdict) -> dict[str, Any]:
+    return asdict(verdict)
+
+
+def _tell(verdicts: list[Verdict], found: Listing) -> None:
+    table = Table(box=None, pad_edge=False)
+    for name in ("checkpoint", "format", "step", "complete", "bytes", "read", "what is wrong"):
+        numbers = name in ("step", "bytes", "read")
+        table.add_column(name, overflow="fold", no_wrap=name == "format", justify="right" if numbers else "left")
+    for each in verdicts:
+        wrong = [f"{problem.file}: {problem.what}" for problem in each.problems[:PROBLEMS_SHOWN]]
+        if len(each.problems) > PROBLEMS_SHOWN:
+            wrong.append(f"and {len(each.problems) - PROBLEMS_SHOWN} more")
+        step = "" if each.step is None else str(each.step)
+        words = (escape(each.path or "."), each.format, step, "yes" if each.complete else "NO")
+        table.add_row(*words, f"{each.bytes_total:,}", f"{each.bytes_read:,}", escape("\n".join(wrong)))
+    if verdicts:
+        Console().print(table)
+    for each in verdicts:
+        if each.unknown_count:
+            say(f"{each.path or '.'}: {each.unknown_count} file(s) unknown to the format: {_some(each.unknown)}")
+    if found.strays_count:
+        say(f"{found.strays_count} file(s) belong to no checkpoint: {_some(found.strays)}")
+
+
+def _some(names: tuple[str, ...]) -> str:
+    shown = ", ".join(names[:PROBLEMS_SHOWN])
+    return shown if len(names) <= PROBLEMS_SHOWN else f"{shown}, ..."
