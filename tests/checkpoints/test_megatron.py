@@ -19,8 +19,6 @@ RANKED = [
 ]
 PARTS = (".metadata", "__0_0.distcp", "__1_0.distcp", "common.pt", "metadata.json")
 DISTRIBUTED = [f"iter_0001200/{name}" for name in PARTS]
-    f"iter_0001200/{name}" for name in (".metadata", "__0_0.distcp", "__1_0.distcp", "common.pt", "metadata.json")
-]
 
 
 def rank_file(iteration: int, tp: int = 2, pp: int = 2) -> bytes:
