@@ -86,6 +86,27 @@ def test_a_checkpoint_that_lost_a_shard_is_found(aws: FakeAws, sound: Recovery) 
     assert "model-00002-of-00002.safetensors: missing" in problems(sound)["checkpoints"][0]
 
 
+SHARD = "checkpoints/step-000040/model-00002-of-00002.safetensors"
+
+
+def test_weights_overwritten_in_the_standby_bucket_are_found_though_the_file_is_whole(
+    aws: FakeAws, sound: Recovery
+) -> None:
+    body = aws.s3.objects[MODELS_COPY][SHARD][-1].body
+    aws.s3.write(MODELS_COPY, SHARD, body[:-1] + b"\xff", replicate=False)
+    assert problems(sound)["checkpoints"] == (
+        f"{SHARD} is covered by a version ({aws.s3.objects[MODELS_COPY][SHARD][-1].id}) that the primary never had: "
+        "made in the standby bucket",
+    )
+
+
+def test_weights_that_rot_behind_the_same_version_are_found_by_reading_them(aws: FakeAws, sound: Recovery) -> None:
+    kept = aws.s3.objects[MODELS_COPY][SHARD]
+    kept[-1] = dataclasses.replace(kept[-1], body=kept[-1].body[:-1] + b"\xff", told_etag=kept[-1].etag)
+    assert problems(sound) == {}
+    assert "they are not what was written" in problems(sound, deep=True)["checkpoints"][0]
+
+
 def test_a_part_that_may_not_be_read_does_not_hold(aws: FakeAws, sound: Recovery) -> None:
     aws.denied.add("rds:describe_global_clusters")
     assert "AccessDenied" in problems(sound)["registry"][0]
@@ -137,7 +158,7 @@ def test_points_of_an_unchanged_dataset_share_one_manifest_and_it_goes_with_the_
     aws: FakeAws, desk: Recovery
 ) -> None:
     desk.protect()
-    assert len(manifests(aws)) == 1
+    assert len(manifests(aws)) == 2, "one of the corpus, one of the checkpoint"
     aws.s3.write(CORPUS, "new", b"new")
     aws.clock.sleep(5)
     for _ in range(30):

@@ -7,16 +7,19 @@ and its verification, so what was written since by replication is no damage; wha
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from pilotlight.checkpoints import verify
+from pilotlight.checkpoints.deep import verify_deeply
+from pilotlight.checkpoints.format import ChecksDeeply
 from pilotlight.checkpoints.readers import BucketReader
 from pilotlight.errors import CallRefused, PaperUnreadable
 from pilotlight.records.inventory import Compute, Database, Datasets, Volumes
 from pilotlight.records.point import Part, RecoveryPoint
 from pilotlight.recovery import manifests, rereading
+from pilotlight.recovery.listing import Bucket, Current
 from pilotlight.recovery.observe import compute, database
 from pilotlight.recovery.observe.cut import CHECKPOINTS
 from pilotlight.recovery.observe.datasets import buckets
@@ -108,6 +111,18 @@ def _dataset(site: Site, asset: Datasets, part: Part, deep: bool, progress: Prog
         return PartVerified(part.asset, part.kind, remarks=(remark,))
     wanted = manifests.lines(io.BytesIO(site.papers.manifest(key)))
     primary, standby = buckets(site.inventory, asset)
+    return _reread(site, part, primary, standby, wanted, deep, progress)
+
+
+def _reread(
+    site: Site,
+    part: Part,
+    primary: Bucket,
+    standby: Bucket,
+    wanted: Iterable[Current],
+    deep: bool,
+    progress: Progress = silent,
+) -> PartVerified:
     found = rereading.reread(site.door, standby, primary, wanted, deep, lambda objects: progress(part.asset, objects))
     problems = tuple(found.problems)
     if found.damaged > len(problems):
@@ -126,10 +141,28 @@ def _checkpoint(site: Site, asset: Datasets, part: Part, deep: bool) -> PartVeri
     found = next((each for each in verify.find(reader, asset.format) if each.candidate.path == path), None)
     if found is None:
         return PartVerified(part.asset, part.kind, (f"{path} is gone from s3://{asset.standby_bucket}/{asset.prefix}",))
-    verdict = verify.verify(found, reader)
-    problems = tuple(f"{path}{each.file}: {each.what}" for each in verdict.problems)
-    files = len(found.candidate.files)
-    return PartVerified(part.asset, part.kind, problems, files, verdict.bytes_read)
+    verdict = (
+        verify_deeply(found, reader)
+        if deep and isinstance(found.format, ChecksDeeply)
+        else verify.verify(found, reader)
+    )
+    problems = tuple(f"{found.candidate.prefix}{each.file}: {each.what}" for each in verdict.problems)
+    files = _files(site, asset, path, part, deep)
+    told = PartVerified(part.asset, part.kind, problems, len(found.candidate.files), verdict.bytes_read)
+    return replace(
+        told,
+        problems=(*problems, *files.problems),
+        bytes_read=told.bytes_read + files.bytes_read,
+        remarks=files.remarks,
+    )
+
+
+def _files(site: Site, asset: Datasets, path: str, part: Part, deep: bool) -> PartVerified:
+    """The very versions that the point was made of."""
+    key = str(part.reference.get("manifest", ""))
+    primary, standby = (replace(each, prefix=asset.prefix + path) for each in buckets(site.inventory, asset))
+    wanted = manifests.lines(io.BytesIO(site.papers.manifest(key))) if key else ()
+    return _reread(site, part, primary, standby, wanted, deep)
 
 
 def _volumes(site: Site, part: Part, deep: bool) -> PartVerified:

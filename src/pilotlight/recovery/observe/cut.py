@@ -16,6 +16,7 @@ from pilotlight.clock import parse_stamp
 from pilotlight.errors import CallRefused, RegionUnreachable
 from pilotlight.records.inventory import Compute, Database, Datasets, Volumes
 from pilotlight.records.point import Part
+from pilotlight.recovery.listing import Bucket, current
 from pilotlight.recovery.manifests import Manifest
 from pilotlight.recovery.observe import checkpoints, compute, dangling, database, datasets, references, volumes
 from pilotlight.recovery.observe.dangling import Look
@@ -79,10 +80,22 @@ class Cut:
         here = shelf(self.site.door, inventory.standby, asset.standby_bucket, asset, known, there)
         choice = choose(here, asset, ledger.vetoes(asset.name), before)
         self.looks[asset.name] = Look(asset, here, there, choice)
+        listed = self._listed(asset, choice.taken.path) if choice.taken else {}
         steps = [
             each for each in (here.newest_begun_step, there.newest_begun_step if there else None) if each is not None
         ]
-        return checkpoints.observe(asset, choice, max(steps, default=None))
+        part = checkpoints.observe(asset, choice, max(steps, default=None))
+        return replace(part, reference=part.reference | listed)
+
+    def _listed(self, asset: Datasets, path: str) -> dict[str, str]:
+        """The versions that the checkpoint at this path consists of, to be compared with later."""
+        manifest = Manifest(asset.name)
+        where = Bucket(self.site.inventory.standby, asset.standby_bucket, asset.prefix + path)
+        for item in current(self.site.door, where):
+            if not item.deleted and (path.endswith("/") or not path or item.key == asset.prefix + path):
+                manifest.add(item)
+        self.manifests[asset.name] = manifest
+        return {"manifest": manifest.key}
 
     def _primary_shelf(self, asset: Datasets) -> Shelf | None:
         """Names only: nothing of it is read. None where the primary does not answer or may not be listed."""
