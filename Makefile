@@ -1,6 +1,6 @@
 # Everything a newcomer types. `make setup` makes .venv with pinned dependencies; the rest stands on it.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-long simulate lint types contracts docs clean
+.PHONY: help setup demo test test-long simulate bench lint types contracts docs clean
 
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 BIN := .venv/bin
@@ -28,6 +28,9 @@ test-long: setup  ## many seeds, whole demos
 
 simulate: setup  ## recovery points of random worlds against an oracle: make simulate SEEDS=200, or SEED=17 for one
 	$(BIN)/python -m pytest -q -s tests/simulation
+
+bench: setup  ## ratios against named peers and limits
+	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
 lint: setup  ## ruff: lint and formatting
 	$(BIN)/ruff check .

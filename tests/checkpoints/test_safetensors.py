@@ -242,3 +242,26 @@ class Short:
 def test_a_range_that_comes_back_short_is_unreadable() -> None:
     with pytest.raises(Unreadable, match="0 of 8 bytes"):
         Metered(Short(), 100).read_range(File("k", 100), 0, 8)  # type: ignore[arg-type]
+
+
+def test_ten_gigabytes_are_judged_with_less_than_a_mebibyte(tmp_path: Path) -> None:
+    """A sparse file; the same that benchmarks/checkpoint_read.py measures."""
+    rows, tensors = 3051, 400
+    size = rows * 4096 * 2
+    header = {
+        f"model.layers.{number}.mlp.weight": {
+            "dtype": "BF16",
+            "shape": [rows, 4096],
+            "data_offsets": [number * size, (number + 1) * size],
+        }
+        for number in range(tensors)
+    }
+    body = json.dumps(header).encode()
+    folder = tmp_path / "step-1"
+    folder.mkdir()
+    with (folder / "model.safetensors").open("wb") as opened:
+        opened.write(len(body).to_bytes(8, "little") + body)
+        opened.truncate(8 + len(body) + tensors * size)
+    verdict = only(folder)
+    assert verdict.complete and verdict.bytes_total > 9.9e9
+    assert verdict.bytes_read < BYTES_READ_MIN
