@@ -41,6 +41,10 @@ class Buckets:
         self.policies: dict[str, str] = {}
         self.cut: set[str] = set()
         self.locks: dict[tuple[str, str], dict[str, Any]] = {}
+        self.uncopyable: dict[str, tuple[str, str]] = {}
+        """key -> (code, what S3 says)."""
+        self.statuses: dict[str, str] = {}
+        """key -> ReplicationStatus."""
         self.numbers = itertools.count(1)
 
     # -- what tests do -----------------------------------------------------------------------------------------
@@ -80,11 +84,11 @@ class Buckets:
         found = [(key, each[-1]) for key, each in sorted(self.objects[Bucket].items()) if key.startswith(Prefix)]
         return {"IsTruncated": False, "Contents": [_listed(key, v) for key, v in found if not v.deleted]}
 
-    def list_object_versions(self, Bucket: str, Prefix: str = "") -> dict[str, Any]:
+    def list_object_versions(self, Bucket: str, Prefix: str = "", KeyMarker: str = "") -> dict[str, Any]:
         self.arrive()
         versions, markers = [], []
         for key, each in sorted(self.objects[Bucket].items()):
-            for version in each if key.startswith(Prefix) else []:
+            for version in each if key.startswith(Prefix) and key > KeyMarker else []:
                 latest = {"VersionId": version.id, "IsLatest": version is each[-1]}
                 (markers if version.deleted else versions).append(_listed(key, version) | latest)
         return {"IsTruncated": False, "Versions": versions, "DeleteMarkers": markers}
@@ -100,7 +104,8 @@ class Buckets:
 
     def head_object(self, Bucket: str, Key: str, VersionId: str = "", ChecksumMode: str = "") -> dict[str, Any]:
         version = self._version("head_object", Bucket, Key, VersionId)
-        return {"ContentLength": len(version.body), "ETag": version.etag, "Metadata": version.metadata}
+        found = {"ContentLength": len(version.body), "ETag": version.etag, "Metadata": version.metadata}
+        return found | ({"ReplicationStatus": self.statuses[Key]} if Key in self.statuses else {})
 
     def put_object(self, Bucket: str, Key: str, Body: Any, ContentType: str = "", **more: Any) -> dict[str, Any]:
         there = self.objects[Bucket].get(Key)
@@ -110,6 +115,8 @@ class Buckets:
         return {"VersionId": self.write(Bucket, Key, Body if isinstance(Body, bytes) else Body.read()).id}
 
     def copy_object(self, Bucket: str, Key: str, CopySource: dict[str, str]) -> dict[str, Any]:
+        if Key in self.uncopyable:
+            raise refused("s3", "copy_object", self.regions[Bucket], *self.uncopyable[Key])
         versions = self.objects[CopySource["Bucket"]][CopySource["Key"]]
         found = next(each for each in versions if each.id == CopySource["VersionId"])
         copied = Version(f"v{next(self.numbers)}", self.clock.now(), found.body, metadata=found.metadata)

@@ -297,6 +297,14 @@ class NotProtected(PilotlightError):
     hint = "Run `pilotlight backfill`; if objects stay FAILED, read the replication role's permissions."
 
 
+class NotCopied(PilotlightError):
+    """{failed} object(s) of s3://{bucket} could not be copied to s3://{copy} ({region}), first {first}. {copied} were
+    copied and stay; the source is as it was."""
+
+    code = 6
+    hint = "Mend what is named, then run `pilotlight backfill` again: it copies only what is missing still."
+
+
 class PaperUnreadable(PilotlightError):
     """{paper} cannot be read: {reason}. It is left as it is and nothing was decided from it."""
 

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from doors import CORPUS, CORPUS_COPY, FakeAws, desk_of, inventory
+from doors import CORPUS, CORPUS_COPY, MODELS, PRIMARY, FakeAws, desk_of, inventory
 from pilotlight.clock import FakeClock
-from pilotlight.errors import NotProtected
+from pilotlight.errors import NotCopied, NotProtected
+from pilotlight.recovery import backfill
 from pilotlight.recovery.copying import COPY_BYTES_MAX, PARTS_MAX, part_ranges
 from pilotlight.recovery.listing import DIFFERENT, ETAG, SIZE, VERSION, Current, joined, settled, strength
 
@@ -85,9 +86,112 @@ def test_objects_on_their_way_are_not_missing_yet() -> None:
 
 
 def test_progress_is_told() -> None:
-    seen: list[tuple[int, int]] = []
-    desk_of(older(10)).backfill(ASSET, lambda compared, copied: seen.append((compared, copied)))
-    assert seen[-1] == (10, 10)
+    seen: list[tuple[int, int, int]] = []
+    desk_of(older(10)).backfill(ASSET, lambda done: seen.append((done.compared, done.copied, done.bytes)))
+    assert seen[0] == (1, 1, 1) and seen[-1] == (10, 10, 10)
+
+
+REFUSALS = {
+    "old/0003": ("AccessDenied", "User is not authorized to perform: kms:Decrypt on the resource of the key"),
+    "old/0007": ("InvalidObjectState", "Operation is not valid for the source object's storage class"),
+    "old/0009": ("InvalidRequest", "The object was stored using a form of Server Side Encryption."),
+    "old/0011": ("AccessDenied", "Access Denied"),
+}
+
+
+def test_objects_that_cannot_be_copied_do_not_stop_the_others_and_are_told_at_the_end() -> None:
+    aws = older()
+    aws.s3.uncopyable |= REFUSALS
+    desk = desk_of(aws)
+    with pytest.raises(NotCopied) as caught:
+        desk.backfill(ASSET)
+    assert (caught.value.facts["failed"], caught.value.facts["copied"]) == (4, 26)
+    why = {failure.key: failure.why for failure in caught.value.facts["failures"]}
+    assert "KMS key may not be used" in why["old/0003"] and "archive class" in why["old/0007"]
+    assert "SSE-C" in why["old/0009"] and "Access Denied" in why["old/0011"]
+    found = desk.protections()["corpus"]
+    assert (found.state, found.objects) == ("UNPROTECTED", 26)
+
+
+def test_what_was_mended_is_copied_by_the_next_backfill_and_the_bucket_is_protected() -> None:
+    aws = older()
+    aws.s3.uncopyable |= REFUSALS
+    desk = desk_of(aws)
+    with pytest.raises(NotCopied):
+        desk.backfill(ASSET)
+    aws.s3.uncopyable.clear()
+    assert desk.backfill(ASSET).copied == 4
+    assert desk.protections()["corpus"].state == "PROTECTED"
+
+
+def test_a_backfill_that_was_killed_goes_on_where_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backfill, "POSITION_EVERY", 10)
+    aws = older()
+
+    def killed(done: backfill.Brought) -> None:
+        if done.compared == 25:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        desk_of(aws).backfill(ASSET, killed)
+    compared = 0
+
+    def count(done: backfill.Brought) -> None:
+        nonlocal compared
+        compared = done.compared
+
+    assert desk_of(aws).backfill(ASSET, count).proven == 30
+    assert compared == 10, "the first twenty were done and remembered"
+    assert desk_of(aws).site.ledger.position("corpus") == ""
+
+
+def test_a_bucket_is_unprotected_until_it_is_proven_and_again_when_objects_stay_out() -> None:
+    aws = older()
+    desk = desk_of(aws)
+    desk.initialise()
+    assert desk.protections()["corpus"].why == "never compared with its copy"
+    desk.protect()
+    first = desk.protections()["corpus"]
+    assert first.state == "UNPROTECTED" and "30 object(s)" in first.why and "no rule has taken it up" in first.why
+    desk.backfill(ASSET)
+    assert desk.protections()["corpus"].state == "PROTECTED"
+    aws.s3.write(CORPUS, "new/1", b"denied", replicate=False)
+    aws.s3.statuses["new/1"] = "FAILED"
+    aws.clock.sleep(1)
+    desk.protect()
+    assert desk.protections()["corpus"].state == "PROTECTED", "it may still be on its way"
+    aws.clock.sleep(600)
+    desk.protect()
+    fallen = desk.protections()["corpus"]
+    assert fallen.state == "UNPROTECTED" and "new/1 (replication FAILED)" in fallen.why
+    assert aws.metrics["UnreplicatedObjects"][-1] == 1
+    since = fallen.since
+    aws.clock.sleep(60)
+    desk.protect()
+    assert desk.protections()["corpus"].since == since, "since when it is so, not when it was seen last"
+    desk.backfill(ASSET)
+    assert desk.protections()["corpus"].state == "PROTECTED"
+
+
+def test_the_buckets_of_checkpoints_are_watched_too() -> None:
+    aws = FakeAws(FakeClock())
+    desk = desk_of(aws)
+    desk.initialise()
+    aws.s3.write(MODELS, "checkpoints/step-000010/stray.bin", b"old", replicate=False)
+    aws.clock.sleep(600)
+    desk.protect()
+    assert "stray.bin" in desk.protections()["checkpoints"].why
+
+
+def test_a_silent_primary_changes_no_word_about_a_bucket() -> None:
+    aws = older()
+    desk = desk_of(aws)
+    desk.initialise()
+    desk.backfill(ASSET)
+    aws.dark.add(PRIMARY)
+    aws.clock.sleep(600)
+    desk.protect()
+    assert desk.protections()["corpus"].state == "PROTECTED"
 
 
 keys = st.dictionaries(st.text(min_size=1, max_size=3), st.integers(0, 2), max_size=12)

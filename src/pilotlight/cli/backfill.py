@@ -2,25 +2,80 @@
 
 from __future__ import annotations
 
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
 from pilotlight.cli.talk import Directory, Json, print_json, say
 from pilotlight.cli.target import DEFAULT_DECLARATION, Declaration, Target, TargetOption, place
+from pilotlight.errors import BadOption, NotCopied, NotProtected
+from pilotlight.records.inventory import Datasets, Inventory
+from pilotlight.recovery.backfill import Backfilled, Brought
+from pilotlight.recovery.desk import Recovery
+from pilotlight.workload.words import nearest
+
+SHOWN_EVERY = 100
+"""Objects between two words of progress."""
 
 
 def backfill(
     directory: Directory,
     declaration: Declaration = DEFAULT_DECLARATION,
     target: TargetOption = Target.LOCAL,
+    asset: Annotated[list[str] | None, typer.Option(help="Only this asset; may be given more than once.")] = None,
     json: Json = False,
 ) -> None:
-    """Objects from before the rules, and failed ones; a bucket counts as protected once this has proven it."""
+    """Objects from before the rules, and failed ones; a bucket counts as protected once this has proven it.
+
+    Goes on where a run that was cut off had come to. What cannot be copied is told at the end; the rest is copied.
+    """
     here = place(declaration, target, directory)
-    desk = here.desk()
-    done = []
-    for asset in here.inventory().datasets:
-        say(f"{asset.name}: s3://{asset.primary_bucket} -> s3://{asset.standby_bucket}")
-        done.append(desk.backfill(asset))
+    desk, wanted = here.desk(), _named(here.inventory(), asset or [])
+    done, problems = list[Backfilled](), list[NotCopied | NotProtected]()
+    for each in wanted:
+        say(f"{each.name}: s3://{each.primary_bucket} -> s3://{each.standby_bucket}")
+        try:
+            done.append(_one(desk, each))
+        except (NotCopied, NotProtected) as problem:
+            problems.append(problem)
+            _told(problem)
     if json:
-        print_json({"schema": "pilotlight/backfill/1", "assets": done})
-        return
-    for each in done:
-        print(f"{each.asset}: {each.copied} copied, {each.removed} removed, {each.proven} proven")
+        print_json({"schema": "pilotlight/backfill/1", "assets": done, "protection": desk.protections()})
+    else:
+        for one in done:
+            print(f"{one.asset}: {one.copied} copied, {one.removed} removed, {one.proven} proven")
+    if problems:
+        raise problems[0]
+
+
+def _named(inventory: Inventory, names: list[str]) -> list[Datasets]:
+    known = {asset.name: asset for asset in inventory.datasets}
+    for name in names:
+        if name not in known:
+            reason = f"there is no such bucket in this workload; {nearest(name, list(known))}"
+            raise BadOption(option="--asset", value=name, reason=reason, expected=f"one of {', '.join(known)}")
+    return [known[name] for name in names] if names else list(known.values())
+
+
+def _one(desk: Recovery, asset: Datasets) -> Backfilled:
+    """One bucket, under a bar that moves where somebody looks at it; how long it is, the last comparison knows."""
+    objects = desk.protections()[asset.name].objects
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True) as shown:
+        task = shown.add_task("comparing", total=objects or None)
+
+        def tell(brought: Brought) -> None:
+            if brought.compared % SHOWN_EVERY == 0:
+                words = f"{brought.copied:,} copied ({brought.bytes / 1000**3:,.1f} GB), {brought.failed:,} failed"
+                shown.update(task, completed=brought.compared, description=words)
+
+        return desk.backfill(asset, tell)
+
+
+def _told(problem: NotCopied | NotProtected) -> None:
+    """Every object that is named; the error itself names the first."""
+    for failure in problem.facts.get("failures", ()):
+        say(f"  {failure.key}: {failure.why}")

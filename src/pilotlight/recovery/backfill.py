@@ -1,20 +1,20 @@
 """Backfill: what replication does not do - objects from before the rule, failed ones - copied, and then proven equal.
 
-Two sorted listings are compared as they stream by, so memory does not grow with the bucket, and a second run copies
-only what the first did not. `prove` says `protected` only when nothing of the source is missing in the copy; where
-listings know only sizes, it asks both sides for their checksums. The same comparison, turned round, brings a bucket
-home at failback.
+Two sorted listings are compared as they stream by, so memory does not grow with the bucket; a run that was cut off is
+gone on with where it was, and a second run copies only what the first did not. `prove` says `protected` only when
+nothing of the source is missing in the copy; where listings know only sizes, it asks both sides for their checksums.
+The same comparison, turned round, brings a bucket home at failback.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
-from pilotlight.errors import CallRefused, NotProtected
+from pilotlight.errors import CallRefused, NotCopied, NotProtected
 from pilotlight.records.inventory import Datasets
-from pilotlight.recovery import copying
+from pilotlight.recovery import copying, protection
 from pilotlight.recovery.listing import CHECKSUM, DIFFERENT, SIZE, Bucket, Current, current, joined, settled
 from pilotlight.recovery.observe.datasets import buckets, patience_seconds
 from pilotlight.recovery.site import Site
@@ -25,11 +25,43 @@ NAMED_MAX = 20
 FULL_CHECKSUMS = ("ChecksumCRC64NVME", "ChecksumSHA256", "ChecksumSHA1", "ChecksumCRC32C", "ChecksumCRC32")
 """HeadObject's fields, the strongest evidence first; only one of type FULL_OBJECT says something about all bytes."""
 
-Progress = Callable[[int, int], None]
-"""(objects compared, objects copied) so far."""
+FAILURES_NAMED_MAX = 20
+POSITION_EVERY = 5_000
+"""Objects between two remembered positions: five pages of a listing, and a moment to wait for the copies under way."""
 
 
-def silent(compared: int, copied: int) -> None:
+@dataclass(frozen=True)
+class Failure:
+    """One object that could not be copied."""
+
+    key: str
+    why: str
+
+
+@dataclass
+class Brought:
+    """What was done so far: objects compared, copies and bytes begun, delete markers set, what could not be copied.
+    `position` is the key up to which all of it is done."""
+
+    compared: int = 0
+    copied: int = 0
+    bytes: int = 0
+    removed: int = 0
+    failed: int = 0
+    failures: list[Failure] = field(default_factory=list)
+    position: str = ""
+
+    def fail(self, key: str, why: str) -> None:
+        """One object more that could not be copied; all are counted, the first are named."""
+        self.failed += 1
+        if len(self.failures) < FAILURES_NAMED_MAX:
+            self.failures.append(Failure(key, why))
+
+
+Progress = Callable[[Brought], None]
+
+
+def silent(brought: Brought) -> None:
     """The progress of whoever does not want to know."""
 
 
@@ -63,16 +95,42 @@ class Backfilled:
 
 
 def backfill(site: Site, asset: Datasets, progress: Progress = silent) -> Backfilled:
-    """Copy everything that the standby bucket lacks, then prove it; NotProtected when something is missing still."""
+    """Copy everything that the standby bucket lacks, then prove it.
+
+    Goes on where one that was cut off had come to. NotCopied when objects could not be copied, NotProtected when
+    something is missing still; the bucket's state is kept in either case.
+    """
     source, target = buckets(site.inventory, asset)
-    copied, removed = bring(site, source, target, progress)
+    marked = ""
+
+    def remember(brought: Brought) -> None:
+        nonlocal marked
+        if brought.position != marked:
+            marked = brought.position
+            site.ledger.set_position(asset.name, marked)
+        progress(brought)
+
+    try:
+        brought = bring(site, source, target, remember, site.ledger.position(asset.name))
+    except NotCopied:
+        site.ledger.set_position(asset.name, "")
+        prove_and_keep(site, asset)
+        raise
+    site.ledger.set_position(asset.name, "")
     proof = require(site, asset)
-    return Backfilled(asset.name, copied, removed, proof.proven, proof.strengths)
+    return Backfilled(asset.name, brought.copied, brought.removed, proof.proven, proof.strengths)
+
+
+def prove_and_keep(site: Site, asset: Datasets) -> Proof:
+    """Compare both sides, and keep what that says of the bucket."""
+    proof = prove(site, asset)
+    protection.judge(site, asset, proof.missing, proof.missing_keys, proof.proven)
+    return proof
 
 
 def require(site: Site, asset: Datasets) -> Proof:
     """Proof that a bucket is protected, or NotProtected."""
-    proof = prove(site, asset)
+    proof = prove_and_keep(site, asset)
     if not proof.protected:
         raise NotProtected(
             asset=asset.name,
@@ -129,41 +187,76 @@ def _checksums(site: Site, bucket: Bucket, item: Current) -> dict[str, str]:
 # -- bringing --------------------------------------------------------------------------------------------------
 
 
-def bring(site: Site, source: Bucket, target: Bucket, progress: Progress = silent) -> tuple[int, int]:
-    """Make the target's current state that of the source; (copied, removed). What only the target has stays."""
-    compared = copied = removed = 0
+def bring(site: Site, source: Bucket, target: Bucket, progress: Progress = silent, after: str = "") -> Brought:
+    """Make the target's current state that of the source, from the key `after` on. What only the target has stays.
+
+    One object that cannot be copied does not stop the others: NotCopied tells of them at the end.
+    """
+    brought = Brought(position=after)
     with ThreadPoolExecutor(COPIES_AT_ONCE, thread_name_prefix="copy") as pool:
-        running: set[Future[None]] = set()
-        for ours, theirs in _pairs(site, source, target):
-            compared += 1
-            if ours is None or resolved(site, source, target, ours, theirs) != DIFFERENT:
-                continue
-            if ours.deleted:
-                copying.remove(site.door, target, ours.key)
-                removed += 1
-                continue
-            running = _room(running)
-            running.add(pool.submit(_copy, site, source, target, ours))
-            copied += 1
-            progress(compared, copied)
-        for each in running:
-            each.result()
-    progress(compared, copied)
-    return copied, removed
+        copies = _Copies(pool, brought)
+        for ours, theirs in joined(current(site.door, source, after), current(site.door, target, after)):
+            brought.compared += 1
+            if ours is not None and resolved(site, source, target, ours, theirs) == DIFFERENT:
+                _bring_one(site, source, target, ours, copies)
+            if brought.compared % POSITION_EVERY == 0:
+                copies.finish()
+                brought.position = (ours or theirs or _NOTHING).key
+            progress(brought)
+        copies.finish()
+    progress(brought)
+    if brought.failed:
+        first = brought.failures[0]
+        raise NotCopied(
+            bucket=source.name,
+            copy=target.name,
+            region=target.region,
+            failed=brought.failed,
+            copied=brought.copied - brought.failed,
+            first=f"{first.key}: {first.why}",
+            failures=tuple(brought.failures),
+        )
+    return brought
 
 
-def _pairs(site: Site, source: Bucket, target: Bucket) -> Iterator[tuple[Current | None, Current | None]]:
-    return joined(current(site.door, source), current(site.door, target))
+_NOTHING = Current("", "", 0.0)
 
 
-def _room(running: set[Future[None]]) -> set[Future[None]]:
-    """Wait until another copy may begin; errors of copies surface here."""
-    if len(running) < COPIES_AT_ONCE:
-        return running
-    done, rest = wait(running, return_when=FIRST_COMPLETED)
-    for each in done:
-        each.result()
-    return rest
+def _bring_one(site: Site, source: Bucket, target: Bucket, item: Current, copies: _Copies) -> None:
+    if not item.deleted:
+        copies.begin(item, lambda: _copy(site, source, target, item))
+        return
+    copying.remove(site.door, target, item.key)
+    copies.brought.removed += 1
+
+
+class _Copies:
+    """Copies under way, so many at once; each that fails is counted where all of them are."""
+
+    def __init__(self, pool: ThreadPoolExecutor, brought: Brought) -> None:
+        self._pool, self.brought = pool, brought
+        self._running: dict[Future[None], str] = {}
+
+    def begin(self, item: Current, act: Callable[[], None]) -> None:
+        """Wait until there is room, then begin another."""
+        if len(self._running) >= COPIES_AT_ONCE:
+            done, _ = wait(self._running, return_when=FIRST_COMPLETED)
+            self._settle(done)
+        self._running[self._pool.submit(act)] = item.key
+        self.brought.copied += 1
+        self.brought.bytes += item.size
+
+    def finish(self) -> None:
+        """Wait for all of them."""
+        self._settle(set(self._running))
+
+    def _settle(self, done: set[Future[None]]) -> None:
+        for each in done:
+            key = self._running.pop(each)
+            try:
+                each.result()
+            except CallRefused as refusal:
+                self.brought.fail(key, copying.why_not(refusal))
 
 
 def _copy(site: Site, source: Bucket, target: Bucket, item: Current) -> None:

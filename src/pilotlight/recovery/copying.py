@@ -11,6 +11,7 @@ import urllib.parse
 from typing import Any
 
 from pilotlight.cloud.door import Door
+from pilotlight.errors import CallRefused
 from pilotlight.recovery.listing import Bucket, Current
 
 COPY_BYTES_MAX = 5 * 1024**3
@@ -37,6 +38,18 @@ def copy(door: Door, source: Bucket, target: Bucket, item: Current) -> None:
         _copy_in_parts(door, source, target, item)
     else:
         door.call("s3", "copy_object", target.region, Bucket=target.name, Key=item.key, CopySource=_of(source, item))
+
+
+def why_not(refusal: CallRefused) -> str:
+    """Why an object could not be copied, in words that say what to do about it."""
+    code, reason = str(refusal.facts.get("aws_code", "")), str(refusal.facts.get("reason", ""))
+    if code == "InvalidObjectState":
+        return 'it lies in an archive class: restore it there first (S3 User Guide, "Restoring an archived object")'
+    if "Server Side Encryption" in reason or "SSE-C" in reason or "customer provided" in reason.lower():
+        return "it is encrypted with a key of its writer's (SSE-C), which only he can give: copy it yourself"
+    if "kms" in reason.lower():
+        return f"its KMS key may not be used: {reason}"
+    return f"{code}: {reason}" if code and code not in reason else reason
 
 
 def remove(door: Door, target: Bucket, key: str) -> None:

@@ -19,10 +19,10 @@ from pilotlight.records.inventory import Datasets, Inventory
 from pilotlight.records.point import RecoveryPoint
 from pilotlight.records.runs import Journal, Runbook
 from pilotlight.recovery import backfill as filling
-from pilotlight.recovery import fence_returned, protect, runbooks, runs, verifying
+from pilotlight.recovery import fence_returned, protect, protection, runbooks, runs, verifying
 from pilotlight.recovery.fetch import Fetch, fetch
 from pilotlight.recovery.lease import PATIENCE_SECONDS
-from pilotlight.recovery.ledger import Active, PointLine, Request
+from pilotlight.recovery.ledger import Active, PointLine, Protection, Request
 from pilotlight.recovery.observe.cut import CHECKPOINTS
 from pilotlight.recovery.observe.shelf import choose, shelf
 from pilotlight.recovery.papers import NOTHING_THERE, Papers
@@ -53,15 +53,17 @@ class Recovery:
         fence_returned.fence_returned(self.site, self.holder)
         return protect.protect(self.site, self.holder)
 
-    def backfill(
-        self, asset: Datasets, progress: filling.Progress = lambda compared, copied: None
-    ) -> filling.Backfilled:
-        """Copy what replication does not, and prove both sides equal; NotProtected when they are not."""
+    def backfill(self, asset: Datasets, progress: filling.Progress = filling.silent) -> filling.Backfilled:
+        """Copy what replication does not, and prove both sides equal; NotCopied, NotProtected when they are not."""
         return filling.backfill(self.site, asset, progress)
 
     def prove(self, asset: Datasets) -> filling.Proof:
         """Compare both sides, copy nothing."""
         return filling.prove(self.site, asset)
+
+    def protections(self) -> dict[str, Protection]:
+        """Whether each bucket is protected, by asset, as it was last compared."""
+        return {asset.name: protection.of(self.site, asset) for asset in self.site.inventory.datasets}
 
     # -- bringing back -----------------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from pilotlight.clock import Clock, stamp
@@ -65,6 +65,18 @@ class Request:
     approved_by: str = ""
     approved_at: str = ""
     run: str = ""
+
+
+@dataclass(frozen=True)
+class Protection:
+    """Whether a bucket is protected: the state, since when, why not; when both sides were last compared, and how
+    many objects were equal."""
+
+    state: str
+    since: str
+    why: str = ""
+    compared_at: str = ""
+    objects: int = 0
 
 
 _LISTS = ("sets", "manifests", "checkpoints")
@@ -208,6 +220,34 @@ class Ledger:
     def know_complete(self, asset: str, states: Collection[str]) -> None:
         """Keep these instead; one item an asset, however many checkpoints there are."""
         self._table.put("verdicts", asset, {"states": " ".join(sorted(states)[:KNOWN_MAX])})
+
+    def protection(self, asset: str) -> Protection | None:
+        """Whether a bucket is protected, as the last comparison found; None before the first."""
+        item = self._table.get("protection", asset)
+        if item is None:
+            return None
+        state, since, why, compared_at = (str(item[name]) for name in ("state", "since", "why", "compared_at"))
+        return Protection(state, since, why, compared_at, int(item["objects"]))
+
+    def set_protection(self, asset: str, state: str, why: str, objects: int) -> Protection:
+        """Keep what a comparison found; `since` moves only with the state."""
+        before, now = self.protection(asset), self._now()
+        since = before.since if before and before.state == state else now
+        found = Protection(state, since, why, now, objects)
+        self._table.put("protection", asset, asdict(found))
+        return found
+
+    def position(self, asset: str) -> str:
+        """The key that a backfill which did not finish had come to; empty where it begins."""
+        item = self._table.get("backfill", asset)
+        return str(item["key"]) if item else ""
+
+    def set_position(self, asset: str, key: str) -> None:
+        """Everything up to this key has been compared, and copied where it had to be; empty when all has."""
+        if key:
+            self._table.put("backfill", asset, {"key": key, "at": self._now()})
+        else:
+            self._table.delete("backfill", asset)
 
     def veto(self, asset: str, path: str, why: str, by: str) -> None:
         """A person's word that a checkpoint is not to be used, however whole it is."""

@@ -46,10 +46,11 @@ class Current:
 Pair = tuple[Current | None, Current | None]
 
 
-def current(door: Door, bucket: Bucket) -> Iterator[Current]:
-    """The newest version or delete marker of every key, in the order of the keys; a page may end within a key."""
+def current(door: Door, bucket: Bucket, after: str = "") -> Iterator[Current]:
+    """The newest version or delete marker of every key after `after`, in the order of the keys; a page may end within
+    a key."""
     of_one: list[Current] = []
-    for item in _versions(door, bucket):
+    for item in _versions(door, bucket, after):
         if of_one and item.key != of_one[0].key:
             yield replace(of_one[0], older=tuple(of_one[1:]))
             of_one = []
@@ -58,9 +59,10 @@ def current(door: Door, bucket: Bucket) -> Iterator[Current]:
         yield replace(of_one[0], older=tuple(of_one[1:]))
 
 
-def _versions(door: Door, bucket: Bucket) -> Iterator[Current]:
+def _versions(door: Door, bucket: Bucket, after: str) -> Iterator[Current]:
     """Every version and delete marker, by key, and of one key the newest first."""
-    pages = door.pages("s3", "list_object_versions", bucket.region, Bucket=bucket.name, Prefix=bucket.prefix)
+    where = {"Bucket": bucket.name, "Prefix": bucket.prefix} | ({"KeyMarker": after} if after else {})
+    pages = door.pages("s3", "list_object_versions", bucket.region, **where)
     for page in pages:
         items = [(_version(item), bool(item["IsLatest"])) for item in page.get("Versions", [])]
         items += [(_marker(item), bool(item["IsLatest"])) for item in page.get("DeleteMarkers", [])]

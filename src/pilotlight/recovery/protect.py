@@ -14,7 +14,7 @@ from pilotlight.errors import CallRefused, RegionUnreachable
 from pilotlight.naming import METRIC_UNREPLICATED
 from pilotlight.records.inventory import Inventory, Volumes
 from pilotlight.records.point import Part, RecoveryPoint
-from pilotlight.recovery import choose, snapshots
+from pilotlight.recovery import choose, protection, snapshots
 from pilotlight.recovery.lease import PROTECT
 from pilotlight.recovery.ledger import SERVING, PointLine
 from pilotlight.recovery.metrics import put_metric
@@ -47,6 +47,7 @@ def protect(site: Site, holder: str) -> RecoveryPoint | None:
         remarks = _keep_up(site) if primary_answers else (PRIMARY_SILENT,)
         ledger.leases.renew(held)
         point = make_point(site, primary_answers, remarks, lambda: ledger.leases.renew(held))
+        protection.judge_parts(site, point.parts)
         _publish(site, point.parts)
         ledger.leases.renew(held)
         prune(site, primary_answers)

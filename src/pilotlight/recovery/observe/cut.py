@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Any
 
 from pilotlight.checkpoints.verify import TooManyFiles
 from pilotlight.clock import parse_stamp
@@ -85,7 +86,23 @@ class Cut:
             each for each in (here.newest_begun_step, there.newest_begun_step if there else None) if each is not None
         ]
         part = checkpoints.observe(asset, choice, max(steps, default=None))
-        return replace(part, reference=part.reference | listed)
+        return replace(part, reference=part.reference | listed, evidence=part.evidence | self._replicated(asset))
+
+    def _replicated(self, asset: Datasets) -> dict[str, Any]:
+        """Whether everything of the bucket arrives in time; a torn checkpoint is often the first that tells."""
+        if not self.primary_answers:
+            return {}
+        before = self.site.clock.now() - datasets.patience_seconds(self.site.inventory, asset)
+        source, copy = datasets.buckets(self.site.inventory, asset)
+        try:
+            found = datasets.compare(self.site.door, source, copy, before)
+        except CallRefused:
+            return {}
+        except RegionUnreachable as problem:
+            self._primary_only(problem)
+            return {}
+        counts = {"settled": found.settled, "waiting": found.waiting, "overdue": found.overdue}
+        return counts | {"overdue_keys": found.overdue_keys}
 
     def _listed(self, asset: Datasets, path: str) -> dict[str, str]:
         """The versions that the checkpoint at this path consists of, to be compared with later."""

@@ -140,6 +140,7 @@ def observe(
             "settled": found.settled,
             "waiting": found.waiting,
             "overdue": found.overdue,
+            "overdue_keys": found.overdue_keys,
             "extra": found.extra,
             "strengths": found.strengths,
         },

@@ -48,7 +48,7 @@ class BringHome:
             work.keep_lease()
             work.clock.sleep(EVERY_SECONDS)
         source, target = _homeward(work)
-        bring(work.site, source, target, lambda compared, copied: work.keep_lease())
+        bring(work.site, source, target, lambda brought: work.keep_lease())
 
     def _compared(self, work: Work) -> Comparison:
         source, target = _homeward(work)
