@@ -305,6 +305,14 @@ class NotCopied(PilotlightError):
     hint = "Mend what is named, then run `pilotlight backfill` again: it copies only what is missing still."
 
 
+class BatchJobFailed(PilotlightError):
+    """{asset}: S3 Batch Replication job {job} in {region} ended {status}, {failed} of {total} objects failed: {reason}.
+    What it replicated stays; the bucket counts as it was last proven."""
+
+    code = 6
+    hint = "Mend the role or the rule that is named, then run `pilotlight backfill` again, with either engine."
+
+
 class PaperUnreadable(PilotlightError):
     """{paper} cannot be read: {reason}. It is left as it is and nothing was decided from it."""
 

@@ -202,7 +202,7 @@ def test_service_roles_trust_their_service_for_this_account_only(all_stacks: lis
             if service in ("s3.amazonaws.com", "scheduler.amazonaws.com"):
                 assert statement["Condition"] == {"StringEquals": {"aws:SourceAccount": "123456789012"}}
             else:
-                assert service in ("lambda.amazonaws.com", "ec2.amazonaws.com")
+                assert service in ("lambda.amazonaws.com", "ec2.amazonaws.com", "batchoperations.s3.amazonaws.com")
 
 
 def test_recovering_needs_nothing_of_the_primary_region_and_no_global_control_plane(standby: Recording) -> None:

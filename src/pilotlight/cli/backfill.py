@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -11,11 +12,22 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from pilotlight.cli.talk import Directory, Json, print_json, say
 from pilotlight.cli.target import DEFAULT_DECLARATION, Declaration, Target, TargetOption, place
-from pilotlight.errors import BadOption, NotCopied, NotProtected
+from pilotlight.errors import BadOption, BatchJobFailed, NotCopied, NotProtected
 from pilotlight.records.inventory import Datasets, Inventory
+from pilotlight.recovery import batch
 from pilotlight.recovery.backfill import Backfilled, Brought
 from pilotlight.recovery.desk import Recovery
 from pilotlight.workload.words import nearest
+
+Problem = NotCopied | NotProtected | BatchJobFailed
+
+
+class Engine(StrEnum):
+    """Who copies."""
+
+    COPY = "copy"
+    BATCH = "batch"
+
 
 SHOWN_EVERY = 100
 """Objects between two words of progress."""
@@ -26,6 +38,9 @@ def backfill(
     declaration: Declaration = DEFAULT_DECLARATION,
     target: TargetOption = Target.LOCAL,
     asset: Annotated[list[str] | None, typer.Option(help="Only this asset; may be given more than once.")] = None,
+    engine: Annotated[
+        Engine, typer.Option(help="Copy from here, or hand the work to S3 Batch Replication.")
+    ] = Engine.COPY,
     json: Json = False,
 ) -> None:
     """Objects from before the rules, and failed ones; a bucket counts as protected once this has proven it.
@@ -34,12 +49,12 @@ def backfill(
     """
     here = place(declaration, target, directory)
     desk, wanted = here.desk(), _named(here.inventory(), asset or [])
-    done, problems = list[Backfilled](), list[NotCopied | NotProtected]()
+    done, problems = list[Backfilled](), list[Problem]()
     for each in wanted:
         say(f"{each.name}: s3://{each.primary_bucket} -> s3://{each.standby_bucket}")
         try:
-            done.append(_one(desk, each))
-        except (NotCopied, NotProtected) as problem:
+            done.append(_copied(desk, each) if engine is Engine.COPY else _handed_over(desk, each))
+        except (NotCopied, NotProtected, BatchJobFailed) as problem:
             problems.append(problem)
             _told(problem)
     if json:
@@ -60,7 +75,7 @@ def _named(inventory: Inventory, names: list[str]) -> list[Datasets]:
     return [known[name] for name in names] if names else list(known.values())
 
 
-def _one(desk: Recovery, asset: Datasets) -> Backfilled:
+def _copied(desk: Recovery, asset: Datasets) -> Backfilled:
     """One bucket, under a bar that moves where somebody looks at it; how long it is, the last comparison knows."""
     objects = desk.protections()[asset.name].objects
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
@@ -75,7 +90,20 @@ def _one(desk: Recovery, asset: Datasets) -> Backfilled:
         return desk.backfill(asset, tell)
 
 
-def _told(problem: NotCopied | NotProtected) -> None:
+def _handed_over(desk: Recovery, asset: Datasets) -> Backfilled:
+    """One bucket by a job of S3's, under a bar of what the job tells."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True) as shown:
+        task = shown.add_task("asking S3", total=None)
+
+        def tell(job: batch.Progress) -> None:
+            words = f"job {job.status}, {job.failed:,} failed"
+            shown.update(task, completed=job.succeeded + job.failed, total=job.total or None, description=words)
+
+        return desk.hand_over(asset, tell)
+
+
+def _told(problem: Problem) -> None:
     """Every object that is named; the error itself names the first."""
     for failure in problem.facts.get("failures", ()):
         say(f"  {failure.key}: {failure.why}")

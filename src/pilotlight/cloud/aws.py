@@ -61,6 +61,7 @@ SERVER_TROUBLE = frozenset(
 )
 """The region answers, but cannot say what it did."""
 
+_ACCOUNT_ON_ADDRESS = re.compile(r"^(https?://)\d{12}\.(\d+\.\d+\.\d+\.\d+[:/])")
 _CALLER = re.compile(r"arn:aws[a-z-]*:(?:iam|sts)::\d{12}:[^\s]+")
 
 
@@ -93,7 +94,10 @@ class AwsDoor:
         key = (service, region, copying)
         with self._lock:
             if key not in self._clients:
-                self._clients[key] = self._session.client(service, region_name=region, config=_config(copying))
+                client = self._session.client(service, region_name=region, config=_config(copying))
+                if service == "s3control":
+                    client.meta.events.register("before-sign.s3-control", _on_an_address)
+                self._clients[key] = client
             return self._clients[key]
 
 
@@ -105,6 +109,11 @@ def _config(copying: bool) -> Config:
         max_pool_connections=CONNECTIONS_MAX,
         user_agent_extra="pilotlight",
     )
+
+
+def _on_an_address(request: Any, **_: Any) -> None:
+    """S3 Control puts the account before the host's name; an endpoint that is an address has no names below it."""
+    request.url = _ACCOUNT_ON_ADDRESS.sub(r"\1\2", request.url)
 
 
 def _read_body(service: str, operation: str, region: str, answer: dict[str, Any]) -> dict[str, Any]:

@@ -21,6 +21,7 @@ BEHAVIOURS: tuple[tuple[str, str], ...] = (
     ("instances", "Instances"),
     ("groups", "Groups"),
     ("replication", "Replication"),
+    ("batch_operations", "BatchOperations"),
     ("postgres", "Postgres"),
     ("aurora", "Aurora"),
     ("database_snapshots", "DatabaseSnapshots"),

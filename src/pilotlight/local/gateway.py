@@ -22,7 +22,7 @@ from pilotlight.local import buckets
 from pilotlight.local.access import Denied
 from pilotlight.local.answers import Answer, Refusal, refuse
 from pilotlight.local.calls import DARK, OK, Call
-from pilotlight.local.cloud import LOCKED_SERVICES, Cloud
+from pilotlight.local.cloud import ACCOUNT, LOCKED_SERVICES, Cloud
 from pilotlight.local.commits import Commits
 from pilotlight.local.identities import BadToken, ExpiredSession, UnknownKey
 from pilotlight.local.listeners import BodyTooLarge, Connections, Cut
@@ -37,6 +37,8 @@ GLOBAL_REGION = "us-east-1"
 GLOBAL_SERVICES = frozenset({"iam", "route53", "organizations", "cloudfront", "shield", "support"})
 """Their control planes are in us-east-1 whatever region the client signs for."""
 
+BACKENDS = {"s3control": f"{ACCOUNT}.s3-control"}
+"""Services whose host is not their signing name: those calls are signed for S3."""
 READ_TRIES_MAX = 5
 """moto reads may meet a write of another thread ("changed size during iteration"); a read is simply made again."""
 
@@ -214,11 +216,12 @@ class Gateway:
 
     def _ask_moto(self, visit: Visit, body: bytes) -> Answer:
         operation = cast(Operation, visit.operation)
-        environ = environ_for(visit.signing_name, visit.region, visit.environ, body)
+        name = BACKENDS.get(visit.service, visit.signing_name)
+        environ = environ_for(name, visit.region, visit.environ, body)
         with self.commits.of(visit.region), self._serial(operation.service):
             for tries in range(1, READ_TRIES_MAX + 1):
                 try:
-                    return through(backend_app(visit.signing_name), environ)
+                    return through(backend_app(name), environ)
                 except RuntimeError:
                     if tries == READ_TRIES_MAX or not operation.reads_only:
                         return self._failed(visit)

@@ -14,8 +14,8 @@ _ABSENT = object()
 
 
 def original(kind: type, name: str) -> Any:
-    """moto's own function, whatever stands in its place by now."""
-    found = getattr(kind, name)
+    """moto's own function, whatever stands in its place by now; None where it has none."""
+    found = getattr(kind, name, None)
     return getattr(found, "grafted_over", found)
 
 

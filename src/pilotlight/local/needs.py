@@ -32,6 +32,7 @@ PASSED_ROLES: dict[tuple[str, str], tuple[tuple[str, ...], str]] = {
     ("scheduler", "CreateSchedule"): (("Target", "RoleArn"), "scheduler.amazonaws.com"),
     ("scheduler", "UpdateSchedule"): (("Target", "RoleArn"), "scheduler.amazonaws.com"),
     ("s3", "PutBucketReplication"): (("ReplicationConfiguration", "Role"), "s3.amazonaws.com"),
+    ("s3control", "CreateJob"): (("RoleArn",), "batchoperations.s3.amazonaws.com"),
 }
 """Operation -> where its parameters hold a role, and the service that gets it."""
 

@@ -83,6 +83,14 @@ OF_A_VERSION = {
 }
 """With a version id the action is another one."""
 
+OBJECT_EXTRAS = {
+    "Tagging": "PutObjectTagging",
+    "ObjectLockMode": "PutObjectRetention",
+    "ObjectLockLegalHoldStatus": "PutObjectLegalHold",
+    "BypassGovernanceRetention": "BypassGovernanceRetention",
+}
+"""What a write or a deletion needs more, where it asks for more (S3 User Guide, "Object Lock considerations")."""
+
 KEYS_FROM_PARAMS = {
     "Prefix": "s3:prefix",
     "Delimiter": "s3:delimiter",
@@ -128,8 +136,9 @@ def _object_needs(name: str, params: Mapping[str, Any], context: Mapping[str, tu
     if source:
         bucket, key, version = source
         yield _versioned("GetObject", version), f"arn:aws:s3:::{bucket}/{key}", context
-    if action == "PutObject" and params.get("Tagging"):
-        yield "s3:PutObjectTagging", f"{_bucket(params)}/{params.get('Key', '')}", context
+    for parameter, more in OBJECT_EXTRAS.items():
+        if params.get(parameter) and action in ("PutObject", "DeleteObject"):
+            yield f"s3:{more}", f"{_bucket(params)}/{params.get('Key', '')}", context
     if name == "GetObjectAttributes":
         yield "s3:GetObjectAttributes", f"{_bucket(params)}/{params.get('Key', '')}", context
 

@@ -14,6 +14,7 @@ import itertools
 import threading
 import time
 import traceback
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -114,6 +115,21 @@ class Replication(Behaviour):
             self._fresh.append((bucket, version, what))
             self._wake.notify_all()
 
+    def eligible(self, bucket: str) -> Iterator[Any]:
+        """Every version and marker of a bucket that some rule of today selects, whatever its status."""
+        source = self._backend.buckets[bucket]
+        for name in list(source.keys):
+            for version in source.keys.getlist(name):
+                if version.version_id != "null" and self._rules_for(source, version, VERSION):
+                    yield version
+
+    def again(self, bucket: str, version: Any) -> bool:
+        """Replicate what lies there already, by the rules of today; whether any selects it."""
+        rules = self._rules_for(self._bucket(bucket), version, VERSION)
+        for rule in first_by_destination(rules):
+            self._begin(bucket, version, rule, VERSION)
+        return bool(rules)
+
     # -- which objects ---------------------------------------------------------------------------------------
 
     def _judge_fresh(self) -> None:
@@ -125,12 +141,14 @@ class Replication(Behaviour):
 
     def _judge(self, bucket: str, version: Any, what: str) -> None:
         source = self._bucket(bucket)
-        configuration = getattr(source, "replication", None)
-        if not configuration or version.version_id == "null":
+        if version.version_id == "null":
             return
-        rules = [rule for rule in rules_of(configuration) if self._wants(rule, version, what)]
-        for rule in first_by_destination(rules):
+        for rule in first_by_destination(self._rules_for(source, version, what)):
             self._begin(bucket, version, rule, what)
+
+    def _rules_for(self, source: Any, version: Any, what: str) -> list[Rule]:
+        configuration = getattr(source, "replication", None)
+        return [rule for rule in rules_of(configuration) if self._wants(rule, version, what)] if configuration else []
 
     def _wants(self, rule: Rule, version: Any, what: str) -> bool:
         if is_marker(version):

@@ -19,7 +19,7 @@ from pilotlight.records.inventory import Datasets, Inventory
 from pilotlight.records.point import RecoveryPoint
 from pilotlight.records.runs import Journal, Runbook
 from pilotlight.recovery import backfill as filling
-from pilotlight.recovery import fence_returned, protect, protection, runbooks, runs, verifying
+from pilotlight.recovery import batch, fence_returned, protect, protection, runbooks, runs, verifying
 from pilotlight.recovery.fetch import Fetch, fetch
 from pilotlight.recovery.lease import PATIENCE_SECONDS
 from pilotlight.recovery.ledger import Active, PointLine, Protection, Request
@@ -56,6 +56,10 @@ class Recovery:
     def backfill(self, asset: Datasets, progress: filling.Progress = filling.silent) -> filling.Backfilled:
         """Copy what replication does not, and prove both sides equal; NotCopied, NotProtected when they are not."""
         return filling.backfill(self.site, asset, progress)
+
+    def hand_over(self, asset: Datasets, tell: batch.Tell = batch.silent) -> filling.Backfilled:
+        """The same by S3 Batch Replication; BatchJobFailed, NotProtected when it did not do it."""
+        return batch.backfill(self.site, asset, tell)
 
     def prove(self, asset: Datasets) -> filling.Proof:
         """Compare both sides, copy nothing."""

@@ -249,6 +249,19 @@ class Ledger:
         else:
             self._table.delete("backfill", asset)
 
+    def job(self, asset: str) -> tuple[str, str]:
+        """(token, id) of the batch job of a bucket; empty where there is none, the id while it is being made."""
+        item = self._table.get("job", asset)
+        return (str(item["token"]), str(item["id"])) if item else ("", "")
+
+    def keep_job(self, asset: str, token: str, id: str) -> None:
+        """Remember the batch job of a bucket."""
+        self._table.put("job", asset, {"token": token, "id": id, "at": self._now()})
+
+    def forget_job(self, asset: str) -> None:
+        """It has ended."""
+        self._table.delete("job", asset)
+
     def veto(self, asset: str, path: str, why: str, by: str) -> None:
         """A person's word that a checkpoint is not to be used, however whole it is."""
         self._table.put("vetoes", f"{asset}#{path}", {"why": why, "by": by, "at": self._now()})

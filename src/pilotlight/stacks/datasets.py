@@ -49,6 +49,9 @@ class DatasetSpec:
     forward: RuleSpec
     reverse: RuleSpec
     trust: str
+    batch_role: str
+    batch_policy: str
+    batch_trust: str
     tags: dict[str, str]
 
 
@@ -72,6 +75,9 @@ def dataset_spec(inventory: Inventory, asset: Dataset) -> DatasetSpec:
         forward=_rule(names, asset, RULE_FORWARD, here, there, f"replication-{asset.name}"),
         reverse=_rule(names, asset, RULE_REVERSE, there, here, f"reverse-{asset.name}"),
         trust=policies.text(policies.assume("s3.amazonaws.com", names.account)),
+        batch_role=names.role(f"batch-{asset.name}"),
+        batch_policy=policies.text(policies.batch_replication(asset.primary_bucket, asset.prefix)),
+        batch_trust=policies.text(policies.assume_by_own_resources("batchoperations.s3.amazonaws.com")),
         tags=names.tags(asset.name),
     )
 
@@ -104,6 +110,7 @@ class Datasets(pulumi.ComponentResource):
         needs += [args.primary_key] if args.primary_key else []
         forward = self._replicate("forward", args.spec.forward, needs)
         reverse = self._replicate("reverse", args.spec.reverse, needs)
+        self._hand_over()
         self.primary_bucket_name = forward.bucket
         self.standby_bucket_name = reverse.bucket
         self.register_outputs(
@@ -118,6 +125,23 @@ class Datasets(pulumi.ComponentResource):
             region=self._spec.primary_region,
             versioning_configuration=aws.s3.BucketVersioningVersioningConfigurationArgs(status="Enabled"),
             opts=pulumi.ResourceOptions(parent=self, retain_on_delete=True),
+        )
+
+    def _hand_over(self) -> None:
+        """The role of `pilotlight backfill --engine batch`; it does nothing by itself."""
+        role = aws.iam.Role(
+            f"{self._name}-batch-role",
+            name=self._spec.batch_role,
+            assume_role_policy=self._spec.batch_trust,
+            tags=self._spec.tags,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        aws.iam.RolePolicy(
+            f"{self._name}-batch-role-policy",
+            name="initiate",
+            role=role.name,
+            policy=self._spec.batch_policy,
+            opts=pulumi.ResourceOptions(parent=self),
         )
 
     def _replicate(self, way: str, rule: RuleSpec, needs: list[pulumi.Resource]) -> aws.s3.BucketReplicationConfig:

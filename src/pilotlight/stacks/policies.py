@@ -63,7 +63,8 @@ def assume(service: str, account: str) -> Document:
 
 
 def assume_by_own_resources(service: str) -> Document:
-    """Trust for Lambda and EC2: they assume only roles of their own account and send no aws:SourceAccount."""
+    """Trust for Lambda, EC2 and Batch Operations: their jobs assume only roles of their own account, which whoever
+    makes them must be allowed to pass; they send no aws:SourceAccount."""
     principal = {"Service": service}
     return document({"Sid": "Assume", "Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"})
 
@@ -251,6 +252,18 @@ def replication(names: Names, source: tuple[str, str], target: tuple[str, str], 
         allow("WriteReplicas", WRITE_REPLICAS, [objects_arn(copy, prefix)]),
         allow("DecryptSource", ["kms:Decrypt"], source_keys, reading),
         use_key(names, copy_region, ["kms:Encrypt", "kms:GenerateDataKey"], "EncryptReplicas"),
+    )
+
+
+def batch_replication(bucket: str, prefix: str) -> Document:
+    """What a job of S3 Batch Replication needs that finds its objects itself and writes no report.
+
+    S3 User Guide, "Configuring an IAM role for S3 Batch Replication".
+    """
+    rules = ["s3:GetReplicationConfiguration", "s3:PutInventoryConfiguration"]
+    return document(
+        allow("FindObjects", rules, [bucket_arn(bucket)]),
+        allow("InitiateReplication", ["s3:InitiateReplication"], [objects_arn(bucket, prefix)]),
     )
 
 
