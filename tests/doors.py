@@ -390,6 +390,15 @@ def save(
         aws.s3.write(bucket, f"checkpoints/step-{step:06d}/{name}", body)
 
 
+def older(count: int = 30) -> FakeAws:
+    """A bucket that was filled before there was a rule."""
+    aws = FakeAws(FakeClock())
+    for number in range(count):
+        aws.s3.write(CORPUS, f"old/{number:04d}", f"{number}".encode(), replicate=False)
+    aws.clock.sleep(600)
+    return aws
+
+
 def uri(step: int, bucket: str = MODELS) -> str:
     """What a registered row says of a checkpoint."""
     return f"s3://{bucket}/checkpoints/step-{step:06d}/"

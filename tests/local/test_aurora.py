@@ -12,6 +12,8 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg import sql
+
 from data_cloud import (
     EAST,
     PASSWORD,
@@ -34,8 +36,6 @@ from data_cloud import (
     synchronized,
     writer,
 )
-from psycopg import sql
-
 from pilotlight.local.aurora import Aurora
 from pilotlight.local.cloud import Cloud
 

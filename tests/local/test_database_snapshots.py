@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+
 from data_cloud import (
     EAST,
     WEST,
@@ -25,7 +26,6 @@ from data_cloud import (
     refusal,
     running,
 )
-
 from pilotlight.local.cloud import Cloud
 from pilotlight.local.postgres import Postgres
 

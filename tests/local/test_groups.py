@@ -14,8 +14,8 @@ from itertools import count
 from typing import Any
 
 import pytest
-from data_cloud import EAST, WEST, client, eventually, refusal, running
 
+from data_cloud import EAST, WEST, client, eventually, refusal, running
 from pilotlight.local.behaviours import all_behaviours
 from pilotlight.local.capacity import Capacity
 from pilotlight.local.cloud import Cloud

@@ -14,9 +14,9 @@ from pathlib import Path
 import psutil
 import psycopg
 import pytest
-from data_cloud import databases, eventually, running
 from psycopg import sql
 
+from data_cloud import databases, eventually, running
 from pilotlight.errors import PostgresMissing
 from pilotlight.local import postgres as postgres_module
 from pilotlight.local.cloud import Cloud

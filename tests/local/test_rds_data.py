@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from data_cloud import EAST, PASSWORD, WEST, client, connect, databases, make_global, refusal, running
 
+from data_cloud import EAST, PASSWORD, WEST, client, connect, databases, make_global, refusal, running
 from pilotlight.local.cloud import Cloud
 from pilotlight.local.rds_data import DataApi, marked
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from data_cloud import EAST, WEST, buckets, client, eventually, refusal, running
 
+from data_cloud import EAST, WEST, buckets, client, eventually, refusal, running
 from pilotlight.local.cloud import Cloud
 from pilotlight.local.replication import Replication
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from data_cloud import eventually, refusal
 
+from data_cloud import eventually, refusal
 from pilotlight.local.handle import LocalCloud
 
 EAST, WEST = "us-east-1", "us-west-2"

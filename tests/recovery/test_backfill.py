@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from doors import CORPUS, CORPUS_COPY, MODELS, PRIMARY, FakeAws, desk_of, inventory
+from doors import CORPUS, CORPUS_COPY, MODELS, PRIMARY, FakeAws, desk_of, inventory, older
 from pilotlight.clock import FakeClock
 from pilotlight.errors import NotCopied, NotProtected
 from pilotlight.recovery import backfill
@@ -16,15 +16,6 @@ from pilotlight.recovery.copying import COPY_BYTES_MAX, PARTS_MAX, part_ranges
 from pilotlight.recovery.listing import DIFFERENT, ETAG, SIZE, VERSION, Current, joined, settled, strength
 
 ASSET = inventory().datasets[0]
-
-
-def older(count: int = 30) -> FakeAws:
-    """A bucket that was filled before there was a rule."""
-    aws = FakeAws(FakeClock())
-    for number in range(count):
-        aws.s3.write(CORPUS, f"old/{number:04d}", f"{number}".encode(), replicate=False)
-    aws.clock.sleep(600)
-    return aws
 
 
 def test_a_bucket_counts_as_protected_only_after_its_old_objects_are_proven() -> None:

@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from doors import CORPUS, CORPUS_COPY, PRIMARY, FakeAws, desk_of, inventory
-from pilotlight.clock import FakeClock
+from doors import CORPUS, CORPUS_COPY, PRIMARY, FakeAws, desk_of, inventory, older
 from pilotlight.cloud.coats import Coat
 from pilotlight.cloud.door import refused
 from pilotlight.errors import BatchJobFailed, NotProtected
@@ -62,14 +61,6 @@ class Batching(Coat):
                 self._aws.s3.objects[CORPUS_COPY][key] = [versions[-1]]
                 done += 1
         return done
-
-
-def older(count: int = 30) -> FakeAws:
-    aws = FakeAws(FakeClock())
-    for number in range(count):
-        aws.s3.write(CORPUS, f"old/{number:04d}", f"{number}".encode(), replicate=False)
-    aws.clock.sleep(600)
-    return aws
 
 
 def desk(door: Batching, aws: FakeAws) -> Recovery:

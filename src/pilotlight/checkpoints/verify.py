@@ -1,8 +1,8 @@
-"""Verifying: find the checkpoints of a listing, judge each, newest first where only the newest matters.
+"""Verifying: find the checkpoints of a listing, and judge each.
 
 A checkpoint is a folder or a single file. `auto` lets every format look; what none claims is no checkpoint and is not
 guessed at. Whatever a format meets inside files becomes a problem of the verdict: a judge that fails has not proven.
-Verdicts can be remembered: one whose files are the same, by name, size and entity tag, is not read again.
+What was found complete can be remembered by its fingerprint: one whose files are the same need not be read again.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from pilotlight.checkpoints import claims
@@ -40,7 +39,7 @@ from pilotlight.checkpoints.safetensors import Sharded, Single
 from pilotlight.checkpoints.torch_files import Lightning, Torch
 from pilotlight.errors import PilotlightError
 
-__all__ = ["AUTO", "FORMATS", "Found", "Listing", "Newest", "TooManyFiles"]
+__all__ = ["AUTO", "FORMATS", "Found", "Listing", "TooManyFiles"]
 
 AUTO = "auto"
 FORMATS: tuple[Format, ...] = (
@@ -59,21 +58,6 @@ NARROW: tuple[Format, ...] = (Lightning(),)
 """Kinds of a format, for whoever declares that there is nothing else."""
 UNKNOWN_NAMED_MAX = 20
 """How many unknown files a verdict names; it counts them all."""
-
-
-@dataclass(frozen=True)
-class Newest:
-    """The newest complete checkpoint, and the newest that was begun; `refused` are those in between, with reasons."""
-
-    complete: Verdict | None
-    newest_started_step: int | None
-    refused: tuple[Verdict, ...] = ()
-    fingerprint: str = ""
-    """Of the complete one, to remember it by."""
-
-
-Remember = Callable[[str, str], bool]
-"""(path, fingerprint) -> whether this very state was found complete before."""
 
 
 def find(reader: Reader, format: str = AUTO) -> list[Found]:
@@ -110,27 +94,6 @@ def believed(found: Found, reader: Reader | None = None) -> Verdict:
 def verify_all(reader: Reader, format: str = AUTO) -> list[Verdict]:
     """Judge every checkpoint."""
     return [verify(each, reader) for each in find(reader, format)]
-
-
-def newest_complete(
-    reader: Reader,
-    format: str = AUTO,
-    acceptable: Callable[[Verdict], bool] = lambda verdict: True,
-    remembered: Remember = lambda path, fingerprint: False,
-) -> Newest:
-    """Judge from the newest step down until one is complete and acceptable; checkpoints without a step come last."""
-    aged = [(step(each, reader), each) for each in find(reader, format)]
-    aged.sort(key=lambda pair: (-1 if pair[0] is None else pair[0], pair[1].candidate.path), reverse=True)
-    refused: list[Verdict] = []
-    begun = next((age for age, _ in aged), None)
-    for _, each in aged:
-        state = fingerprint(each.candidate)
-        known = remembered(each.candidate.path, state)
-        judged = believed(each, reader) if known else verify(each, reader)
-        if judged.complete and acceptable(judged):
-            return Newest(judged, begun, tuple(refused), state)
-        refused.append(judged)
-    return Newest(None, begun, tuple(refused))
 
 
 def step(found: Found, reader: Reader) -> int | None:
