@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import random
 import struct
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import psycopg
@@ -65,11 +65,11 @@ class Ending(Coat):
 
     def __init__(self, inner: Door, cloud: Cloud, at: int) -> None:
         super().__init__(inner)
-        self._cloud, self._at, self.calls = cloud, at, 0
+        self._cloud, self.at, self.calls = cloud, at, 0
 
     def call(self, service: str, operation: str, region: str, **parameters: Any) -> dict[str, Any]:
         self.calls += 1
-        if self.calls == self._at:
+        if self.calls == self.at:
             self._cloud.darken(EAST)
         return super().call(service, operation, region, **parameters)
 
@@ -114,6 +114,24 @@ class World:
         east, west = (
             cluster(self.cloud, region, f"{GLOBAL}-{side}") for region, side in ((EAST, "east"), (WEST, "west"))
         )
+        registry = Database(
+            name="registry",
+            primary_cluster=east["DBClusterIdentifier"],
+            standby_cluster=west["DBClusterIdentifier"],
+            global_cluster=GLOBAL,
+            engine="aurora-postgresql",
+            engine_version=east["EngineVersion"],
+            database="app",
+            primary_arn=east["DBClusterArn"],
+            standby_arn=west["DBClusterArn"],
+            table=self.table,
+            column="uri",
+            secret=secret(self.cloud),
+            uses=("models",),
+        )
+        return replace(self._of_buckets(), databases=(registry,))
+
+    def _of_buckets(self) -> Inventory:
         return Inventory(
             workload=self.names.workload,
             account=ACCOUNT,
@@ -127,23 +145,6 @@ class World:
             datasets=(
                 Datasets("corpus", "dataset", self.corpus, f"{self.corpus}-copy"),
                 Datasets("models", "checkpoints", self.models, f"{self.models}-copy", self.prefix, uses=("corpus",)),
-            ),
-            databases=(
-                Database(
-                    name="registry",
-                    primary_cluster=east["DBClusterIdentifier"],
-                    standby_cluster=west["DBClusterIdentifier"],
-                    global_cluster=GLOBAL,
-                    engine="aurora-postgresql",
-                    engine_version=east["EngineVersion"],
-                    database="app",
-                    primary_arn=east["DBClusterArn"],
-                    standby_arn=west["DBClusterArn"],
-                    table=self.table,
-                    column="uri",
-                    secret=secret(self.cloud),
-                    uses=("models",),
-                ),
             ),
         )
 
@@ -164,8 +165,9 @@ class World:
             KeySchema=[{"AttributeName": name, "KeyType": kind} for name, kind in keys],
             AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name, _ in keys],
         )
-        with self.database() as connection:
-            connection.execute(f"CREATE TABLE {self.table} (uri text)")
+        if self.inventory.databases:
+            with self.database() as connection:
+                connection.execute(f"CREATE TABLE {self.table} (uri text)")
         self.desk.initialise()
 
     def database(self) -> psycopg.Connection[Any]:
