@@ -131,4 +131,4 @@ def test_the_chosen_point_is_consistent_and_the_newest_that_is(cloud: Cloud) -> 
         partial += sum(point.status != COMPLETE for point, _ in outcome.points)
     told = f"{points} points made, {partial} not complete, {chosen} seeds had a point to choose"
     print(f"\n{len(seeds())} seeds run, {told}", file=sys.stderr)
-    assert chosen >= len(seeds()) / 2 and partial, "seeds that never have a point, or never lack one, prove nothing"
+    assert chosen >= len(seeds()) / 4 and partial, "seeds that never have a point, or never lack one, prove nothing"

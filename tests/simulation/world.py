@@ -33,7 +33,7 @@ GLOBAL = "registry"
 ROLE = "simulated-replication"
 RPO_SECONDS = 30.0
 SHARDS_MAX = 4
-KILL_CALLS = (30, 300)
+KILL_CALLS = (60, 360)
 """Which of recovery's calls the region ends at: a firing makes some twenty of them."""
 PAUSES_SECONDS = (0.0, 0.05, 0.3, 1.1)
 """S3 tells whole seconds: some seeds must pass from one to the next, some must not."""
