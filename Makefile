@@ -1,6 +1,6 @@
 # Everything a newcomer types. `make setup` makes .venv with pinned dependencies; the rest stands on it.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-long simulate bench lint types contracts docs clean
+.PHONY: help setup demo test test-engine test-long simulate bench lint types contracts docs clean
 
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 BIN := .venv/bin
@@ -22,6 +22,10 @@ demo: setup  ## a workload survives the loss of its region, on this machine, in 
 
 test: setup  ## the whole quick suite
 	$(BIN)/python -m pytest $(TESTS)
+	@echo "The tests of Pulumi's own engine were left out: make test-engine runs them."
+
+test-engine: setup  ## the stacks through Pulumi's own engine, which is built first (needs Go)
+	pulumi=$${PILOTLIGHT_PULUMI:-$$(scripts/build_pulumi.sh)} && PILOTLIGHT_PULUMI="$$pulumi" $(BIN)/python -m pytest -m engine tests/engine
 
 test-long: setup  ## many seeds, whole demos
 	$(BIN)/python -m pytest -m long $(TESTS)

@@ -37,9 +37,10 @@ def _watermark(world: World, point: RecoveryPoint, sight: Sight) -> list[str]:
 
 
 def _superseded(version: Version, source: list[Version], copies: list[Version]) -> bool:
-    """A newer version than this one has arrived, so what counts is there."""
+    """A newer version than this one has arrived, so what counts is there; or it is a marker over what is deleted there
+    already."""
     newer = source[source.index(version) + 1 :]
-    return any(each in copies for each in newer) or (version.body is None and not copies)
+    return any(each in copies for each in newer) or (version.body is None and _body(copies) is None)
 
 
 def _whole(world: World, point: RecoveryPoint, sight: Sight) -> list[str]:

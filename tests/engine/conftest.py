@@ -1,0 +1,40 @@
+"""One embedded cloud and one real engine for the whole chapter; left out, with a word, where there is no `pulumi`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from real_engine import RealEngine, command, real_engine
+
+from pilotlight.local.handle import LocalCloud
+
+
+@pytest.fixture(scope="session")
+def pulumi() -> Path:
+    found = command()
+    if found is None:
+        pytest.skip("there is no pulumi command: the engine tests are left out (scripts/build_pulumi.sh builds one)")
+    return found
+
+
+@pytest.fixture(scope="module")
+def cloud(pulumi: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
+    """Its variables are those of this process, so that the stand-in provider finds it."""
+    started = LocalCloud.start(tmp_path_factory.mktemp("cloud") / "cloud")
+    before = dict(os.environ)
+    try:
+        os.environ.update(started.environment())
+        yield started
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+        started.stop()
+
+
+@pytest.fixture(scope="module")
+def engine(pulumi: Path, cloud: LocalCloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealEngine]:
+    with real_engine(pulumi, tmp_path_factory.mktemp("engine")) as made:
+        yield made
