@@ -42,6 +42,20 @@ class DeclarationUnreadable(PilotlightError):
     hint = "Give the path of a workload.yaml; examples/inference-service/workload.yaml is one to start from."
 
 
+class FolderNotOurs(PilotlightError):
+    """{folder}: holds what no export wrote ({first}). Nothing was written."""
+
+    code = 2
+    hint = "Name a new folder, or one that `pilotlight export-pulumi` wrote before."
+
+
+class NoSuchStack(PilotlightError):
+    """There is no stack {stack} in this project. Nothing was changed."""
+
+    code = 2
+    hint = "Select one of {known}, as in `pulumi up --stack vault`."
+
+
 class DeclarationErrors(PilotlightError):
     """{path}: {count} problem(s), nothing was called and nothing changed: {lines}"""
 

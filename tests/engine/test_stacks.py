@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from pulumi import automation
 from real_engine import PASSPHRASE, RealEngine, changes
 
@@ -19,6 +20,7 @@ from pilotlight.clock import SystemClock
 from pilotlight.cloud.aws import AwsDoor
 from pilotlight.deploy import archive
 from pilotlight.deploy.engine import Engine
+from pilotlight.deploy.export import export
 from pilotlight.deploy.up import STACKS, current_inventory
 from pilotlight.local.cloud import ACCOUNT
 from pilotlight.local.handle import LocalCloud
@@ -134,6 +136,18 @@ def test_a_state_of_the_real_engine_is_the_embedded_ones_own(world: World, name:
     embedded = Engine(tmp_path, PROJECT, PASSPHRASE)
     counts = embedded.preview(name, world.program(name), region=world.region(name)).counts
     assert counts["same"] and changes(counts) == 0
+
+
+@pytest.mark.parametrize("name", STACKS)
+def test_an_exported_project_finds_nothing_to_change(world: World, name: str, tmp_path: Path) -> None:
+    folder = tmp_path / "infra"
+    assert "__main__.py" in export(world.inventory, folder)
+    main = lambda: runpy.run_path(str(folder / "__main__.py"), run_name="__main__")  # noqa: E731
+    stack = world.engine.stack(name, main, world.region(name), PROJECT)
+    assert changes(stack.preview(on_output=quiet).change_summary) == 0
+    told = yaml.safe_load((folder / f"Pulumi.{name}.yaml").read_text())
+    assert told == {"config": {"aws:region": world.region(name)}}
+    assert yaml.safe_load((folder / "Pulumi.yaml").read_text())["name"] == PROJECT
 
 
 @pytest.fixture(scope="module")

@@ -116,12 +116,13 @@ def record(
     program: Callable[[], None],
     invokes: dict[str, dict[str, Any]] | None = None,
     config: dict[str, str] | None = None,
+    stack: str = "test",
 ) -> Recording:
     """Run the program to its end; a failure inside it is raised here."""
     recording = Recording()
     mocks = _Answers(invokes or {})
     asyncio.set_event_loop(asyncio.new_event_loop())
-    pulumi.runtime.set_mocks(mocks, "inference-service", "test", False, monitor=_Monitor(mocks, recording))
+    pulumi.runtime.set_mocks(mocks, "inference-service", stack, False, monitor=_Monitor(mocks, recording))
     pulumi.runtime.set_all_config(config or {})
     set_root_resource(None)  # set_mocks made one and finished it; the program gets a stack of its own
     asyncio.get_event_loop().run_until_complete(run_in_stack(program))

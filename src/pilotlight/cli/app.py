@@ -7,7 +7,19 @@ from typing import Annotated
 import typer
 
 from pilotlight import __version__
-from pilotlight.cli import backfill, checkpoints, demo, failback, failover, local, plan, points, status, up
+from pilotlight.cli import (
+    backfill,
+    checkpoints,
+    demo,
+    export_pulumi,
+    failback,
+    failover,
+    local,
+    plan,
+    points,
+    status,
+    up,
+)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -31,6 +43,7 @@ app.add_typer(local.app, name="local")
 app.command()(demo.demo)
 app.command()(plan.plan)
 app.command()(up.up)
+app.command(name="export-pulumi")(export_pulumi.export_pulumi)
 app.command()(backfill.backfill)
 app.add_typer(points.app, name="points")
 app.add_typer(checkpoints.app, name="checkpoints")

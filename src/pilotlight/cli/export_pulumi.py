@@ -1,0 +1,31 @@
+"""`pilotlight export-pulumi`: the stacks as a Pulumi project of your own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pilotlight.cli.talk import Directory, Json, print_json
+from pilotlight.cli.target import DEFAULT_DECLARATION, Declaration, Target, TargetOption, place
+
+
+def export_pulumi(
+    folder: Annotated[Path, typer.Argument(help="Where to; a new folder, or one written before.")],
+    directory: Directory,
+    declaration: Declaration = DEFAULT_DECLARATION,
+    target: TargetOption = Target.LOCAL,
+    json: Json = False,
+) -> None:
+    """Survey the primary region and write a plain Pulumi project: the same names as `up`, so moving changes nothing."""
+    from pilotlight.deploy.export import export
+    from pilotlight.deploy.up import current_inventory
+
+    here = place(declaration, target, directory)
+    inventory = current_inventory(here.workload, here.account, here.door, here.clock)
+    names = export(inventory, folder)
+    if json:
+        print_json({"schema": "pilotlight/export/1", "folder": str(folder), "files": names})
+    else:
+        print(f"{folder}: {', '.join(names)}")
