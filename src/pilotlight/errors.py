@@ -217,11 +217,70 @@ class NotDeployed(PilotlightError):
     hint = "Run `pilotlight up` with this declaration first."
 
 
-class NotYet(PilotlightError):
-    """{act} to an AWS account is not built yet; the embedded cloud is served. Nothing was called, nothing changed."""
+class DeploymentInterrupted(PilotlightError):
+    """Interrupted in stack {stack}, {begun} resource(s) into it; outcome not known of: {pending}. Finished before it:
+    {done}. Not begun: {left}. What was done is in the state."""
+
+    code = 130
+    hint = "`pilotlight {act}` again goes on from the state; what was under way in AWS may still end there by itself."
+
+
+class PulumiMissing(PilotlightError):
+    """There is no usable `pulumi` command on this machine ({reason}). Nothing was called and nothing changed."""
+
+    code = 3
+    hint = "Install it (https://www.pulumi.com/docs/install/), or build it from source: scripts/build_pulumi.sh."
+
+
+class BackendUnusable(PilotlightError):
+    """Pulumi's state at {backend} could not be used: {reason}. Nothing was changed."""
 
     code = 5
-    hint = "Use --target local, or read CHANGELOG.md for what has come since."
+    hint = "`pilotlight state init` makes the default one; --backend or PULUMI_BACKEND_URL names another."
+
+
+class StackLocked(PilotlightError):
+    """Stack {stack}: another deployment holds the lock of its state. Nothing was changed by this one."""
+
+    code = 5
+    transient = True
+    hint = "Wait for it. If it died: `pulumi cancel --stack {stack}` with PULUMI_BACKEND_URL set to {backend}."
+
+
+class ServesFromStandby(PilotlightError):
+    """{workload} serves from {region}: destroying would delete what serves. Nothing was changed."""
+
+    code = 5
+    hint = "`pilotlight failback` first; destroy when the primary region serves again."
+
+
+class OnlyCopy(PilotlightError):
+    """{asset}: what is kept in {region} may be the only copy: {reason}. Nothing of it was deleted."""
+
+    code = 5
+    hint = "Copy it to where you want it, or delete it yourself by name if you mean to; then destroy again."
+
+
+class NotErased(PilotlightError):
+    """s3://{bucket} ({region}) refuses to erase {first}: {reason}. {erased} versions of it were erased before; the
+    bucket and its key stay."""
+
+    code = 5
+    hint = "Where object lock holds it, destroy the vault again once the lock has ended."
+
+
+class NotConfirmed(PilotlightError):
+    """{what} was not confirmed. Nothing was changed."""
+
+    code = 2
+    hint = "Answer y, or give --yes where nobody can be asked."
+
+
+class Drifted(PilotlightError):
+    """{count} resource(s) in AWS are not what the state says: {lines}. Nothing was changed."""
+
+    code = 7
+    hint = "`pilotlight up` makes them as declared; `pilotlight refresh` takes them over into the state as they are."
 
 
 # -- keeping and recovering (exit code 6) ----------------------------------------------------------------------

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 PREFIX = "pilotlight"
+STACKS = ("vault", "primary", "standby")
+"""In the order of deployment."""
 METRIC_NAMESPACE = "Pilotlight"
 TAG_WORKLOAD = "pilotlight:workload"
 TAG_ASSET = "pilotlight:asset"
@@ -40,6 +42,21 @@ class Names:
     account: str
     primary: str
     standby: str
+
+    @property
+    def project(self) -> str:
+        """The Pulumi project of the three stacks; workloads may share one backend."""
+        return f"{PREFIX}-{self.workload}"
+
+    @property
+    def state_bucket(self) -> str:
+        """Where Pulumi's state is kept, in the standby region."""
+        return f"{PREFIX}-{self.workload}-state-{self.account}-{self.standby}"
+
+    @property
+    def state_key_alias(self) -> str:
+        """The KMS alias of the key that state and its secrets are encrypted with, in the standby region."""
+        return f"alias/{PREFIX}-{self.workload}-state"
 
     @property
     def vault_bucket(self) -> str:
@@ -82,6 +99,10 @@ class Names:
 
     def standby_cluster(self, asset: str) -> str:
         return f"{PREFIX}-{self.workload}-{asset}-standby"
+
+    def final_snapshot(self, asset: str) -> str:
+        """What is kept of the standby cluster when it is deleted."""
+        return f"{self.standby_cluster(asset)}-final"
 
     def subnet_group(self, asset: str) -> str:
         return f"{PREFIX}-{self.workload}-{asset}"

@@ -138,8 +138,6 @@ def test_depends_on_orders_creation_and_deletion(engine: Engine, world: World) -
 def test_a_protected_resource_is_never_deleted(engine: Engine, world: World) -> None:
     engine.update("dev", lambda: [Thing("safe", opts=opts(protect=True)), Thing("other")])
     with pytest.raises(ResourceProtected):
-        engine.destroy("dev")
-    with pytest.raises(ResourceProtected):
         engine.update("dev", lambda: Thing("other") and None)
     with pytest.raises(ResourceProtected):
         engine.update("dev", lambda: [Thing("safe", shape="new", opts=opts(protect=True)), Thing("other")])
@@ -147,6 +145,36 @@ def test_a_protected_resource_is_never_deleted(engine: Engine, world: World) -> 
     engine.update("dev", lambda: [Thing("safe"), Thing("other")])
     engine.destroy("dev")
     assert world.things == {}
+
+
+def test_destroy_leaves_what_is_protected_and_what_it_stands_on(engine: Engine, world: World) -> None:
+    def program() -> None:
+        base = Thing("base", name="base")
+        Thing("safe", name="safe", opts=opts(protect=True, depends_on=[base]))
+        Thing("other", name="other")
+
+    engine.update("dev", program)
+    assert engine.destroy("dev").counts["delete"] == 1
+    assert world.names() == {"base", "safe"}
+    assert [each.urn for each in engine.held("dev") if each.protect] == [urn("safe")]
+    engine.unprotect("dev", [urn("safe")])
+    engine.destroy("dev")
+    assert world.things == {} and engine.held("dev") == ()
+
+
+def test_a_refresh_that_keeps_nothing_tells_and_leaves_the_state(engine: Engine, world: World) -> None:
+    program = lambda: [Thing("gone", name="gone"), Thing("bent", name="bent", value="a")]  # noqa: E731
+    engine.update("dev", program)
+    before = engine.export("dev")
+    gone = next(id_ for id_, thing in world.things.items() if thing["name"] == "gone")
+    world.things.pop(gone)
+    next(iter(world.things.values()))["value"] = "b"
+    for keep in (False, True):
+        found = engine.refresh("dev", keep=keep)
+        assert (found.counts["delete"], found.counts["update"]) == (1, 1)
+        assert (engine.export("dev") == before) is not keep
+    assert engine.update("dev", program).counts["update"] == 1
+    assert next(iter(world.things.values()))["value"] == "a"
 
 
 def test_a_preview_refuses_what_would_delete_a_protected_resource(engine: Engine) -> None:

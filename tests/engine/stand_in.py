@@ -37,6 +37,9 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
 
     # -- the provider itself -----------------------------------------------------------------------------------
 
+    def Handshake(self, request: Any, context: Any) -> Any:
+        context.abort(grpc.StatusCode.UNIMPLEMENTED, "an older provider: it is asked the older questions")
+
     def GetPluginInfo(self, request: Any, context: Any) -> Any:
         return plugin_pb2.PluginInfo(version=VERSION)
 
@@ -99,7 +102,8 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
         if found is None:
             return provider_pb2.ReadResponse(id="")
         known = plain(request.properties) | {key: value for key, value in found.items() if value is not None}
-        return provider_pb2.ReadResponse(id=request.id, properties=struct(known), inputs=request.inputs)
+        given = inputs | {key: known[key] for key in inputs if key in known}
+        return provider_pb2.ReadResponse(id=request.id, properties=struct(known), inputs=struct(given))
 
     def Update(self, request: Any, context: Any) -> Any:
         old, new = plain(request.old_inputs), plain(request.news)

@@ -19,18 +19,19 @@ from real_engine import PASSPHRASE, RealEngine, changes
 from pilotlight.clock import SystemClock
 from pilotlight.cloud.aws import AwsDoor
 from pilotlight.deploy import archive
+from pilotlight.deploy.current import current_inventory
 from pilotlight.deploy.engine import Engine
 from pilotlight.deploy.export import export
-from pilotlight.deploy.up import STACKS, current_inventory
 from pilotlight.local.cloud import ACCOUNT
 from pilotlight.local.handle import LocalCloud
+from pilotlight.naming import STACKS
 from pilotlight.records.inventory import Inventory
 from pilotlight.stacks import program
 from pilotlight.workload.load import load
 
 EXAMPLE = Path(__file__).parents[2] / "examples/inference-service"
 CONFIG = {"inference-service:standbyRegion": "us-west-2"}
-PROJECT = "pilotlight"
+PROJECT = "pilotlight-inference"
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
 

@@ -11,12 +11,16 @@ from pilotlight.cli import (
     backfill,
     checkpoints,
     demo,
+    destroy,
     export_pulumi,
     failback,
     failover,
     local,
     plan,
     points,
+    preview,
+    refresh,
+    state,
     status,
     up,
 )
@@ -42,7 +46,12 @@ def root(
 app.add_typer(local.app, name="local")
 app.command()(demo.demo)
 app.command()(plan.plan)
+app.add_typer(state.app, name="state")
+app.command()(preview.preview)
 app.command()(up.up)
+app.command()(refresh.refresh)
+app.command()(refresh.drift)
+app.command()(destroy.destroy)
 app.command(name="export-pulumi")(export_pulumi.export_pulumi)
 app.command()(backfill.backfill)
 app.add_typer(points.app, name="points")

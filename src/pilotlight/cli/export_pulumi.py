@@ -19,8 +19,8 @@ def export_pulumi(
     json: Json = False,
 ) -> None:
     """Survey the primary region and write a plain Pulumi project: the same names as `up`, so moving changes nothing."""
+    from pilotlight.deploy.current import current_inventory
     from pilotlight.deploy.export import export
-    from pilotlight.deploy.up import current_inventory
 
     here = place(declaration, target, directory)
     inventory = current_inventory(here.workload, here.account, here.door, here.clock)

@@ -19,8 +19,8 @@ import typer
 from pilotlight.clock import Clock, SystemClock
 from pilotlight.cloud.aws import AwsDoor
 from pilotlight.cloud.door import Door
-from pilotlight.deploy.up import kept_inventory
-from pilotlight.errors import NotDeployed, NotYet
+from pilotlight.deploy.current import kept_inventory
+from pilotlight.errors import NotDeployed
 from pilotlight.local.handle import LocalCloud
 from pilotlight.naming import Names
 from pilotlight.records.inventory import Inventory
@@ -42,6 +42,8 @@ TargetOption = Annotated[
 ]
 Declaration = Annotated[Path, typer.Argument(help="The declaration.", show_default=True)]
 DEFAULT_DECLARATION = Path("workload.yaml")
+AWS_STATE = Path.home() / ".pilotlight" / "aws"
+"""Settings of the stacks that are deployed to AWS, and the Lambda archive; all of it can be made anew."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,7 @@ class Place:
     account: str
     door: Door
     clock: Clock
+    target: Target
     state: Path
     look: Fetch = fetch
 
@@ -85,10 +88,5 @@ def place(declaration: Path, target: Target, directory: Path) -> Place:
         look = fetch_through(str(cloud.status()["front_door_url"]))
     door = AwsDoor()
     account = door.call("sts", "get_caller_identity", workload.regions.standby)["Account"]
-    return Place(workload, str(account), door, SystemClock(), directory / "state", look)
-
-
-def only_local(target: Target, act: str) -> None:
-    """Refuse what is built for the embedded cloud only so far, before anything is called."""
-    if target is not Target.LOCAL:
-        raise NotYet(act=act)
+    state = directory / "state" if target is Target.LOCAL else AWS_STATE
+    return Place(workload, str(account), door, SystemClock(), target, state, look)

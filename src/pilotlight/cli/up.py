@@ -2,29 +2,44 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from pilotlight.cli.talk import Directory, Json, print_json, say
-from pilotlight.cli.target import DEFAULT_DECLARATION, Declaration, Target, TargetOption, only_local, place
+from pilotlight.cli.deploying import (
+    BackendOption,
+    Only,
+    Parallel,
+    SecretsOption,
+    Yes,
+    build_archive,
+    chosen,
+    confirm,
+    engine,
+    operations,
+    show,
+)
+from pilotlight.cli.talk import Directory, Json
+from pilotlight.cli.target import DEFAULT_DECLARATION, Declaration, Target, TargetOption, place
+from pilotlight.deploy.results import PARALLEL
 
 
 def up(
     directory: Directory,
     declaration: Declaration = DEFAULT_DECLARATION,
     target: TargetOption = Target.LOCAL,
+    only: Only = None,
+    yes: Yes = False,
+    parallel: Parallel = PARALLEL,
+    backend: BackendOption = None,
+    secrets: SecretsOption = None,
     json: Json = False,
 ) -> None:
     """Survey the primary region and deploy the stacks vault, primary and standby."""
-    only_local(target, "Deploying")
-    from pilotlight.deploy.engine import Engine
-    from pilotlight.deploy.up import up as deploy
+    from pilotlight.deploy.current import current_inventory
 
+    stacks = chosen(only)
     here = place(declaration, target, directory)
-    folder = Path(here.state)
-    engine = Engine(folder / here.workload.workload, "pilotlight")
-    deployment = deploy(here.workload, here.account, here.door, engine, folder, here.clock, say)
-    if json:
-        stacks = {each.stack: each.counts for each in deployment.stacks}
-        print_json({"schema": "pilotlight/up/1", "changes": deployment.changes, "stacks": stacks})
-    else:
-        print(f"{deployment.changes} changes")
+    deployer = engine(here, backend, secrets, parallel)
+    acts = operations(here, current_inventory(here.workload, here.account, here.door, here.clock), deployer)
+    archive = build_archive(here)
+    if target is Target.AWS and not yes:
+        planned = acts.preview(archive, stacks)
+        confirm(here, yes, f"Make these {planned.changes} changes in account {here.account}")
+    show("up", acts.up(here.door, archive, stacks), json)

@@ -15,8 +15,11 @@ from pilotlight.cloud.aws import AwsDoor
 from pilotlight.demo.stage import Stage
 from pilotlight.demo.traffic import Client, Program
 from pilotlight.demo.witness import Witness
+from pilotlight.deploy import archive
+from pilotlight.deploy.current import current_inventory
 from pilotlight.deploy.engine import Engine
-from pilotlight.deploy.up import Deployment, up
+from pilotlight.deploy.operations import Operations
+from pilotlight.deploy.results import Deployment
 from pilotlight.naming import Names
 from pilotlight.records.inventory import Inventory
 from pilotlight.recovery.desk import Recovery, open_desk
@@ -116,9 +119,10 @@ class Scene:
 
     def up(self) -> Deployment:
         """`pilotlight up`."""
-        folder = self.stage.folder / "state"
-        engine = Engine(folder, "pilotlight", chance=self.stage.chance)
-        return up(self.workload, self.stage.account, AwsDoor(), engine, folder, self.stage.clock, self.talk)
+        door, folder = AwsDoor(), self.stage.folder / "state"
+        inventory = current_inventory(self.workload, self.stage.account, door, self.stage.clock)
+        engine = Engine(folder, inventory.names.project, chance=self.stage.chance)
+        return Operations(inventory, engine, say=self.talk).up(door, archive.build(folder))
 
     def open_desk(self, deployment: Deployment) -> None:
         """What was built can be kept and brought back from here on."""

@@ -13,6 +13,7 @@ from typing import Any
 
 from pilotlight.deploy import providers
 from pilotlight.deploy.provider import Place, ResourceType
+from pilotlight.deploy.results import Event
 from pilotlight.deploy.state import Resource, Stack
 from pilotlight.deploy.values import reveal, secret_texts
 from pilotlight.errors import DeploymentFailed, PilotlightError, ResourceProtected, UnknownResourceType
@@ -22,17 +23,6 @@ Invokes = Mapping[str, Callable[[Place, dict[str, Any]], dict[str, Any]]]
 SECRET_CHARACTERS_MIN = 4
 """Shorter secrets are not looked for in messages: they would blacken ordinary words."""
 HIDDEN = "[secret]"
-
-
-@dataclass(frozen=True)
-class Event:
-    """One operation on one resource, as it is told and counted; told before it is done, so without its duration."""
-
-    operation: str
-    urn: str
-    type: str
-    keys: tuple[str, ...] = ()
-    seconds: float = 0.0
 
 
 @dataclass

@@ -14,8 +14,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,8 @@ from pulumi.runtime import mocks, settings
 from pulumi.runtime.config import set_all_config
 from pulumi.runtime.stack import run_in_stack
 
-from pilotlight.deploy.acts import Event, Invokes
+from pilotlight.deploy import order
+from pilotlight.deploy.acts import Invokes
 from pilotlight.deploy.diff import DELETE, OPERATIONS, SAME, UPDATE
 from pilotlight.deploy.invokes import INVOKES
 from pilotlight.deploy.monitor import FEATURES, Monitor
@@ -31,6 +31,7 @@ from pilotlight.deploy.provider import Place, ResourceType
 from pilotlight.deploy.providers import is_provider
 from pilotlight.deploy.resources import TYPES
 from pilotlight.deploy.resources.waiting import CANCELLED
+from pilotlight.deploy.results import Held, Program, Result, Tell, silent
 from pilotlight.deploy.state import Resource, Stack, open_stack
 from pilotlight.deploy.steps import Steps
 from pilotlight.deploy.urns import STACK_TYPE
@@ -40,19 +41,6 @@ from pilotlight.errors import DeploymentFailed, PilotlightError
 PASSPHRASE_VARIABLE = "PULUMI_CONFIG_PASSPHRASE"
 PASSPHRASE_DEFAULT = "pilotlight-local"
 """For states of the embedded cloud, whose secrets are made up and die with it."""
-
-Program = Callable[[], None] | Path
-
-
-@dataclass(frozen=True)
-class Result:
-    """What a deployment did, or would do."""
-
-    stack: str
-    counts: dict[str, int]
-    operations: tuple[Event, ...]
-    outputs: dict[str, Any]
-    seconds: float
 
 
 class Engine:
@@ -83,7 +71,7 @@ class Engine:
         program: Program,
         config: Mapping[str, str] | None = None,
         region: str = "us-east-1",
-        on_event: Callable[[Event], None] = lambda event: None,
+        on_event: Tell = silent,
     ) -> Result:
         """Make AWS what the program says."""
         return self._run(stack, program, config or {}, region, False, on_event)
@@ -94,29 +82,48 @@ class Engine:
         program: Program,
         config: Mapping[str, str] | None = None,
         region: str = "us-east-1",
-        on_event: Callable[[Event], None] = lambda event: None,
+        on_event: Tell = silent,
     ) -> Result:
         """What an update would do; changes nothing."""
         return self._run(stack, program, config or {}, region, True, on_event)
 
-    def refresh(self, stack: str, region: str = "us-east-1") -> Result:
-        """Read every resource again; what is gone leaves the state, what changed is `update` in the counts."""
+    def refresh(self, stack: str, region: str = "us-east-1", on_event: Tell = silent, keep: bool = True) -> Result:
+        """Read every resource again; what is gone is `delete` in the counts, an input that changed `update`. With
+        `keep` the state takes it over, else nothing is changed."""
         started = time.monotonic()
-        steps = self._steps(self._open(stack), stack, region, False, lambda event: None)
+        steps = self._steps(self._open(stack), stack, region, not keep, on_event)
         for resource in list(steps.stack.resources):
             if resource.custom and not is_provider(resource.type):
                 self._refresh_one(steps, resource)
         return self._result(steps, stack, started)
 
-    def destroy(self, stack: str, region: str = "us-east-1") -> Result:
-        """Delete everything, dependents first; a protected resource stops it before anything is deleted."""
+    def destroy(self, stack: str, region: str = "us-east-1", on_event: Tell = silent) -> Result:
+        """Delete everything but what is protected and what that stands on, dependents first."""
         started = time.monotonic()
-        steps = self._steps(self._open(stack), stack, region, False, lambda event: None)
-        for resource in steps.stack.resources:
-            if resource.protect:
-                raise steps.protected(resource)
+        steps = self._steps(self._open(stack), stack, region, False, on_event)
+        steps.seen = order.kept_with((each for each in steps.stack.resources if each.protect), steps.stack.resources)
         steps.finish()
         return self._result(steps, stack, started)
+
+    def unprotect(self, stack: str, urns: Iterable[str]) -> None:
+        """Let these be deleted by a destroy; changes nothing in AWS."""
+        state, wanted = self._open(stack), set(urns)
+        for resource in state.resources:
+            resource.protect = resource.protect and resource.urn not in wanted
+        state.write()
+
+    def held(self, stack: str) -> tuple[Held, ...]:
+        """The AWS resources that the state has, in the order of their creation."""
+        found = self._open(stack).resources
+        return tuple(
+            Held(each.urn, each.type, each.id, each.protect)
+            for each in found
+            if each.custom and not is_provider(each.type)
+        )
+
+    def pending(self, stack: str) -> tuple[str, ...]:
+        """URNs of what was begun and whose outcome the state does not know."""
+        return tuple(each["resource"]["urn"] for each in self._open(stack).pending)
 
     def outputs(self, stack: str) -> dict[str, Any]:
         """What the stack exports, secrets revealed."""
@@ -132,7 +139,7 @@ class Engine:
     def _open(self, stack: str) -> Stack:
         return open_stack(self.folder / f"{stack}.json", stack, self.passphrase)
 
-    def _steps(self, state: Stack, stack: str, region: str, preview: bool, on_event: Callable[[Event], None]) -> Steps:
+    def _steps(self, state: Stack, stack: str, region: str, preview: bool, on_event: Tell) -> Steps:
         return Steps(state, stack, self.types, self.invokes, Place(region, self.chance), preview, on_event)
 
     def _run(
@@ -142,7 +149,7 @@ class Engine:
         config: Mapping[str, str],
         region: str,
         preview: bool,
-        on_event: Callable[[Event], None],
+        on_event: Tell,
     ) -> Result:
         started = time.monotonic()
         steps = self._steps(self._open(stack), stack, region, preview, on_event)
@@ -158,13 +165,16 @@ class Engine:
         found = steps.act("read", resource.urn, lambda: kind.read(place, resource.id, inputs), [resource.inputs])
         if found is None:
             steps.note(DELETE, resource.urn, resource.type)
-            steps.stack.drop(resource)
+            if not steps.preview:
+                steps.stack.drop(resource)
             return
         before = reveal(resource.outputs)
         changed = {key: value for key, value in found.items() if value is not None and value != before.get(key)}
-        steps.note(UPDATE if changed else SAME, resource.urn, resource.type, changed)
-        if changed:
+        given = {key: value for key, value in changed.items() if key in resource.inputs}
+        steps.note(UPDATE if given else SAME, resource.urn, resource.type, given)
+        if changed and not steps.preview:
             resource.outputs |= steps.sealed_again(resource, kind, changed)
+            resource.inputs |= steps.sealed_again(resource, kind, given)
             steps.stack.write()
 
     def _result(self, steps: Steps, stack: str, started: float) -> Result:

@@ -12,11 +12,11 @@ from pathlib import Path
 
 from pilotlight.deploy import archive
 from pilotlight.errors import FolderNotOurs
+from pilotlight.naming import STACKS
 from pilotlight.records import codec
 from pilotlight.records.inventory import Inventory
 from pilotlight.stacks import project
 
-NAME = "pilotlight"
 STACK_SETTINGS = "Pulumi."
 """`Pulumi.<stack>.yaml` gets the key of the stack's secrets once it is used; `Pulumi.yaml` is kept with them."""
 PACKAGES = ("pilotlight", "pulumi", "pulumi-aws")
@@ -57,12 +57,12 @@ def export(inventory: Inventory, folder: Path) -> tuple[str, ...]:
 def _texts(inventory: Inventory) -> dict[str, str]:
     facts = {"workload": inventory.workload, "account": inventory.account, "primary": inventory.primary}
     texts = {
-        "Pulumi.yaml": f"name: {NAME}\nruntime:\n  name: python\n  options:\n    virtualenv: venv\n",
+        "Pulumi.yaml": f"name: {inventory.names.project}\nruntime:\n  name: python\n  options:\n    virtualenv: venv\n",
         "__main__.py": MAIN.format(**facts),
         "README.md": README.format(**facts),
         "requirements.txt": "".join(f"{name}=={version(name)}\n" for name in PACKAGES),
         project.INVENTORY: codec.dumps(inventory),
     }
-    for stack in project.STACKS:
+    for stack in STACKS:
         texts[f"Pulumi.{stack}.yaml"] = f"config:\n  aws:region: {project.region(inventory, stack)}\n"
     return texts

@@ -35,6 +35,18 @@ def needed_by(resource: Resource) -> list[str]:
     return [urn for urn in [resource.parent, *resource.dependencies, *by_property, *provider] if urn]
 
 
+def kept_with(some: Iterable[Resource], resources: Iterable[Resource]) -> set[str]:
+    """The URNs of some resources and of everything that must outlive them."""
+    by_urn = {each.urn: each for each in resources}
+    kept, waiting = set[str](), [each.urn for each in some]
+    while waiting:
+        urn = waiting.pop()
+        if urn not in kept and urn in by_urn:
+            kept.add(urn)
+            waiting += needed_by(by_urn[urn])
+    return kept
+
+
 def replaced_along(
     root: Resource, resources: Iterable[Resource], replace_on: dict[str, frozenset[str]]
 ) -> list[Resource]:

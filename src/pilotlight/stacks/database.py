@@ -67,6 +67,7 @@ class DatabaseSpec:
     key_arn: str
     """The alias ARN of the standby key."""
     backup_retention_days: int
+    final_snapshot: str
     tags: dict[str, str]
 
 
@@ -99,6 +100,7 @@ def database_spec(inventory: Inventory, asset: Asset) -> DatabaseSpec:
         instance_class=INSTANCE_CLASS,
         key_arn=policies.alias_arn(names, names.standby),
         backup_retention_days=BACKUP_RETENTION_DAYS,
+        final_snapshot=names.final_snapshot(asset.name),
         tags=names.tags(asset.name),
     )
 
@@ -170,7 +172,7 @@ class Database(pulumi.ComponentResource):
             copy_tags_to_snapshot=True,
             deletion_protection=True,
             skip_final_snapshot=False,
-            final_snapshot_identifier=f"{spec.cluster}-final",
+            final_snapshot_identifier=spec.final_snapshot,
             tags=spec.tags,
             opts=pulumi.ResourceOptions(parent=self, protect=True, ignore_changes=IGNORED_STANDBY),
         )

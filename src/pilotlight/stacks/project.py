@@ -11,13 +11,13 @@ from pathlib import Path
 import pulumi
 
 from pilotlight.errors import NoSuchStack
+from pilotlight.naming import STACKS
 from pilotlight.records import codec
 from pilotlight.records.inventory import Inventory
 from pilotlight.stacks import program
 
 INVENTORY = "inventory.json"
 ARCHIVE = "pilotlight-survivors.zip"
-STACKS = ("vault", "primary", "standby")
 
 
 def run(folder: Path) -> None:

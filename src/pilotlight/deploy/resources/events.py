@@ -6,7 +6,7 @@ from typing import Any
 
 from pilotlight.cloud.session import client
 from pilotlight.deploy.provider import Place, Properties, ResourceType
-from pilotlight.deploy.resources.shape import absent, capital, pick, removed, tag_list, with_tags
+from pilotlight.deploy.resources.shape import absent, capital, pick, removed, seen, tag_list, with_tags
 from pilotlight.deploy.resources.tagging import retag
 from pilotlight.deploy.resources.waiting import until
 from pilotlight.deploy.values import archive_bytes
@@ -129,7 +129,8 @@ class LogGroup(ResourceType):
         if found is None:
             return None
         arn = found["arn"].removesuffix(":*")
-        return {**inputs, **with_tags(inputs), "id": id_, "name": id_, "arn": arn, "region": place.region}
+        known = {"id": id_, "name": id_, "arn": arn, "region": place.region}
+        return {**inputs, **with_tags(inputs), **seen(inputs, found, {"retentionInDays": "retentionInDays"}), **known}
 
     def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
         if new.get("retentionInDays"):
@@ -151,6 +152,12 @@ class MetricAlarm(ResourceType):
     type = "aws:cloudwatch/metricAlarm:MetricAlarm"
     replace_on = frozenset({"name"})
     name_key = "name"
+    names = {"alarmDescription": "AlarmDescription", "comparisonOperator": "ComparisonOperator",
+             "evaluationPeriods": "EvaluationPeriods", "datapointsToAlarm": "DatapointsToAlarm",
+             "metricName": "MetricName", "namespace": "Namespace", "period": "Period", "statistic": "Statistic",
+             "threshold": "Threshold", "treatMissingData": "TreatMissingData", "alarmActions": "AlarmActions",
+             "okActions": "OKActions", "insufficientDataActions": "InsufficientDataActions",
+             "actionsEnabled": "ActionsEnabled"}  # fmt: skip
 
     def create(self, place: Place, inputs: Properties) -> tuple[str, Properties]:
         return inputs["name"], self.update(place, inputs["name"], {}, inputs)
@@ -160,18 +167,12 @@ class MetricAlarm(ResourceType):
         if not found:
             return None
         known = {"id": id_, "name": id_, "arn": found[0]["AlarmArn"], "region": place.region}
-        return {**inputs, **with_tags(inputs), **known}
+        return {**inputs, **with_tags(inputs), **seen(inputs, found[0], self.names), **known}
 
     def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
-        names = {"alarmDescription": "AlarmDescription", "comparisonOperator": "ComparisonOperator",
-                 "evaluationPeriods": "EvaluationPeriods", "datapointsToAlarm": "DatapointsToAlarm",
-                 "metricName": "MetricName", "namespace": "Namespace", "period": "Period", "statistic": "Statistic",
-                 "threshold": "Threshold", "treatMissingData": "TreatMissingData", "alarmActions": "AlarmActions",
-                 "okActions": "OKActions", "insufficientDataActions": "InsufficientDataActions",
-                 "actionsEnabled": "ActionsEnabled"}  # fmt: skip
         dimensions = [{"Name": key, "Value": value} for key, value in sorted((new.get("dimensions") or {}).items())]
         client("cloudwatch", place.region).put_metric_alarm(
-            AlarmName=id_, Dimensions=dimensions, Tags=tag_list(new.get("tags")), **pick(new, names)
+            AlarmName=id_, Dimensions=dimensions, Tags=tag_list(new.get("tags")), **pick(new, self.names)
         )
         found = self.read(place, id_, new) or new
         if old:
@@ -275,6 +276,9 @@ class Schedule(ResourceType):
     type = "aws:scheduler/schedule:Schedule"
     replace_on = frozenset({"name", "groupName"})
     name_key = "name"
+    names = {"name": "Name", "scheduleExpression": "ScheduleExpression", "state": "State",
+             "description": "Description", "groupName": "GroupName", "kmsKeyArn": "KmsKeyArn",
+             "scheduleExpressionTimezone": "ScheduleExpressionTimezone"}  # fmt: skip
 
     def create(self, place: Place, inputs: Properties) -> tuple[str, Properties]:
         client("scheduler", place.region).create_schedule(**self._request(inputs))
@@ -282,12 +286,9 @@ class Schedule(ResourceType):
         return id_, self.read(place, id_, inputs) or inputs
 
     def _request(self, inputs: Properties) -> Properties:
-        names = {"name": "Name", "scheduleExpression": "ScheduleExpression", "state": "State",
-                 "description": "Description", "groupName": "GroupName", "kmsKeyArn": "KmsKeyArn",
-                 "scheduleExpressionTimezone": "ScheduleExpressionTimezone"}  # fmt: skip
         target: Any = capital(inputs["target"])
         return {
-            **pick(inputs, names),
+            **pick(inputs, self.names),
             "FlexibleTimeWindow": capital(inputs["flexibleTimeWindow"]),
             "Target": target,
         }
@@ -297,7 +298,8 @@ class Schedule(ResourceType):
         found = absent(lambda: client("scheduler", place.region).get_schedule(GroupName=group, Name=name))
         if found is None:
             return None
-        return {**inputs, "id": id_, "name": name, "groupName": group, "arn": found["Arn"], "region": place.region}
+        known = {"id": id_, "name": name, "groupName": group, "arn": found["Arn"], "region": place.region}
+        return {**inputs, **seen(inputs, found, self.names), **known}
 
     def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
         client("scheduler", place.region).update_schedule(**self._request(new))

@@ -7,7 +7,7 @@ from typing import Any
 
 from pilotlight.cloud.session import client
 from pilotlight.deploy.provider import Place, Properties, ResourceType
-from pilotlight.deploy.resources.shape import absent, capital, tag_list, with_tags
+from pilotlight.deploy.resources.shape import absent, capital, seen, tag_list, with_tags
 from pilotlight.deploy.values import asset_bytes
 
 LOCATION_DEFAULT = "us-east-1"
@@ -81,7 +81,7 @@ class _Setting(ResourceType):
 
     def read(self, place: Place, id_: str, inputs: Properties) -> Properties | None:
         found = absent(lambda: self.ask(client("s3", place.region), id_))
-        return None if found is None else self._outputs(place, {"bucket": id_} | inputs)
+        return None if found is None else self._outputs(place, {"bucket": id_} | inputs) | self.differs(inputs, found)
 
     def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
         self.put(client("s3", place.region), new)
@@ -92,6 +92,10 @@ class _Setting(ResourceType):
 
     def _outputs(self, place: Place, inputs: Properties) -> Properties:
         return {**inputs, "id": inputs["bucket"], "region": place.region}
+
+    def differs(self, inputs: Properties, answer: Any) -> Properties:
+        """What S3 has otherwise than the inputs say; nothing where only its presence is looked at."""
+        return {}
 
     def put(self, s3: Any, inputs: Properties) -> None:
         raise NotImplementedError(self.type)
@@ -114,6 +118,10 @@ class BucketVersioning(_Setting):
 
     def ask(self, s3: Any, bucket: str) -> Any:
         return s3.get_bucket_versioning(Bucket=bucket).get("Status")
+
+    def differs(self, inputs: Properties, answer: Any) -> Properties:
+        wanted = inputs.get("versioningConfiguration") or {"status": answer}
+        return {} if wanted["status"] == answer else {"versioningConfiguration": wanted | {"status": answer}}
 
     def take_away(self, s3: Any, bucket: str) -> Any:
         return s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Suspended"})
@@ -157,6 +165,10 @@ class BucketPublicAccessBlock(_Setting):
     def ask(self, s3: Any, bucket: str) -> Any:
         return s3.get_public_access_block(Bucket=bucket)
 
+    def differs(self, inputs: Properties, answer: Any) -> Properties:
+        names = {key: key[:1].upper() + key[1:] for key in self.switches}
+        return seen(inputs, answer["PublicAccessBlockConfiguration"], names)
+
     def take_away(self, s3: Any, bucket: str) -> Any:
         return s3.delete_public_access_block(Bucket=bucket)
 
@@ -172,6 +184,11 @@ class BucketPolicy(_Setting):
 
     def ask(self, s3: Any, bucket: str) -> Any:
         return s3.get_bucket_policy(Bucket=bucket)
+
+    def differs(self, inputs: Properties, answer: Any) -> Properties:
+        wanted = inputs.get("policy")
+        same = not isinstance(wanted, str) or json.loads(wanted) == json.loads(answer["Policy"])
+        return {} if same else {"policy": answer["Policy"]}
 
     def take_away(self, s3: Any, bucket: str) -> Any:
         return s3.delete_bucket_policy(Bucket=bucket)

@@ -48,6 +48,11 @@ def pick(inputs: Properties, names: dict[str, str]) -> Properties:
     return {aws: inputs[wire] for wire, aws in names.items() if inputs.get(wire) is not None}
 
 
+def seen(inputs: Properties, answer: Properties, names: dict[str, str]) -> Properties:
+    """What AWS has otherwise than the inputs say, under their names; what the program left out is not looked at."""
+    return {wire: answer.get(aws) for wire, aws in names.items() if wire in inputs and answer.get(aws) != inputs[wire]}
+
+
 def tag_list(tags: dict[str, str] | None) -> list[dict[str, str]]:
     """Tags as AWS lists them."""
     return [{"Key": key, "Value": value} for key, value in sorted((tags or {}).items())]

@@ -1,0 +1,63 @@
+"""`pilotlight destroy`: take protection down; the vault stays unless it is named."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from pilotlight.cli.deploying import (
+    BackendOption,
+    Only,
+    Parallel,
+    SecretsOption,
+    Yes,
+    chosen,
+    confirm,
+    engine,
+    operations,
+    show,
+)
+from pilotlight.cli.talk import Directory, Json, say
+from pilotlight.cli.target import DEFAULT_DECLARATION, Declaration, Target, TargetOption, place
+from pilotlight.deploy.results import PARALLEL, Deployer
+from pilotlight.errors import BadOption
+
+
+def destroy(
+    directory: Directory,
+    declaration: Declaration = DEFAULT_DECLARATION,
+    target: TargetOption = Target.LOCAL,
+    only: Only = None,
+    vault: Annotated[
+        str | None, typer.Option(help="The workload's name: delete the vault too, with every copy in it.")
+    ] = None,
+    yes: Yes = False,
+    parallel: Parallel = PARALLEL,
+    backend: BackendOption = None,
+    secrets: SecretsOption = None,
+    json: Json = False,
+) -> None:
+    """Delete the stacks standby and primary, once every original was seen to be in the primary region."""
+    from pilotlight.deploy.current import current_inventory
+    from pilotlight.deploy.destroy import Destroy
+
+    stacks = [stack for stack in chosen(only) if stack != "vault" or vault is not None or only == "vault"]
+    here = place(declaration, target, directory)
+    name = here.workload.workload
+    if "vault" in stacks and vault != name:
+        raise BadOption(option="--vault", value=vault or "", reason="is not the workload's name", expected=name)
+    deployer = engine(here, backend, secrets, parallel)
+    acts = operations(here, current_inventory(here.workload, here.account, here.door, here.clock), deployer)
+    what = f"Delete {', '.join(reversed(stacks))} of {name} in account {here.account}"
+    confirm(here, yes, what + (", with every copy and recovery point" if "vault" in stacks else ""))
+    made = Destroy(acts.inventory, here.door, acts, say).run(stacks)
+    left = _left(deployer, stacks)
+    for each in left:
+        say(f"  kept: {each}")
+    show("destroy", made, json, kept=left)
+
+
+def _left(deployer: Deployer, stacks: list[str]) -> list[str]:
+    """What is protected still, and so was left: keys that objects in the primary region may be encrypted with."""
+    return [f"{stack} {each.type.rpartition(':')[2]} {each.id}" for stack in stacks for each in deployer.held(stack)]

@@ -1,0 +1,38 @@
+"""`pilotlight preview`: what `up` would do."""
+
+from __future__ import annotations
+
+from pilotlight.cli.deploying import (
+    BackendOption,
+    Only,
+    Parallel,
+    SecretsOption,
+    build_archive,
+    chosen,
+    engine,
+    operations,
+    show,
+)
+from pilotlight.cli.talk import Directory, Json
+from pilotlight.cli.target import DEFAULT_DECLARATION, Declaration, Target, TargetOption, place
+from pilotlight.deploy.results import PARALLEL
+
+
+def preview(
+    directory: Directory,
+    declaration: Declaration = DEFAULT_DECLARATION,
+    target: TargetOption = Target.LOCAL,
+    only: Only = None,
+    parallel: Parallel = PARALLEL,
+    backend: BackendOption = None,
+    secrets: SecretsOption = None,
+    json: Json = False,
+) -> None:
+    """Survey the primary region and tell what would be created, updated, replaced and deleted; changes nothing."""
+    from pilotlight.deploy.current import current_inventory
+
+    stacks = chosen(only)
+    here = place(declaration, target, directory)
+    deployer = engine(here, backend, secrets, parallel)
+    acts = operations(here, current_inventory(here.workload, here.account, here.door, here.clock), deployer)
+    show("preview", acts.preview(build_archive(here), stacks), json)

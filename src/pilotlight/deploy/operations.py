@@ -1,0 +1,131 @@
+"""A declaration's three stacks, deployed in their order: vault, primary, standby; taken down in the other.
+
+The same acts whether Pulumi's own engine carries them out or the embedded one. Whoever interrupts is told what was
+done, what is under way and what was not begun.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pilotlight.cloud.door import Door
+from pilotlight.deploy.results import Deployer, Deployment, Event, Result
+from pilotlight.errors import DeploymentInterrupted, PilotlightError
+from pilotlight.naming import STACKS
+from pilotlight.records.inventory import Inventory
+from pilotlight.recovery.papers import Papers
+from pilotlight.stacks import program
+from pilotlight.stacks.project import region
+
+
+@dataclass
+class Operations:
+    """Acts on the stacks of one workload. `tell` hears each operation with the stack that it belongs to."""
+
+    inventory: Inventory
+    engine: Deployer
+    tell: Callable[[str, Event], None] = lambda stack, event: None
+    say: Callable[[str], None] = lambda text: None
+    _begun: list[str] = field(default_factory=list)
+    """URNs of the stack in hand."""
+
+    def up(self, door: Door, archive: Path, stacks: Iterable[str] = STACKS) -> Deployment:
+        """Deploy, then keep the Inventory in the vault; `archive` is what the Lambda functions run."""
+        programs = _programs(self.inventory, archive)
+        made = self._each(
+            "up",
+            stacks,
+            lambda stack: self.engine.update(
+                stack, programs[stack], region=self._region(stack), on_event=self._told(stack)
+            ),
+        )
+        names = self.inventory.names
+        Papers(door, names.standby, names.vault_bucket).write_inventory(self.inventory)
+        return made
+
+    def preview(self, archive: Path, stacks: Iterable[str] = STACKS) -> Deployment:
+        """What `up` would do; changes nothing."""
+        programs = _programs(self.inventory, archive)
+        return self._each(
+            "preview",
+            stacks,
+            lambda stack: self.engine.preview(
+                stack, programs[stack], region=self._region(stack), on_event=self._told(stack)
+            ),
+        )
+
+    def refresh(self, keep: bool, stacks: Iterable[str] = STACKS) -> Deployment:
+        """Look at every resource; with `keep` the states take over what was found, without it this is drift."""
+        return self._each(
+            "refresh" if keep else "drift",
+            stacks,
+            lambda stack: self.engine.refresh(stack, self._region(stack), self._told(stack), keep),
+        )
+
+    def destroy(self, stacks: Iterable[str]) -> Deployment:
+        """Delete what is not protected, in the order given."""
+        return self._each(
+            "destroy", stacks, lambda stack: self.engine.destroy(stack, self._region(stack), self._told(stack))
+        )
+
+    def _each(self, act: str, stacks: Iterable[str], do: Callable[[str], Result]) -> Deployment:
+        wanted, results = tuple(stacks), list[Result]()
+        for stack in wanted:
+            with self._interruptible(act, stack, wanted):
+                results.append(do(stack))
+            self.say(f"  {stack}: {_counted(results[-1])}")
+        return Deployment(self.inventory, tuple(results))
+
+    @contextmanager
+    def _interruptible(self, act: str, stack: str, wanted: tuple[str, ...]) -> Iterator[None]:
+        self._begun = []
+        try:
+            yield
+        except KeyboardInterrupt:
+            left = wanted[wanted.index(stack) + 1 :]
+            raise DeploymentInterrupted(
+                act=act,
+                stack=stack,
+                begun=len(self._begun),
+                pending=_named(self._pending(stack)),
+                done=_named(wanted[: wanted.index(stack)]),
+                left=_named(left),
+            ) from None
+
+    def _pending(self, stack: str) -> tuple[str, ...]:
+        """Whoever interrupts is told even when the state cannot be read any more."""
+        try:
+            return tuple(urn.rpartition("::")[2] for urn in self.engine.pending(stack))
+        except PilotlightError as problem:
+            return (f"not known ({problem.message})",)
+
+    def _told(self, stack: str) -> Callable[[Event], None]:
+        def tell(event: Event) -> None:
+            self._begun.append(event.urn)
+            self.tell(stack, event)
+
+        return tell
+
+    def _region(self, stack: str) -> str:
+        return region(self.inventory, stack)
+
+
+def _programs(inventory: Inventory, archive: Path) -> Mapping[str, Callable[[], None]]:
+    return {
+        "vault": lambda: program.vault(inventory),
+        "primary": lambda: program.primary(inventory),
+        "standby": lambda: program.standby(inventory, archive),
+    }
+
+
+def _named(names: Iterable[str]) -> str:
+    return ", ".join(names) or "nothing"
+
+
+def _counted(result: Result) -> str:
+    return (
+        ", ".join(f"{number} {operation}" for operation, number in sorted(result.counts.items()) if number) or "empty"
+    )

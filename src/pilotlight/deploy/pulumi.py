@@ -1,0 +1,258 @@
+"""Pulumi's own engine through its Automation API: inline programs, one call a stack, whatever backend keeps the state.
+
+Source: Pulumi docs, "Automation API"; pulumi/pulumi, sdk/python/lib/pulumi/automation. Each stack's settings lie in a
+folder of their own beside nothing else; a folder that is lost is made anew from the state.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pulumi import automation
+
+from pilotlight.deploy.command import Command
+from pilotlight.deploy.diff import OPERATIONS
+from pilotlight.deploy.results import PARALLEL, Event, Held, Program, Result, Tell, silent
+from pilotlight.errors import BackendUnusable, DeploymentFailed, PassphraseWrong, StackLocked
+
+UNWANTED_MARKUP = re.compile(r"<\{%[a-z0-9 -]*%\}>")
+"""The engine's colours in diagnostics (pulumi/pulumi, sdk/go/common/diag/colors)."""
+FOLDED = {"create-replacement": None, "delete-replaced": None, "discard-replaced": None, "read": None,
+          "read-replacement": None, "read-discard": None, "discard": None, "refresh": None,
+          "remove-pending-replace": None}  # fmt: skip
+"""Operations that belong to another one which is told itself, or that change nothing."""
+
+
+@dataclass(frozen=True)
+class Backend:
+    """Where state is kept and what its secrets are encrypted with, both as Pulumi's own URLs.
+
+    Source: Pulumi docs, "State and backends" and "Secrets". `secrets` is `passphrase`, a KMS URL, or `default`.
+    """
+
+    url: str
+    secrets: str
+
+
+@dataclass
+class PulumiEngine:
+    """Deployments of one project. `folder` takes the settings of its stacks; every command gets `environment` too."""
+
+    project: str
+    backend: Backend
+    folder: Path
+    command: Command
+    environment: Mapping[str, str] = field(default_factory=dict)
+    parallel: int = PARALLEL
+
+    # -- operations --------------------------------------------------------------------------------------------
+
+    def update(
+        self,
+        stack: str,
+        program: Program,
+        config: Mapping[str, str] | None = None,
+        region: str = "us-east-1",
+        on_event: Tell = silent,
+    ) -> Result:
+        """Make AWS what the program says."""
+        heard, opened = Heard(on_event), self._open(stack, region, program, config)
+        return self._run(stack, heard, lambda: opened.up(parallel=self.parallel, on_output=_no, on_event=heard.hear))
+
+    def preview(
+        self,
+        stack: str,
+        program: Program,
+        config: Mapping[str, str] | None = None,
+        region: str = "us-east-1",
+        on_event: Tell = silent,
+    ) -> Result:
+        """What an update would do; changes nothing in AWS."""
+        heard, opened = Heard(on_event), self._open(stack, region, program, config)
+        return self._run(
+            stack, heard, lambda: opened.preview(parallel=self.parallel, on_output=_no, on_event=heard.hear)
+        )
+
+    def refresh(self, stack: str, region: str = "us-east-1", on_event: Tell = silent, keep: bool = True) -> Result:
+        """Read every resource again; with `keep` the state takes over what was found, else nothing is changed."""
+        heard, opened = Heard(on_event), self._open(stack, region)
+        act = opened.refresh if keep else opened.preview_refresh
+        return self._run(stack, heard, lambda: act(parallel=self.parallel, on_output=_no, on_event=heard.hear))
+
+    def destroy(self, stack: str, region: str = "us-east-1", on_event: Tell = silent) -> Result:
+        """Delete everything but what is protected and what that stands on."""
+        heard, opened = Heard(on_event), self._open(stack, region)
+        # The command refuses --exclude-protected where nothing is protected or everything is.
+        states = [each.protect for each in self.held(stack)]
+        if states and all(states):
+            return Result(stack, dict.fromkeys(OPERATIONS, 0), (), {}, 0.0)
+        only = True if any(states) else None
+        return self._run(
+            stack,
+            heard,
+            lambda: opened.destroy(parallel=self.parallel, exclude_protected=only, on_output=_no, on_event=heard.hear),
+        )
+
+    # -- the state ---------------------------------------------------------------------------------------------
+
+    def unprotect(self, stack: str, urns: Iterable[str]) -> None:
+        """Let these be deleted by a destroy; changes nothing in AWS."""
+        opened = self._open(stack)
+        for urn in urns:
+            self._said(stack, lambda urn=urn: self._call(opened.workspace, stack, ["state", "unprotect", urn, "--yes"]))  # type: ignore[misc]
+
+    def held(self, stack: str) -> tuple[Held, ...]:
+        """The AWS resources that the state has, in the order of their creation."""
+        found = self._deployment(stack).get("resources") or []
+        return tuple(
+            Held(each["urn"], each["type"], each.get("id", ""), bool(each.get("protect")))
+            for each in found
+            if each.get("custom") and not each["type"].startswith("pulumi:")
+        )
+
+    def pending(self, stack: str) -> tuple[str, ...]:
+        """URNs of what was begun and whose outcome the state does not know."""
+        found = self._deployment(stack).get("pending_operations") or []
+        return tuple(each["resource"]["urn"] for each in found)
+
+    # -- parts -------------------------------------------------------------------------------------------------
+
+    def _deployment(self, stack: str) -> dict[str, Any]:
+        opened = self._open(stack)
+        return dict(self._said(stack, lambda: self._exported(opened.workspace, stack)))
+
+    def _open(
+        self, stack: str, region: str = "", program: Program | None = None, config: Mapping[str, str] | None = None
+    ) -> automation.Stack:
+        work = self.folder / stack
+        work.mkdir(parents=True, exist_ok=True)
+        options = automation.LocalWorkspaceOptions(
+            work_dir=str(work),
+            project_settings=automation.ProjectSettings(
+                name=self.project, runtime="python", backend=automation.ProjectBackend(self.backend.url)
+            ),
+            secrets_provider=self.backend.secrets,
+            env_vars=dict(self.environment),
+            pulumi_command=self.command,
+        )
+        function = program if callable(program) else _nothing
+
+        def select() -> automation.Stack:
+            if not (work / f"Pulumi.{stack}.yaml").exists():
+                self._restore(automation.LocalWorkspace(**vars(options)), stack)
+            made = automation.create_or_select_stack(stack, project_name=self.project, program=function, opts=options)
+            values = {"aws:region": region} if region else {}
+            wanted = {**values, **(config or {})}
+            if wanted:
+                made.set_all_config({key: automation.ConfigValue(value) for key, value in wanted.items()})
+            return made
+
+        opened: automation.Stack = self._said(stack, select)
+        if program is None:
+            opened.workspace.program = None
+        return opened
+
+    def _restore(self, workspace: automation.LocalWorkspace, stack: str) -> None:
+        """The settings of a stack that exists, from its state: what opens its secrets is kept there too."""
+        try:
+            found = self._exported(workspace, stack)
+        except automation.CommandError:
+            return
+        kept = found.get("secrets_providers") or {}
+        state = kept.get("state") or {}
+        settings = automation.StackSettings(
+            secrets_provider=state.get("url") or self.backend.secrets,
+            encrypted_key=state.get("encryptedkey"),
+            encryption_salt=state.get("salt"),
+        )
+        workspace.save_stack_settings(stack, settings)
+
+    def _exported(self, workspace: automation.Workspace, stack: str) -> dict[str, Any]:
+        """The state with its secrets sealed: no key is needed to read it."""
+        return dict(json.loads(self._call(workspace, stack, ["stack", "export"])).get("deployment") or {})
+
+    def _call(self, workspace: automation.Workspace, stack: str, arguments: list[str]) -> str:
+        told = self.command.run([*arguments, "--stack", stack], str(workspace.work_dir), workspace.env_vars)
+        return str(told.stdout)
+
+    def _run(self, stack: str, heard: Heard, act: Callable[[], Any]) -> Result:
+        started = time.monotonic()
+        answer = self._said(stack, act, heard)
+        counts = dict.fromkeys(OPERATIONS, 0) | Counter(event.operation for event in heard.events)
+        outputs = {name: each.value for name, each in getattr(answer, "outputs", {}).items()}
+        return Result(stack, counts, tuple(heard.events), outputs, time.monotonic() - started)
+
+    def _said(self, stack: str, act: Callable[[], Any], heard: Heard | None = None) -> Any:
+        """What the command answers; its failure as one of our errors, in the provider's own words where it has any."""
+        try:
+            return act()
+        except automation.ConcurrentUpdateError as problem:
+            raise StackLocked(stack=stack, backend=self.backend.url) from problem
+        except automation.CommandError as problem:
+            words = str(problem)
+            if "incorrect passphrase" in words:
+                raise PassphraseWrong(stack=stack) from problem
+            if heard is None or not heard.failures:
+                raise BackendUnusable(backend=self.backend.url, reason=_last_error(words)) from problem
+            urn, reason = heard.failures[0]
+            raise DeploymentFailed(stack=stack, urn=urn, act=heard.acts.get(urn, "run"), reason=reason) from problem
+
+
+@dataclass
+class Heard:
+    """What the engine tells while it works: operations, counted, and what failed."""
+
+    tell: Tell
+    events: list[Event] = field(default_factory=list)
+    acts: dict[str, str] = field(default_factory=dict)
+    failures: list[tuple[str, str]] = field(default_factory=list)
+
+    def hear(self, event: automation.EngineEvent) -> None:
+        """One event of the engine."""
+        if event.resource_pre_event:
+            self._begun(event.resource_pre_event.metadata, "refresh")
+        if event.res_outputs_event:
+            self._ended(event.res_outputs_event.metadata)
+        problem = event.diagnostic_event
+        if problem and problem.severity == "error":
+            text = " ".join(UNWANTED_MARKUP.sub("", problem.message).split())
+            self.failures.append((problem.urn or "the program", text))
+
+    def _begun(self, step: Any, later: str) -> None:
+        operation = str(getattr(step.op, "value", step.op))
+        self.acts[step.urn] = f"{operation}d" if operation.endswith("e") else operation
+        if operation != later:
+            self._note(operation, step)
+
+    def _ended(self, step: Any) -> None:
+        """A refresh says what it found only at its end."""
+        if self.acts.get(step.urn) == "refresh":
+            self._note(str(getattr(step.op, "value", step.op)), step)
+
+    def _note(self, operation: str, step: Any) -> None:
+        if operation in FOLDED or str(step.type).startswith("pulumi:providers:"):
+            return
+        event = Event(operation, step.urn, step.type, tuple(sorted(step.diffs or step.detailed_diff or ())))
+        self.events.append(event)
+        self.tell(event)
+
+
+def _last_error(words: str) -> str:
+    """The sentence after `error:`, of all that the command printed."""
+    found = [line.partition("error:")[2].strip() for line in words.splitlines() if "error:" in line]
+    return " ".join((found or [words.strip().splitlines()[-1] if words.strip() else "it said nothing"])[-1].split())
+
+
+def _nothing() -> None:
+    """The program of acts that run none."""
+
+
+def _no(line: str) -> None:
+    """The engine's own words: what matters of them is heard as events."""

@@ -1,0 +1,97 @@
+"""What a user loses when one of these fails: a stack he did not mean, or his only copy."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pilotlight.cli.main import run
+from pilotlight.deploy.engine import Engine
+from pilotlight.local.handle import LocalCloud
+from pilotlight.naming import Names
+
+EXAMPLE = Path(__file__).parents[2] / "examples/inference-service"
+DECLARATION = str(EXAMPLE / "workload.yaml")
+NAMES = Names("inference", "123456789012", "us-east-1", "us-west-2")
+
+
+@pytest.fixture(scope="module")
+def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
+    """The example and its protection, in an embedded cloud that is this process's AWS."""
+    folder = tmp_path_factory.mktemp("cloud")
+    before = dict(os.environ)
+    with LocalCloud.start(folder / "cloud") as cloud:
+        os.environ.update(cloud.environment())
+        theirs = Engine(folder / "theirs", "inference-service")
+        theirs.update("example", EXAMPLE, {"inference-service:standbyRegion": "us-west-2"}, region="us-east-1")
+        assert run(["up", DECLARATION, "--directory", str(cloud.directory)]) == 0
+        yield cloud
+    os.environ.clear()
+    os.environ.update(before)
+
+
+def said(cloud: LocalCloud, capsys: pytest.CaptureFixture[str], *words: str, code: int = 0) -> dict[str, Any]:
+    """What a verb prints as JSON."""
+    capsys.readouterr()
+    assert run([words[0], DECLARATION, *words[1:], "--directory", str(cloud.directory), "--json"]) == code
+    return dict(json.loads(capsys.readouterr().out))
+
+
+def told(cloud: LocalCloud, capsys: pytest.CaptureFixture[str], *words: str, code: int) -> str:
+    """What a verb that fails says."""
+    capsys.readouterr()
+    assert run([words[0], DECLARATION, *words[1:], "--directory", str(cloud.directory)]) == code
+    return capsys.readouterr().err
+
+
+def test_one_stack_alone_is_previewed_and_a_wrong_name_refused(
+    deployed: LocalCloud, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert list(said(deployed, capsys, "preview", "--only", "standby")["stacks"]) == ["standby"]
+    assert "vault, primary, standby" in told(deployed, capsys, "up", "--only", "both", code=2)
+
+
+def test_drift_is_told_and_mended(deployed: LocalCloud, capsys: pytest.CaptureFixture[str]) -> None:
+    assert said(deployed, capsys, "drift")["changes"] == 0
+    s3 = deployed.client("s3", "us-west-2")
+    s3.put_bucket_versioning(Bucket=NAMES.vault_bucket, VersioningConfiguration={"Status": "Suspended"})
+    assert "versioningConfiguration" in told(deployed, capsys, "drift", code=7)
+    assert said(deployed, capsys, "refresh")["changes"] == 1
+    assert said(deployed, capsys, "up")["stacks"]["vault"]["update"] == 1
+    assert s3.get_bucket_versioning(Bucket=NAMES.vault_bucket)["Status"] == "Enabled"
+
+
+def test_nothing_is_destroyed_while_the_standby_may_be_all_there_is(
+    deployed: LocalCloud, capsys: pytest.CaptureFixture[str]
+) -> None:
+    key = {"pk": {"S": "active"}, "sk": {"S": "active"}}
+    journal = deployed.client("dynamodb", "us-west-2")
+    journal.put_item(TableName=NAMES.journal_table, Item=key | {"region": {"S": "us-west-2"}})
+    assert "serves from us-west-2" in told(deployed, capsys, "destroy", code=5)
+    journal.delete_item(TableName=NAMES.journal_table, Key=key)
+    deployed.dark("us-east-1")
+    try:
+        assert "may be the only copy" in told(deployed, capsys, "destroy", code=5)
+    finally:
+        deployed.light("us-east-1")
+    assert said(deployed, capsys, "preview")["changes"] == 0
+
+
+def test_destroy_takes_down_all_but_the_vault_and_the_key_of_what_came_home(
+    deployed: LocalCloud, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "is not the workload's name" in told(deployed, capsys, "destroy", "--vault", "other", code=2)
+    found = said(deployed, capsys, "destroy")
+    assert set(found["stacks"]) == {"standby", "primary"}
+    assert [each.split()[:2] for each in found["kept"]] == [["primary", "Key"]]
+    assert deployed.client("s3", "us-west-2").head_bucket(Bucket=NAMES.vault_bucket)
+    assert said(deployed, capsys, "up")["changes"] > 50, "it can be deployed again"
+    last = said(deployed, capsys, "destroy", "--vault", "inference")
+    assert last["stacks"]["vault"]["delete"] > 20
+    left = [each["Name"] for each in deployed.client("s3", "us-west-2").list_buckets()["Buckets"]]
+    assert not [name for name in left if name.startswith("pilotlight-")]
