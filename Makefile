@@ -1,6 +1,6 @@
 # Everything a newcomer types. `make setup` makes .venv with pinned dependencies; the rest stands on it.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-engine test-long simulate bench lint types contracts docs clean
+.PHONY: help setup demo test test-engine test-long simulate bench lint types contracts permissions docs clean
 
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 BIN := .venv/bin
@@ -25,7 +25,7 @@ test: setup  ## the whole quick suite
 	@echo "The tests of Pulumi's own engine were left out: make test-engine runs them."
 
 test-engine: setup  ## the stacks through Pulumi's own engine, which is built first (needs Go)
-	pulumi=$${PILOTLIGHT_PULUMI:-$$(scripts/build_pulumi.sh)} && PILOTLIGHT_PULUMI="$$pulumi" $(BIN)/python -m pytest -m engine tests/engine
+	pulumi=$${PILOTLIGHT_PULUMI:-$$(scripts/build_pulumi.sh)} && PILOTLIGHT_PULUMI="$$pulumi" $(BIN)/python -m pytest -m engine tests/engine tests/deploy
 
 test-long: setup  ## many seeds, whole demos
 	$(BIN)/python -m pytest -m long $(TESTS)
@@ -45,6 +45,9 @@ types: setup  ## mypy --strict
 
 contracts: setup  ## who may import whom
 	$(BIN)/lint-imports
+
+permissions: setup  ## record anew what the deployer and the operator need: src/pilotlight/stacks/people.json
+	$(BIN)/python tests/iam/people_world.py
 
 docs: setup  ## write the generated references anew
 	$(BIN)/python -m pilotlight.cli.reference

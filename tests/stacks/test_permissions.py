@@ -43,7 +43,6 @@ RECOVER = [
     ("rds:FailoverGlobalCluster", GLOBAL, {}),
     ("rds:FailoverGlobalCluster", SECONDARY, {}),
     ("ec2:DescribeSnapshots", "*", {}),
-    ("ec2:DescribeImages", "*", {}),
     ("ec2:DescribeLaunchTemplateVersions", "*", {}),
     ("ec2:CreateLaunchTemplateVersion", TEMPLATE, OURS),
     ("autoscaling:DescribeAutoScalingGroups", "*", {}),
@@ -51,7 +50,6 @@ RECOVER = [
     ("autoscaling:UpdateAutoScalingGroup", GROUP, {}),
     ("elasticloadbalancing:DescribeTargetHealth", "*", {}),
     ("elasticloadbalancing:DescribeLoadBalancers", "*", {}),
-    ("elasticloadbalancing:DescribeTargetGroups", "*", {}),
     ("ssm:PutParameter", PARAMETER, {}),
     ("cloudwatch:PutMetricData", "*", METRICS),
     ("kms:Decrypt", KEY, OUR_KEY),
@@ -60,7 +58,6 @@ RECOVER = [
 ]
 PROTECT = [
     ("s3:GetObject", SOURCE, {}),
-    ("s3:GetObjectVersion", SOURCE, {}),
     ("s3:ListBucketVersions", f"arn:aws:s3:::inference-checkpoints-{ACCOUNT}", {}),
     ("s3:GetObject", REPLICA, {}),
     ("s3:PutObject", POINT, {}),

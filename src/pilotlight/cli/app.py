@@ -15,6 +15,7 @@ from pilotlight.cli import (
     export_pulumi,
     failback,
     failover,
+    iam,
     local,
     plan,
     points,
@@ -47,6 +48,7 @@ app.add_typer(local.app, name="local")
 app.command()(demo.demo)
 app.command()(plan.plan)
 app.add_typer(state.app, name="state")
+app.command()(iam.iam)
 app.command()(preview.preview)
 app.command()(up.up)
 app.command()(refresh.refresh)

@@ -22,6 +22,12 @@ from pilotlight.local.policies import Log, Principal, Question, Verdict, evaluat
 ASSUME_ACTIONS = frozenset({"sts:AssumeRole", "sts:TagSession"})
 
 
+Use = tuple[str, str, str, str]
+"""Principal, region, action, resource: a permission that was needed and there."""
+USES_KEPT_MAX = 50_000
+"""Different ones; a whole rehearsal has some thousand, most of them one for each object."""
+
+
 class Denied(Exception):
     """The first need that is not met; the message is AWS's own: principal, action, resource, and who decided."""
 
@@ -41,6 +47,7 @@ class Access:
         self.account = account
         self.identities = Identities(account, root_access_key)
         self.log: Log = silent_log
+        self.uses: set[Use] = set()
 
     def install(self) -> None:
         """Be the only one who decides: moto's own reading of bucket policies knows no principals and conditions."""
@@ -57,6 +64,7 @@ class Access:
             reason = self.refusal(principal, need, region)
             if reason:
                 raise Denied(principal, need, reason)
+            self._note(principal.label, region, need)
 
     def role_allows(self, role_arn: str, action: str, resource: str, context: Mapping[str, Any] | None) -> bool:
         """The same decision for an AWS service that acts with a role; a role that does not exist may nothing."""
@@ -65,7 +73,14 @@ class Access:
         keys = {str(key).lower(): values_of(value) for key, value in (context or {}).items()}
         need = Need(action, resource, keys)
         region = resource.split(":")[3] if resource.count(":") >= 5 else ""
-        return self.refusal(self.identities.role_principal(role_arn, "service"), need, region) is None
+        if self.refusal(self.identities.role_principal(role_arn, "service"), need, region) is not None:
+            return False
+        self._note(role_arn, region, need)
+        return True
+
+    def _note(self, label: str, region: str, need: Need) -> None:
+        if len(self.uses) < USES_KEPT_MAX:
+            self.uses.add((label, region, need.action, need.resource))
 
     def refusal(self, principal: Principal, need: Need, region: str) -> str | None:
         """None if it is allowed, else the end of AWS's sentence."""

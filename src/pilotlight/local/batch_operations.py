@@ -17,6 +17,7 @@ from typing import Any
 
 from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult
+from moto.iam.policy_validation import SERVICE_TYPE_REGION_INFORMATION_ERROR_ASSOCIATIONS as WITHOUT_REGION
 from moto.s3control import urls
 from moto.s3control.responses import S3ControlResponse
 
@@ -25,6 +26,9 @@ from pilotlight.local.grafts import graft
 from pilotlight.local.replication import COMPLETED, FAILED, PENDING, Replication
 from pilotlight.local.service_principals import role_trusts
 
+REGIONAL_ARNS: list[str] = WITHOUT_REGION["s3"]["valid_starting_values"]
+JOB_ARNS = "job/"
+"""Policies may name jobs, whose ARNs have a region (Service Authorization Reference, Amazon S3); moto refuses them."""
 SERVICE = "batchoperations.s3.amazonaws.com"
 NEEDED_ON_BUCKET = ("s3:GetReplicationConfiguration", "s3:PutInventoryConfiguration")
 NEEDED_ON_OBJECT = "s3:InitiateReplication"
@@ -88,6 +92,8 @@ class BatchOperations(Behaviour):
         ours = self
         for path in ("/v20180820/jobs", "/v20180820/jobs/<job_id>", "/v20180820/jobs/<job_id>/status"):
             urls.url_paths.setdefault(path, S3ControlResponse.dispatch)
+        if JOB_ARNS not in REGIONAL_ARNS:
+            REGIONAL_ARNS.append(JOB_ARNS)
 
         def create_job(response: Any) -> ActionResult:
             return ActionResult({"JobId": ours.create(_asked(response), response.region)})

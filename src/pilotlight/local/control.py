@@ -29,7 +29,11 @@ class Control:
     def __init__(self, cloud: Cloud, shutdown: Callable[[], None]) -> None:
         self.cloud = cloud
         self.shutdown = shutdown
-        self._reads: dict[str, Callable[[dict[str, str]], Any]] = {"status": self._status, "calls": self._calls}
+        self._reads: dict[str, Callable[[dict[str, str]], Any]] = {
+            "status": self._status,
+            "calls": self._calls,
+            "uses": self._uses,
+        }
         self._acts: dict[str, Callable[[dict[str, Any]], None]] = {
             "dark": lambda given: self.cloud.darken(self._region(given)),
             "light": lambda given: self.cloud.lighten(self._region(given)),
@@ -82,6 +86,11 @@ class Control:
         since = float(query["since"]) if "since" in query else None
         found = self.cloud.calls.query(since, query.get("principal"), query.get("region"), query.get("service"))
         return [asdict(call) for call in found]
+
+    def _uses(self, query: dict[str, str]) -> list[tuple[str, ...]]:
+        """Which permissions a principal needed and had: region, action, resource."""
+        asked = query.get("principal", "")
+        return sorted(use[1:] for use in self.cloud.access.uses.copy() if asked in use[0])
 
     def _throttle(self, given: dict[str, Any]) -> None:
         self.cloud.faults.throttle(self._region(given), str(given["service"]), float(given["per_second"]))

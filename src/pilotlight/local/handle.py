@@ -170,6 +170,11 @@ class LocalCloud:
         query = urlencode({name: value for name, value in asked.items() if value is not None})
         return decode_calls(self._control(f"calls?{query}"))
 
+    def uses(self, principal: str) -> list[tuple[str, str, str]]:
+        """Region, IAM action and resource of every permission that this principal needed and had."""
+        found = self._control(f"uses?{urlencode({'principal': principal})}")
+        return [(region, action, resource) for region, action, resource in found]
+
     def status(self) -> dict[str, Any]:
         """Addresses, pace, and the faults in force."""
         return dict(self._control("status"))

@@ -36,14 +36,23 @@ def dynamodb(operation: Operation, place: Place) -> Iterator[Item]:
 
 
 def kms(operation: Operation, place: Place) -> Iterator[Item]:
-    """The key that is named, by whatever name."""
+    """The key that is named, by whatever name; and the alias, where one is made or deleted."""
     params = operation.params
     named = params.get("KeyId") or params.get("TargetKeyId") or params.get("DestinationKeyId")
     context = {"kms:calleraccount": (place.account,)}
+    alias = str(params.get("AliasName") or "")
+    if alias:
+        yield f"kms:{operation.name}", place.arn("kms", alias), context
+        named = named or alias
     if not named:
+        tags = {str(tag["TagKey"]): str(tag["TagValue"]) for tag in items(params.get("Tags"))}
+        context |= {f"aws:requesttag/{key.lower()}": (value,) for key, value in tags.items()}
         yield f"kms:{operation.name}", "*", context
         return
     key, aliases = find_key(str(named), place)
+    backend = place.backend("kms")
+    given = backend.list_resource_tags(key).get("Tags", []) if key.rpartition("/")[2] in backend.keys else []
+    context |= {f"aws:resourcetag/{str(tag['TagKey']).lower()}": (str(tag["TagValue"]),) for tag in given}
     if str(named).startswith("alias/"):
         context["kms:requestalias"] = (str(named),)
     yield f"kms:{operation.name}", key, context | ({"kms:resourcealiases": aliases} if aliases else {})

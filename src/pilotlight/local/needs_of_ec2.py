@@ -96,6 +96,9 @@ def _identities(params: Mapping[str, Any], place: Place) -> Iterator[tuple[str, 
             yield str(identity), kind
     for nested in ("InstanceSpecification", "LaunchTemplate"):
         yield from _identities(params[nested], place) if isinstance(params.get(nested), Mapping) else ()
+    for table in place.backend("ec2").route_tables.values() if params.get("AssociationId") else ():
+        if params["AssociationId"] in table.all_associations_ids:
+            yield str(table.id), "route-table"
     if params.get("LaunchTemplateName"):
         yield from _template_by_name(str(params["LaunchTemplateName"]), place)
     for identity in items(params.get("Resources")):

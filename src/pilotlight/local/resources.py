@@ -49,11 +49,10 @@ def _lambda(operation: str, params: Params, place: Place) -> list[str]:
 
 
 def _sns(operation: str, params: Params, place: Place) -> list[str]:
+    """What is done to a subscription cannot be narrowed (Service Authorization Reference, "Amazon SNS")."""
     if operation == "CreateTopic":
         return [place.arn("sns", str(params.get("Name", "")))]
     named = params.get("TopicArn") or params.get("TargetArn") or params.get("ResourceArn")
-    if not named and params.get("SubscriptionArn"):
-        named = str(params["SubscriptionArn"]).rsplit(":", 1)[0]
     return [str(named)] if named else []
 
 
@@ -149,9 +148,15 @@ def _autoscaling(operation: str, params: Params, place: Place) -> list[str]:
     return [str(group.arn) if group else unknown]
 
 
+ELB_MADE = {"CreateLoadBalancer": "loadbalancer/app", "CreateTargetGroup": "targetgroup"}
+"""Their ARNs end in an id that is not known yet."""
+
+
 def _elbv2(operation: str, params: Params, place: Place) -> list[str]:
     if operation.startswith("Describe"):
         return []
+    if operation in ELB_MADE:
+        return [place.arn("elasticloadbalancing", f"{ELB_MADE[operation]}/{params.get('Name')}/*")]
     plain = [params.get(name) for name in ("LoadBalancerArn", "TargetGroupArn", "ListenerArn", "RuleArn")]
     return [str(arn) for arn in plain if arn] + [str(arn) for arn in items(params.get("ResourceArns"))]
 
@@ -185,9 +190,14 @@ def _iam_arn(kind: str, name: str, place: Place) -> str:
 
 def _route53(operation: str, params: Params, place: Place) -> list[str]:
     zone = str(params.get("HostedZoneId") or (params.get("Id") if "HostedZone" in operation else "") or "")
-    check = params.get("HealthCheckId")
+    check = params.get("HealthCheckId") or params.get("ResourceId")
     named = [f"arn:aws:route53:::hostedzone/{zone.rsplit('/', 1)[-1]}"] if zone else []
     return named + ([f"arn:aws:route53:::healthcheck/{check}"] if check else [])
+
+
+def _s3control(operation: str, params: Params, place: Place) -> list[str]:
+    """A job that is to be made has no name yet, and no permission can be narrowed to it."""
+    return [place.arn("s3", f"job/{params['JobId']}")] if params.get("JobId") else []
 
 
 def _sts(operation: str, params: Params, place: Place) -> list[str]:
@@ -208,5 +218,6 @@ ARN_OF: dict[str, Callable[[str, Params, Place], list[str]]] = {
     "scheduler": _scheduler,
     "iam": _iam,
     "route53": _route53,
+    "s3control": _s3control,
     "sts": _sts,
 }

@@ -23,8 +23,8 @@ from pilotlight.stacks.policies import (
     use_key,
 )
 
-READ_OBJECTS = ["s3:GetObject", "s3:GetObjectVersion"]
-LIST_OBJECTS = ["s3:ListBucket", "s3:ListBucketVersions"]
+READ_OBJECTS = ["s3:GetObject"]
+LIST_OBJECTS = ["s3:ListBucket"]
 
 
 def probe(inventory: Inventory) -> Document:
@@ -137,8 +137,9 @@ def _read_buckets(inventory: Inventory, both: bool) -> list[Statement]:
         return []
     places = [(each.standby_bucket, each.prefix) for each in inventory.datasets]
     places += [(each.primary_bucket, each.prefix) for each in inventory.datasets if both]
+    listing = [*LIST_OBJECTS, "s3:ListBucketVersions"] if both else LIST_OBJECTS
     statements = [
-        allow("ListReplicas", LIST_OBJECTS, _unique([bucket_arn(bucket) for bucket, _ in places])),
+        allow("ListReplicas", listing, _unique([bucket_arn(bucket) for bucket, _ in places])),
         allow("ReadReplicas", READ_OBJECTS, _unique([objects_arn(*place) for place in places])),
     ]
     return statements + ([_decrypt_sources(inventory.names)] if both else [])
@@ -238,13 +239,11 @@ def _start_compute(inventory: Inventory) -> list[Statement]:
 OBSERVE_COMPUTE = ["ec2:DescribeImages", "ec2:DescribeLaunchTemplateVersions", "autoscaling:DescribeAutoScalingGroups"]
 
 DESCRIBE_COMPUTE = [
-    "ec2:DescribeImages",
     "ec2:DescribeLaunchTemplateVersions",
     "ec2:DescribeSnapshots",
     "autoscaling:DescribeAutoScalingGroups",
     "autoscaling:DescribeScalingActivities",
     "elasticloadbalancing:DescribeLoadBalancers",
-    "elasticloadbalancing:DescribeTargetGroups",
     "elasticloadbalancing:DescribeTargetHealth",
 ]
 

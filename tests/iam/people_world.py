@@ -1,0 +1,223 @@
+"""A rehearsal in which everybody has nothing but his own documents; run as a script, it records what they need.
+
+`python tests/iam/people_world.py` gives the two people all rights and writes what they needed into
+src/pilotlight/stacks/people.json; the tests beside it let them do the same with what was written.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from pilotlight.cloud.aws import AwsDoor
+from pilotlight.demo import after, before, disaster
+from pilotlight.demo.scene import Options, Scene
+from pilotlight.demo.stage import open_stage
+from pilotlight.demo.waiting import wait_for
+from pilotlight.deploy import archive, state_bucket
+from pilotlight.deploy.current import current_inventory
+from pilotlight.deploy.destroy import Destroy
+from pilotlight.deploy.engine import Engine
+from pilotlight.deploy.operations import Operations
+from pilotlight.naming import STACKS
+from pilotlight.recovery import copying
+from pilotlight.recovery.desk import open_desk
+from pilotlight.recovery.fetch import fetch_through
+from pilotlight.stacks import people
+from pilotlight.workload.load import load
+
+EXAMPLE = Path(__file__).parents[2] / "examples/inference-service"
+REGIONS = ("us-east-1", "us-west-2")
+EVERYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+LOST, DELETED = "lost.bin", "deleted.bin"
+REPLICATED_SECONDS = 60.0
+Documents = tuple[dict[str, Any], ...]
+
+
+@dataclass
+class Rehearsed:
+    """What was needed by whom: kind -> actions of the people, and actions of each role."""
+
+    people: dict[str, dict[str, list[str]]]
+    roles: dict[str, set[str]]
+    granted: dict[str, set[str]]
+    """Role -> actions in its policies, as deployed."""
+
+
+def rehearse(documents_of: Any) -> Rehearsed:
+    """Everything once; `documents_of(who, inventory)` are the documents that the deployer and the operator get."""
+    workload = load(EXAMPLE / "workload.yaml")
+    with open_stage(7, False, REGIONS) as stage:
+        scene = Scene(Options(EXAMPLE, seed=7), stage, workload, _talk)
+        before.deploy_example(scene)
+        _tagged_object(scene, "earlier.bin")
+        inventory = current_inventory(workload, stage.account, AwsDoor(), stage.clock)
+        deployer, operator = (documents_of(who, inventory) for who in people.PEOPLE)
+        with _person(scene, people.DEPLOYER, deployer):
+            _deploy(scene)
+        before.protect(scene)
+        with _person(scene, people.OPERATOR, operator):
+            _backfill(scene)
+        before.start_traffic(scene)
+        before.await_points(scene)
+        disaster.darken(scene)
+        disaster.await_recovery(scene)
+        disaster.follow_run(scene)
+        after.write_in_standby(scene)
+        after.return_region(scene)
+        with _person(scene, people.OPERATOR, operator):
+            after.go_home(scene)
+            _operate(scene)
+        stage.close_traffic()
+        granted = _granted(scene)
+        with _person(scene, people.DEPLOYER, deployer):
+            _tear_down(scene)
+        uses = {who: stage.cloud.uses(f":user/{who}") for who in people.PEOPLE}
+        return Rehearsed(
+            people={who: people.sorted_by_kind(found, inventory) for who, found in uses.items()},
+            roles={role: _of_role(scene, role) for role in granted},
+            granted=granted,
+        )
+
+
+def _talk(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
+@contextmanager
+def _person(scene: Scene, who: str, documents: Documents) -> Iterator[None]:
+    """Be such a person, who has these documents and nothing else."""
+    iam = scene.stage.cloud.client("iam", REGIONS[0])
+    name = f"{who}-{len(iam.list_users()['Users'])}"
+    iam.create_user(UserName=name)
+    for number, document in enumerate(documents):
+        iam.put_user_policy(UserName=name, PolicyName=f"part-{number}", PolicyDocument=json.dumps(document))
+    key = iam.create_access_key(UserName=name)["AccessKey"]
+    earlier = dict(os.environ)
+    os.environ.update(AWS_ACCESS_KEY_ID=key["AccessKeyId"], AWS_SECRET_ACCESS_KEY=key["SecretAccessKey"])
+    try:
+        _open_desk(scene)
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(earlier)
+        _open_desk(scene)
+
+
+def _open_desk(scene: Scene) -> None:
+    """A door keeps the credentials that it was opened with."""
+    if scene.inventory is not None:
+        look = fetch_through(scene.stage.front_door)
+        scene.desk = open_desk(scene.inventory, "operator", scene.stage.clock, look)
+
+
+def _tagged_object(scene: Scene, key: str) -> None:
+    s3, bucket = scene.stage.cloud.client("s3", scene.primary), scene.outputs["corpus_bucket"]
+    s3.put_object(Bucket=bucket, Key=key, Body=b"1", Tagging="licence=open")
+
+
+def _backfill(scene: Scene) -> None:
+    """Each dataset, in parts as objects above 5 GiB are copied, and whole; with a version that the copy has lost and
+    a deletion that it has missed."""
+    here, there = (scene.stage.cloud.client("s3", each) for each in (scene.primary, scene.standby))
+    copy = {"Bucket": scene.names.standby_bucket("corpus")}
+    _tagged_object(scene, LOST)
+    _tagged_object(scene, DELETED)
+    here.delete_object(Bucket=scene.outputs["corpus_bucket"], Key=DELETED)
+
+    def replicated() -> dict[str, Any] | None:
+        found = there.list_object_versions(**copy)
+        both = (
+            [each["Key"] for each in found.get("Versions", ())],
+            [each["Key"] for each in found.get("DeleteMarkers", ())],
+        )
+        return found if LOST in both[0] and DELETED in both[1] else None
+
+    arrived = wait_for("a replica and a deletion", replicated, REPLICATED_SECONDS, scene.stage.clock)
+    lost = next(each["VersionId"] for each in arrived["Versions"] if each["Key"] == LOST)
+    there.delete_object(**copy, Key=LOST, VersionId=lost)
+    there.put_object(**copy, Key=DELETED, Body=b"1")
+    corpus, *others = scene.built.datasets
+    with mock.patch.object(copying, "COPY_BYTES_MAX", 0):
+        scene.recovery.backfill(corpus)
+    for each in others:
+        scene.recovery.backfill(each)
+
+
+def _deploy(scene: Scene) -> None:
+    """`state init`, `preview`, `up` twice and `drift`."""
+    state_bucket.make(_acts(scene).inventory.names, AwsDoor())
+    acts, built = _acts(scene), archive.build(scene.stage.folder / "state")
+    acts.preview(built)
+    acts.up(AwsDoor(), built)
+    assert acts.preview(built).changes == 0
+    acts.refresh(keep=False)
+
+
+def _tear_down(scene: Scene) -> None:
+    """`destroy --vault`."""
+    acts = _acts(scene)
+    Destroy(acts.inventory, AwsDoor(), acts).run(STACKS)
+
+
+def _acts(scene: Scene) -> Operations:
+    inventory = current_inventory(scene.workload, scene.stage.account, AwsDoor(), scene.stage.clock)
+    return Operations(inventory, Engine(scene.stage.folder / "state", inventory.names.project))
+
+
+def _operate(scene: Scene) -> None:
+    """Everything of the desk that is a person's, a failover at his word among them."""
+    desk, datasets = scene.recovery, scene.built.datasets
+    for asset in datasets:
+        desk.backfill(asset)
+    desk.hand_over(datasets[0])
+    desk.protections()
+    before.await_points(scene)
+    newest = desk.points(1)[0]
+    desk.verify(newest.id, deep=True)
+    scene.stage.cloud.dark(scene.primary)
+    desk.request("a rehearsal")
+    desk.approve("operator")
+    assert desk.failover() is not None
+    scene.stage.cloud.light(scene.primary)
+    assert desk.failback() is not None
+    desk.refuse(newest.id, "a rehearsal", "operator")
+    desk.runs()
+
+
+def _granted(scene: Scene) -> dict[str, set[str]]:
+    """Role of ours -> actions of its policies."""
+    iam = scene.stage.cloud.client("iam", REGIONS[0])
+    found: dict[str, set[str]] = {}
+    for role in (each["RoleName"] for each in iam.list_roles()["Roles"]):
+        if role.startswith(scene.names.project):
+            names = iam.list_role_policies(RoleName=role)["PolicyNames"]
+            policies = [iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"] for name in names]
+            found[role] = {action for one in policies for each in one["Statement"] for action in each["Action"]}
+    return found
+
+
+def _of_role(scene: Scene, role: str) -> set[str]:
+    cloud = scene.stage.cloud
+    uses = [*cloud.uses(f":assumed-role/{role}/"), *cloud.uses(f":role/{role}")]
+    return {action for _, action, _ in uses}
+
+
+def record() -> None:
+    """Write what both people needed, all rights given."""
+    found = rehearse(lambda who, inventory: (EVERYTHING,))
+    target = Path(people.__file__).with_name(people.RECORDED)
+    target.write_text(json.dumps(found.people, indent=1) + "\n")
+    for role, granted in sorted(found.granted.items()):
+        print(role, "unused:", *sorted(granted - found.roles[role]))
+
+
+if __name__ == "__main__":
+    record()
