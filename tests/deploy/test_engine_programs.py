@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_provider import Thing, World, engine_of, urn
 
+from fake_provider import Thing, World, engine_of, urn
 from pilotlight.deploy.acts import Event
 from pilotlight.deploy.engine import Engine
 from pilotlight.deploy.provider import Place
@@ -26,20 +26,20 @@ def project(folder: Path, text: str) -> Path:
     return folder
 
 
-def test_two_folders_with_modules_of_the_same_name_do_not_meet(tmp_path: Path, engine: Engine) -> None:
+def test_two_folders_with_modules_of_the_same_name_do_not_meet(tmp_path: Path, embedded: Engine) -> None:
     text = "import pulumi\nfrom beside import NAME\npulumi.export('name', NAME)\n"
-    outputs = [engine.update("dev", project(tmp_path / name, text)).outputs for name in ("one with space", "two")]
+    outputs = [embedded.update("dev", project(tmp_path / name, text)).outputs for name in ("one with space", "two")]
     assert outputs == [{"name": "one with space"}, {"name": "two"}]
     assert "beside" not in sys.modules
 
 
-def test_progress_is_told_as_it_happens_and_results_have_durations(engine: Engine, world: World) -> None:
+def test_progress_is_told_as_it_happens_and_results_have_durations(embedded: Engine, world: World) -> None:
     told: list[tuple[str, str, int]] = []
 
     def on_event(event: Event) -> None:
         told.append((event.operation, event.urn, len(world.calls)))
 
-    result = engine.update("dev", lambda: Thing("it", value=1), on_event=on_event)
+    result = embedded.update("dev", lambda: Thing("it", value=1), on_event=on_event)
     assert told[-1] == ("create", urn("it"), 0)
     assert set(result.counts) == {"create", "update", "replace", "delete", "same"}
     made = next(each for each in result.operations if each.urn == urn("it"))
@@ -68,7 +68,7 @@ def test_after_a_failure_destroy_still_waits_for_aws(tmp_path: Path, world: Worl
 def test_a_failure_says_one_sentence_and_prints_no_traceback(tmp_path: Path) -> None:
     script = f"""
     import gc, sys
-    sys.path.insert(0, {str(Path(__file__).parent)!r})
+    sys.path.insert(0, {str(Path(__file__).parents[1])!r})
     from pathlib import Path
     from fake_provider import Thing, World, engine_of
     world = World()

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pulumi
-from fake_provider import Box, Thing, World, engine_of, urn
 
+from fake_provider import Box, Thing, World, engine_of, urn
 from pilotlight.deploy.engine import Engine
 
 
@@ -18,20 +18,20 @@ class Elsewhere(pulumi.ProviderResource):
         super().__init__("test", name, {"region": region})
 
 
-def test_a_provider_that_the_program_makes_gives_its_resources_their_region(engine: Engine, world: World) -> None:
+def test_a_provider_that_the_program_makes_gives_its_resources_their_region(embedded: Engine, world: World) -> None:
     def program() -> None:
         there = Elsewhere("there", "us-west-2")
         Thing("it", opts=pulumi.ResourceOptions(provider=there))
         Thing("child", opts=pulumi.ResourceOptions(parent=Box("box", opts=None), provider=there))
 
-    assert engine.preview("dev", program).counts["create"] == 5
-    engine.update("dev", program)
+    assert embedded.preview("dev", program).counts["create"] == 5
+    embedded.update("dev", program)
     assert {each["region"] for each in world.things.values()} == {"us-west-2"}
-    assert engine.update("dev", program).counts["same"] == 5
-    found = {each["urn"]: each for each in engine.export("dev")["deployment"]["resources"]}
+    assert embedded.update("dev", program).counts["same"] == 5
+    found = {each["urn"]: each for each in embedded.export("dev")["deployment"]["resources"]}
     provider = found[urn("there", "pulumi:providers:test")]
     assert found[urn("it")]["provider"] == f"{provider['urn']}::{provider['id']}"
-    engine.destroy("dev")
+    embedded.destroy("dev")
     assert world.things == {}
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pulumi
 import pytest
-from fake_provider import Thing, World, engine_of, urn
 
+from fake_provider import Thing, World, engine_of, urn
 from pilotlight.deploy.engine import Engine
 from pilotlight.deploy.values import MARK, SECRET
 from pilotlight.errors import DeploymentFailed, PassphraseWrong
@@ -79,14 +79,14 @@ def test_a_secret_is_in_no_failure(engine: Engine) -> None:
     assert HUSH not in str(caught.value)
 
 
-def test_a_failure_does_not_repeat_a_secret_that_aws_echoed(engine: Engine, world: World) -> None:
+def test_a_failure_does_not_repeat_a_secret_that_aws_echoed(embedded: Engine, world: World) -> None:
     class Echo(set[str]):
         def __contains__(self, name: object) -> bool:
             raise ValueError(f"cannot take {HUSH}")
 
     world.broken = Echo()
     with pytest.raises(DeploymentFailed) as caught:
-        engine.update("dev", program)
+        embedded.update("dev", program)
     assert HUSH not in caught.value.message
 
 

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from real_engine import RealEngine
 
 from pilotlight.deploy.engine import Engine
 from pilotlight.local.handle import LocalCloud
+from real_engine import RealEngine
 
 EXAMPLE = Path(__file__).parents[2] / "examples/inference-service"
 DECLARATION = str(EXAMPLE / "workload.yaml")

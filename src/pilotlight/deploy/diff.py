@@ -22,15 +22,9 @@ class Difference:
 
 
 def keep_ignored(ignore: Iterable[str], old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
-    """The new inputs with everything that changes are ignored in taken from the old; ValueError names lost paths."""
-    lost = []
+    """The new inputs with everything that changes are ignored in taken from the old."""
     for path in ignore:
-        try:
-            new = paths.keep_old(path, old, new)
-        except paths.PathLost:
-            lost.append(path)
-    if lost:
-        raise ValueError(f"changes cannot be ignored where part of the path is missing: {', '.join(lost)}")
+        new = paths.keep_old(path, old, new)
     return new
 
 

@@ -1,7 +1,7 @@
 """Property paths as Pulumi writes them: `tags.foo`, `rules[0].id`, `containers[*].image`, `tags["a.b"]` (pure).
 
-Follows `PropertyPath` in pulumi/sdk/go/common/resource/property_path.go, its `Reset` above all: a path that ends in
-something absent on both sides is fine, one that cannot be followed on one side alone is an error that is told.
+Follows `PropertyPath` in pulumi/sdk/go/common/resource/property_path.go, its `Reset` above all: what a path leads to on
+both sides is kept as it was, and where it cannot be followed the new value stays. Tests compare it with Pulumi's own.
 """
 
 from __future__ import annotations
@@ -18,10 +18,6 @@ Part = str | int
 EVERY = "*"
 
 
-class PathLost(Exception):
-    """A path leads somewhere in the old or in the new value, but not in the other."""
-
-
 def parse(text: str) -> tuple[Part, ...]:
     """The parts of a path; `*` stands for every element or key."""
     parts: list[Part] = []
@@ -34,7 +30,7 @@ def parse(text: str) -> tuple[Part, ...]:
 
 
 def keep_old(path: str, old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
-    """The new inputs with the old value wherever this path leads; PathLost when it cannot be followed."""
+    """The new inputs with the old value wherever this path leads."""
     result = copy.deepcopy(new)
     _keep(parse(path), _Side(old), _Side(result))
     return result
@@ -84,50 +80,24 @@ class _Side:
 
 
 def _keep(parts: tuple[Part, ...], old: _Side, new: _Side) -> None:
-    if parts[0] == EVERY:
-        _keep_every(parts, old, new)
-    elif len(parts) == 1:
-        _keep_one(parts[0], old, new)
-    elif not old.fits(parts[0]) or not new.fits(parts[0]):
-        _lost_if(parts[0], old.fits(parts[0]) or new.fits(parts[0]))
-    elif isinstance(parts[0], int):
-        _lost_if(parts[0], not old.holds(parts[0]) or not new.holds(parts[0]))
-        _keep(parts[1:], old.at(parts[0]), new.at(parts[0]))
-    else:
-        _lost_if(parts[0], old.holds(parts[0]) and not new.holds(parts[0]))
-        if new.holds(parts[0]):
-            _keep(parts[1:], old.at(parts[0]), new.at(parts[0]))
+    part, rest = parts[0], parts[1:]
+    if part == EVERY:
+        _keep_every(rest, old, new)
+    elif not rest:
+        _keep_one(part, old, new)
+    elif new.holds(part) and (old.holds(part) or (isinstance(part, str) and (old.value is None or old.fits(part)))):
+        _keep(rest, old.at(part), new.at(part))
 
 
 def _keep_one(part: Part, old: _Side, new: _Side) -> None:
-    if isinstance(part, int):
-        _lost_if(part, old.holds(part) != new.holds(part) or old.fits(part) != new.fits(part))
-        if old.holds(part):
-            new.take(part, old)
-    elif old.holds(part):
-        _lost_if(part, not new.fits(part))
+    if old.holds(part) and (new.holds(part) or (isinstance(part, str) and new.fits(part))):
         new.take(part, old)
-    elif new.holds(part):
+    elif isinstance(part, str) and new.holds(part):
         del new.value[part]
 
 
-def _keep_every(parts: tuple[Part, ...], old: _Side, new: _Side) -> None:
-    if len(parts) == 1 and isinstance(new.value, dict):
-        for part in {*old.parts(), *new.parts()} if isinstance(old.value, dict) else ():
-            _keep_one(part, old, new)
+def _keep_every(rest: tuple[Part, ...], old: _Side, new: _Side) -> None:
+    if type(old.value) is not type(new.value):
         return
-    alike = type(old.value) is type(new.value) and isinstance(new.value, dict | list)
-    if len(parts) == 1 and isinstance(new.value, list) and not isinstance(old.value, list):
-        return
-    _lost_if(EVERY, not alike or (isinstance(new.value, list) and len(old.value) != len(new.value)))
-    for part in old.parts():
-        _lost_if(part, not new.holds(part))
-        if len(parts) == 1:
-            new.take(part, old)
-        else:
-            _keep(parts[1:], old.at(part), new.at(part))
-
-
-def _lost_if(part: Part, lost: bool) -> None:
-    if lost:
-        raise PathLost(str(part))
+    for part in dict.fromkeys([*old.parts(), *new.parts()]):
+        _keep((part, *rest), old, new)

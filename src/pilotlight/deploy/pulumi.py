@@ -20,10 +20,12 @@ from pulumi import automation
 from pilotlight.deploy.command import Command
 from pilotlight.deploy.diff import OPERATIONS
 from pilotlight.deploy.results import PARALLEL, Event, Held, Program, Result, Tell, silent
-from pilotlight.errors import BackendUnusable, DeploymentFailed, PassphraseWrong, StackLocked
+from pilotlight.errors import BackendUnusable, DeploymentFailed, PassphraseWrong, ResourceProtected, StackLocked
 
 UNWANTED_MARKUP = re.compile(r"<\{%[a-z0-9 -]*%\}>")
 """The engine's colours in diagnostics (pulumi/pulumi, sdk/go/common/diag/colors)."""
+PROTECTED = re.compile("because it is protected|marked for protection")
+"""pulumi/pulumi, pkg/resource/deploy/step_generator.go and step.go."""
 FOLDED = {"create-replacement": None, "delete-replaced": None, "discard-replaced": None, "read": None,
           "read-replacement": None, "read-discard": None, "discard": None, "refresh": None,
           "remove-pending-replace": None}  # fmt: skip
@@ -202,6 +204,8 @@ class PulumiEngine:
             if heard is None or not heard.failures:
                 raise BackendUnusable(backend=self.backend.url, reason=_last_error(words)) from problem
             urn, reason = heard.failures[0]
+            if PROTECTED.search(reason):
+                raise ResourceProtected(stack=stack, urn=urn) from problem
             raise DeploymentFailed(stack=stack, urn=urn, act=heard.acts.get(urn, "run"), reason=reason) from problem
 
 
@@ -237,11 +241,16 @@ class Heard:
             self._note(str(getattr(step.op, "value", step.op)), step)
 
     def _note(self, operation: str, step: Any) -> None:
-        if operation in FOLDED or str(step.type).startswith("pulumi:providers:"):
+        if operation in FOLDED or _is_default_provider(step):
             return
         event = Event(operation, step.urn, step.type, tuple(sorted(step.diffs or step.detailed_diff or ())))
         self.events.append(event)
         self.tell(event)
+
+
+def _is_default_provider(step: Any) -> bool:
+    """Nobody asked for it: the engine makes it for resources that name none."""
+    return str(step.type).startswith("pulumi:providers:") and step.urn.rpartition("::")[2].startswith("default")
 
 
 def _last_error(words: str) -> str:

@@ -6,6 +6,7 @@ A deployment that is killed has lost nothing: what was done before is in the fil
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -15,7 +16,13 @@ from pilotlight.deploy.secrets import Secrets
 from pilotlight.errors import PaperUnreadable
 
 VERSION = 3
-MANIFEST = {"time": "0001-01-01T00:00:00Z", "magic": "", "version": "pilotlight"}
+WRITER = "pilotlight"
+MANIFEST = {
+    "time": "0001-01-01T00:00:00Z",
+    "magic": hashlib.sha256(WRITER.encode()).hexdigest(),
+    "version": WRITER,
+}
+"""The magic says that no hand wrote this (pulumi/pulumi, pkg/resource/deploy/snapshot.go); imports look at it."""
 
 
 @dataclass

@@ -259,8 +259,7 @@ class Steps(Acts):
         """As they are compared and kept: with what is ignored, automatic names, and hashes of contents."""
         inputs = goal.inputs
         if old is not None and goal.ignore_changes:
-            bare = inputs
-            inputs = self.act("compared", goal.urn, lambda: keep_ignored(goal.ignore_changes, old.inputs, bare))
+            inputs = keep_ignored(goal.ignore_changes, old.inputs, inputs)
         checked = kind.check(self.place, goal.name, inputs, old.inputs if old else None)
         return dict(with_hashes(checked))
 

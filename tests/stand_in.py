@@ -1,4 +1,4 @@
-"""A test double of `pulumi-resource-aws`: the real engine's resources, served by the classes of the embedded engine.
+"""A test double of providers: the real engine's resources, served by the classes of the embedded engine.
 
 Pulumi's provider protocol (pulumi/pulumi, proto/pulumi/provider.proto) over the SDK's own servicer, in the process of
 the test, so that the AWS calls go wherever its environment points. The real engine attaches to it
@@ -8,7 +8,7 @@ the test, so that the AWS calls go wherever its environment points. The real eng
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
@@ -17,6 +17,7 @@ import grpc
 from google.protobuf import empty_pb2, json_format, struct_pb2
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 
+from pilotlight.deploy.acts import Invokes
 from pilotlight.deploy.diff import REPLACE, SAME, compare
 from pilotlight.deploy.invokes import INVOKES
 from pilotlight.deploy.provider import Place, ResourceType
@@ -25,14 +26,17 @@ from pilotlight.deploy.values import DEFAULTS, clean, reveal
 from pilotlight.errors import PilotlightError
 
 VERSION = "7.51.1"
+CHANGED, REPLACED = provider_pb2.PropertyDiff.UPDATE, provider_pb2.PropertyDiff.UPDATE_REPLACE
+OUTPUTS = {"id", "arn", "region"}
+"""What an import finds out and no program says."""
 REGION_CONFIG = "aws:config:region"
 
 
 class StandIn(provider_pb2_grpc.ResourceProviderServicer):
-    """One provider for all stacks; each resource says its region, or the stack's default provider does."""
+    """One package for all stacks; each resource says its region, or the provider that it names does."""
 
-    def __init__(self) -> None:
-        self._region = ""
+    def __init__(self, types: Mapping[str, ResourceType], invokes: Invokes, region: str) -> None:
+        self._types, self._invokes, self._region = types, invokes, region
         self._chance = random.Random()
 
     # -- the provider itself -----------------------------------------------------------------------------------
@@ -61,7 +65,7 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
     def Configure(self, request: Any, context: Any) -> Any:
         self._region = plain(request.args).get("region") or request.variables.get(REGION_CONFIG, "")
         return provider_pb2.ConfigureResponse(
-            acceptSecrets=True, supportsPreview=True, acceptResources=True, acceptOutputs=False
+            acceptSecrets=False, supportsPreview=True, acceptResources=True, acceptOutputs=False
         )
 
     # -- resources ---------------------------------------------------------------------------------------------
@@ -74,8 +78,6 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
     def Diff(self, request: Any, context: Any) -> Any:
         kind = self._kind(request.urn)
         old, new = plain(request.old_inputs), plain(request.news)
-        for path in request.ignoreChanges:
-            new = new | ({path: old[path]} if path in old else {})
         found = compare(old, new, kind.replace_on)
         if found.operation == SAME:
             return provider_pb2.DiffResponse(changes=provider_pb2.DiffResponse.DIFF_NONE)
@@ -83,6 +85,12 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
         return provider_pb2.DiffResponse(
             changes=provider_pb2.DiffResponse.DIFF_SOME,
             diffs=sorted(found.keys),
+            hasDetailedDiff=True,
+            detailedDiff={
+                path: provider_pb2.PropertyDiff(kind=REPLACED if key in replaces else CHANGED)
+                for key in found.keys
+                for path in leaves(key, old.get(key), new.get(key))
+            },
             replaces=replaces,
             deleteBeforeReplace=bool(replaces) and kind.same_name(old, new),
         )
@@ -102,7 +110,7 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
         if found is None:
             return provider_pb2.ReadResponse(id="")
         known = plain(request.properties) | {key: value for key, value in found.items() if value is not None}
-        given = inputs | {key: known[key] for key in inputs if key in known}
+        given = {key: known[key] for key in inputs or known.keys() - OUTPUTS if key in known}
         return provider_pb2.ReadResponse(id=request.id, properties=struct(known), inputs=struct(given))
 
     def Update(self, request: Any, context: Any) -> Any:
@@ -121,13 +129,13 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
 
     def Invoke(self, request: Any, context: Any) -> Any:
         arguments = plain(request.args)
-        found = self._act(context, lambda: INVOKES[request.tok](self._place(arguments), arguments))
+        found = self._act(context, lambda: self._invokes[request.tok](self._place(arguments), arguments))
         return provider_pb2.InvokeResponse(**{"return": struct(found)})
 
     # -- parts -------------------------------------------------------------------------------------------------
 
     def _kind(self, urn: str) -> ResourceType:
-        return TYPES[urn.split("::")[2].rpartition("$")[2]]
+        return self._types[urn.split("::")[2].rpartition("$")[2]]
 
     def _place(self, properties: dict[str, Any]) -> Place:
         return Place(str(properties.get("region") or self._region), self._chance)
@@ -143,10 +151,10 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
 
 
 @contextmanager
-def serving() -> Iterator[int]:
-    """The port of a provider that serves until the end."""
+def serving(types: Mapping[str, ResourceType] = TYPES, invokes: Invokes = INVOKES, region: str = "") -> Iterator[int]:
+    """The port of a provider that serves until the end; `region` is where what names none is."""
     server = grpc.server(ThreadPoolExecutor(16))
-    provider_pb2_grpc.add_ResourceProviderServicer_to_server(StandIn(), server)
+    provider_pb2_grpc.add_ResourceProviderServicer_to_server(StandIn(types, invokes, region), server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     try:
@@ -158,6 +166,18 @@ def serving() -> Iterator[int]:
 def plain(given: Any) -> dict[str, Any]:
     """A struct as a resource class takes it: secrets revealed, what is not known yet left as Pulumi's mark."""
     return dict(reveal(clean(json_format.MessageToDict(given))))
+
+
+def leaves(path: str, old: Any, new: Any) -> Iterator[str]:
+    """Property paths of what differs, as deep as both sides go."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in old.keys() | new.keys():
+            yield from leaves(f"{path}.{key}", old.get(key), new.get(key))
+    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        for number, (before, after) in enumerate(zip(old, new, strict=True)):
+            yield from leaves(f"{path}[{number}]", before, after)
+    elif old != new:
+        yield path
 
 
 def without_defaults(inputs: dict[str, Any]) -> dict[str, Any]:
