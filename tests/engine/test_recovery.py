@@ -18,7 +18,7 @@ from pilotlight.deploy.current import current_inventory
 from pilotlight.deploy.destroy import Destroy
 from pilotlight.deploy.operations import Operations
 from pilotlight.deploy.pulumi import Backend, PulumiEngine
-from pilotlight.deploy.results import Deployment
+from pilotlight.deploy.results import Deployment, Held
 from pilotlight.naming import STACKS
 from pilotlight.workload.load import load
 from real_engine import environment, linked
@@ -53,6 +53,7 @@ class Rehearsed:
     changes: dict[str, int] = field(default_factory=dict)
     active: dict[str, str] = field(default_factory=dict)
     deleted: dict[str, dict[str, int]] = field(default_factory=dict)
+    kept: list[Held] = field(default_factory=list)
     left: int = -1
 
     def note(self, when: str, scene: RealScene) -> None:
@@ -91,6 +92,9 @@ def rehearsed(pulumi: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         stage.close_traffic()
         acts = scene.operations()
         found.deleted = Destroy(acts.inventory, AwsDoor(), acts).run(STACKS).counts()
+        found.kept = [each for stack in STACKS for each in scene.engine.held(stack)]
+        scene.engine.unprotect("primary", [each.urn for each in found.kept])
+        scene.engine.destroy("primary", REGIONS[0])
         found.left = sum(len(scene.engine.held(stack)) for stack in STACKS)
         yield found
 
@@ -107,6 +111,11 @@ def test_the_ups_were_of_different_worlds(rehearsed: Rehearsed) -> None:
     assert {rehearsed.active["before"], rehearsed.active["after the failback"]} == {REGIONS[0]}
 
 
-def test_a_destroy_leaves_nothing(rehearsed: Rehearsed, tell: Callable[[str], None]) -> None:
-    tell(f"destroy --vault: {rehearsed.deleted}, {rehearsed.left} left")
+def test_a_destroy_leaves_the_key_of_what_came_home_and_without_protection_nothing(
+    rehearsed: Rehearsed, tell: Callable[[str], None]
+) -> None:
+    tell(
+        f"destroy --vault: {rehearsed.deleted}, {len(rehearsed.kept)} left; its protection taken away: {rehearsed.left}"
+    )
+    assert [each.type for each in rehearsed.kept] == ["aws:kms/key:Key"]
     assert rehearsed.left == 0

@@ -29,6 +29,19 @@ from pilotlight.stacks.functions import (
 from pilotlight.stacks.keys import KeyArgs, KeySpec, RegionKey, primary_key_spec, standby_key_spec
 from pilotlight.stacks.monitoring import Monitoring, MonitoringArgs, MonitoringSpec, monitoring_spec
 from pilotlight.stacks.network import Network, NetworkArgs, NetworkSpec, network_spec
+from pilotlight.stacks.package import (
+    PrimaryStack,
+    PrimaryStackArgs,
+    ProtectedDatabase,
+    ProtectedDatabaseArgs,
+    ProtectedDataset,
+    ProtectedDatasets,
+    ProtectedDatasetsArgs,
+    StandbyStack,
+    StandbyStackArgs,
+    VaultStack,
+    VaultStackArgs,
+)
 from pilotlight.stacks.traffic import Traffic, TrafficArgs, TrafficSpec, traffic_spec
 from pilotlight.stacks.vault import Vault, VaultArgs, VaultSpec, vault_spec
 from pilotlight.stacks.volumes import Volumes, VolumesArgs, VolumesSpec, volumes_spec
@@ -59,14 +72,25 @@ __all__ = [
     "Network",
     "NetworkArgs",
     "NetworkSpec",
+    "PrimaryStack",
+    "PrimaryStackArgs",
     "PrivateBucket",
+    "ProtectedDatabase",
+    "ProtectedDatabaseArgs",
+    "ProtectedDataset",
+    "ProtectedDatasets",
+    "ProtectedDatasetsArgs",
     "RegionKey",
+    "StandbyStack",
+    "StandbyStackArgs",
     "Traffic",
     "TrafficArgs",
     "TrafficSpec",
     "Vault",
     "VaultArgs",
     "VaultSpec",
+    "VaultStack",
+    "VaultStackArgs",
     "Volumes",
     "VolumesArgs",
     "VolumesSpec",

@@ -85,7 +85,7 @@ def global_database_spec(inventory: Inventory, asset: Asset) -> GlobalDatabaseSp
     return GlobalDatabaseSpec(inventory.primary, asset.global_cluster, asset.primary_arn)
 
 
-def database_spec(inventory: Inventory, asset: Asset) -> DatabaseSpec:
+def database_spec(inventory: Inventory, asset: Asset, instance_class: str = INSTANCE_CLASS) -> DatabaseSpec:
     """The secondary of this asset (pure)."""
     names = inventory.names
     return DatabaseSpec(
@@ -97,7 +97,7 @@ def database_spec(inventory: Inventory, asset: Asset) -> DatabaseSpec:
         subnet_group=names.subnet_group(asset.name),
         engine=asset.engine,
         engine_version=asset.engine_version,
-        instance_class=INSTANCE_CLASS,
+        instance_class=instance_class,
         key_arn=policies.alias_arn(names, names.standby),
         backup_retention_days=BACKUP_RETENTION_DAYS,
         final_snapshot=names.final_snapshot(asset.name),

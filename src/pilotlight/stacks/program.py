@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pulumi
 
@@ -30,74 +31,102 @@ from pilotlight.stacks.traffic import Traffic, TrafficArgs, traffic_spec
 from pilotlight.stacks.vault import Vault, VaultArgs, vault_spec
 from pilotlight.stacks.volumes import Volumes, VolumesArgs, volumes_spec
 
+Parts = dict[str, Any]
+"""What a stack exports, by name."""
+Under = pulumi.ResourceOptions | None
+"""A parent, where the resources are a part of another program."""
+
 
 def vault(inventory: Inventory) -> None:
     """What outlives the others, in the standby region."""
-    made = Vault("vault", VaultArgs(vault_spec(inventory)))
-    pulumi.export("vault_bucket_name", made.papers)
-    pulumi.export("journal_table_name", made.journal)
-    pulumi.export("key_arn", made.key_arn)
-    pulumi.export("standby_bucket_names", made.replicas)
+    _export(vault_parts(inventory))
 
 
 def primary(inventory: Inventory) -> None:
     """Attaches protection to what the user already runs."""
-    key = RegionKey("key", KeyArgs(primary_key_spec(inventory)))
-    datasets = {
-        each.name: Datasets(each.name, DatasetsArgs(dataset_spec(inventory, each), key)) for each in inventory.datasets
-    }
-    for database in inventory.databases:
-        GlobalDatabase(database.name, GlobalDatabaseArgs(global_database_spec(inventory, database)))
-    _export_bucket_names(inventory, datasets)
+    _export(primary_parts(inventory))
 
 
 def standby(inventory: Inventory, archive: Path) -> None:
     """Everything that waits in the standby region, deployed and at rest."""
-    network = Network("network", NetworkArgs(network_spec(inventory)))
-    probe = Function("probe", FunctionArgs(probe_spec(inventory), archive))
-    protect = Function("protect", FunctionArgs(protect_spec(inventory), archive))
-    recover = Function("recover", FunctionArgs(recover_spec(inventory), archive))
+    _export(standby_parts(inventory, archive))
+
+
+def _export(parts: Parts) -> None:
+    for name, value in parts.items():
+        pulumi.export(name, value)
+
+
+def vault_parts(inventory: Inventory, under: Under = None) -> Parts:
+    """The resources of `vault`."""
+    made = Vault("vault", VaultArgs(vault_spec(inventory)), under)
+    return {
+        "vault_bucket_name": made.papers,
+        "journal_table_name": made.journal,
+        "key_arn": made.key_arn,
+        "standby_bucket_names": made.replicas,
+    }
+
+
+def primary_parts(inventory: Inventory, under: Under = None) -> Parts:
+    """The resources of `primary`. Bucket names by asset; and plain, where there is exactly one dataset."""
+    key = RegionKey("key", KeyArgs(primary_key_spec(inventory)), under)
+    made = {
+        each.name: Datasets(each.name, DatasetsArgs(dataset_spec(inventory, each), key), under)
+        for each in inventory.datasets
+    }
+    for database in inventory.databases:
+        GlobalDatabase(database.name, GlobalDatabaseArgs(global_database_spec(inventory, database)), under)
+    parts: Parts = {
+        "primary_bucket_names": {name: each.primary_bucket_name for name, each in made.items()},
+        "standby_bucket_names": {name: each.standby_bucket_name for name, each in made.items()},
+    }
+    plain = [each.name for each in inventory.datasets if each.kind == "dataset"] or list(made)
+    if len(plain) == 1:
+        parts["primary_bucket_name"] = made[plain[0]].primary_bucket_name
+        parts["standby_bucket_name"] = made[plain[0]].standby_bucket_name
+    return parts
+
+
+def standby_parts(inventory: Inventory, archive: Path, under: Under = None) -> Parts:
+    """The resources of `standby`."""
+    network = Network("network", NetworkArgs(network_spec(inventory)), under)
+    probe = Function("probe", FunctionArgs(probe_spec(inventory), archive), under)
+    protect = Function("protect", FunctionArgs(protect_spec(inventory), archive), under)
+    recover = Function("recover", FunctionArgs(recover_spec(inventory), archive), under)
     if inventory.volumes:
-        Volumes("volumes", VolumesArgs(volumes_spec(inventory), protect.role_name))
-    monitoring = _monitoring(inventory, probe, protect, recover)
-    databases = [_database(inventory, network, index) for index in range(len(inventory.databases))]
-    traffic = _traffic(inventory, network, monitoring)
+        Volumes("volumes", VolumesArgs(volumes_spec(inventory), protect.role_name), under)
+    monitoring = _monitoring(inventory, probe, protect, recover, under)
+    databases = [_database(inventory, network, index, under) for index in range(len(inventory.databases))]
+    traffic = _traffic(inventory, network, monitoring, under)
     marks = {mark: value for database in databases for mark, value in database.marks().items()}
-    _computes(inventory, network, traffic, marks)
-    pulumi.export("alarm_topic_arn", monitoring.topic)
-    pulumi.export("recover_function_arn", recover.arn)
+    _computes(inventory, network, traffic, marks, under)
+    parts: Parts = {"alarm_topic_arn": monitoring.topic, "recover_function_arn": recover.arn}
+    return parts | ({"balancer_dns": traffic.balancer_dns} if traffic else {})
 
 
 # -- parts -----------------------------------------------------------------------------------------------------
 
 
-def _export_bucket_names(inventory: Inventory, made: Mapping[str, Datasets]) -> None:
-    """By asset; and plain, as the single pair of names, where there is exactly one dataset."""
-    pulumi.export("primary_bucket_names", {name: each.primary_bucket_name for name, each in made.items()})
-    pulumi.export("standby_bucket_names", {name: each.standby_bucket_name for name, each in made.items()})
-    plain = [each.name for each in inventory.datasets if each.kind == "dataset"] or list(made)
-    if len(plain) == 1:
-        pulumi.export("primary_bucket_name", made[plain[0]].primary_bucket_name)
-        pulumi.export("standby_bucket_name", made[plain[0]].standby_bucket_name)
-
-
-def _monitoring(inventory: Inventory, probe: Function, protect: Function, recover: Function) -> Monitoring:
+def _monitoring(
+    inventory: Inventory, probe: Function, protect: Function, recover: Function, under: Under
+) -> Monitoring:
     args = MonitoringArgs(
         spec=monitoring_spec(inventory),
         functions={"probe": probe.arn, "protect": protect.arn},
         recover_arn=recover.arn,
         recover_name=recover.function_name,
     )
-    return Monitoring("monitoring", args)
+    return Monitoring("monitoring", args, under)
 
 
-def _database(inventory: Inventory, network: Network, index: int) -> Database:
+def _database(inventory: Inventory, network: Network, index: int, under: Under) -> Database:
     asset = inventory.databases[index]
     spec = database_spec(inventory, asset)
-    return Database(asset.name, DatabaseArgs(spec, network.subnet_ids, network.database_group))
+    return Database(asset.name, DatabaseArgs(spec, network.subnet_ids, network.database_group), under)
 
 
-def _traffic(inventory: Inventory, network: Network, monitoring: Monitoring) -> Traffic | None:
+def _traffic(inventory: Inventory, network: Network, monitoring: Monitoring, under: Under) -> Traffic | None:
     behind = served(inventory)
     if inventory.traffic is None or behind is None:
         return None
@@ -108,13 +137,15 @@ def _traffic(inventory: Inventory, network: Network, monitoring: Monitoring) -> 
         security_group=network.balancer_group,
         alarm=monitoring.standby_active,
     )
-    made = Traffic("traffic", args)
-    pulumi.export("balancer_dns", made.balancer_dns)
-    return made
+    return Traffic("traffic", args, under)
 
 
 def _computes(
-    inventory: Inventory, network: Network, traffic: Traffic | None, marks: Mapping[str, pulumi.Output[str]]
+    inventory: Inventory,
+    network: Network,
+    traffic: Traffic | None,
+    marks: Mapping[str, pulumi.Output[str]],
+    under: Under,
 ) -> None:
     behind = served(inventory)
     for asset in inventory.computes:
@@ -125,4 +156,4 @@ def _computes(
             target_groups=[traffic.target_group] if traffic and asset is behind else [],
             marks=marks,
         )
-        Compute(asset.name, args)
+        Compute(asset.name, args, under)
