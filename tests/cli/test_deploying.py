@@ -66,6 +66,20 @@ def test_drift_is_told_and_mended(deployed: LocalCloud, capsys: pytest.CaptureFi
     assert s3.get_bucket_versioning(Bucket=NAMES.vault_bucket)["Status"] == "Enabled"
 
 
+@pytest.mark.parametrize(("who", "policies_min"), [("deployer", 3), ("operator", 1), ("runtime", 10)])
+def test_the_policies_of_everybody_are_printed(
+    deployed: LocalCloud, capsys: pytest.CaptureFixture[str], who: str, policies_min: int
+) -> None:
+    words = ["iam", who, DECLARATION, "--directory", str(deployed.directory)]
+    capsys.readouterr()
+    assert run([*words, "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["who"] == who and len(printed["policies"]) >= policies_min
+    assert all(each["Version"] == "2012-10-17" and each["Statement"] for each in printed["policies"].values())
+    assert run(words) == 0
+    assert next(iter(printed["policies"])) in capsys.readouterr().out
+
+
 def test_nothing_is_destroyed_while_the_standby_may_be_all_there_is(
     deployed: LocalCloud, capsys: pytest.CaptureFixture[str]
 ) -> None:
