@@ -1,8 +1,9 @@
 """May this caller do this? Identity policies, resource policies, boundaries and trust, as AWS combines them.
 
-Source: IAM User Guide, "Policy evaluation logic" (one account): an explicit Deny anywhere wins; else an Allow of the
-identity or of the resource's own policy is needed; a boundary or a session policy only takes away. A key policy must
-allow the caller or hand the answer to the account (KMS Developer Guide, "Key policies").
+Source: IAM User Guide, "Policy evaluation logic" and "Cross-account policy evaluation logic": an explicit Deny anywhere
+wins; else an Allow of the identity or of the resource's own policy is needed, and of both where the resource is another
+account's; a boundary or a session policy only takes away. A key policy must allow the caller or hand the answer to the
+account (KMS Developer Guide, "Key policies").
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from moto.backends import get_backend
 from moto.iam.access_control import PermissionResult
 from moto.s3.models import FakeBucket
 
+from pilotlight.local.buckets import find_bucket
 from pilotlight.local.conditions import values_of
 from pilotlight.local.identities import Identities
 from pilotlight.local.needs import Need
@@ -41,17 +43,18 @@ class Denied(Exception):
 
 
 class Access:
-    """Decides for one account."""
+    """Decides for an account, and for the member that it administers."""
 
-    def __init__(self, account: str, root_access_key: str) -> None:
+    def __init__(self, account: str, root_access_key: str, member: str) -> None:
         self.account = account
-        self.identities = Identities(account, root_access_key)
+        self.identities = Identities(account, root_access_key, member)
         self.log: Log = silent_log
         self.uses: set[Use] = set()
 
     def install(self) -> None:
         """Be the only one who decides: moto's own reading of bucket policies knows no principals and conditions."""
         self.identities.name_root()
+        self.identities.open_member()
 
         def get_permission(bucket: FakeBucket, action: str, resource: str) -> PermissionResult:
             return PermissionResult.PERMITTED
@@ -89,11 +92,20 @@ class Access:
         own = self._resource_verdict(question)
         if own is Verdict.DENY:
             return "with an explicit deny in a resource-based policy"
-        if _needs_own_policy(question) and own is Verdict.SILENT:
+        theirs = bool(principal.account) and self._owner(question) not in ("", principal.account)
+        if (theirs or _needs_own_policy(question)) and own is Verdict.SILENT:
             return f"because no resource-based policy allows the {question.action} action"
         if principal.kind == "root":
             return None
-        return self._identity_refusal(principal, question, own)
+        return self._identity_refusal(principal, question, Verdict.SILENT if theirs else own)
+
+    def _owner(self, question: Question) -> str:
+        """The account of a bucket, a key or a role; empty for what only the caller's own account is asked about."""
+        if question.action.startswith("s3:"):
+            bucket = _bucket(question.resource)
+            return str(bucket.account_id) if bucket is not None else ""
+        named = question.resource.split(":")
+        return named[4] if question.action.startswith(("kms:", "sts:")) and len(named) > 4 else ""
 
     def _identity_refusal(self, principal: Principal, question: Question, own: Verdict) -> str | None:
         identity = self._verdict(self.identities.documents(principal), question)
@@ -119,9 +131,9 @@ class Access:
         """The policy on the bucket, the key or the role that is asked about."""
         service = question.action.partition(":")[0]
         if service == "s3":
-            return _bucket_policy(self.account, question.resource)
+            return _bucket_policy(question.resource)
         if service == "kms" and ":key/" in question.resource:
-            return _key_policy(self.account, question.resource)
+            return _key_policy(question.resource)
         if question.action in ASSUME_ACTIONS:
             role = self.identities.role(question.resource)
             return str(role.assume_role_policy_document) if role else None
@@ -135,15 +147,18 @@ def _needs_own_policy(question: Question) -> bool:
     return question.action.startswith("kms:") and ":key/" in question.resource and "*" not in question.resource
 
 
-def _bucket_policy(account: str, resource: str) -> str | None:
-    name = resource.removeprefix("arn:aws:s3:::").partition("/")[0]
-    bucket = get_backend("s3")[account]["aws"].buckets.get(name)
+def _bucket(resource: str) -> Any | None:
+    return find_bucket(resource.removeprefix("arn:aws:s3:::").partition("/")[0])
+
+
+def _bucket_policy(resource: str) -> str | None:
+    bucket = _bucket(resource)
     policy = bucket.policy if bucket is not None else None
     return policy.decode() if isinstance(policy, bytes) else policy
 
 
-def _key_policy(account: str, arn: str) -> str | None:
-    region, identity = arn.split(":")[3], arn.rsplit("/", 1)[-1]
+def _key_policy(arn: str) -> str | None:
+    region, account, identity = arn.split(":")[3], arn.split(":")[4], arn.rsplit("/", 1)[-1]
     backends = get_backend("kms")[account]
     key = backends[region].keys.get(identity) if region in backends else None
     return str(key.policy) if key is not None and key.policy else None

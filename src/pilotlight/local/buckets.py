@@ -20,9 +20,15 @@ CLASSIC_REGION = "us-east-1"
 """The region that a bucket without a location constraint is in."""
 
 
-def bucket_region(account: str, bucket: str) -> str | None:
+def find_bucket(name: str) -> Any | None:
+    """moto's record of a bucket, in whichever account it is: names are unique among all of them."""
+    accounts = list(get_backend("s3").values())
+    return next((each["aws"].buckets[name] for each in accounts if name in each["aws"].buckets), None)
+
+
+def bucket_region(bucket: str) -> str | None:
     """The region of an existing bucket."""
-    found = get_backend("s3")[account]["aws"].buckets.get(bucket)
+    found = find_bucket(bucket)
     return str(found.region_name) if found is not None else None
 
 
@@ -45,12 +51,12 @@ def to_path_style(environ: dict[str, Any]) -> None:
         environ["RAW_URI"] = f"/{quote(bucket)}{environ.get('RAW_URI', '/')}"
 
 
-def refusal(operation: Operation, region: str, account: str) -> Refusal | None:
+def refusal(operation: Operation, region: str) -> Refusal | None:
     """Why S3 in this region does not take the call, or None."""
     bucket = str(operation.params.get("Bucket", ""))
     if operation.name == "CreateBucket":
         return _wrong_location(operation.params, region)
-    home = bucket_region(account, bucket) if bucket else None
+    home = bucket_region(bucket) if bucket else None
     if home is None or home == region or operation.name == "GetBucketLocation":
         return None
     message = (
@@ -61,10 +67,10 @@ def refusal(operation: Operation, region: str, account: str) -> Refusal | None:
     return Refusal("redirect", message, (("Endpoint", endpoint), ("Bucket", bucket), ("Region", home)))
 
 
-def region_of_source(operation: Operation, account: str) -> str | None:
+def region_of_source(operation: Operation) -> str | None:
     """The region that a copy reads from, where the source exists."""
     source = copy_source(operation.params)
-    return bucket_region(account, source[0]) if source else None
+    return bucket_region(source[0]) if source else None
 
 
 def _wrong_location(params: Mapping[str, Any], region: str) -> Refusal | None:

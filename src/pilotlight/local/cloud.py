@@ -24,9 +24,11 @@ from pilotlight.local.calls import Call, CallRecord
 from pilotlight.local.faults import Faults
 from pilotlight.local.processes import Processes, Stream
 
-__all__ = ["ACCOUNT", "ROOT_ACCESS_KEY", "ROOT_SECRET_KEY", "Behaviour", "Call", "Cloud"]
+__all__ = ["ACCOUNT", "MEMBER", "ROOT_ACCESS_KEY", "ROOT_SECRET_KEY", "Behaviour", "Call", "Cloud"]
 
 ACCOUNT = "123456789012"
+MEMBER = "210987654321"
+"""A second account, as AWS Organizations makes one: the first may assume OrganizationAccountAccessRole in it."""
 ROOT_ACCESS_KEY = "AKIALOCALROOT0000000"
 ROOT_SECRET_KEY = "local-root-secret"
 SESSION_SECONDS = 3600
@@ -89,7 +91,7 @@ class Cloud:
         self.faults = Faults()
         self.processes = Processes()
         self.calls = CallRecord(directory / "calls.jsonl")
-        self.access = Access(ACCOUNT, ROOT_ACCESS_KEY)
+        self.access = Access(ACCOUNT, ROOT_ACCESS_KEY, MEMBER)
         self.access.log = self.log
         self.behaviours: list[Behaviour] = []
         self.stopping = threading.Event()
@@ -207,9 +209,9 @@ class Cloud:
 
     # -- moto and the other behaviours -----------------------------------------------------------------------
 
-    def backend(self, service: str, region: str) -> Any:
+    def backend(self, service: str, region: str, account: str = ACCOUNT) -> Any:
         """moto's backend object of a service; those that moto keeps once per partition answer for any region."""
-        backends = get_backend(cast(Any, service))[self.account]
+        backends = get_backend(cast(Any, service))[account]
         return backends[region if region in backends else "aws"]
 
     def lock(self, service: str) -> threading.RLock:

@@ -16,7 +16,8 @@ def find_key(cloud: Cloud, region: str, named: str) -> Any | None:
         return None
     short = named.split(":", 5)[-1] if named.startswith("arn:") else named
     identity = short.removeprefix("key/")
-    for key in list(cloud.backend("kms", region).keys.values()):
+    account = named.split(":")[4] if named.startswith("arn:") else cloud.account
+    for key in list(cloud.backend("kms", region, account).keys.values()):
         if (key.id == identity or short in key.aliases) and key.enabled:
             return key
     return None

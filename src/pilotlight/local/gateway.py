@@ -37,6 +37,8 @@ GLOBAL_REGION = "us-east-1"
 GLOBAL_SERVICES = frozenset({"iam", "route53", "organizations", "cloudfront", "shield", "support"})
 """Their control planes are in us-east-1 whatever region the client signs for."""
 
+MOTO_ACCOUNT = "HTTP_X_MOTO_ACCOUNT_ID"
+"""The header by which moto is told whose resources a request is about."""
 BACKENDS = {"s3control": f"{ACCOUNT}.s3-control"}
 """Services whose host is not their signing name: those calls are signed for S3."""
 READ_TRIES_MAX = 5
@@ -121,7 +123,7 @@ class Gateway:
         if signature is not None and signature.region:
             return CLASSIC.get(signature.region, signature.region)
         bucket = buckets.bucket_in_path(str(environ.get("PATH_INFO", "")))
-        return where or buckets.bucket_region(self.cloud.account, bucket) or buckets.CLASSIC_REGION
+        return where or buckets.bucket_region(bucket) or buckets.CLASSIC_REGION
 
     # -- from the door to the record -------------------------------------------------------------------------
 
@@ -201,13 +203,13 @@ class Gateway:
         if operation is None or visit.principal is None:
             raise Refused(Refusal("unknown operation", "The operation is not known to this cloud."))
         if operation.service == "s3":
-            no = buckets.refusal(operation, visit.region, self.cloud.account)
+            no = buckets.refusal(operation, visit.region)
             if no is not None:
                 raise Refused(no)
-            if self.cloud.is_dark(buckets.region_of_source(operation, self.cloud.account) or ""):
+            if self.cloud.is_dark(buckets.region_of_source(operation) or ""):
                 raise Refused(Refusal("unavailable", "The region of the copy source does not answer."))
         try:
-            place = Place(visit.region, self.cloud.account)
+            place = Place(visit.region, visit.principal.account or self.cloud.account)
             self.cloud.access.check(visit.principal, needs_of(operation, place), visit.region)
         except Denied as denied:
             raise Refused(Refusal("denied", denied.message)) from None
@@ -217,7 +219,8 @@ class Gateway:
     def _ask_moto(self, visit: Visit, body: bytes) -> Answer:
         operation = cast(Operation, visit.operation)
         name = BACKENDS.get(visit.service, visit.signing_name)
-        environ = environ_for(name, visit.region, visit.environ, body)
+        account = (visit.principal.account if visit.principal else "") or self.cloud.account
+        environ = environ_for(name, visit.region, visit.environ, body) | {MOTO_ACCOUNT: account}
         with self.commits.of(visit.region), self._serial(operation.service):
             for tries in range(1, READ_TRIES_MAX + 1):
                 try:

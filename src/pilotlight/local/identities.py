@@ -7,6 +7,7 @@ nobody issued, a session token that does not belong to it, and a session past it
 
 from __future__ import annotations
 
+import json
 import threading
 from datetime import UTC, datetime
 from typing import Any
@@ -14,6 +15,9 @@ from typing import Any
 from moto.backends import get_backend
 
 from pilotlight.local.policies import Principal
+
+MEMBER_ROLE = "OrganizationAccountAccessRole"
+EVERYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
 
 
 class UnknownKey(Exception):
@@ -29,13 +33,13 @@ class ExpiredSession(Exception):
 
 
 class Identities:
-    """Principals of one account."""
+    """Principals of one account, and of a member that it administers."""
 
-    def __init__(self, account: str, root_access_key: str) -> None:
-        self.account = account
+    def __init__(self, account: str, root_access_key: str, member: str) -> None:
+        self.account, self.member = account, member
         self._root_key = root_access_key
         self._sessions: dict[str, Any] = {}
-        self._sessions_seen = 0
+        self._sessions_seen = {account: 0, member: 0}
         self._lock = threading.Lock()
         self.root = Principal("root", f"arn:aws:iam::{account}:root", account, user_id=account)
         self.anonymous = Principal("anonymous", "anonymous", "")
@@ -53,10 +57,19 @@ class Identities:
 
         setattr(STSBackend, "get_caller_identity", get_caller_identity)  # noqa: B010
 
-    @property
-    def iam(self) -> Any:
-        """moto's IAM of the account."""
-        return get_backend("iam")[self.account]["aws"]
+    def open_member(self) -> None:
+        """The role by which the account administers the member (AWS Organizations User Guide, "Accessing member
+        accounts in an organization with AWS Organizations")."""
+        trust = {"Effect": "Allow", "Principal": {"AWS": self.root.arn}, "Action": "sts:AssumeRole"}
+        iam = self.iam(self.member)
+        iam.create_role(
+            MEMBER_ROLE, json.dumps({"Version": "2012-10-17", "Statement": [trust]}), "/", None, "", [], "3600"
+        )
+        iam.put_role_policy(MEMBER_ROLE, "AdministratorAccess", json.dumps(EVERYTHING))
+
+    def iam(self, account: str) -> Any:
+        """moto's IAM of an account."""
+        return get_backend("iam")[account or self.account]["aws"]
 
     def principal(self, access_key: str, token: str | None) -> Principal:
         """Who holds the key; raises UnknownKey, BadToken or ExpiredSession."""
@@ -69,38 +82,36 @@ class Identities:
 
     def documents(self, principal: Principal) -> list[str]:
         """Identity policies of a user (with its groups) or of a role; none where it was deleted."""
+        iam = self.iam(principal.account)
         if principal.kind == "role":
-            return documents_of(self.iam.roles.get(self._role_id(principal.name)))
-        user = self.iam.users.get(principal.name)
-        groups = [group for group in self.iam.groups.values() if user in group.users]
+            return documents_of(next((role for role in iam.roles.values() if role.name == principal.name), None))
+        user = iam.users.get(principal.name)
+        groups = [group for group in iam.groups.values() if user in group.users]
         return [document for holder in (user, *groups) for document in documents_of(holder)]
 
     def boundary(self, principal: Principal) -> str | None:
         """The permissions boundary's document, where there is one."""
         holder = self.role(principal.role_arn) if principal.kind == "role" else None
         arn = getattr(holder, "permissions_boundary_arn", None)
-        policy = self.iam.managed_policies.get(arn) if arn else None
+        policy = self.iam(principal.account).managed_policies.get(arn) if arn else None
         return policy_document(policy) if policy else None
 
     def role(self, arn: str) -> Any | None:
         """moto's role of this ARN, or None."""
-        return next((role for role in self.iam.roles.values() if role.arn == arn), None)
+        return next((role for role in self.iam(account_of(arn)).roles.values() if role.arn == arn), None)
 
     def role_principal(self, role_arn: str, session_name: str) -> Principal:
         """A role session as AWS services have it."""
-        name = role_arn.rsplit("/", 1)[-1]
-        arn = f"arn:aws:sts::{self.account}:assumed-role/{name}/{session_name}"
-        return Principal("role", arn, self.account, name, role_arn=role_arn)
-
-    def _role_id(self, name: str) -> str | None:
-        return next((key for key, role in self.iam.roles.items() if role.name == name), None)
+        name, account = role_arn.rsplit("/", 1)[-1], account_of(role_arn) or self.account
+        arn = f"arn:aws:sts::{account}:assumed-role/{name}/{session_name}"
+        return Principal("role", arn, account, name, role_arn=role_arn)
 
     def _session(self, access_key: str) -> Any | None:
-        sessions = get_backend("sts")[self.account]["aws"].assumed_roles
         with self._lock:
-            for session in sessions[self._sessions_seen :]:
-                self._sessions[session.access_key_id] = session
-                self._sessions_seen += 1
+            for account, seen in self._sessions_seen.items():
+                new = get_backend("sts")[account]["aws"].assumed_roles[seen:]
+                self._sessions |= {session.access_key_id: session for session in new}
+                self._sessions_seen[account] = seen + len(new)
         return self._sessions.get(access_key)
 
     def _role_session(self, session: Any, token: str | None) -> Principal:
@@ -112,11 +123,18 @@ class Identities:
         return Principal(**{**vars(principal), "user_id": session.user_id, "session_policy": session.policy or ""})
 
     def _user(self, access_key: str) -> Principal:
-        user = self.iam.get_user_from_access_key_id(access_key)
-        key = self.iam.access_keys.get(access_key)
-        if user is None or key is None or key.status != "Active":
-            raise UnknownKey
-        return Principal("user", user.arn, self.account, user.name, user_id=user.id)
+        for account in (self.account, self.member):
+            iam = self.iam(account)
+            user, key = iam.get_user_from_access_key_id(access_key), iam.access_keys.get(access_key)
+            if user is not None and key is not None and key.status == "Active":
+                return Principal("user", user.arn, account, user.name, user_id=user.id)
+        raise UnknownKey
+
+
+def account_of(arn: str) -> str:
+    """The account in an ARN; empty where it is none."""
+    parts = arn.split(":")
+    return parts[4] if len(parts) > 4 else ""
 
 
 def documents_of(holder: Any | None) -> list[str]:

@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from pilotlight.local.buckets import find_bucket
 from pilotlight.local.cloud import Behaviour, Call, Cloud
 from pilotlight.local.replicas import REPLICA, add_marker, add_object, find_version, is_marker, set_tags, tags_of
 from pilotlight.local.replication_api import replace_operations
@@ -117,7 +118,8 @@ class Replication(Behaviour):
 
     def eligible(self, bucket: str) -> Iterator[Any]:
         """Every version and marker of a bucket that some rule of today selects, whatever its status."""
-        source = self._backend.buckets[bucket]
+        source = self._bucket(bucket)
+        assert source is not None
         for name in list(source.keys):
             for version in source.keys.getlist(name):
                 if version.version_id != "null" and self._rules_for(source, version, VERSION):
@@ -148,14 +150,14 @@ class Replication(Behaviour):
 
     def _rules_for(self, source: Any, version: Any, what: str) -> list[Rule]:
         configuration = getattr(source, "replication", None)
-        return [rule for rule in rules_of(configuration) if self._wants(rule, version, what)] if configuration else []
+        return [each for each in rules_of(configuration or {}) if self._wants(source, each, version, what)]
 
-    def _wants(self, rule: Rule, version: Any, what: str) -> bool:
+    def _wants(self, source: Any, rule: Rule, version: Any, what: str) -> bool:
         if is_marker(version):
             return rule.selects_marker(version.name)
         if version.encryption == "aws:kms" and not rule.selects_kms:
             return False
-        if not rule.selects(version.name, tags_of(self._backend, version)):
+        if not rule.selects(version.name, tags_of(self._backend(source), version)):
             return False
         if what == VERSION:
             return True
@@ -248,14 +250,14 @@ class Replication(Behaviour):
         if is_marker(version):
             return permissions.may_delete(version.name) and self._add_marker(target, version)
         if task.what == TAGS:
-            return permissions.may_tag(version.name) and self._copy_tags(target, version)
+            return permissions.may_tag(version.name) and self._copy_tags(source, target, version)
         key_arn = permissions.replica_key(version, rule)
         if not permissions.may_copy(version, key_arn):
             return False
         if find_version(target, version.name, version.version_id) is None:
             replica = add_object(target, version, rule, key_arn)
             if permissions.may_tag(version.name):
-                set_tags(self._backend, replica, tags_of(self._backend, version))
+                set_tags(self._backend(target), replica, tags_of(self._backend(source), version))
         return True
 
     def _add_marker(self, target: Any, version: Any) -> bool:
@@ -263,19 +265,18 @@ class Replication(Behaviour):
             add_marker(target, version)
         return True
 
-    def _copy_tags(self, target: Any, version: Any) -> bool:
+    def _copy_tags(self, source: Any, target: Any, version: Any) -> bool:
         replica = find_version(target, version.name, version.version_id)
         if replica is None:
             return False
-        set_tags(self._backend, replica, tags_of(self._backend, version))
+        set_tags(self._backend(target), replica, tags_of(self._backend(source), version))
         return True
 
-    @property
-    def _backend(self) -> Any:
-        return self.cloud.backend("s3", "aws")
+    def _backend(self, bucket: Any) -> Any:
+        return self.cloud.backend("s3", "aws", bucket.account_id)
 
     def _bucket(self, name: str) -> Any | None:
-        return self._backend.buckets.get(name)
+        return find_bucket(name)
 
 
 def _status(version: Any) -> str | None:

@@ -14,6 +14,7 @@ from moto.core.responses import ActionResult
 from moto.s3 import models, responses
 from moto.s3.exceptions import ReplicationConfigurationNotFoundError, S3ClientError
 
+from pilotlight.local.buckets import find_bucket
 from pilotlight.local.replication_rules import Unacceptable, check, read, rules_of
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ def _notice(replication: Replication, backend: Any, bucket: str, version: Any, w
 
 
 def _check_destination(replication: Replication, backend: Any, name: str) -> None:
-    bucket = backend.buckets.get(name)
+    bucket = find_bucket(name)
     if bucket is None:
         raise Unacceptable("InvalidRequest", "Destination bucket must exist.")
     if replication.cloud.is_dark(bucket.region_name):

@@ -77,7 +77,7 @@ class RolePermissions:
         """The source's key; where none was named it is AWS's own for S3, of which moto keeps no record."""
         region = self._source.region_name
         if not version.kms_key_id:
-            return f"arn:aws:kms:{region}:{self._cloud.account}:key/aws-s3"
+            return f"arn:aws:kms:{region}:{self._source.account_id}:key/aws-s3"
         key = find_key(self._cloud, region, str(version.kms_key_id))
         return str(key.arn) if key is not None else None
 

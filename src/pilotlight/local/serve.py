@@ -31,7 +31,6 @@ END_SECONDS_MAX = 15.0
 """An end that takes longer is forced: the process exits, and the undertaker kills what is left."""
 
 MOTO_SETTINGS = {
-    "MOTO_ACCOUNT_ID": "123456789012",
     "MOTO_DISABLE_GLOBAL_CORS": "true",
     "MOTO_EC2_LOAD_DEFAULT_AMIS": "true",
     "MOTO_IAM_LOAD_MANAGED_POLICIES": "true",
