@@ -19,6 +19,8 @@ class World:
     def __init__(self) -> None:
         self.things: dict[str, Properties] = {}
         self.calls: list[tuple[str, str]] = []
+        self.roles: list[tuple[str, str, str]] = []
+        """Act, name, and the role that it was done as."""
         self.broken: set[str] = set()
         self.made = 0
 
@@ -42,7 +44,7 @@ class ThingType(ResourceType):
 
     def create(self, place: Place, inputs: Properties) -> tuple[str, Properties]:
         name = inputs["name"]
-        self._call("create", name)
+        self._call(place, "create", name)
         if name in self.world.names():
             raise ValueError(f"{name} exists already")
         self.world.made += 1
@@ -55,17 +57,18 @@ class ThingType(ResourceType):
         return self._outputs(id_) if id_ in self.world.things else None
 
     def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
-        self._call("update", new["name"])
+        self._call(place, "update", new["name"])
         self.world.things[id_] = {**new, "region": place.region}
         return self._outputs(id_)
 
     def delete(self, place: Place, id_: str, outputs: Properties) -> None:
         found = self.world.things.get(id_)
-        self._call("delete", str(found["name"]) if found else id_)
+        self._call(place, "delete", str(found["name"]) if found else id_)
         self.world.things.pop(id_, None)
 
-    def _call(self, act: str, name: str) -> None:
+    def _call(self, place: Place, act: str, name: str) -> None:
         self.world.calls.append((act, name))
+        self.world.roles.append((act, name, place.role))
         if name in self.world.broken:
             raise ValueError(f"{name} is broken")
 

@@ -11,12 +11,14 @@ import random
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import grpc
 from google.protobuf import empty_pb2, json_format, struct_pb2
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 
+from pilotlight.deploy import providers
 from pilotlight.deploy.acts import Invokes
 from pilotlight.deploy.diff import REPLACE, SAME, compare
 from pilotlight.deploy.invokes import INVOKES
@@ -33,11 +35,14 @@ REGION_CONFIG = "aws:config:region"
 
 
 class StandIn(provider_pb2_grpc.ResourceProviderServicer):
-    """One package for all stacks; each resource says its region, or the provider that it names does."""
+    """One package for all stacks; each resource says its region, or the provider that it names does. The engine opens
+    a connection for each provider that a program makes, and configures it there: that is how they are told apart."""
 
     def __init__(self, types: Mapping[str, ResourceType], invokes: Invokes, region: str) -> None:
-        self._types, self._invokes, self._region = types, invokes, region
-        self._chance = random.Random()
+        self._types, self._invokes = types, invokes
+        self._anywhere = Place(region, random.Random())
+        self._configured: dict[str, Place] = {}
+        """By the connection's other end."""
 
     # -- the provider itself -----------------------------------------------------------------------------------
 
@@ -63,7 +68,9 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
         return provider_pb2.DiffResponse(changes=provider_pb2.DiffResponse.DIFF_NONE)
 
     def Configure(self, request: Any, context: Any) -> Any:
-        self._region = plain(request.args).get("region") or request.variables.get(REGION_CONFIG, "")
+        given = plain(request.args)
+        region = providers.region(given) or request.variables.get(REGION_CONFIG, "")
+        self._configured[context.peer()] = replace(self._anywhere, region=region, role=providers.role(given))
         return provider_pb2.ConfigureResponse(
             acceptSecrets=False, supportsPreview=True, acceptResources=True, acceptOutputs=False
         )
@@ -72,7 +79,7 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
 
     def Check(self, request: Any, context: Any) -> Any:
         kind, new, old = self._kind(request.urn), plain(request.news), plain(request.olds)
-        checked = kind.check(self._place(new), name_of(request.urn), new, old or None)
+        checked = kind.check(self._place(new, context), name_of(request.urn), new, old or None)
         return provider_pb2.CheckResponse(inputs=struct(checked))
 
     def Diff(self, request: Any, context: Any) -> Any:
@@ -99,14 +106,16 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
         inputs = plain(request.properties)
         if request.preview:
             return provider_pb2.CreateResponse(id="", properties=struct(inputs))
-        kind, place = self._kind(request.urn), self._place(inputs)
+        kind, place = self._kind(request.urn), self._place(inputs, context)
         id_, outputs = self._act(context, lambda: kind.create(place, without_defaults(inputs)))
         return provider_pb2.CreateResponse(id=id_, properties=struct(inputs | outputs))
 
     def Read(self, request: Any, context: Any) -> Any:
         inputs = plain(request.inputs)
         kind = self._kind(request.urn)
-        found = self._act(context, lambda: kind.read(self._place(inputs), request.id, without_defaults(inputs)))
+        found = self._act(
+            context, lambda: kind.read(self._place(inputs, context), request.id, without_defaults(inputs))
+        )
         if found is None:
             return provider_pb2.ReadResponse(id="")
         known = plain(request.properties) | {key: value for key, value in found.items() if value is not None}
@@ -117,19 +126,19 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
         old, new = plain(request.old_inputs), plain(request.news)
         if request.preview:
             return provider_pb2.UpdateResponse(properties=struct(plain(request.olds) | new))
-        kind, place = self._kind(request.urn), self._place(new)
+        kind, place = self._kind(request.urn), self._place(new, context)
         before = plain(request.olds) | without_defaults(old)
         outputs = self._act(context, lambda: kind.update(place, request.id, before, without_defaults(new)))
         return provider_pb2.UpdateResponse(properties=struct(new | outputs))
 
     def Delete(self, request: Any, context: Any) -> Any:
         outputs = plain(request.properties)
-        self._act(context, lambda: self._kind(request.urn).delete(self._place(outputs), request.id, outputs))
+        self._act(context, lambda: self._kind(request.urn).delete(self._place(outputs, context), request.id, outputs))
         return empty_pb2.Empty()
 
     def Invoke(self, request: Any, context: Any) -> Any:
         arguments = plain(request.args)
-        found = self._act(context, lambda: self._invokes[request.tok](self._place(arguments), arguments))
+        found = self._act(context, lambda: self._invokes[request.tok](self._place(arguments, context), arguments))
         return provider_pb2.InvokeResponse(**{"return": struct(found)})
 
     # -- parts -------------------------------------------------------------------------------------------------
@@ -137,8 +146,9 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
     def _kind(self, urn: str) -> ResourceType:
         return self._types[urn.split("::")[2].rpartition("$")[2]]
 
-    def _place(self, properties: dict[str, Any]) -> Place:
-        return Place(str(properties.get("region") or self._region), self._chance)
+    def _place(self, properties: dict[str, Any], context: Any) -> Place:
+        place = self._configured.get(context.peer(), self._anywhere)
+        return replace(place, region=str(properties.get("region") or place.region))
 
     def _act(self, context: Any, act: Any) -> Any:
         """Errors are told in one sentence, as a provider's are."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -12,27 +13,43 @@ from pilotlight.deploy.engine import Engine
 
 
 class Elsewhere(pulumi.ProviderResource):
-    """An explicit provider of another region."""
+    """An explicit provider of another region, and of the account of its role; JSON as pulumi-aws has it."""
 
-    def __init__(self, name: str, region: str) -> None:
-        super().__init__("test", name, {"region": region})
+    def __init__(self, name: str, region: str, role: str = "") -> None:
+        chain = json.dumps([{"roleArn": role}]) if role else None
+        super().__init__("test", name, {"region": region, "assumeRoles": chain})
 
 
-def test_a_provider_that_the_program_makes_gives_its_resources_their_region(embedded: Engine, world: World) -> None:
+def test_a_provider_that_the_program_makes_gives_its_resources_their_region(engine: Engine, world: World) -> None:
     def program() -> None:
         there = Elsewhere("there", "us-west-2")
         Thing("it", opts=pulumi.ResourceOptions(provider=there))
         Thing("child", opts=pulumi.ResourceOptions(parent=Box("box", opts=None), provider=there))
 
-    assert embedded.preview("dev", program).counts["create"] == 5
-    embedded.update("dev", program)
+    assert engine.preview("dev", program).counts["create"] == 5
+    engine.update("dev", program)
     assert {each["region"] for each in world.things.values()} == {"us-west-2"}
-    assert embedded.update("dev", program).counts["same"] == 5
-    found = {each["urn"]: each for each in embedded.export("dev")["deployment"]["resources"]}
+    assert engine.update("dev", program).counts["same"] == 5
+    found = {each["urn"]: each for each in engine.export("dev")["deployment"]["resources"]}
     provider = found[urn("there", "pulumi:providers:test")]
     assert found[urn("it")]["provider"] == f"{provider['urn']}::{provider['id']}"
-    embedded.destroy("dev")
+    engine.destroy("dev")
     assert world.things == {}
+
+
+def test_a_provider_with_a_role_acts_in_the_account_of_that_role(engine: Engine, world: World) -> None:
+    role = "arn:aws:iam::210987654321:role/vault"
+
+    def program(value: str) -> None:
+        there = Elsewhere("there", "us-west-2", role)
+        Thing("theirs", name="theirs", value=value, opts=pulumi.ResourceOptions(provider=there))
+        Thing("ours", name="ours", value=value)
+
+    engine.update("dev", lambda: program("1"))
+    engine.update("dev", lambda: program("2"))
+    engine.destroy("dev")
+    acts = ("create", "update", "delete")
+    assert set(world.roles) == {(act, name, as_) for act in acts for name, as_ in (("theirs", role), ("ours", ""))}
 
 
 def test_destroy_finds_resources_where_they_were_deployed(tmp_path: Path, world: World) -> None:

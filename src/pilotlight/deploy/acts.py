@@ -48,12 +48,11 @@ class Acts:
         return found
 
     def at(self, inputs: Mapping[str, Any], provider: str = "") -> Place:
-        """Where a resource lives: the region it names, else its provider's, else the stack's."""
-        region = reveal(inputs.get("region"))
-        if not (isinstance(region, str) and region):
-            found = self.stack.find(provider.rpartition("::")[0]) if provider else None
-            region = providers.region(found.inputs) if found else None
-        return replace(self.place, region=region) if region else self.place
+        """Where a resource lives: the region it names, else its provider's, else the stack's; and as its provider."""
+        found = self.stack.find(provider.rpartition("::")[0]) if provider else None
+        given = found.inputs if found else {}
+        region = reveal(inputs.get("region")) or providers.region(given) or self.place.region
+        return replace(self.place, region=str(region), role=providers.role(given))
 
     def act(self, what: str, urn: str, call: Callable[[], Any], told: Iterable[Any] = ()) -> Any:
         """Call; a failure names the resource and the act, without the secrets in `told`. Its duration is kept."""

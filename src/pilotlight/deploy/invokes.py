@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from pilotlight.cloud.session import client
 from pilotlight.deploy.provider import Place
 from pilotlight.errors import ImageNotFound
 
 
 def caller_identity(place: Place, arguments: dict[str, Any]) -> dict[str, Any]:
     """aws.get_caller_identity."""
-    found = client("sts", place.region).get_caller_identity()
+    found = place.client("sts").get_caller_identity()
     return {"accountId": found["Account"], "arn": found["Arn"], "userId": found["UserId"], "id": found["Account"]}
 
 
@@ -29,7 +28,7 @@ def partition(place: Place, arguments: dict[str, Any]) -> dict[str, Any]:
 
 def availability_zones(place: Place, arguments: dict[str, Any]) -> dict[str, Any]:
     """aws.get_availability_zones."""
-    zones = client("ec2", place.region).describe_availability_zones()["AvailabilityZones"]
+    zones = place.client("ec2").describe_availability_zones()["AvailabilityZones"]
     wanted = arguments.get("state")
     kept = [each for each in zones if wanted is None or each["State"] == wanted]
     return {
@@ -46,7 +45,7 @@ def image(place: Place, arguments: dict[str, Any]) -> dict[str, Any]:
     request: dict[str, Any] = {"Filters": filters} if filters else {}
     if arguments.get("owners"):
         request["Owners"] = arguments["owners"]
-    found = client("ec2", place.region).describe_images(**request)["Images"]
+    found = place.client("ec2").describe_images(**request)["Images"]
     if not found:
         raise ImageNotFound(filters=filters, region=place.region)
     newest = max(found, key=lambda each: (each.get("CreationDate", ""), each["ImageId"]))

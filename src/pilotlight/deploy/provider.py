@@ -10,6 +10,7 @@ import random
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from pilotlight.cloud.session import client
 from pilotlight.deploy.values import DEFAULTS
 
 Properties = dict[str, Any]
@@ -17,10 +18,16 @@ Properties = dict[str, Any]
 
 @dataclass(frozen=True)
 class Place:
-    """Where a resource lives and how chance comes in: its region, and the source of random suffixes."""
+    """Where a resource lives and how chance comes in: its region, the source of random suffixes, and the role whose
+    account it is in, where that is not the caller's own."""
 
     region: str
     chance: random.Random
+    role: str = ""
+
+    def client(self, service: str) -> Any:
+        """The client of an AWS service there."""
+        return client(service, self.region, self.role)
 
     def suffix(self) -> str:
         """Seven hexadecimal digits, as Pulumi's automatic names have them."""

@@ -40,8 +40,18 @@ def new_id(chance: random.Random) -> str:
 
 
 def region(inputs: dict[str, Any]) -> str | None:
-    """A provider's region; explicit providers have their inputs as JSON texts, where they are not plain ones."""
-    value = reveal(inputs.get("region"))
-    if isinstance(value, str) and value.startswith('"'):
-        value = json.loads(value)
+    """A provider's region."""
+    value = _plain(inputs.get("region"))
     return value if isinstance(value, str) and value else None
+
+
+def role(inputs: dict[str, Any]) -> str:
+    """ARN of the role that a provider assumes; empty where it acts as the caller."""
+    chain = _plain(inputs.get("assumeRoles")) or []
+    return str(chain[-1].get("roleArn") or "") if chain else ""
+
+
+def _plain(value: Any) -> Any:
+    """Explicit providers have their inputs as JSON texts, where they are not plain ones."""
+    value = reveal(value)
+    return json.loads(value) if isinstance(value, str) and value.startswith(('"', "[")) else value

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from pilotlight.cloud.session import client
 from pilotlight.deploy.provider import Place, Properties, ResourceType
 from pilotlight.deploy.resources.network import _Ec2
 from pilotlight.deploy.resources.shape import absent, capital, pick, tag_list, tagged
@@ -92,14 +91,14 @@ class VolumeAttachment(ResourceType):
     replace_on = frozenset({"deviceName", "instanceId", "volumeId"})
 
     def create(self, place: Place, inputs: Properties) -> tuple[str, Properties]:
-        client("ec2", place.region).attach_volume(
+        place.client("ec2").attach_volume(
             Device=inputs["deviceName"], InstanceId=inputs["instanceId"], VolumeId=inputs["volumeId"]
         )
         id_ = f"vai-{inputs['volumeId'].removeprefix('vol-')}"
         return id_, {**inputs, "id": id_}
 
     def read(self, place: Place, id_: str, inputs: Properties) -> Properties | None:
-        ec2, volume = client("ec2", place.region), inputs["volumeId"]
+        ec2, volume = place.client("ec2"), inputs["volumeId"]
         found = absent(lambda: ec2.describe_volumes(VolumeIds=[volume])["Volumes"][0]["Attachments"])
         there = any(each["InstanceId"] == inputs["instanceId"] for each in found or [])
         return {**inputs, "id": id_} if there else None
@@ -108,7 +107,7 @@ class VolumeAttachment(ResourceType):
         return {**new, "id": id_}
 
     def delete(self, place: Place, id_: str, outputs: Properties) -> None:
-        ec2, volume = client("ec2", place.region), outputs["volumeId"]
+        ec2, volume = place.client("ec2"), outputs["volumeId"]
         if self.read(place, id_, outputs) is not None:
             absent(lambda: ec2.detach_volume(VolumeId=volume, InstanceId=outputs["instanceId"]))
 
@@ -213,7 +212,7 @@ class Group(ResourceType):
     name_key = "name"
 
     def create(self, place: Place, inputs: Properties) -> tuple[str, Properties]:
-        scaling = client("autoscaling", place.region)
+        scaling = place.client("autoscaling")
         tags = [
             {**each, "ResourceId": inputs["name"], "ResourceType": "auto-scaling-group"} for each in self._tags(inputs)
         ]
@@ -266,7 +265,7 @@ class Group(ResourceType):
         return made
 
     def read(self, place: Place, id_: str, inputs: Properties) -> Properties | None:
-        scaling = client("autoscaling", place.region)
+        scaling = place.client("autoscaling")
         found = scaling.describe_auto_scaling_groups(AutoScalingGroupNames=[id_])["AutoScalingGroups"]
         if not found:
             return None
@@ -282,7 +281,7 @@ class Group(ResourceType):
         }
 
     def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
-        scaling = client("autoscaling", place.region)
+        scaling = place.client("autoscaling")
         scaling.update_auto_scaling_group(AutoScalingGroupName=id_, **self._request(new))
         self._retag(scaling, id_, old, new)
         before, after = set(old.get("targetGroupArns") or []), set(new.get("targetGroupArns") or [])
@@ -293,7 +292,7 @@ class Group(ResourceType):
         return self.read(place, id_, new) or new
 
     def delete(self, place: Place, id_: str, outputs: Properties) -> None:
-        scaling = client("autoscaling", place.region)
+        scaling = place.client("autoscaling")
         if self.read(place, id_, {}) is not None:
             scaling.delete_auto_scaling_group(AutoScalingGroupName=id_, ForceDelete=True)
             until(f"group {id_} is gone", lambda: self.read(place, id_, {}) is None, WAIT_SECONDS)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from pilotlight.cloud.session import client
 from pilotlight.deploy.provider import Place, Properties, ResourceType
 from pilotlight.deploy.resources.shape import absent, pick, tag_list, with_tags
 from pilotlight.deploy.resources.tagging import retag
@@ -22,7 +21,7 @@ class SubnetGroup(ResourceType):
     name_key = "name"
 
     def create(self, place: Place, inputs: Properties) -> tuple[str, Properties]:
-        client("rds", place.region).create_db_subnet_group(
+        place.client("rds").create_db_subnet_group(
             DBSubnetGroupName=inputs["name"],
             DBSubnetGroupDescription=inputs.get("description") or "Managed by Pulumi",
             SubnetIds=inputs["subnetIds"],
@@ -31,7 +30,7 @@ class SubnetGroup(ResourceType):
         return inputs["name"], self.read(place, inputs["name"], inputs) or inputs
 
     def read(self, place: Place, id_: str, inputs: Properties) -> Properties | None:
-        rds = client("rds", place.region)
+        rds = place.client("rds")
         found = absent(lambda: rds.describe_db_subnet_groups(DBSubnetGroupName=id_)["DBSubnetGroups"])
         if not found:
             return None
@@ -39,13 +38,13 @@ class SubnetGroup(ResourceType):
 
     def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
         if sorted(old.get("subnetIds") or []) != sorted(new["subnetIds"]):
-            client("rds", place.region).modify_db_subnet_group(DBSubnetGroupName=id_, SubnetIds=new["subnetIds"])
+            place.client("rds").modify_db_subnet_group(DBSubnetGroupName=id_, SubnetIds=new["subnetIds"])
         found = self.read(place, id_, new) or new
         retag(place, "rds", str(found["arn"]), old, new)
         return found
 
     def delete(self, place: Place, id_: str, outputs: Properties) -> None:
-        absent(lambda: client("rds", place.region).delete_db_subnet_group(DBSubnetGroupName=id_))
+        absent(lambda: place.client("rds").delete_db_subnet_group(DBSubnetGroupName=id_))
 
 
 class Cluster(ResourceType):
@@ -74,13 +73,13 @@ class Cluster(ResourceType):
     }  # fmt: skip
 
     def create(self, place: Place, inputs: Properties) -> tuple[str, Properties]:
-        rds, name = client("rds", place.region), inputs["clusterIdentifier"]
+        rds, name = place.client("rds"), inputs["clusterIdentifier"]
         rds.create_db_cluster(**pick(inputs, self.names), Tags=tag_list(inputs.get("tags")))
         until(f"cluster {name} is available", lambda: self._find(place, name)["Status"] == "available", WAIT_SECONDS)
         return name, self._outputs(place, inputs, self._find(place, name))
 
     def _find(self, place: Place, name: str) -> Properties:
-        found = client("rds", place.region).describe_db_clusters(DBClusterIdentifier=name)["DBClusters"]
+        found = place.client("rds").describe_db_clusters(DBClusterIdentifier=name)["DBClusters"]
         return dict(found[0])
 
     def read(self, place: Place, id_: str, inputs: Properties) -> Properties | None:
@@ -91,13 +90,13 @@ class Cluster(ResourceType):
         changed = {key: name for key, name in self.changeable.items() if old.get(key) != new.get(key)}
         request = pick(new, changed)
         if request:
-            client("rds", place.region).modify_db_cluster(DBClusterIdentifier=id_, ApplyImmediately=True, **request)
+            place.client("rds").modify_db_cluster(DBClusterIdentifier=id_, ApplyImmediately=True, **request)
         found = self._find(place, id_)
         retag(place, "rds", found["DBClusterArn"], old, new)
         return self._outputs(place, new, found)
 
     def delete(self, place: Place, id_: str, outputs: Properties) -> None:
-        rds = client("rds", place.region)
+        rds = place.client("rds")
         request: Properties = {"SkipFinalSnapshot": bool(outputs.get("skipFinalSnapshot"))}
         if not request["SkipFinalSnapshot"]:
             request["FinalDBSnapshotIdentifier"] = outputs.get("finalSnapshotIdentifier") or f"{id_}-final"
@@ -136,7 +135,7 @@ class ClusterInstance(ResourceType):
                  "performanceInsightsKmsKeyId": "PerformanceInsightsKMSKeyId",
                  "autoMinorVersionUpgrade": "AutoMinorVersionUpgrade"}  # fmt: skip
         name = inputs["identifier"]
-        client("rds", place.region).create_db_instance(**pick(inputs, names), Tags=tag_list(inputs.get("tags")))
+        place.client("rds").create_db_instance(**pick(inputs, names), Tags=tag_list(inputs.get("tags")))
         until(
             f"database instance {name} is available",
             lambda: self._find(place, name)["DBInstanceStatus"] == "available",
@@ -145,7 +144,7 @@ class ClusterInstance(ResourceType):
         return name, self.read(place, name, inputs) or inputs
 
     def _find(self, place: Place, name: str) -> Properties:
-        return dict(client("rds", place.region).describe_db_instances(DBInstanceIdentifier=name)["DBInstances"][0])
+        return dict(place.client("rds").describe_db_instances(DBInstanceIdentifier=name)["DBInstances"][0])
 
     def read(self, place: Place, id_: str, inputs: Properties) -> Properties | None:
         found = absent(lambda: self._find(place, id_))
@@ -158,14 +157,14 @@ class ClusterInstance(ResourceType):
 
     def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
         if old.get("instanceClass") != new.get("instanceClass"):
-            client("rds", place.region).modify_db_instance(
+            place.client("rds").modify_db_instance(
                 DBInstanceIdentifier=id_, DBInstanceClass=new["instanceClass"], ApplyImmediately=True
             )
         retag(place, "rds", self._find(place, id_)["DBInstanceArn"], old, new)
         return self.read(place, id_, new) or new
 
     def delete(self, place: Place, id_: str, outputs: Properties) -> None:
-        rds = client("rds", place.region)
+        rds = place.client("rds")
         deleted = absent(lambda: rds.delete_db_instance(DBInstanceIdentifier=id_, SkipFinalSnapshot=True))
         if deleted is not None:
             until(f"instance {id_} is gone", lambda: absent(lambda: self._find(place, id_)) is None, WAIT_SECONDS)
@@ -182,11 +181,11 @@ class GlobalCluster(ResourceType):
                  "SourceDBClusterIdentifier", "engine": "Engine", "engineVersion": "EngineVersion",
                  "deletionProtection": "DeletionProtection", "storageEncrypted": "StorageEncrypted"}  # fmt: skip
         name = inputs["globalClusterIdentifier"]
-        client("rds", place.region).create_global_cluster(**pick(inputs, names))
+        place.client("rds").create_global_cluster(**pick(inputs, names))
         return name, self.read(place, name, inputs) or inputs
 
     def _find(self, place: Place, name: str) -> Any:
-        rds = client("rds", place.region)
+        rds = place.client("rds")
         return rds.describe_global_clusters(GlobalClusterIdentifier=name)["GlobalClusters"][0]
 
     def read(self, place: Place, id_: str, inputs: Properties) -> Properties | None:
@@ -202,13 +201,13 @@ class GlobalCluster(ResourceType):
 
     def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
         if old.get("deletionProtection") != new.get("deletionProtection"):
-            client("rds", place.region).modify_global_cluster(
+            place.client("rds").modify_global_cluster(
                 GlobalClusterIdentifier=id_, DeletionProtection=bool(new.get("deletionProtection"))
             )
         return self.read(place, id_, new) or new
 
     def delete(self, place: Place, id_: str, outputs: Properties) -> None:
-        rds = client("rds", place.region)
+        rds = place.client("rds")
         for member in absent(lambda: self._find(place, id_).get("GlobalClusterMembers")) or []:
             arn = member["DBClusterArn"]
             absent(
@@ -227,7 +226,7 @@ class Table(ResourceType):
     name_key = "name"
 
     def create(self, place: Place, inputs: Properties) -> tuple[str, Properties]:
-        dynamo, name = client("dynamodb", place.region), inputs["name"]
+        dynamo, name = place.client("dynamodb"), inputs["name"]
         schema = [{"AttributeName": inputs["hashKey"], "KeyType": "HASH"}]
         if inputs.get("rangeKey"):
             schema.append({"AttributeName": inputs["rangeKey"], "KeyType": "RANGE"})
@@ -262,13 +261,13 @@ class Table(ResourceType):
             )
 
     def read(self, place: Place, id_: str, inputs: Properties) -> Properties | None:
-        found = absent(lambda: client("dynamodb", place.region).describe_table(TableName=id_)["Table"])
+        found = absent(lambda: place.client("dynamodb").describe_table(TableName=id_)["Table"])
         if found is None:
             return None
         return {**inputs, **with_tags(inputs), "id": id_, "name": id_, "arn": found["TableArn"], "region": place.region}
 
     def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
-        dynamo = client("dynamodb", place.region)
+        dynamo = place.client("dynamodb")
         wanted = bool(new.get("deletionProtectionEnabled"))
         if wanted != bool(old.get("deletionProtectionEnabled")):
             dynamo.update_table(TableName=id_, DeletionProtectionEnabled=wanted)
@@ -278,4 +277,4 @@ class Table(ResourceType):
         return found
 
     def delete(self, place: Place, id_: str, outputs: Properties) -> None:
-        absent(lambda: client("dynamodb", place.region).delete_table(TableName=id_))
+        absent(lambda: place.client("dynamodb").delete_table(TableName=id_))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from pilotlight.cloud.session import client
 from pilotlight.deploy.provider import Place, Properties, ResourceType
 from pilotlight.deploy.resources.shape import absent, pick, tag_list, with_tags
 from pilotlight.deploy.resources.tagging import retag, retag_in_route53
@@ -22,7 +21,7 @@ class LoadBalancer(ResourceType):
     name_key = "name"
 
     def create(self, place: Place, inputs: Properties) -> tuple[str, Properties]:
-        lb = client("elbv2", place.region)
+        lb = place.client("elbv2")
         request = pick(inputs, {"name": "Name", "subnets": "Subnets", "securityGroups": "SecurityGroups"})
         if inputs.get("tags"):
             request["Tags"] = tag_list(inputs["tags"])
@@ -48,7 +47,7 @@ class LoadBalancer(ResourceType):
             lb.modify_load_balancer_attributes(LoadBalancerArn=arn, Attributes=changed)
 
     def _find(self, place: Place, arn: str) -> Any:
-        return client("elbv2", place.region).describe_load_balancers(LoadBalancerArns=[arn])["LoadBalancers"][0]
+        return place.client("elbv2").describe_load_balancers(LoadBalancerArns=[arn])["LoadBalancers"][0]
 
     def read(self, place: Place, id_: str, inputs: Properties) -> Properties | None:
         found = absent(lambda: self._find(place, id_))
@@ -68,7 +67,7 @@ class LoadBalancer(ResourceType):
         }
 
     def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
-        lb = client("elbv2", place.region)
+        lb = place.client("elbv2")
         if old.get("securityGroups") != new.get("securityGroups"):
             lb.set_security_groups(LoadBalancerArn=id_, SecurityGroups=new.get("securityGroups") or [])
         if old.get("subnets") != new.get("subnets"):
@@ -78,7 +77,7 @@ class LoadBalancer(ResourceType):
         return self.read(place, id_, new) or new
 
     def delete(self, place: Place, id_: str, outputs: Properties) -> None:
-        absent(lambda: client("elbv2", place.region).delete_load_balancer(LoadBalancerArn=id_))
+        absent(lambda: place.client("elbv2").delete_load_balancer(LoadBalancerArn=id_))
 
 
 HEALTH = {
@@ -96,7 +95,7 @@ class TargetGroup(ResourceType):
     name_key = "name"
 
     def create(self, place: Place, inputs: Properties) -> tuple[str, Properties]:
-        lb = client("elbv2", place.region)
+        lb = place.client("elbv2")
         names = {"name": "Name", "port": "Port", "protocol": "Protocol", "targetType": "TargetType", "vpcId": "VpcId"}
         request = pick(inputs, names) | self._health(inputs)
         if inputs.get("tags"):
@@ -120,7 +119,7 @@ class TargetGroup(ResourceType):
             lb.modify_target_group_attributes(TargetGroupArn=arn, Attributes=[value])
 
     def read(self, place: Place, id_: str, inputs: Properties) -> Properties | None:
-        lb = client("elbv2", place.region)
+        lb = place.client("elbv2")
         found = absent(lambda: lb.describe_target_groups(TargetGroupArns=[id_])["TargetGroups"][0])
         if found is None:
             return None
@@ -128,7 +127,7 @@ class TargetGroup(ResourceType):
         return {**inputs, **with_tags(inputs), **known, "region": place.region}
 
     def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
-        lb = client("elbv2", place.region)
+        lb = place.client("elbv2")
         if old.get("healthCheck") != new.get("healthCheck"):
             lb.modify_target_group(TargetGroupArn=id_, **self._health(new))
         self._delay(lb, id_, old, new)
@@ -136,7 +135,7 @@ class TargetGroup(ResourceType):
         return self.read(place, id_, new) or new
 
     def delete(self, place: Place, id_: str, outputs: Properties) -> None:
-        absent(lambda: client("elbv2", place.region).delete_target_group(TargetGroupArn=id_))
+        absent(lambda: place.client("elbv2").delete_target_group(TargetGroupArn=id_))
 
 
 class Listener(ResourceType):
@@ -146,7 +145,7 @@ class Listener(ResourceType):
     replace_on = frozenset({"loadBalancerArn"})
 
     def create(self, place: Place, inputs: Properties) -> tuple[str, Properties]:
-        made = client("elbv2", place.region).create_listener(
+        made = place.client("elbv2").create_listener(
             LoadBalancerArn=inputs["loadBalancerArn"], **self._request(inputs)
         )["Listeners"][0]["ListenerArn"]
         retag(place, "elbv2", made, {}, inputs)
@@ -159,16 +158,16 @@ class Listener(ResourceType):
         return pick(inputs, {"port": "Port", "protocol": "Protocol"}) | {"DefaultActions": actions}
 
     def read(self, place: Place, id_: str, inputs: Properties) -> Properties | None:
-        found = absent(lambda: client("elbv2", place.region).describe_listeners(ListenerArns=[id_])["Listeners"])
+        found = absent(lambda: place.client("elbv2").describe_listeners(ListenerArns=[id_])["Listeners"])
         return {**inputs, **with_tags(inputs), "id": id_, "arn": id_} if found else None
 
     def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
-        client("elbv2", place.region).modify_listener(ListenerArn=id_, **self._request(new))
+        place.client("elbv2").modify_listener(ListenerArn=id_, **self._request(new))
         retag(place, "elbv2", id_, old, new)
         return self.read(place, id_, new) or new
 
     def delete(self, place: Place, id_: str, outputs: Properties) -> None:
-        absent(lambda: client("elbv2", place.region).delete_listener(ListenerArn=id_))
+        absent(lambda: place.client("elbv2").delete_listener(ListenerArn=id_))
 
 
 class Zone(ResourceType):
@@ -180,7 +179,7 @@ class Zone(ResourceType):
 
     def create(self, place: Place, inputs: Properties) -> tuple[str, Properties]:
         comment = inputs.get("comment") or "Managed by Pulumi"
-        made = client("route53", place.region).create_hosted_zone(
+        made = place.client("route53").create_hosted_zone(
             Name=inputs["name"],
             CallerReference=f"{inputs['name']}-{place.suffix()}",
             HostedZoneConfig={"Comment": comment},
@@ -190,7 +189,7 @@ class Zone(ResourceType):
         return id_, self.read(place, id_, inputs) or inputs
 
     def read(self, place: Place, id_: str, inputs: Properties) -> Properties | None:
-        found = absent(lambda: client("route53", place.region).get_hosted_zone(Id=id_))
+        found = absent(lambda: place.client("route53").get_hosted_zone(Id=id_))
         if found is None:
             return None
         servers = found.get("DelegationSet", {}).get("NameServers", [])
@@ -199,12 +198,12 @@ class Zone(ResourceType):
 
     def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
         if old.get("comment") != new.get("comment"):
-            client("route53", place.region).update_hosted_zone_comment(Id=id_, Comment=new.get("comment") or "")
+            place.client("route53").update_hosted_zone_comment(Id=id_, Comment=new.get("comment") or "")
         retag_in_route53(place, "hostedzone", id_, old, new)
         return self.read(place, id_, new) or new
 
     def delete(self, place: Place, id_: str, outputs: Properties) -> None:
-        absent(lambda: client("route53", place.region).delete_hosted_zone(Id=id_))
+        absent(lambda: place.client("route53").delete_hosted_zone(Id=id_))
 
 
 class HealthCheck(ResourceType):
@@ -226,14 +225,14 @@ class HealthCheck(ResourceType):
                 "Name": inputs["cloudwatchAlarmName"],
                 "Region": inputs["cloudwatchAlarmRegion"],
             }
-        route53 = client("route53", place.region)
+        route53 = place.client("route53")
         made = route53.create_health_check(CallerReference=place.suffix() + place.suffix(), HealthCheckConfig=wanted)
         id_ = made["HealthCheck"]["Id"]
         retag_in_route53(place, "healthcheck", id_, {}, inputs)
         return id_, self.read(place, id_, inputs) or inputs
 
     def read(self, place: Place, id_: str, inputs: Properties) -> Properties | None:
-        found = absent(lambda: client("route53", place.region).get_health_check(HealthCheckId=id_))
+        found = absent(lambda: place.client("route53").get_health_check(HealthCheckId=id_))
         if found is None:
             return None
         return {**inputs, **with_tags(inputs), "id": id_, "arn": f"arn:aws:route53:::healthcheck/{id_}"}
@@ -241,12 +240,12 @@ class HealthCheck(ResourceType):
     def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
         changed = {key: name for key, name in self.names.items() if old.get(key) != new.get(key)}
         if pick(new, changed):
-            client("route53", place.region).update_health_check(HealthCheckId=id_, **pick(new, changed))
+            place.client("route53").update_health_check(HealthCheckId=id_, **pick(new, changed))
         retag_in_route53(place, "healthcheck", id_, old, new)
         return self.read(place, id_, new) or new
 
     def delete(self, place: Place, id_: str, outputs: Properties) -> None:
-        absent(lambda: client("route53", place.region).delete_health_check(HealthCheckId=id_))
+        absent(lambda: place.client("route53").delete_health_check(HealthCheckId=id_))
 
 
 class Record(ResourceType):
@@ -274,13 +273,13 @@ class Record(ResourceType):
         if inputs.get("failoverRoutingPolicies"):
             record["Failover"] = inputs["failoverRoutingPolicies"][0]["type"]
         record |= pick(inputs, {"setIdentifier": "SetIdentifier", "healthCheckId": "HealthCheckId"})
-        client("route53", place.region).change_resource_record_sets(
+        place.client("route53").change_resource_record_sets(
             HostedZoneId=inputs["zoneId"],
             ChangeBatch={"Changes": [{"Action": action, "ResourceRecordSet": record}]},
         )
 
     def read(self, place: Place, id_: str, inputs: Properties) -> Properties | None:
-        route53 = client("route53", place.region)
+        route53 = place.client("route53")
         pages = absent(
             lambda: list(route53.get_paginator("list_resource_record_sets").paginate(HostedZoneId=inputs["zoneId"]))
         )

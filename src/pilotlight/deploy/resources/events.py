@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from pilotlight.cloud.session import client
 from pilotlight.deploy.provider import Place, Properties, ResourceType
 from pilotlight.deploy.resources.shape import absent, capital, pick, removed, seen, tag_list, with_tags
 from pilotlight.deploy.resources.tagging import retag
@@ -26,7 +25,7 @@ class Function(ResourceType):
     }  # fmt: skip
 
     def create(self, place: Place, inputs: Properties) -> tuple[str, Properties]:
-        function, name = client("lambda", place.region), inputs["name"]
+        function, name = place.client("lambda"), inputs["name"]
         function.create_function(
             FunctionName=name,
             Code={"ZipFile": archive_bytes(inputs["code"])},
@@ -46,7 +45,7 @@ class Function(ResourceType):
         return found
 
     def _wait(self, place: Place, name: str) -> None:
-        function = client("lambda", place.region)
+        function = place.client("lambda")
 
         def ready() -> bool:
             found = function.get_function_configuration(FunctionName=name)
@@ -56,11 +55,11 @@ class Function(ResourceType):
         until(f"function {name} is active", ready, WAIT_SECONDS)
 
     def read(self, place: Place, id_: str, inputs: Properties) -> Properties | None:
-        found = absent(lambda: client("lambda", place.region).get_function_configuration(FunctionName=id_))
+        found = absent(lambda: place.client("lambda").get_function_configuration(FunctionName=id_))
         return None if found is None else self._outputs(place, {"name": id_} | inputs)
 
     def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
-        function = client("lambda", place.region)
+        function = place.client("lambda")
         if old.get("code") != new.get("code"):
             function.update_function_code(FunctionName=id_, ZipFile=archive_bytes(new["code"]))
             self._wait(place, id_)
@@ -72,10 +71,10 @@ class Function(ResourceType):
         return found
 
     def delete(self, place: Place, id_: str, outputs: Properties) -> None:
-        absent(lambda: client("lambda", place.region).delete_function(FunctionName=id_))
+        absent(lambda: place.client("lambda").delete_function(FunctionName=id_))
 
     def _outputs(self, place: Place, inputs: Properties) -> Properties:
-        found = client("lambda", place.region).get_function_configuration(FunctionName=inputs["name"])
+        found = place.client("lambda").get_function_configuration(FunctionName=inputs["name"])
         arn = found["FunctionArn"]
         invoke = f"arn:aws:apigateway:{place.region}:lambda:path/2015-03-31/functions/{arn}/invocations"
         known = {"id": inputs["name"], "arn": arn, "invokeArn": invoke, "sourceCodeHash": found.get("CodeSha256")}
@@ -92,11 +91,11 @@ class Permission(ResourceType):
     def create(self, place: Place, inputs: Properties) -> tuple[str, Properties]:
         names = {"action": "Action", "function": "FunctionName", "principal": "Principal", "sourceArn": "SourceArn",
                  "sourceAccount": "SourceAccount", "statementId": "StatementId"}  # fmt: skip
-        client("lambda", place.region).add_permission(**pick(inputs, names))
+        place.client("lambda").add_permission(**pick(inputs, names))
         return inputs["statementId"], {**inputs, "id": inputs["statementId"]}
 
     def read(self, place: Place, id_: str, inputs: Properties) -> Properties | None:
-        function = client("lambda", place.region)
+        function = place.client("lambda")
         found = absent(lambda: function.get_policy(FunctionName=inputs["function"])["Policy"])
         return {**inputs, "id": id_} if found and f'"{id_}"' in found else None
 
@@ -104,7 +103,7 @@ class Permission(ResourceType):
         return {**new, "id": id_}
 
     def delete(self, place: Place, id_: str, outputs: Properties) -> None:
-        function = client("lambda", place.region)
+        function = place.client("lambda")
         absent(lambda: function.remove_permission(FunctionName=outputs["function"], StatementId=id_))
 
 
@@ -116,7 +115,7 @@ class LogGroup(ResourceType):
     name_key = "name"
 
     def create(self, place: Place, inputs: Properties) -> tuple[str, Properties]:
-        logs, name = client("logs", place.region), inputs["name"]
+        logs, name = place.client("logs"), inputs["name"]
         request = {"tags": inputs["tags"]} if inputs.get("tags") else {}
         if inputs.get("kmsKeyId"):
             request["kmsKeyId"] = inputs["kmsKeyId"]
@@ -124,7 +123,7 @@ class LogGroup(ResourceType):
         return name, self.update(place, name, {}, inputs)
 
     def read(self, place: Place, id_: str, inputs: Properties) -> Properties | None:
-        pages = client("logs", place.region).describe_log_groups(logGroupNamePrefix=id_)["logGroups"]
+        pages = place.client("logs").describe_log_groups(logGroupNamePrefix=id_)["logGroups"]
         found = next((each for each in pages if each["logGroupName"] == id_), None)
         if found is None:
             return None
@@ -135,15 +134,15 @@ class LogGroup(ResourceType):
     def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
         if new.get("retentionInDays"):
             days = int(new["retentionInDays"])
-            client("logs", place.region).put_retention_policy(logGroupName=id_, retentionInDays=days)
+            place.client("logs").put_retention_policy(logGroupName=id_, retentionInDays=days)
         elif old.get("retentionInDays"):
-            client("logs", place.region).delete_retention_policy(logGroupName=id_)
+            place.client("logs").delete_retention_policy(logGroupName=id_)
         found = self.read(place, id_, new) or new
         retag(place, "logs", str(found["arn"]), old, new)
         return found
 
     def delete(self, place: Place, id_: str, outputs: Properties) -> None:
-        absent(lambda: client("logs", place.region).delete_log_group(logGroupName=id_))
+        absent(lambda: place.client("logs").delete_log_group(logGroupName=id_))
 
 
 class MetricAlarm(ResourceType):
@@ -163,7 +162,7 @@ class MetricAlarm(ResourceType):
         return inputs["name"], self.update(place, inputs["name"], {}, inputs)
 
     def read(self, place: Place, id_: str, inputs: Properties) -> Properties | None:
-        found = client("cloudwatch", place.region).describe_alarms(AlarmNames=[id_])["MetricAlarms"]
+        found = place.client("cloudwatch").describe_alarms(AlarmNames=[id_])["MetricAlarms"]
         if not found:
             return None
         known = {"id": id_, "name": id_, "arn": found[0]["AlarmArn"], "region": place.region}
@@ -171,7 +170,7 @@ class MetricAlarm(ResourceType):
 
     def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
         dimensions = [{"Name": key, "Value": value} for key, value in sorted((new.get("dimensions") or {}).items())]
-        client("cloudwatch", place.region).put_metric_alarm(
+        place.client("cloudwatch").put_metric_alarm(
             AlarmName=id_, Dimensions=dimensions, Tags=tag_list(new.get("tags")), **pick(new, self.names)
         )
         found = self.read(place, id_, new) or new
@@ -180,7 +179,7 @@ class MetricAlarm(ResourceType):
         return found
 
     def delete(self, place: Place, id_: str, outputs: Properties) -> None:
-        absent(lambda: client("cloudwatch", place.region).delete_alarms(AlarmNames=[id_]))
+        absent(lambda: place.client("cloudwatch").delete_alarms(AlarmNames=[id_]))
 
 
 class Topic(ResourceType):
@@ -192,17 +191,17 @@ class Topic(ResourceType):
 
     def create(self, place: Place, inputs: Properties) -> tuple[str, Properties]:
         attributes = {"KmsMasterKeyId": inputs["kmsMasterKeyId"]} if inputs.get("kmsMasterKeyId") else {}
-        arn = client("sns", place.region).create_topic(
+        arn = place.client("sns").create_topic(
             Name=inputs["name"], Attributes=attributes, Tags=tag_list(inputs.get("tags"))
         )["TopicArn"]
         return arn, self._outputs(place, arn, inputs)
 
     def read(self, place: Place, id_: str, inputs: Properties) -> Properties | None:
-        found = absent(lambda: client("sns", place.region).get_topic_attributes(TopicArn=id_))
+        found = absent(lambda: place.client("sns").get_topic_attributes(TopicArn=id_))
         return None if found is None else self._outputs(place, id_, inputs)
 
     def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
-        sns = client("sns", place.region)
+        sns = place.client("sns")
         if old.get("kmsMasterKeyId") != new.get("kmsMasterKeyId"):
             key = new.get("kmsMasterKeyId") or ""
             sns.set_topic_attributes(TopicArn=id_, AttributeName="KmsMasterKeyId", AttributeValue=key)
@@ -214,7 +213,7 @@ class Topic(ResourceType):
         return self._outputs(place, id_, new)
 
     def delete(self, place: Place, id_: str, outputs: Properties) -> None:
-        absent(lambda: client("sns", place.region).delete_topic(TopicArn=id_))
+        absent(lambda: place.client("sns").delete_topic(TopicArn=id_))
 
     def _outputs(self, place: Place, arn: str, inputs: Properties) -> Properties:
         name = arn.rsplit(":", 1)[-1]
@@ -231,13 +230,11 @@ class TopicPolicy(ResourceType):
         return inputs["arn"], self.update(place, inputs["arn"], {}, inputs)
 
     def read(self, place: Place, id_: str, inputs: Properties) -> Properties | None:
-        found = absent(lambda: client("sns", place.region).get_topic_attributes(TopicArn=id_)["Attributes"])
+        found = absent(lambda: place.client("sns").get_topic_attributes(TopicArn=id_)["Attributes"])
         return None if not found or not found.get("Policy") else {**inputs, "id": id_}
 
     def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
-        client("sns", place.region).set_topic_attributes(
-            TopicArn=id_, AttributeName="Policy", AttributeValue=new["policy"]
-        )
+        place.client("sns").set_topic_attributes(TopicArn=id_, AttributeName="Policy", AttributeValue=new["policy"])
         return {**new, "id": id_}
 
     def delete(self, place: Place, id_: str, outputs: Properties) -> None:
@@ -251,7 +248,7 @@ class TopicSubscription(ResourceType):
     replace_on = frozenset({"topic", "protocol", "endpoint"})
 
     def create(self, place: Place, inputs: Properties) -> tuple[str, Properties]:
-        arn = client("sns", place.region).subscribe(
+        arn = place.client("sns").subscribe(
             TopicArn=inputs["topic"],
             Protocol=inputs["protocol"],
             Endpoint=inputs["endpoint"],
@@ -260,14 +257,14 @@ class TopicSubscription(ResourceType):
         return arn, {**inputs, "id": arn, "arn": arn}
 
     def read(self, place: Place, id_: str, inputs: Properties) -> Properties | None:
-        found = absent(lambda: client("sns", place.region).get_subscription_attributes(SubscriptionArn=id_))
+        found = absent(lambda: place.client("sns").get_subscription_attributes(SubscriptionArn=id_))
         return None if found is None else {**inputs, "id": id_, "arn": id_}
 
     def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
         return {**new, "id": id_, "arn": id_}
 
     def delete(self, place: Place, id_: str, outputs: Properties) -> None:
-        absent(lambda: client("sns", place.region).unsubscribe(SubscriptionArn=id_))
+        absent(lambda: place.client("sns").unsubscribe(SubscriptionArn=id_))
 
 
 class Schedule(ResourceType):
@@ -281,7 +278,7 @@ class Schedule(ResourceType):
              "scheduleExpressionTimezone": "ScheduleExpressionTimezone"}  # fmt: skip
 
     def create(self, place: Place, inputs: Properties) -> tuple[str, Properties]:
-        client("scheduler", place.region).create_schedule(**self._request(inputs))
+        place.client("scheduler").create_schedule(**self._request(inputs))
         id_ = f"{inputs.get('groupName') or 'default'}/{inputs['name']}"
         return id_, self.read(place, id_, inputs) or inputs
 
@@ -295,16 +292,16 @@ class Schedule(ResourceType):
 
     def read(self, place: Place, id_: str, inputs: Properties) -> Properties | None:
         group, _, name = id_.partition("/")
-        found = absent(lambda: client("scheduler", place.region).get_schedule(GroupName=group, Name=name))
+        found = absent(lambda: place.client("scheduler").get_schedule(GroupName=group, Name=name))
         if found is None:
             return None
         known = {"id": id_, "name": name, "groupName": group, "arn": found["Arn"], "region": place.region}
         return {**inputs, **seen(inputs, found, self.names), **known}
 
     def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
-        client("scheduler", place.region).update_schedule(**self._request(new))
+        place.client("scheduler").update_schedule(**self._request(new))
         return self.read(place, id_, new) or new
 
     def delete(self, place: Place, id_: str, outputs: Properties) -> None:
         group, _, name = id_.partition("/")
-        absent(lambda: client("scheduler", place.region).delete_schedule(GroupName=group, Name=name))
+        absent(lambda: place.client("scheduler").delete_schedule(GroupName=group, Name=name))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from pilotlight.cloud.session import client
 from pilotlight.deploy.provider import Place, Properties, ResourceType
 from pilotlight.deploy.resources.shape import absent, pick, removed, tag_list, tagged, with_tags
 
@@ -13,19 +12,19 @@ class _Ec2(ResourceType):
     """A thing of EC2 with an id, found by describing it; tags are all that most of them can change."""
 
     def create(self, place: Place, inputs: Properties) -> tuple[str, Properties]:
-        ec2 = client("ec2", place.region)
+        ec2 = place.client("ec2")
         id_ = self.make(ec2, inputs)
         self.arrange(ec2, id_, {}, inputs)
         return id_, self.read(place, id_, inputs) or inputs
 
     def read(self, place: Place, id_: str, inputs: Properties) -> Properties | None:
-        found = absent(lambda: self.find(client("ec2", place.region), id_))
+        found = absent(lambda: self.find(place.client("ec2"), id_))
         if not found:
             return None
         return {**inputs, **with_tags(inputs), "id": id_, "region": place.region, **self.known(place, found)}
 
     def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
-        ec2 = client("ec2", place.region)
+        ec2 = place.client("ec2")
         gone = removed(old.get("tags"), new.get("tags"))
         if gone:
             ec2.delete_tags(Resources=[id_], Tags=[{"Key": key} for key in gone])
@@ -35,7 +34,7 @@ class _Ec2(ResourceType):
         return self.read(place, id_, new) or new
 
     def delete(self, place: Place, id_: str, outputs: Properties) -> None:
-        absent(lambda: self.remove(client("ec2", place.region), id_, outputs))
+        absent(lambda: self.remove(place.client("ec2"), id_, outputs))
 
     def make(self, ec2: Any, inputs: Properties) -> str:
         raise NotImplementedError(self.type)
@@ -172,14 +171,14 @@ class Route(ResourceType):
 
     def create(self, place: Place, inputs: Properties) -> tuple[str, Properties]:
         table, destination = inputs["routeTableId"], inputs["destinationCidrBlock"]
-        client("ec2", place.region).create_route(
+        place.client("ec2").create_route(
             RouteTableId=table, DestinationCidrBlock=destination, **pick(inputs, ROUTE_TARGETS)
         )
         id_ = f"r-{table}{destination}"
         return id_, {**inputs, "id": id_}
 
     def read(self, place: Place, id_: str, inputs: Properties) -> Properties | None:
-        ec2, table = client("ec2", place.region), inputs["routeTableId"]
+        ec2, table = place.client("ec2"), inputs["routeTableId"]
         found = absent(lambda: ec2.describe_route_tables(RouteTableIds=[table])["RouteTables"][0]["Routes"])
         there = any(each.get("DestinationCidrBlock") == inputs["destinationCidrBlock"] for each in found or [])
         return {**inputs, "id": id_} if there else None
@@ -189,7 +188,7 @@ class Route(ResourceType):
 
     def delete(self, place: Place, id_: str, outputs: Properties) -> None:
         table, destination = outputs["routeTableId"], outputs["destinationCidrBlock"]
-        ec2 = client("ec2", place.region)
+        ec2 = place.client("ec2")
         absent(lambda: ec2.delete_route(RouteTableId=table, DestinationCidrBlock=destination))
 
 
@@ -201,11 +200,11 @@ class RouteTableAssociation(ResourceType):
 
     def create(self, place: Place, inputs: Properties) -> tuple[str, Properties]:
         request = pick(inputs, {"subnetId": "SubnetId", "gatewayId": "GatewayId", "routeTableId": "RouteTableId"})
-        id_ = client("ec2", place.region).associate_route_table(**request)["AssociationId"]
+        id_ = place.client("ec2").associate_route_table(**request)["AssociationId"]
         return id_, {**inputs, "id": id_}
 
     def read(self, place: Place, id_: str, inputs: Properties) -> Properties | None:
-        ec2, table = client("ec2", place.region), inputs["routeTableId"]
+        ec2, table = place.client("ec2"), inputs["routeTableId"]
         found = absent(lambda: ec2.describe_route_tables(RouteTableIds=[table])["RouteTables"][0]["Associations"])
         there = any(each["RouteTableAssociationId"] == id_ for each in found or [])
         return {**inputs, "id": id_} if there else None
@@ -214,7 +213,7 @@ class RouteTableAssociation(ResourceType):
         return {**new, "id": id_}
 
     def delete(self, place: Place, id_: str, outputs: Properties) -> None:
-        absent(lambda: client("ec2", place.region).disassociate_route_table(AssociationId=id_))
+        absent(lambda: place.client("ec2").disassociate_route_table(AssociationId=id_))
 
 
 class SecurityGroup(_Ec2):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from pilotlight.cloud.session import client
 from pilotlight.deploy.provider import Place, Properties, ResourceType
 from pilotlight.deploy.resources.shape import absent, capital, seen, tag_list, with_tags
 from pilotlight.deploy.values import asset_bytes
@@ -30,7 +29,7 @@ class Bucket(ResourceType):
     name_key = "bucket"
 
     def create(self, place: Place, inputs: Properties) -> tuple[str, Properties]:
-        s3, name = client("s3", place.region), inputs["bucket"]
+        s3, name = place.client("s3"), inputs["bucket"]
         request: Properties = {"Bucket": name}
         if place.region != LOCATION_DEFAULT:
             request["CreateBucketConfiguration"] = {"LocationConstraint": place.region}
@@ -40,11 +39,11 @@ class Bucket(ResourceType):
         return name, self.update(place, name, {}, inputs)
 
     def read(self, place: Place, id_: str, inputs: Properties) -> Properties | None:
-        found = absent(lambda: client("s3", place.region).head_bucket(Bucket=id_))
+        found = absent(lambda: place.client("s3").head_bucket(Bucket=id_))
         return None if found is None else self._outputs(place, id_, inputs)
 
     def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
-        s3 = client("s3", place.region)
+        s3 = place.client("s3")
         if new.get("tags"):
             s3.put_bucket_tagging(Bucket=id_, Tagging={"TagSet": tag_list(new["tags"])})
         elif old.get("tags"):
@@ -52,7 +51,7 @@ class Bucket(ResourceType):
         return self._outputs(place, id_, new)
 
     def delete(self, place: Place, id_: str, outputs: Properties) -> None:
-        s3 = client("s3", place.region)
+        s3 = place.client("s3")
         if outputs.get("forceDestroy"):
             absent(lambda: delete_versions(s3, id_))
         absent(lambda: s3.delete_bucket(Bucket=id_))
@@ -76,19 +75,19 @@ class _Setting(ResourceType):
     replace_on = frozenset({"bucket"})
 
     def create(self, place: Place, inputs: Properties) -> tuple[str, Properties]:
-        self.put(client("s3", place.region), inputs)
+        self.put(place.client("s3"), inputs)
         return inputs["bucket"], self._outputs(place, inputs)
 
     def read(self, place: Place, id_: str, inputs: Properties) -> Properties | None:
-        found = absent(lambda: self.ask(client("s3", place.region), id_))
+        found = absent(lambda: self.ask(place.client("s3"), id_))
         return None if found is None else self._outputs(place, {"bucket": id_} | inputs) | self.differs(inputs, found)
 
     def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
-        self.put(client("s3", place.region), new)
+        self.put(place.client("s3"), new)
         return self._outputs(place, new)
 
     def delete(self, place: Place, id_: str, outputs: Properties) -> None:
-        absent(lambda: self.take_away(client("s3", place.region), id_))
+        absent(lambda: self.take_away(place.client("s3"), id_))
 
     def _outputs(self, place: Place, inputs: Properties) -> Properties:
         return {**inputs, "id": inputs["bucket"], "region": place.region}
@@ -269,7 +268,7 @@ class BucketObject(ResourceType):
         return inputs["key"], self.update(place, inputs["key"], {}, inputs)
 
     def read(self, place: Place, id_: str, inputs: Properties) -> Properties | None:
-        found = absent(lambda: client("s3", place.region).head_object(Bucket=inputs["bucket"], Key=id_))
+        found = absent(lambda: place.client("s3").head_object(Bucket=inputs["bucket"], Key=id_))
         return None if found is None else self._outputs(id_, inputs, found)
 
     def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
@@ -277,11 +276,11 @@ class BucketObject(ResourceType):
         request: Properties = {"Bucket": new["bucket"], "Key": id_, "Body": body, "Metadata": new.get("metadata") or {}}
         if new.get("contentType"):
             request["ContentType"] = new["contentType"]
-        return self._outputs(id_, new, client("s3", place.region).put_object(**request))
+        return self._outputs(id_, new, place.client("s3").put_object(**request))
 
     def delete(self, place: Place, id_: str, outputs: Properties) -> None:
         """Where the bucket keeps versions all of them go, as with pulumi-aws."""
-        s3, bucket = client("s3", place.region), outputs["bucket"]
+        s3, bucket = place.client("s3"), outputs["bucket"]
         if outputs.get("versionId"):
             absent(lambda: delete_versions(s3, bucket, id_))
         else:

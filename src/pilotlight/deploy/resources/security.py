@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 
-from pilotlight.cloud.session import client
 from pilotlight.deploy.provider import Place, Properties, ResourceType
 from pilotlight.deploy.resources.shape import absent, pick, removed, tag_list, with_tags
 from pilotlight.deploy.resources.tagging import retag
@@ -17,7 +16,7 @@ class Key(ResourceType):
     replace_on = frozenset({"keyUsage", "customerMasterKeySpec", "multiRegion"})
 
     def create(self, place: Place, inputs: Properties) -> tuple[str, Properties]:
-        kms = client("kms", place.region)
+        kms = place.client("kms")
         request = pick(inputs, {"description": "Description", "policy": "Policy", "keyUsage": "KeyUsage"})
         tags = [{"TagKey": each["Key"], "TagValue": each["Value"]} for each in tag_list(inputs.get("tags"))]
         made = kms.create_key(**request, **({"Tags": tags} if tags else {}))["KeyMetadata"]
@@ -26,13 +25,13 @@ class Key(ResourceType):
         return made["KeyId"], self._outputs(place, inputs, made)
 
     def read(self, place: Place, id_: str, inputs: Properties) -> Properties | None:
-        found = absent(lambda: client("kms", place.region).describe_key(KeyId=id_)["KeyMetadata"])
+        found = absent(lambda: place.client("kms").describe_key(KeyId=id_)["KeyMetadata"])
         if found is None or found["KeyState"] == "PendingDeletion":
             return None
         return self._outputs(place, inputs, found)
 
     def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
-        kms = client("kms", place.region)
+        kms = place.client("kms")
         if new.get("policy") and new.get("policy") != old.get("policy"):
             kms.put_key_policy(KeyId=id_, PolicyName="default", Policy=new["policy"])
         if new.get("description") != old.get("description"):
@@ -50,7 +49,7 @@ class Key(ResourceType):
 
     def delete(self, place: Place, id_: str, outputs: Properties) -> None:
         days = int(outputs.get("deletionWindowInDays") or 30)
-        kms = client("kms", place.region)
+        kms = place.client("kms")
         found = absent(lambda: kms.describe_key(KeyId=id_)["KeyMetadata"])
         if found is not None and found["KeyState"] != "PendingDeletion":
             kms.schedule_key_deletion(KeyId=id_, PendingWindowInDays=days)
@@ -67,12 +66,12 @@ class Alias(ResourceType):
     replace_on = frozenset({"name"})
 
     def create(self, place: Place, inputs: Properties) -> tuple[str, Properties]:
-        client("kms", place.region).create_alias(AliasName=inputs["name"], TargetKeyId=inputs["targetKeyId"])
+        place.client("kms").create_alias(AliasName=inputs["name"], TargetKeyId=inputs["targetKeyId"])
         found = self.read(place, inputs["name"], inputs)
         return inputs["name"], found or inputs
 
     def read(self, place: Place, id_: str, inputs: Properties) -> Properties | None:
-        pages = client("kms", place.region).get_paginator("list_aliases").paginate()
+        pages = place.client("kms").get_paginator("list_aliases").paginate()
         found = next((each for page in pages for each in page["Aliases"] if each["AliasName"] == id_), None)
         if found is None:
             return None
@@ -81,11 +80,11 @@ class Alias(ResourceType):
         return {**inputs, **known}
 
     def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
-        client("kms", place.region).update_alias(AliasName=id_, TargetKeyId=new["targetKeyId"])
+        place.client("kms").update_alias(AliasName=id_, TargetKeyId=new["targetKeyId"])
         return self.read(place, id_, new) or new
 
     def delete(self, place: Place, id_: str, outputs: Properties) -> None:
-        absent(lambda: client("kms", place.region).delete_alias(AliasName=id_))
+        absent(lambda: place.client("kms").delete_alias(AliasName=id_))
 
 
 class Role(ResourceType):
@@ -99,15 +98,15 @@ class Role(ResourceType):
         names = {"name": "RoleName", "assumeRolePolicy": "AssumeRolePolicyDocument", "description": "Description",
                  "path": "Path", "maxSessionDuration": "MaxSessionDuration"}  # fmt: skip
         request = pick(inputs, names)
-        made = client("iam", place.region).create_role(**request, Tags=tag_list(inputs.get("tags")))["Role"]
+        made = place.client("iam").create_role(**request, Tags=tag_list(inputs.get("tags")))["Role"]
         return made["RoleName"], self._outputs(inputs, made)
 
     def read(self, place: Place, id_: str, inputs: Properties) -> Properties | None:
-        found = absent(lambda: client("iam", place.region).get_role(RoleName=id_)["Role"])
+        found = absent(lambda: place.client("iam").get_role(RoleName=id_)["Role"])
         return None if found is None else self._outputs(inputs, found)
 
     def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
-        iam = client("iam", place.region)
+        iam = place.client("iam")
         if new["assumeRolePolicy"] != old.get("assumeRolePolicy"):
             iam.update_assume_role_policy(RoleName=id_, PolicyDocument=new["assumeRolePolicy"])
         if new.get("description") != old.get("description"):
@@ -120,7 +119,7 @@ class Role(ResourceType):
         return self._outputs(new, iam.get_role(RoleName=id_)["Role"])
 
     def delete(self, place: Place, id_: str, outputs: Properties) -> None:
-        iam = client("iam", place.region)
+        iam = place.client("iam")
         for name in absent(lambda: iam.list_role_policies(RoleName=id_)["PolicyNames"]) or []:
             iam.delete_role_policy(RoleName=id_, PolicyName=name)
         absent(lambda: iam.delete_role(RoleName=id_))
@@ -143,7 +142,7 @@ class RolePolicy(ResourceType):
 
     def read(self, place: Place, id_: str, inputs: Properties) -> Properties | None:
         role, _, name = id_.partition(":")
-        found = absent(lambda: client("iam", place.region).get_role_policy(RoleName=role, PolicyName=name))
+        found = absent(lambda: place.client("iam").get_role_policy(RoleName=role, PolicyName=name))
         if found is None:
             return None
         wanted, there = inputs.get("policy"), found["PolicyDocument"]
@@ -152,14 +151,14 @@ class RolePolicy(ResourceType):
 
     def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
         policy = new["policy"] if isinstance(new["policy"], str) else json.dumps(new["policy"])
-        client("iam", place.region).put_role_policy(
+        place.client("iam").put_role_policy(
             RoleName=new["role"], PolicyName=new.get("name") or id_.partition(":")[2], PolicyDocument=policy
         )
         return {**new, "id": f"{new['role']}:{new['name']}"}
 
     def delete(self, place: Place, id_: str, outputs: Properties) -> None:
         role, _, name = id_.partition(":")
-        absent(lambda: client("iam", place.region).delete_role_policy(RoleName=role, PolicyName=name))
+        absent(lambda: place.client("iam").delete_role_policy(RoleName=role, PolicyName=name))
 
 
 class InstanceProfile(ResourceType):
@@ -170,21 +169,21 @@ class InstanceProfile(ResourceType):
     name_key = "name"
 
     def create(self, place: Place, inputs: Properties) -> tuple[str, Properties]:
-        iam, name = client("iam", place.region), inputs["name"]
+        iam, name = place.client("iam"), inputs["name"]
         iam.create_instance_profile(InstanceProfileName=name, Tags=tag_list(inputs.get("tags")))
         if inputs.get("role"):
             iam.add_role_to_instance_profile(InstanceProfileName=name, RoleName=inputs["role"])
         return name, self.read(place, name, inputs) or inputs
 
     def read(self, place: Place, id_: str, inputs: Properties) -> Properties | None:
-        iam = client("iam", place.region)
+        iam = place.client("iam")
         found = absent(lambda: iam.get_instance_profile(InstanceProfileName=id_)["InstanceProfile"])
         if found is None:
             return None
         return {**inputs, **with_tags(inputs), "id": id_, "name": id_, "arn": found["Arn"]}
 
     def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
-        iam = client("iam", place.region)
+        iam = place.client("iam")
         if old.get("role") != new.get("role"):
             if old.get("role"):
                 iam.remove_role_from_instance_profile(InstanceProfileName=id_, RoleName=old["role"])
@@ -194,7 +193,7 @@ class InstanceProfile(ResourceType):
         return self.read(place, id_, new) or new
 
     def delete(self, place: Place, id_: str, outputs: Properties) -> None:
-        iam = client("iam", place.region)
+        iam = place.client("iam")
         if outputs.get("role"):
             role = outputs["role"]
             absent(lambda: iam.remove_role_from_instance_profile(InstanceProfileName=id_, RoleName=role))
@@ -215,15 +214,15 @@ class Secret(ResourceType):
             request["AddReplicaRegions"] = replicas
         if inputs.get("tags"):
             request["Tags"] = tag_list(inputs["tags"])
-        made = client("secretsmanager", place.region).create_secret(**request)
+        made = place.client("secretsmanager").create_secret(**request)
         return made["ARN"], self._outputs(place, inputs, made["ARN"])
 
     def read(self, place: Place, id_: str, inputs: Properties) -> Properties | None:
-        found = absent(lambda: client("secretsmanager", place.region).describe_secret(SecretId=id_))
+        found = absent(lambda: place.client("secretsmanager").describe_secret(SecretId=id_))
         return None if found is None or found.get("DeletedDate") else self._outputs(place, inputs, id_)
 
     def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
-        secrets = client("secretsmanager", place.region)
+        secrets = place.client("secretsmanager")
         secrets.update_secret(SecretId=id_, Description=new.get("description") or "")
         before = {each["region"] for each in old.get("replicas") or []}
         added = [each["region"] for each in new.get("replicas") or [] if each["region"] not in before]
@@ -234,7 +233,7 @@ class Secret(ResourceType):
         return self._outputs(place, new, id_)
 
     def delete(self, place: Place, id_: str, outputs: Properties) -> None:
-        secrets = client("secretsmanager", place.region)
+        secrets = place.client("secretsmanager")
         regions = [each["region"] for each in outputs.get("replicas") or []]
         if regions:
             absent(lambda: secrets.remove_regions_from_replication(SecretId=id_, RemoveReplicaRegions=regions))
@@ -257,7 +256,7 @@ class SecretVersion(ResourceType):
 
     def read(self, place: Place, id_: str, inputs: Properties) -> Properties | None:
         arn, _, version = id_.partition("|")
-        secrets = client("secretsmanager", place.region)
+        secrets = place.client("secretsmanager")
         found = absent(lambda: secrets.get_secret_value(SecretId=arn, VersionId=version))
         if found is None:
             return None
@@ -265,7 +264,7 @@ class SecretVersion(ResourceType):
         return {**inputs, **known}
 
     def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
-        secrets = client("secretsmanager", place.region)
+        secrets = place.client("secretsmanager")
         made = secrets.put_secret_value(SecretId=new["secretId"], SecretString=new["secretString"])
         known = {"id": f"{made['ARN']}|{made['VersionId']}", "arn": made["ARN"], "versionId": made["VersionId"]}
         return {**new, **known}
@@ -285,7 +284,7 @@ class Parameter(ResourceType):
         return inputs["name"], self.update(place, inputs["name"], {}, inputs)
 
     def read(self, place: Place, id_: str, inputs: Properties) -> Properties | None:
-        found = absent(lambda: client("ssm", place.region).get_parameter(Name=id_, WithDecryption=True)["Parameter"])
+        found = absent(lambda: place.client("ssm").get_parameter(Name=id_, WithDecryption=True)["Parameter"])
         if found is None:
             return None
         return {**inputs, **with_tags(inputs), "id": id_, "arn": found["ARN"], "version": found["Version"]}
@@ -293,11 +292,11 @@ class Parameter(ResourceType):
     def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
         kind = {"Type": new.get("type") or "String"}
         request = pick(new, {"value": "Value", "description": "Description", "keyId": "KeyId", "tier": "Tier"})
-        client("ssm", place.region).put_parameter(
+        place.client("ssm").put_parameter(
             Name=id_, Overwrite=bool(old) or bool(new.get("overwrite")), **kind, **request
         )
         retag(place, "ssm", id_, old, new)
         return self.read(place, id_, new) or new
 
     def delete(self, place: Place, id_: str, outputs: Properties) -> None:
-        absent(lambda: client("ssm", place.region).delete_parameter(Name=id_))
+        absent(lambda: place.client("ssm").delete_parameter(Name=id_))

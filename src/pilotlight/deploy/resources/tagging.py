@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from pilotlight.cloud.session import client
 from pilotlight.deploy.provider import Place, Properties
 from pilotlight.deploy.resources.shape import removed, tag_list
 
@@ -50,9 +49,9 @@ def retag(place: Place, service: str, target: str, old: Properties, new: Propert
     added = {key: value for key, value in after.items() if before.get(key) != value}
     gone = removed(before, after)
     if gone:
-        REMOVE[service](client(service, place.region), target, gone)
+        REMOVE[service](place.client(service), target, gone)
     if added:
-        ADD[service](client(service, place.region), target, added)
+        ADD[service](place.client(service), target, added)
 
 
 def retag_in_route53(place: Place, kind: str, id_: str, old: Properties, new: Properties) -> None:
@@ -65,4 +64,4 @@ def retag_in_route53(place: Place, kind: str, id_: str, old: Properties, new: Pr
     if gone := removed(before, after):
         request["RemoveTagKeys"] = gone
     if request:
-        client("route53", place.region).change_tags_for_resource(ResourceType=kind, ResourceId=id_, **request)
+        place.client("route53").change_tags_for_resource(ResourceType=kind, ResourceId=id_, **request)
