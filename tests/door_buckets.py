@@ -159,5 +159,5 @@ class Buckets:
 
 
 def _listed(key: str, version: Version) -> dict[str, Any]:
-    at = datetime.fromtimestamp(version.at, tz=UTC)
+    at = datetime.fromtimestamp(int(version.at), tz=UTC)  # S3 tells whole seconds
     return {"Key": key, "Size": len(version.body), "ETag": version.etag, "LastModified": at}

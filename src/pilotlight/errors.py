@@ -130,6 +130,13 @@ class CallRefused(PilotlightError):
     hint = "If it was AccessDenied, the role {caller} lacks the action named; deploy again with `pilotlight up`."
 
 
+class VaultClosed(PilotlightError):
+    """The vault is in account {account}, and {role} cannot be assumed there: {reason}. Nothing was changed."""
+
+    code = 4
+    hint = "Let that role trust whoever deploys, and let him do sts:AssumeRole on it: `pilotlight iam deployer` has it."
+
+
 class RegionUnreachable(PilotlightError):
     """{region} does not answer ({service}:{operation}). Whether the call was carried out is not known."""
 
@@ -245,6 +252,16 @@ class StackLocked(PilotlightError):
     code = 5
     transient = True
     hint = "Wait for it. If it died: `pulumi cancel --stack {stack}` with PULUMI_BACKEND_URL set to {backend}."
+
+
+class VaultMoved(PilotlightError):
+    """{workload}: its vault is s3://{bucket}, and the declaration wants s3://{wanted}, in another account. A vault does
+    not move. Nothing was changed; every copy is where it was."""
+
+    code = 5
+    hint = (
+        "Declare the vault as it was; or destroy with `--vault {workload}` and the old declaration, then deploy anew."
+    )
 
 
 class ServesFromStandby(PilotlightError):

@@ -36,12 +36,19 @@ PAPER_RUNS = "papers/runs/"
 
 @dataclass(frozen=True)
 class Names:
-    """The names of one workload. `account` is the 12-digit AWS account that owns the vault."""
+    """The names of one workload. `account` is its 12-digit AWS account; `vault` that of its vault, empty where it is
+    the same. Bucket names tell the account that owns the bucket."""
 
     workload: str
     account: str
     primary: str
     standby: str
+    vault: str = ""
+
+    @property
+    def vault_account(self) -> str:
+        """The account that owns replicas, papers and their key."""
+        return self.vault or self.account
 
     @property
     def project(self) -> str:
@@ -60,7 +67,12 @@ class Names:
 
     @property
     def vault_bucket(self) -> str:
-        return f"{PREFIX}-{self.workload}-vault-{self.account}-{self.standby}"
+        return f"{self.vault_bucket_prefix}{self.vault_account}-{self.standby}"
+
+    @property
+    def vault_bucket_prefix(self) -> str:
+        """What the name of its bucket begins with, whoever owns it."""
+        return f"{PREFIX}-{self.workload}-vault-"
 
     @property
     def journal_table(self) -> str:
@@ -77,7 +89,7 @@ class Names:
 
     def standby_bucket(self, asset: str) -> str:
         """The replica of a dataset's or checkpoints' bucket, in the standby region."""
-        return f"{PREFIX}-{self.workload}-{asset}-{self.account}-{self.standby}"
+        return f"{PREFIX}-{self.workload}-{asset}-{self.vault_account}-{self.standby}"
 
     def role(self, purpose: str) -> str:
         """IAM role: replication, probe, protect, recover, scheduler, instance, reverse."""

@@ -91,7 +91,7 @@ def rehearsed(pulumi: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         found.note("after the failback", scene)
         stage.close_traffic()
         acts = scene.operations()
-        found.deleted = Destroy(acts.inventory, AwsDoor(), acts).run(STACKS).counts()
+        found.deleted = Destroy(acts.inventory, AwsDoor(), AwsDoor(), acts).run(STACKS).counts()
         found.kept = [each for stack in STACKS for each in scene.engine.held(stack)]
         scene.engine.unprotect("primary", [each.urn for each in found.kept])
         scene.engine.destroy("primary", REGIONS[0])

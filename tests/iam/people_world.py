@@ -1,7 +1,8 @@
 """A rehearsal in which everybody has nothing but his own documents; run as a script, it records what they need.
 
-`python tests/iam/people_world.py` gives the two people all rights and writes what they needed into
-src/pilotlight/stacks/people.json; the tests beside it let them do the same with what was written.
+`python tests/iam/people_world.py` gives people all rights and writes what they needed into
+src/pilotlight/stacks/people.json; the tests beside it let them do the same with what was written. It is rehearsed
+twice: with the vault in the workload's account, and in one of its own.
 """
 
 from __future__ import annotations
@@ -11,10 +12,12 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from unittest import mock
+
+import boto3
 
 from pilotlight.cloud.aws import AwsDoor
 from pilotlight.demo import after, before, disaster
@@ -26,18 +29,26 @@ from pilotlight.deploy.current import current_inventory
 from pilotlight.deploy.destroy import Destroy
 from pilotlight.deploy.engine import Engine
 from pilotlight.deploy.operations import Operations
+from pilotlight.local.cloud import ACCOUNT, MEMBER
+from pilotlight.local.handle import LocalCloud
+from pilotlight.local.identities import MEMBER_ROLE
 from pilotlight.naming import STACKS
+from pilotlight.records.inventory import Inventory
 from pilotlight.recovery import copying
 from pilotlight.recovery.desk import open_desk
 from pilotlight.recovery.fetch import fetch_through
 from pilotlight.stacks import people
+from pilotlight.stacks.people_besides import DEPLOYER, OPERATOR, VAULT
 from pilotlight.workload.load import load
+from pilotlight.workload.model import Vault
 
 EXAMPLE = Path(__file__).parents[2] / "examples/inference-service"
 REGIONS = ("us-east-1", "us-west-2")
 EVERYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
 LOST, DELETED = "lost.bin", "deleted.bin"
 REPLICATED_SECONDS = 60.0
+ROLE_IN_VAULT = "pilotlight-vault"
+ADMINISTRATOR = f"arn:aws:iam::{MEMBER}:role/{MEMBER_ROLE}"
 Documents = tuple[dict[str, Any], ...]
 
 
@@ -45,25 +56,29 @@ Documents = tuple[dict[str, Any], ...]
 class Rehearsed:
     """What was needed by whom: kind -> actions of the people, and actions of each role."""
 
+    inventory: Inventory
     people: dict[str, dict[str, list[str]]]
     roles: dict[str, set[str]]
     granted: dict[str, set[str]]
     """Role -> actions in its policies, as deployed."""
 
 
-def rehearse(documents_of: Any) -> Rehearsed:
-    """Everything once; `documents_of(who, inventory)` are the documents that the deployer and the operator get."""
-    workload = load(EXAMPLE / "workload.yaml")
+def rehearse(documents_of: Any, apart: bool) -> Rehearsed:
+    """Everything once; `documents_of(who, inventory)` are the documents that somebody gets."""
+    vault = Vault(account=MEMBER, role=ROLE_IN_VAULT) if apart else None
+    workload = load(EXAMPLE / "workload.yaml").model_copy(update={"vault": vault})
     with open_stage(7, False, REGIONS) as stage:
         scene = Scene(Options(EXAMPLE, seed=7), stage, workload, _talk)
         before.deploy_example(scene)
         _tagged_object(scene, "earlier.bin")
         inventory = current_inventory(workload, stage.account, AwsDoor(), stage.clock)
-        deployer, operator = (documents_of(who, inventory) for who in people.PEOPLE)
-        with _person(scene, people.DEPLOYER, deployer):
+        deployer, operator = (documents_of(who, inventory) for who in (DEPLOYER, OPERATOR))
+        if apart:
+            _open_vault(stage.cloud, documents_of(VAULT, inventory))
+        with _person(scene, DEPLOYER, deployer):
             _deploy(scene)
         before.protect(scene)
-        with _person(scene, people.OPERATOR, operator):
+        with _person(scene, OPERATOR, operator):
             _backfill(scene)
         before.start_traffic(scene)
         before.await_points(scene)
@@ -72,16 +87,22 @@ def rehearse(documents_of: Any) -> Rehearsed:
         disaster.follow_run(scene)
         after.write_in_standby(scene)
         after.return_region(scene)
-        with _person(scene, people.OPERATOR, operator):
+        with _person(scene, OPERATOR, operator):
             after.go_home(scene)
             _operate(scene)
         stage.close_traffic()
         granted = _granted(scene)
-        with _person(scene, people.DEPLOYER, deployer):
+        with _person(scene, DEPLOYER, deployer):
             _tear_down(scene)
-        uses = {who: stage.cloud.uses(f":user/{who}") for who in people.PEOPLE}
+        labels = {
+            DEPLOYER: f":user/{DEPLOYER}",
+            OPERATOR: f":user/{OPERATOR}",
+            VAULT: f":assumed-role/{ROLE_IN_VAULT}/",
+        }
+        uses = {who: stage.cloud.uses(labels[who]) for who in people.everybody(inventory)}
         return Rehearsed(
-            people={who: people.sorted_by_kind(found, inventory) for who, found in uses.items()},
+            inventory=replace(inventory, taken_at=""),
+            people={who: people.sorted_by_kind(who, found, inventory) for who, found in uses.items()},
             roles={role: _of_role(scene, role) for role in granted},
             granted=granted,
         )
@@ -89,6 +110,17 @@ def rehearse(documents_of: Any) -> Rehearsed:
 
 def _talk(text: str) -> None:
     print(text, file=sys.stderr)
+
+
+def _open_vault(cloud: LocalCloud, documents: Documents) -> None:
+    """The role that a deployer assumes in the vault's account, which has these documents and nothing else."""
+    iam = _in_vault(cloud, "iam", REGIONS[0])
+    trust = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, "Action": "sts:AssumeRole"}
+    whole = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    iam.create_role(RoleName=ROLE_IN_VAULT, AssumeRolePolicyDocument=whole)
+    for number, document in enumerate(documents):
+        policy = json.dumps(document)
+        iam.put_role_policy(RoleName=ROLE_IN_VAULT, PolicyName=f"part-{number}", PolicyDocument=policy)
 
 
 @contextmanager
@@ -126,7 +158,7 @@ def _tagged_object(scene: Scene, key: str) -> None:
 def _backfill(scene: Scene) -> None:
     """Each dataset, in parts as objects above 5 GiB are copied, and whole; with a version that the copy has lost and
     a deletion that it has missed."""
-    here, there = (scene.stage.cloud.client("s3", each) for each in (scene.primary, scene.standby))
+    here, there = scene.stage.cloud.client("s3", scene.primary), _owner_of_copies(scene)
     copy = {"Bucket": scene.names.standby_bucket("corpus")}
     _tagged_object(scene, LOST)
     _tagged_object(scene, DELETED)
@@ -151,6 +183,21 @@ def _backfill(scene: Scene) -> None:
         scene.recovery.backfill(each)
 
 
+def _owner_of_copies(scene: Scene) -> Any:
+    """S3 of the standby region as whoever owns the copies: nobody else can destroy a version of one."""
+    vault, cloud = scene.built.vault, scene.stage.cloud
+    return _in_vault(cloud, "s3", scene.standby) if vault else cloud.client("s3", scene.standby)
+
+
+def _in_vault(cloud: LocalCloud, service: str, region: str) -> Any:
+    """A client of the vault's account, as its administrator; whoever the environment is at the moment."""
+    sts = cloud.client("sts", region)
+    key = sts.assume_role(RoleArn=ADMINISTRATOR, RoleSessionName="administrator")["Credentials"]
+    return boto3.session.Session(key["AccessKeyId"], key["SecretAccessKey"], key["SessionToken"]).client(
+        service, region_name=region, endpoint_url=cloud.router_url
+    )
+
+
 def _deploy(scene: Scene) -> None:
     """`state init`, `preview`, `up` twice and `drift`."""
     state_bucket.make(_acts(scene).inventory.names, AwsDoor())
@@ -163,8 +210,9 @@ def _deploy(scene: Scene) -> None:
 
 def _tear_down(scene: Scene) -> None:
     """`destroy --vault`."""
-    acts = _acts(scene)
-    Destroy(acts.inventory, AwsDoor(), acts).run(STACKS)
+    acts, door, vault = _acts(scene), AwsDoor(), scene.built.vault
+    into_vault = AwsDoor.assuming(vault.role_arn, scene.standby) if vault else door
+    Destroy(acts.inventory, door, into_vault, acts).run(STACKS)
 
 
 def _acts(scene: Scene) -> Operations:
@@ -211,12 +259,17 @@ def _of_role(scene: Scene, role: str) -> set[str]:
 
 
 def record() -> None:
-    """Write what both people needed, all rights given."""
-    found = rehearse(lambda who, inventory: (EVERYTHING,))
+    """Write what everybody needed, all rights given."""
+    rehearsed = {people.WITHIN: rehearse(_everything, False), people.APART: rehearse(_everything, True)}
     target = Path(people.__file__).with_name(people.RECORDED)
-    target.write_text(json.dumps(found.people, indent=1) + "\n")
-    for role, granted in sorted(found.granted.items()):
-        print(role, "unused:", *sorted(granted - found.roles[role]))
+    target.write_text(json.dumps({name: each.people for name, each in rehearsed.items()}, indent=1) + "\n")
+    for name, found in rehearsed.items():
+        for role, granted in sorted(found.granted.items()):
+            print(name, role, "unused:", *sorted(granted - found.roles[role]))
+
+
+def _everything(who: str, inventory: Inventory) -> Documents:
+    return (EVERYTHING,)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import pytest
 from people_world import Rehearsed, rehearse
 
 from pilotlight.stacks import people
+from pilotlight.stacks.people_besides import besides
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
 
@@ -42,17 +43,19 @@ UNSHOWN = {
 }
 
 
-@pytest.fixture(scope="module")
-def rehearsed() -> Rehearsed:
+@pytest.fixture(scope="module", params=[people.WITHIN, people.APART])
+def rehearsed(request: pytest.FixtureRequest) -> Rehearsed:
     """Everybody does everything with his own documents; a permission too few ends it here, by name."""
-    return rehearse(people.documents)
+    return rehearse(people.documents, request.param == people.APART)
 
 
-@pytest.mark.parametrize("who", people.PEOPLE)
-def test_a_person_needs_everything_that_he_has(rehearsed: Rehearsed, who: str) -> None:
-    granted = {(kind, action) for kind, actions in people.recorded()[who].items() for action in actions}
-    used = {(kind, action) for kind, actions in rehearsed.people[who].items() for action in actions}
-    assert granted - used == set()
+def test_a_person_needs_everything_that_he_has(rehearsed: Rehearsed) -> None:
+    recorded = people.recorded(rehearsed.inventory)
+    assert set(recorded) == set(people.everybody(rehearsed.inventory)) == set(rehearsed.people)
+    for who, kinds in recorded.items():
+        granted = {(kind, action) for kind, actions in kinds.items() for action in actions}
+        used = {(kind, action) for kind, actions in rehearsed.people[who].items() for action in actions}
+        assert granted - used == set(), who
 
 
 def test_a_role_needs_everything_that_it_has(rehearsed: Rehearsed) -> None:
@@ -73,9 +76,9 @@ def _is_unshown(role: str, action: str) -> bool:
     )
 
 
-def test_nothing_is_listed_that_is_not_so() -> None:
+def test_nothing_is_listed_that_is_not_so(rehearsed: Rehearsed) -> None:
     """What is called unseen must not have been seen."""
-    for who, listed in people.BESIDES.items():
-        seen = people.recorded()[who]
+    for who, seen in people.recorded(rehearsed.inventory).items():
+        listed = besides(who, rehearsed.inventory.vault is not None)
         assert all(action not in seen.get(each.kind, ()) for each in listed for action in each.actions), who
         assert all(each.reason for each in listed)

@@ -14,10 +14,12 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent.parent / "stacks"))
 
 from parliament import analyze_policy_string
-from stack_samples import inventory
+from stack_samples import VAULT, inventory
 
 from pilotlight.cli.main import run
 from pilotlight.stacks import people, roles
+from pilotlight.stacks.people_besides import DEPLOYER, OPERATOR
+from pilotlight.stacks.people_besides import VAULT as VAULT_ROLE
 
 KNOWN = {
     "RESOURCE_POLICY_PRIVILEGE_ESCALATION": "writing bucket policies is what they are for: TLS only, and a returned "
@@ -41,14 +43,16 @@ READS = ("Describe", "Get", "List")
 
 
 def documents() -> Iterator[tuple[str, dict[str, Any]]]:
-    one = inventory()
-    for who in people.PEOPLE:
-        for number, document in enumerate(people.documents(who, one)):
-            yield f"{who}-{number}", document
-    yield from roles.documents(one).items()
+    """Of everybody and every role, with the vault in the workload's account and in one of its own."""
+    for where, one in (("within", inventory()), ("apart", inventory(VAULT))):
+        for who in people.everybody(one):
+            for number, document in enumerate(people.documents(who, one)):
+                yield f"{where}/{who}-{number}", document
+        yield from ((f"{where}/{role}", document) for role, document in roles.documents(one).items())
 
 
 ALL = dict(documents())
+OF_PEOPLE = [name for name in ALL if name.partition("/")[2].startswith((DEPLOYER, OPERATOR, VAULT_ROLE))]
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -77,7 +81,7 @@ def test_nothing_is_allowed_on_everything_but_reading_and_what_cannot_be_narrowe
             assert set(writing) <= set(WRITES_ON_EVERYTHING), name
 
 
-@pytest.mark.parametrize("name", [name for name in ALL if name.startswith(people.PEOPLE)])
+@pytest.mark.parametrize("name", OF_PEOPLE)
 def test_a_document_fits_into_a_managed_policy(name: str) -> None:
     assert len("".join(json.dumps(ALL[name]).split())) <= people.DOCUMENT_CHARACTERS_MAX
 

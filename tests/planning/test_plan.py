@@ -5,6 +5,7 @@ from pathlib import Path
 from pilotlight.planning.plan import Plan, plan
 from pilotlight.records.codec import dumps, loads
 from pilotlight.workload.load import load
+from pilotlight.workload.model import Vault
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "inference-service" / "workload.yaml"
 
@@ -31,3 +32,9 @@ def test_an_objective_that_is_not_promised_is_warned_of_by_asset():
 def test_a_plan_can_be_written_down_and_read_back():
     found = plan(load(EXAMPLE))
     assert loads(Plan, dumps(found), "plan") == found
+
+
+def test_a_vault_in_another_account_is_said_to_make_the_way_home_longer():
+    apart = load(EXAMPLE).model_copy(update={"vault": Vault(account="210987654321")})
+    assert any("in account 210987654321" in each for each in plan(apart).warnings)
+    assert not any("account" in each for each in plan(load(EXAMPLE)).warnings)

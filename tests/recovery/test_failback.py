@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
 from doors import (
+    ACCOUNT,
     CORPUS,
     CORPUS_COPY,
     MODELS,
@@ -21,10 +23,13 @@ from doors import (
     save,
 )
 from pilotlight.cloud.coats import Faulty
+from pilotlight.cloud.paging import pages
 from pilotlight.errors import StepFailed, StepTimedOut
+from pilotlight.records.inventory import VaultAccount
 from pilotlight.records.runs import PROVEN, SUCCEEDED, Journal
 from pilotlight.recovery.desk import Recovery
 from pilotlight.recovery.lease import LEASE_SECONDS
+from pilotlight.recovery.ledger import SERVING
 from pilotlight.recovery.runs import run_failback
 from pilotlight.recovery.site import Site
 from pilotlight.recovery.steps.fencing import FENCE, principal, with_fence, without_fence
@@ -122,6 +127,39 @@ def test_protection_is_proven_again_in_the_original_direction(aws: FakeAws) -> N
     assert ".pilotlight/canary.json" not in aws.s3.current(CORPUS)
     point = desk.protect()
     assert point is not None
+
+
+class Busy:
+    """The standby region's writer goes on: a new object, and one taken away, at every listing of its bucket."""
+
+    def __init__(self, aws: FakeAws) -> None:
+        self.aws, self.written = aws, 0
+
+    def call(self, service: str, operation: str, region: str, **parameters: Any) -> dict[str, Any]:
+        answer = self.aws.call(service, operation, region, **parameters)
+        serving = desk_of(self.aws).active().state == SERVING
+        if parameters.get("Bucket") == CORPUS_COPY and operation.startswith("list_") and serving:
+            self.written += 1
+            self.aws.s3.write(CORPUS_COPY, f"busy/{self.written}", b"b")
+            self.aws.s3.delete_object(CORPUS_COPY, f"new/{self.written}")
+        return answer
+
+    def pages(self, service: str, operation: str, region: str, **parameters: Any) -> Iterator[dict[str, Any]]:
+        return pages(self.call, service, operation, region, parameters)
+
+
+def test_without_a_rule_back_everything_is_copied_home_while_the_standby_goes_on_writing(aws: FakeAws) -> None:
+    """From a vault in another account no rule leads back, and S3 dates what is written in whole seconds."""
+    failed_over(aws)
+    del aws.s3.rules[CORPUS_COPY]
+    aws.s3.queue.clear()
+    aws.clock.sleep(0.9)
+    busy = Busy(aws)
+    apart = inventory(vault=VaultAccount(ACCOUNT, "vault"))
+    journal = run_failback(Site(busy, apart, aws.clock, aws.fetch), "test")
+    assert journal is not None and journal.state == SUCCEEDED and busy.written >= 2
+    aws.clock.sleep(10)
+    assert aws.s3.current(CORPUS) == aws.s3.current(CORPUS_COPY) | {"lost on the way": b"x"}
 
 
 def test_a_lost_replication_rule_is_not_called_protected(aws: FakeAws) -> None:

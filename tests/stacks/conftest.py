@@ -1,4 +1,4 @@
-"""The three stacks of one inventory, each run once for the whole session."""
+"""The three stacks of one inventory, each run once for the session; and once more with the vault in its own account."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from stack_recording import Recording, record
-from stack_samples import inventory
+from stack_samples import VAULT, inventory
 
 from pilotlight.stacks import program
 
@@ -33,3 +33,18 @@ def primary() -> Recording:
 @pytest.fixture(scope="session")
 def standby(archive: Path) -> Recording:
     return record(lambda: program.standby(inventory(), archive))
+
+
+@pytest.fixture(scope="session")
+def vault_apart() -> Recording:
+    return record(lambda: program.vault(inventory(VAULT)))
+
+
+@pytest.fixture(scope="session")
+def primary_apart() -> Recording:
+    return record(lambda: program.primary(inventory(VAULT)))
+
+
+@pytest.fixture(scope="session")
+def standby_apart(archive: Path) -> Recording:
+    return record(lambda: program.standby(inventory(VAULT), archive))

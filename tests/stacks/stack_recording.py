@@ -27,6 +27,12 @@ class Registered:
     retain: bool
     ignored: tuple[str, ...]
     dependencies: tuple[str, ...]
+    provider: str = ""
+    """Logical name of the provider that the program made for it."""
+
+    @property
+    def is_provider(self) -> bool:
+        return self.type.startswith("pulumi:providers:")
 
     @property
     def kind(self) -> str:
@@ -57,7 +63,8 @@ class Recording:
 
     @property
     def custom(self) -> list[Registered]:
-        return [each for each in self.resources if each.custom]
+        """What is in AWS."""
+        return [each for each in self.resources if each.custom and not each.is_provider]
 
 
 class _Answers(Mocks):
@@ -109,6 +116,7 @@ def _registered(request: Any) -> Registered:
         retain=request.retainOnDelete,
         ignored=tuple(request.ignoreChanges),
         dependencies=tuple(sorted(urn.rpartition("::")[2] for urn in request.dependencies)),
+        provider=request.provider.rpartition("::")[0].rpartition("::")[2],
     )
 
 

@@ -6,15 +6,17 @@ import base64
 import json
 
 from pilotlight.naming import Names
-from pilotlight.records.inventory import Compute, Database, Datasets, Inventory, Keep, Traffic, Volumes
+from pilotlight.records.inventory import Compute, Database, Datasets, Inventory, Keep, Traffic, VaultAccount, Volumes
 
 ACCOUNT = "123456789012"
+VAULT = VaultAccount("210987654321", "pilotlight-vault")
 NAMES = Names("inference", ACCOUNT, "us-east-1", "us-west-2")
 USER_DATA = "#!/bin/bash\nDATABASE={{pilotlight:database:registry:endpoint}}:{{pilotlight:database:registry:port}}\n"
 
 
-def inventory() -> Inventory:
-    """Datasets, checkpoints, volumes, database, compute and traffic, one of each."""
+def inventory(vault: VaultAccount | None = None) -> Inventory:
+    """Datasets, checkpoints, volumes, database, compute and traffic, one of each; a vault in its own account or not."""
+    names = Names("inference", ACCOUNT, "us-east-1", "us-west-2", vault.account if vault else "")
     return Inventory(
         workload="inference",
         account=ACCOUNT,
@@ -25,7 +27,10 @@ def inventory() -> Inventory:
         trigger="automatic",
         every_seconds=60,
         keep=Keep(24, 7, 4),
-        datasets=(_dataset("corpus", "dataset", ""), _dataset("checkpoints", "checkpoints", "checkpoints/")),
+        datasets=(
+            _dataset(names, "corpus", "dataset", ""),
+            _dataset(names, "checkpoints", "checkpoints", "checkpoints/"),
+        ),
         volumes=(
             Volumes(
                 "index", "backup", "index", {"/dev/sdf": "vol-1", "/dev/sdg": "vol-2"}, {"/dev/sdf": 8, "/dev/sdg": 9}
@@ -36,12 +41,13 @@ def inventory() -> Inventory:
         traffic=Traffic(
             "example.internal", "Z1", "models.example.internal", "/healthz", 80, "lb.us-east-1.example", "ZLB"
         ),
+        vault=vault,
         taken_at="2026-01-01T00:00:00.000Z",
     )
 
 
-def _dataset(name: str, kind: str, prefix: str) -> Datasets:
-    return Datasets(name, kind, f"inference-{name}-{ACCOUNT}", NAMES.standby_bucket(name), prefix)
+def _dataset(names: Names, name: str, kind: str, prefix: str) -> Datasets:
+    return Datasets(name, kind, f"inference-{name}-{ACCOUNT}", names.standby_bucket(name), prefix)
 
 
 def _database() -> Database:

@@ -1,4 +1,7 @@
-"""What must hold for every resource of every stack; whoever breaks one of these leaks data or loses it."""
+"""What must hold for every resource of every stack; whoever breaks one of these leaks data or loses it.
+
+Every test runs twice: with the vault in the workload's account, and in one of its own.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,9 @@ from typing import Any
 
 import pytest
 from stack_recording import Recording, Registered, record
-from stack_samples import inventory
+from stack_samples import VAULT, inventory
 
+from pilotlight.records.inventory import Inventory
 from pilotlight.stacks import policies, program
 
 TYPES = [
@@ -67,6 +71,32 @@ UNTAGGED = {
 """Types without tags in AWS; a global cluster is left as bare as the user's own cluster."""
 
 
+@pytest.fixture(scope="module", params=[None, VAULT], ids=["within", "apart"])
+def taken(request: pytest.FixtureRequest) -> Inventory:
+    """What the stacks were made of."""
+    return inventory(request.param)
+
+
+def recorded(request: pytest.FixtureRequest, taken: Inventory, stack: str) -> Recording:
+    found: Recording = request.getfixturevalue(f"{stack}_apart" if taken.vault else stack)
+    return found
+
+
+@pytest.fixture(scope="module")
+def vault(request: pytest.FixtureRequest, taken: Inventory) -> Recording:
+    return recorded(request, taken, "vault")
+
+
+@pytest.fixture(scope="module")
+def primary(request: pytest.FixtureRequest, taken: Inventory) -> Recording:
+    return recorded(request, taken, "primary")
+
+
+@pytest.fixture(scope="module")
+def standby(request: pytest.FixtureRequest, taken: Inventory) -> Recording:
+    return recorded(request, taken, "standby")
+
+
 @pytest.fixture(scope="module")
 def all_stacks(vault: Recording, primary: Recording, standby: Recording) -> list[Registered]:
     return [*vault.custom, *primary.custom, *standby.custom]
@@ -105,12 +135,15 @@ def test_no_bucket_of_ours_answers_without_tls(vault: Recording) -> None:
         assert statement["Resource"] == [f"arn:aws:s3:::{name}", f"arn:aws:s3:::{name}/*"]
 
 
-def test_everything_that_stores_is_encrypted_with_our_key(vault: Recording, standby: Recording) -> None:
+def test_everything_that_stores_is_encrypted_with_our_key(
+    vault: Recording, standby: Recording, taken: Inventory
+) -> None:
+    of_buckets = "arn:of:vault-copies-key" if taken.vault else "arn:of:vault-key"
     for encryption in vault.all("BucketServerSideEncryptionConfiguration"):
         rule = encryption.inputs["rules"][0]
         assert rule["bucketKeyEnabled"] is True
         default = rule["applyServerSideEncryptionByDefault"]
-        assert default == {"sseAlgorithm": "aws:kms", "kmsMasterKeyId": "arn:of:vault-key"}
+        assert default == {"sseAlgorithm": "aws:kms", "kmsMasterKeyId": of_buckets}
     assert vault.one("vault-journal").inputs["serverSideEncryption"]["kmsKeyArn"] == "arn:of:vault-key"
     assert all(each.inputs["kmsKeyId"] == "arn:of:vault-key" for each in vault.all("LogGroup"))
     cluster = next(each for each in standby.all("Cluster")).inputs
@@ -130,10 +163,10 @@ def test_each_bucket_is_encrypted_versioned_and_has_a_lifecycle(vault: Recording
         assert {each.inputs["bucket"] for each in vault.all(kind)} == buckets, kind
 
 
-def test_keys_are_rotated_and_there_is_one_a_region(all_stacks: list[Registered]) -> None:
+def test_keys_are_rotated_and_there_is_one_for_each_place(all_stacks: list[Registered], taken: Inventory) -> None:
     keys = [each.inputs for each in all_stacks if each.kind == "Key"]
     assert all(each["enableKeyRotation"] is True for each in keys)
-    assert sorted(each["region"] for each in keys) == ["us-east-1", "us-west-2"]
+    assert sorted(each["region"] for each in keys) == ["us-west-2" if taken.vault else "us-east-1", "us-west-2"]
 
 
 def test_logs_are_kept_for_a_set_time(vault: Recording) -> None:
@@ -213,9 +246,9 @@ def test_recovering_needs_nothing_of_the_primary_region_and_no_global_control_pl
             assert "us-east-1" not in json.dumps(statement)
 
 
-def test_protecting_never_writes_to_a_bucket_but_the_vaults(standby: Recording) -> None:
+def test_protecting_never_writes_to_a_bucket_but_the_vaults(standby: Recording, taken: Inventory) -> None:
     policy = json.loads(standby.one("protect-role-policy").inputs["policy"])
-    vault_bucket = f"arn:aws:s3:::{inventory().names.vault_bucket}"
+    vault_bucket = f"arn:aws:s3:::{taken.names.vault_bucket}"
     for statement in policy["Statement"]:
         if {"s3:PutObject", "s3:DeleteObject"} & set(statement["Action"]):
             assert all(resource.startswith(vault_bucket) for resource in statement["Resource"])
@@ -235,9 +268,8 @@ def test_instances_read_the_active_record_and_no_other_item_of_the_journal(stand
 
 
 def test_a_second_evaluation_registers_exactly_the_same(
-    vault: Recording, primary: Recording, standby: Recording, archive: Path
+    vault: Recording, primary: Recording, standby: Recording, archive: Path, taken: Inventory
 ) -> None:
-    taken = inventory()
     again = (
         record(lambda: program.vault(taken)),
         record(lambda: program.primary(taken)),

@@ -24,8 +24,11 @@ SCALARS = (str, int, float, bool)
 
 
 @pytest.fixture(scope="module")
-def registered(vault: Recording, primary: Recording, standby: Recording) -> list[Registered]:
-    return [*vault.custom, *primary.custom, *standby.custom]
+def registered(request: pytest.FixtureRequest) -> list[Registered]:
+    """Of every stack, with the vault in the workload's account and in one of its own."""
+    names = [f"{stack}{where}" for stack in ("vault", "primary", "standby") for where in ("", "_apart")]
+    recordings: list[Recording] = [request.getfixturevalue(name) for name in names]
+    return [each for one in recordings for each in one.custom]
 
 
 def resource_of(type_: str) -> type:

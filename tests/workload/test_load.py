@@ -77,6 +77,16 @@ def test_the_example_is_good():
         ("record: models.example.internal", "record: models.other.internal", 12, "not inside the zone"),
         ("workload: inference", "workload: Inference", 2, "does not fit"),
         ("corpus: {kind", "corpus-corpus-corpus: {kind", 7, "shorten the name"),
+        ("every: 1m", "every: 1m, lock: {for: 1d, fro: 1d}", 5, "did you mean for?"),
+        ("bucket: models-1", "bucket: models-1, health: {file: a, fiel: b}", 8, "did you mean file?"),
+        ("version: 1", "version: 1\nvault: {account: 210987654321}", 2, "write it in quotes"),
+        ("version: 1", "version: 1\nvault: {account: '2109'}", 2, "write its 12 digits"),
+        (
+            "version: 1",
+            "version: 1\nvault: {account: '210987654321', role: 'arn:aws:iam::210987654321:role/x'}",
+            2,
+            "what follows",
+        ),
         ("version: 1", "version: 1\nversion: 1", 2, "stands twice"),
         ("version: 1", "version: !!python/name:os.system x", 1, "is not taken"),
         ("assets:", "assets: [", 8, "is not YAML"),
@@ -122,7 +132,7 @@ plain = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=8,
 )
-KEYS = ("version", "workload", "regions", "objectives", "points", "assets", "traffic", "trigger", "more")
+KEYS = ("version", "workload", "regions", "objectives", "points", "assets", "traffic", "trigger", "vault", "more")
 
 
 @settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)

@@ -47,11 +47,12 @@ def destroy(
     name = here.workload.workload
     if "vault" in stacks and vault != name:
         raise BadOption(option="--vault", value=vault or "", reason="is not the workload's name", expected=name)
+    into_vault = here.vault_door() if "vault" in stacks else here.door
     deployer = engine(here, backend, secrets, parallel)
     acts = operations(here, current_inventory(here.workload, here.account, here.door, here.clock), deployer)
     what = f"Delete {', '.join(reversed(stacks))} of {name} in account {here.account}"
     confirm(here, yes, what + (", with every copy and recovery point" if "vault" in stacks else ""))
-    made = Destroy(acts.inventory, here.door, acts, say).run(stacks)
+    made = Destroy(acts.inventory, here.door, into_vault, acts, say).run(stacks)
     left = _left(deployer, stacks)
     for each in left:
         say(f"  kept: {each}")

@@ -1,4 +1,5 @@
-"""`pilotlight iam`: the policies of whoever deploys, of whoever operates, and of the roles that the stacks make."""
+"""`pilotlight iam`: the policies of whoever deploys, of whoever operates, of the role that lets a deployer into the
+account of a vault of its own, and of the roles that the stacks make."""
 
 from __future__ import annotations
 
@@ -9,13 +10,15 @@ import typer
 
 from pilotlight.cli.talk import Directory, Json, print_json
 from pilotlight.cli.target import DEFAULT_DECLARATION, Declaration, Target, TargetOption, place
+from pilotlight.errors import BadOption
 
 
 class Who(StrEnum):
-    """Two people, and everything that runs by itself."""
+    """Two people, their way into another account, and everything that runs by itself."""
 
     DEPLOYER = "deployer"
     OPERATOR = "operator"
+    VAULT = "vault"
     RUNTIME = "runtime"
 
 
@@ -31,6 +34,9 @@ def iam(
     from pilotlight.stacks import people, roles
 
     here = place(declaration, target, directory)
+    if who is Who.VAULT and here.workload.vault is None:
+        reason = "the declaration names no account of its own for the vault"
+        raise BadOption(option="iam", value=who.value, reason=reason, expected="deployer, operator or runtime")
     inventory = current_inventory(here.workload, here.account, here.door, here.clock)
     if who is Who.RUNTIME:
         found: dict[str, Any] = roles.documents(inventory)

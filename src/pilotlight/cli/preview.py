@@ -33,6 +33,8 @@ def preview(
 
     stacks = chosen(only)
     here = place(declaration, target, directory)
+    if "vault" in stacks:
+        here.vault_door()
     deployer = engine(here, backend, secrets, parallel)
     acts = operations(here, current_inventory(here.workload, here.account, here.door, here.clock), deployer)
     show("preview", acts.preview(build_archive(here), stacks), json)

@@ -26,6 +26,7 @@ MODELS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("points", model.Points),
     ("points.keep", model.Keep),
     ("points.lock", model.Lock),
+    ("vault", model.Vault),
     ("An asset of kind dataset", model.Dataset),
     ("An asset of kind checkpoints", model.Checkpoints),
     ("health", model.Health),

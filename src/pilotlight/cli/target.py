@@ -20,10 +20,10 @@ from pilotlight.clock import Clock, SystemClock
 from pilotlight.cloud.aws import AwsDoor
 from pilotlight.cloud.door import Door
 from pilotlight.deploy.current import kept_inventory
-from pilotlight.errors import NotDeployed
+from pilotlight.errors import CallRefused, DeclarationErrors, NotDeployed, VaultClosed
 from pilotlight.local.handle import LocalCloud
 from pilotlight.naming import Names
-from pilotlight.records.inventory import Inventory
+from pilotlight.records.inventory import Inventory, VaultAccount
 from pilotlight.recovery.desk import Recovery, open_desk
 from pilotlight.recovery.fetch import Fetch, fetch, fetch_through
 from pilotlight.workload.load import load
@@ -60,8 +60,20 @@ class Place:
 
     @property
     def names(self) -> Names:
-        regions = self.workload.regions
-        return Names(self.workload.workload, self.account, regions.primary, regions.standby)
+        return self.workload.names(self.account)
+
+    def vault_door(self) -> Door:
+        """The door to the account that keeps the copies, tried; VaultClosed where the role there lets nobody in."""
+        vault = self.workload.vault
+        if vault is None:
+            return self.door
+        role = VaultAccount(vault.account, vault.role).role_arn
+        door = AwsDoor.assuming(role, self.names.standby)
+        try:
+            door.call("sts", "get_caller_identity", self.names.standby)
+        except CallRefused as problem:
+            raise VaultClosed(account=vault.account, role=role, reason=problem.facts["reason"]) from problem
+        return door
 
     def desk(self) -> Recovery:
         """What keeps and brings back this workload."""
@@ -87,6 +99,11 @@ def place(declaration: Path, target: Target, directory: Path) -> Place:
         os.environ.update(cloud.environment())
         look = fetch_through(str(cloud.status()["front_door_url"]))
     door = AwsDoor()
-    account = door.call("sts", "get_caller_identity", workload.regions.standby)["Account"]
+    account = str(door.call("sts", "get_caller_identity", workload.regions.standby)["Account"])
+    if workload.vault is not None and workload.vault.account == account:
+        problem = (
+            f"{declaration}: vault.account: {account} is the workload's own account; take `vault` away, or name another"
+        )
+        raise DeclarationErrors(str(declaration), (problem,))
     state = directory / "state" if target is Target.LOCAL else AWS_STATE
-    return Place(workload, str(account), door, SystemClock(), target, state, look)
+    return Place(workload, account, door, SystemClock(), target, state, look)

@@ -36,6 +36,8 @@ def up(
 
     stacks = chosen(only)
     here = place(declaration, target, directory)
+    if "vault" in stacks:
+        here.vault_door()
     deployer = engine(here, backend, secrets, parallel)
     acts = operations(here, current_inventory(here.workload, here.account, here.door, here.clock), deployer)
     archive = build_archive(here)

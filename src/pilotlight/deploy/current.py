@@ -18,7 +18,7 @@ from pilotlight.workload.model import Workload
 
 def current_inventory(workload: Workload, account: str, door: Door, clock: Clock) -> Inventory:
     """A fresh survey while the primary serves and answers; else what the vault keeps."""
-    names = Names(workload.workload, account, workload.regions.primary, workload.regions.standby)
+    names = workload.names(account)
     kept = kept_inventory(names, door)
     if kept is not None and active_region(names, door) != names.primary:
         return kept

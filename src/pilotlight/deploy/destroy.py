@@ -33,10 +33,12 @@ The primary region's key is not among them: objects that came home in a failback
 
 @dataclass(frozen=True)
 class Destroy:
-    """The taking down of one workload's protection."""
+    """The taking down of one workload's protection. `vault` is the door to the account that keeps the copies; `door`
+    itself, where that is the workload's own."""
 
     inventory: Inventory
     door: Door
+    vault: Door
     acts: Operations
     say: Callable[[str], None] = lambda text: None
 
@@ -84,7 +86,7 @@ class Destroy:
             there = Bucket(self.inventory.standby, each.standby_bucket, each.prefix)
             alone = [
                 copy.key
-                for original, copy in joined(current(self.door, here), current(self.door, there))
+                for original, copy in joined(current(self.door, here), current(self.vault, there))
                 if copy is not None and not copy.deleted and (original is None or not settled(original, copy))
             ]
             if alone:
@@ -182,7 +184,7 @@ class Destroy:
     def _empty(self, bucket: str) -> None:
         region, erased = self.inventory.standby, 0
         try:
-            for page in self.door.pages("s3", "list_object_versions", region, Bucket=bucket):
+            for page in self.vault.pages("s3", "list_object_versions", region, Bucket=bucket):
                 found = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
                 for start in range(0, len(found), BATCH):
                     items = [{"Key": each["Key"], "VersionId": each["VersionId"]} for each in found[start:][:BATCH]]
@@ -195,7 +197,8 @@ class Destroy:
 
     def _erase(self, bucket: str, items: list[dict[str, str]], before: int) -> int:
         region = self.inventory.standby
-        answer = self.door.call("s3", "delete_objects", region, Bucket=bucket, Delete={"Objects": items, "Quiet": True})
+        objects = {"Objects": items, "Quiet": True}
+        answer = self.vault.call("s3", "delete_objects", region, Bucket=bucket, Delete=objects)
         refused = answer.get("Errors", [])
         if refused:
             raise NotErased(

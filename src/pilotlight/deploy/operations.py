@@ -13,12 +13,14 @@ from pathlib import Path
 
 from pilotlight.cloud.door import Door
 from pilotlight.deploy.results import Deployer, Deployment, Event, Result
-from pilotlight.errors import DeploymentInterrupted, PilotlightError
+from pilotlight.errors import DeploymentInterrupted, PilotlightError, VaultMoved
 from pilotlight.naming import STACKS
 from pilotlight.records.inventory import Inventory
 from pilotlight.recovery.papers import Papers
 from pilotlight.stacks import program
 from pilotlight.stacks.project import region
+
+BUCKET = "aws:s3/bucket:Bucket"
 
 
 @dataclass
@@ -34,6 +36,7 @@ class Operations:
 
     def up(self, door: Door, archive: Path, stacks: Iterable[str] = STACKS) -> Deployment:
         """Deploy, then keep the Inventory in the vault; `archive` is what the Lambda functions run."""
+        self._check_vault()
         programs = _programs(self.inventory, archive)
         made = self._each(
             "up",
@@ -48,6 +51,7 @@ class Operations:
 
     def preview(self, archive: Path, stacks: Iterable[str] = STACKS) -> Deployment:
         """What `up` would do; changes nothing."""
+        self._check_vault()
         programs = _programs(self.inventory, archive)
         return self._each(
             "preview",
@@ -70,6 +74,13 @@ class Operations:
         return self._each(
             "destroy", stacks, lambda stack: self.engine.destroy(stack, self._region(stack), self._told(stack))
         )
+
+    def _check_vault(self) -> None:
+        """VaultMoved where the state has a vault whose papers lie in another account's bucket."""
+        names = self.inventory.names
+        for each in self.engine.held("vault"):
+            if each.type == BUCKET and each.id.startswith(names.vault_bucket_prefix) and each.id != names.vault_bucket:
+                raise VaultMoved(workload=names.workload, bucket=each.id, wanted=names.vault_bucket)
 
     def _each(self, act: str, stacks: Iterable[str], do: Callable[[str], Result]) -> Deployment:
         wanted, results = tuple(stacks), list[Result]()

@@ -34,6 +34,11 @@ def is_default(urn: str) -> bool:
     return is_provider(found.type) and (found.name == "default" or found.name.startswith("default_"))
 
 
+def versioned(version: str) -> dict[str, Any]:
+    """What Pulumi keeps of a provider's version, among its inputs (pulumi/pulumi, pkg/resource/deploy/providers)."""
+    return {"version": version, "__internal": {}} if version else {}
+
+
 def new_id(chance: random.Random) -> str:
     """A version 4 UUID from this source of chance."""
     return str(uuid.UUID(int=chance.getrandbits(128), version=4))

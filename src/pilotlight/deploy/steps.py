@@ -76,9 +76,10 @@ class Steps(Acts):
             self._put(self._resource(goal, "", goal.inputs, old.outputs if old else {}, custom=False))
 
     def provider(self, goal: Goal) -> Resource:
-        """A provider that the program makes itself: a region with an id."""
+        """A provider that the program makes itself: a region, maybe a role, with an id."""
         with self.lock:
             self._enter(goal.urn)
+            goal = replace(goal, inputs=goal.inputs | providers.versioned(goal.version))
             old = self._adopt(goal)
             difference = compare(old.inputs, goal.inputs, frozenset()) if old else Difference(frozenset(), CREATE)
             self.note(difference.operation, goal.urn, goal.type, difference.keys)
@@ -266,9 +267,7 @@ class Steps(Acts):
     def _default_provider(self, goal: Goal) -> str:
         """The reference of the provider of those that name none; it is made when the first asks for it."""
         urn = providers.default_urn(goal.urn, goal.type, goal.version)
-        found, inputs = self.stack.find(urn), {"region": self.place.region}
-        if goal.version:
-            inputs["version"] = goal.version
+        found, inputs = self.stack.find(urn), {"region": self.place.region} | providers.versioned(goal.version)
         self.seen.add(urn)
         if found is None or found.inputs != inputs:
             id_ = found.id if found else providers.new_id(self.place.chance)

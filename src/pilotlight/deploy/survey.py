@@ -28,9 +28,8 @@ ENGINE = "aurora-postgresql"
 
 def survey(door: Door, workload: Workload, account: str, clock: Clock) -> paper.Inventory:
     """The inventory of this workload, read in its primary region; SurveyProblems names everything that is amiss."""
-    primary, standby = workload.regions.primary, workload.regions.standby
-    names = Names(workload.workload, account, primary, standby)
-    findings = Findings(door, primary)
+    names = workload.names(account)
+    findings = Findings(door, names.primary)
     datasets = _datasets(findings, workload, names)
     volumes = _volumes(findings, workload)
     databases, endpoints = _databases(findings, workload, names)
@@ -45,14 +44,15 @@ def survey(door: Door, workload: Workload, account: str, clock: Clock) -> paper.
     return paper.Inventory(
         workload=workload.workload,
         account=account,
-        primary=primary,
-        standby=standby,
+        primary=names.primary,
+        standby=names.standby,
         rpo_seconds=workload.objectives.rpo_seconds,
         rto_seconds=workload.objectives.rto_seconds,
         trigger=workload.trigger,
         every_seconds=workload.points.every_seconds,
         keep=paper.Keep(workload.points.keep.hourly, workload.points.keep.daily, workload.points.keep.weekly),
         lock=_lock(workload),
+        vault=paper.VaultAccount(workload.vault.account, workload.vault.role) if workload.vault else None,
         datasets=tuple(datasets),
         volumes=tuple(volumes),
         databases=tuple(databases),

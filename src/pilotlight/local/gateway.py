@@ -219,8 +219,7 @@ class Gateway:
     def _ask_moto(self, visit: Visit, body: bytes) -> Answer:
         operation = cast(Operation, visit.operation)
         name = BACKENDS.get(visit.service, visit.signing_name)
-        account = (visit.principal.account if visit.principal else "") or self.cloud.account
-        environ = environ_for(name, visit.region, visit.environ, body) | {MOTO_ACCOUNT: account}
+        environ = environ_for(name, visit.region, visit.environ, body) | {MOTO_ACCOUNT: self._account(visit)}
         with self.commits.of(visit.region), self._serial(operation.service):
             for tries in range(1, READ_TRIES_MAX + 1):
                 try:
@@ -233,6 +232,14 @@ class Gateway:
                 except Exception:
                     return self._failed(visit)
         raise AssertionError("the last try returns")
+
+    def _account(self, visit: Visit) -> str:
+        """Whose memory of moto's answers: that of the bucket's owner, whoever asks; else the caller's."""
+        if visit.operation is not None and visit.operation.service == "s3":
+            found = buckets.find_bucket(str(visit.operation.params.get("Bucket", "")))
+            if found is not None and visit.operation.name != "CreateBucket":
+                return str(found.account_id)
+        return (visit.principal.account if visit.principal else "") or self.cloud.account
 
     def _failed(self, visit: Visit) -> Answer:
         self.cloud.log(f"{visit.service}:{visit.operation and visit.operation.name}: {traceback.format_exc()}")

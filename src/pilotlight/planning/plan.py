@@ -101,6 +101,11 @@ def _warnings(
         found.append(
             f"RTO is forecast at {rto:g} s, {wanted:g} s is asked: {DETECTION_SECONDS:g} s pass before the alarm acts"
         )
+    if workload.vault is not None:
+        found.append(
+            f"the vault is in account {workload.vault.account}: no rule replicates back from there, so a failback "
+            "takes as long as copying what the standby region wrote"
+        )
     if any(isinstance(asset, Compute) for asset in workload.assets.values()):
         found.append("capacity in the standby region is not reserved: the ladder of instance types is all there is")
     return found

@@ -148,6 +148,19 @@ class Lock:
 
 
 @dataclass(frozen=True)
+class VaultAccount:
+    """The account of a vault that is not in the workload's own, and the role by which a deployer gets in."""
+
+    account: str
+    role: str
+    """Name of the role there, with its path where it has one."""
+
+    @property
+    def role_arn(self) -> str:
+        return f"arn:aws:iam::{self.account}:role/{self.role}"
+
+
+@dataclass(frozen=True)
 class Inventory:
     """Everything a recovery must know, with no call to the primary region."""
 
@@ -168,12 +181,13 @@ class Inventory:
     computes: tuple[Compute, ...] = ()
     traffic: Traffic | None = None
     lock: Lock | None = None
+    vault: VaultAccount | None = None
     taken_at: str = ""
     schema: str = "pilotlight/inventory/1"
 
     @property
     def names(self) -> Names:
-        return Names(self.workload, self.account, self.primary, self.standby)
+        return Names(self.workload, self.account, self.primary, self.standby, self.vault.account if self.vault else "")
 
     @property
     def assets(self) -> tuple[Asset, ...]:

@@ -26,7 +26,14 @@ from pilotlight.stacks.functions import (
     protect_spec,
     recover_spec,
 )
-from pilotlight.stacks.keys import KeyArgs, KeySpec, RegionKey, primary_key_spec, standby_key_spec
+from pilotlight.stacks.keys import (
+    KeyArgs,
+    KeySpec,
+    RegionKey,
+    copies_key_spec,
+    primary_key_spec,
+    standby_key_spec,
+)
 from pilotlight.stacks.monitoring import Monitoring, MonitoringArgs, MonitoringSpec, monitoring_spec
 from pilotlight.stacks.network import Network, NetworkArgs, NetworkSpec, network_spec
 from pilotlight.stacks.package import (
@@ -95,6 +102,7 @@ __all__ = [
     "VolumesArgs",
     "VolumesSpec",
     "compute_spec",
+    "copies_key_spec",
     "database_spec",
     "dataset_spec",
     "global_database_spec",

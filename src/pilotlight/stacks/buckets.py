@@ -32,6 +32,8 @@ class BucketSpec:
     noncurrent_days: int
     lockable: bool = False
     """Object Lock can be used in it; said when the bucket is made, it costs nothing and locks nothing by itself."""
+    lent: tuple[policies.Statement, ...] = ()
+    """What another account may do with it (policies.lent)."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,7 @@ class PrivateBucket(pulumi.ComponentResource):
             f"{self._name}-policy",
             bucket=self._resource.bucket,
             region=region,
-            policy=policies.text(policies.tls_only(self._spec.name)),
+            policy=policies.text(policies.document(*policies.tls_only(self._spec.name)["Statement"], *self._spec.lent)),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[private]),
         )
 

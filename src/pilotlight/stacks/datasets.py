@@ -3,7 +3,8 @@
 The rule back is there from the beginning, so that a failback makes no S3 configuration call. It cannot run in
 circles: S3 does not replicate replicas (S3 User Guide, "What does Amazon S3 replicate?": objects "created as replicas
 by another replication rule" are left out; syncing of replica modifications stays off). The bucket stays the user's:
-we turn versioning on and add the rule; its policy, encryption and lifecycle are not touched.
+we turn versioning on and add the rule; its policy, encryption and lifecycle are not touched. From a vault in an account
+of its own there is no rule back: S3 would need a policy on the user's bucket for it. There a failback copies.
 """
 
 from __future__ import annotations
@@ -40,14 +41,14 @@ class RuleSpec:
 
 @dataclass(frozen=True)
 class DatasetSpec:
-    """One replicated bucket: the rule to the standby region and the rule back."""
+    """One replicated bucket: the rule to the standby region and, within one account, the rule back."""
 
     asset: str
     primary_bucket: str
     standby_bucket: str
     primary_region: str
     forward: RuleSpec
-    reverse: RuleSpec
+    reverse: RuleSpec | None
     trust: str
     batch_role: str
     batch_policy: str
@@ -64,16 +65,17 @@ class DatasetsArgs:
 
 
 def dataset_spec(inventory: Inventory, asset: Dataset) -> DatasetSpec:
-    """Both rules of this asset (pure)."""
+    """The rules of this asset (pure)."""
     names = inventory.names
     there, here = (asset.standby_bucket, names.standby), (asset.primary_bucket, names.primary)
+    back = None if inventory.vault else _rule(names, asset, RULE_REVERSE, there, here, f"reverse-{asset.name}")
     return DatasetSpec(
         asset=asset.name,
         primary_bucket=asset.primary_bucket,
         standby_bucket=asset.standby_bucket,
         primary_region=names.primary,
         forward=_rule(names, asset, RULE_FORWARD, here, there, f"replication-{asset.name}"),
-        reverse=_rule(names, asset, RULE_REVERSE, there, here, f"reverse-{asset.name}"),
+        reverse=back,
         trust=policies.text(policies.assume("s3.amazonaws.com", names.account)),
         batch_role=names.role(f"batch-{asset.name}"),
         batch_policy=policies.text(policies.batch_replication(asset.primary_bucket, asset.prefix)),
@@ -91,7 +93,9 @@ def _rule(
         source_region=source[1],
         target=target[0],
         prefix=asset.prefix,
-        key_alias_arn=policies.alias_arn(names, target[1]),
+        key_alias_arn=policies.copies_alias_arn(names)
+        if rule_id == RULE_FORWARD
+        else policies.alias_arn(names, target[1]),
         role=names.role(purpose),
         role_policy=policies.text(policies.replication(names, source, target, asset.prefix)),
     )
@@ -109,10 +113,10 @@ class Datasets(pulumi.ComponentResource):
         needs: list[pulumi.Resource] = [self._keep_versions()]
         needs += [args.primary_key] if args.primary_key else []
         forward = self._replicate("forward", args.spec.forward, needs)
-        reverse = self._replicate("reverse", args.spec.reverse, needs)
+        reverse = self._replicate("reverse", args.spec.reverse, needs) if args.spec.reverse else None
         self._hand_over()
         self.primary_bucket_name = forward.bucket
-        self.standby_bucket_name = reverse.bucket
+        self.standby_bucket_name = reverse.bucket if reverse else pulumi.Output.from_input(args.spec.standby_bucket)
         self.register_outputs(
             {"primaryBucketName": self.primary_bucket_name, "standbyBucketName": self.standby_bucket_name}
         )

@@ -20,6 +20,7 @@ from pilotlight.stacks.policies import (
     log_group,
     objects_arn,
     table_arn,
+    use_copies_key,
     use_key,
 )
 
@@ -34,7 +35,7 @@ def probe(inventory: Inventory) -> Document:
         _logs(names, "probe"),
         allow("ReadJournal", ["dynamodb:GetItem"], [table_arn(names)]),
         allow("ReadPapers", ["s3:GetObject"], [objects_arn(names.vault_bucket, "papers/")]),
-        use_key(names, names.standby, ["kms:Decrypt"]),
+        use_copies_key(names, ["kms:Decrypt"]),
         _metrics(),
     )
 
@@ -54,7 +55,7 @@ def protect(inventory: Inventory) -> Document:
         allow("MeasureLag", ["cloudwatch:GetMetricStatistics"], ["*"]),
         *_observe_compute(inventory),
         *_fence_returned(inventory),
-        use_key(names, names.standby, ["kms:Decrypt", "kms:GenerateDataKey"]),
+        use_copies_key(names, ["kms:Decrypt", "kms:GenerateDataKey"]),
         _metrics(),
     )
 
@@ -88,7 +89,7 @@ def recover(inventory: Inventory) -> Document:
         *_observe_databases(inventory, both=False),
         *_promote_databases(inventory),
         *_start_compute(inventory),
-        use_key(names, names.standby, ["kms:Decrypt", "kms:GenerateDataKey"]),
+        use_copies_key(names, ["kms:Decrypt", "kms:GenerateDataKey"]),
         allow("GoOn", ["lambda:InvokeFunction"], [own]),
         _metrics(),
     )

@@ -1,4 +1,5 @@
-"""One KMS key for each region, behind the same alias, rotated every year and protected from deletion.
+"""One KMS key for each region, behind the same alias, rotated every year and protected from deletion; and one more
+for a vault in an account of its own, where the alias is the same again.
 
 Other stacks and every role name the key by its alias; only what shares a stack with it uses its ARN.
 """
@@ -41,6 +42,13 @@ def standby_key_spec(inventory: Inventory) -> KeySpec:
     policy = policies.text(policies.standby_key(names))
     about = f"Pilotlight {names.workload}: everything kept in {names.standby}"
     return KeySpec(names.standby, names.key_alias, policy, about, names.tags())
+
+
+def copies_key_spec(inventory: Inventory) -> KeySpec:
+    """The key of a vault in an account of its own: replicas and papers there (pure)."""
+    names = inventory.names
+    about = f"Pilotlight {names.workload}: copies of account {names.account}"
+    return KeySpec(names.standby, names.key_alias, policies.text(policies.copies_key(names)), about, names.tags())
 
 
 def primary_key_spec(inventory: Inventory) -> KeySpec:

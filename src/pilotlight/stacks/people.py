@@ -1,333 +1,37 @@
-"""What two people may do: the deployer, who puts protection up and down, and the operator, who uses it.
+"""What people may do: the deployer, who puts protection up and down, the operator, who uses it, and in the account of a
+vault that has one of its own the role that the deployer assumes there.
 
 The actions come from `people.json`: those that a rehearsal was recorded to need (`make permissions`), sorted by the
-kind of resource that they were needed on. Here is what each kind is called in a workload's own account, under which
-condition, and what no rehearsal can show: the calls that Pulumi and its AWS provider make besides ours, each with its
-reason. Tests run both people with exactly these documents, and compare what they used with what they have.
+kind of resource that they were needed on (people_kinds.py); what no rehearsal can show is added with its reason
+(people_besides.py). Tests run everybody with exactly these documents, and compare what they used with what they have.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from fnmatch import fnmatchcase
+from collections.abc import Iterable
+from dataclasses import replace
 from importlib.resources import files
-from typing import Any
 
-from pilotlight.naming import METRIC_NAMESPACE, TAG_WORKLOAD
 from pilotlight.records.inventory import Inventory
-from pilotlight.stacks.policies import PARTITION, Document, Statement, allow, bucket_arn, document, objects_arn
-from pilotlight.stacks.policies import table_arn as journal_arn
+from pilotlight.stacks.people_besides import DEPLOYER, OPERATOR, VAULT, besides
+from pilotlight.stacks.people_kinds import KINDS, kind_of
+from pilotlight.stacks.policies import Document, Statement, allow, document
 
-DEPLOYER, OPERATOR = "deployer", "operator"
-PEOPLE = (DEPLOYER, OPERATOR)
 RECORDED = "people.json"
+WITHIN, APART = "within", "apart"
+"""How people.json is divided: the vault in the workload's account, and in one of its own."""
 DOCUMENT_CHARACTERS_MAX = 6144
 """Of a managed policy, without whitespace (IAM User Guide, "IAM and AWS STS quotas")."""
 
-Condition = dict[str, dict[str, Any]]
-TAGGING = "ec2:CreateTags"
-NETWORK = ("vpc", "subnet", "internet-gateway", "route-table", "security-group", "vpc-endpoint", "launch-template")
-LAUNCHED = ("instance", "volume", "network-interface", *NETWORK)
-PASSED_TO = ["lambda.amazonaws.com", "scheduler.amazonaws.com", "s3.amazonaws.com", "ec2.amazonaws.com",
-             "batchoperations.s3.amazonaws.com"]  # fmt: skip
 
-
-@dataclass(frozen=True)
-class Kind:
-    """Resources of one kind. `only`: the actions that it is meant for, where its ARNs alone do not say."""
-
-    name: str
-    arns: Callable[[Inventory], list[str]]
-    condition: Callable[[Inventory], Condition] | None = None
-    only: tuple[str, ...] = ()
-    new: bool = False
-    """Resources that do not exist yet, whose ARN ends in an asterisk, or that are tagged for the first time."""
-
-
-def _arn(service: str, region: str, inventory: Inventory, *resources: str) -> list[str]:
-    return [f"arn:{PARTITION}:{service}:{region}:{inventory.account}:{each}" for each in resources]
-
-
-def _here(service: str, *patterns: str) -> Callable[[Inventory], list[str]]:
-    """In the standby region; `{own}` is what names of ours begin with."""
-
-    def arns(inventory: Inventory) -> list[str]:
-        own = inventory.names.project
-        return _arn(service, inventory.standby, inventory, *(each.format(own=own) for each in patterns))
-
-    return arns
-
-
-def _both(service: str, *patterns: str) -> Callable[[Inventory], list[str]]:
-    """In both regions."""
-
-    def arns(inventory: Inventory) -> list[str]:
-        own = inventory.names.project
-        named = [each.format(own=own) for each in patterns]
-        return [arn for region in _regions(inventory) for arn in _arn(service, region, inventory, *named)]
-
-    return arns
-
-
-def _account(service: str, *patterns: str) -> Callable[[Inventory], list[str]]:
-    """Without a region."""
-    return lambda inventory: _arn(
-        service, "", inventory, *(one.format(own=inventory.names.project) for one in patterns)
-    )
-
-
-def _regions(inventory: Inventory) -> tuple[str, str]:
-    return inventory.primary, inventory.standby
-
-
-def _ours(inventory: Inventory) -> Condition:
-    return {"StringEquals": {f"aws:ResourceTag/{TAG_WORKLOAD}": inventory.workload}}
-
-
-def _tagged_as_ours(inventory: Inventory) -> Condition:
-    return {"StringEquals": {f"aws:RequestTag/{TAG_WORKLOAD}": inventory.workload}}
-
-
-def _through_services(inventory: Inventory) -> Condition:
-    """Keys of the user's are used by services alone, on his data."""
-    services = [f"{each}.{inventory.primary}.amazonaws.com" for each in ("ec2", "rds", "s3")]
-    return {"StringEquals": {"kms:ViaService": services}}
-
-
-def _replicas(inventory: Inventory) -> list[str]:
-    return [inventory.names.vault_bucket, *(each.standby_bucket for each in inventory.datasets)]
-
-
-def _originals(inventory: Inventory) -> list[str]:
-    return list(dict.fromkeys(each.primary_bucket for each in inventory.datasets))
-
-
-def _network(inventory: Inventory) -> list[str]:
-    return _arn("ec2", inventory.standby, inventory, *(f"{each}/*" for each in NETWORK))
-
-
-def _images(*regions: str) -> Callable[[Inventory], list[str]]:
-    """Images and the snapshots behind them have no account in their ARN."""
-
-    def arns(inventory: Inventory) -> list[str]:
-        named = [getattr(inventory, region) for region in regions]
-        return [f"arn:{PARTITION}:ec2:{region}::{kind}/*" for region in named for kind in ("image", "snapshot")]
-
-    return arns
-
-
-def _snapshots(inventory: Inventory) -> list[str]:
-    """Of image copies too, which EC2 leaves without tags (EC2 User Guide, "Copy an Amazon EC2 AMI")."""
-    return [f"arn:{PARTITION}:ec2:{inventory.standby}::snapshot/*"]
-
-
-def _originals_of_databases(inventory: Inventory) -> list[str]:
-    return [each.primary_arn for each in inventory.databases]
-
-
-def _groups(inventory: Inventory) -> list[str]:
-    own = [(inventory.standby, each.standby_group) for each in inventory.computes]
-    theirs = [(inventory.primary, each.primary_group) for each in inventory.computes]
-    return [
-        arn
-        for region, name in [*own, *theirs]
-        for arn in _arn("autoscaling", region, inventory, f"autoScalingGroup:*:autoScalingGroupName/{name}")
-    ]
-
-
-def _balancers(inventory: Inventory) -> list[str]:
-    name = inventory.names.load_balancer()
-    kinds = (f"loadbalancer/app/{name}/*", f"listener/app/{name}/*", f"targetgroup/{name}/*")
-    return _arn("elasticloadbalancing", inventory.standby, inventory, *kinds) if inventory.traffic else []
-
-
-def _parameters(inventory: Inventory) -> str:
-    return f"parameter{inventory.names.parameter('*')}"
-
-
-def _zone(inventory: Inventory) -> list[str]:
-    traffic = inventory.traffic
-    return [f"arn:{PARTITION}:route53:::hostedzone/{traffic.zone_id}"] if traffic else []
-
-
-def _secrets(inventory: Inventory) -> list[str]:
-    return [each.secret for each in inventory.databases if each.secret]
-
-
-KINDS = (
-    Kind("StateBucket", lambda one: [bucket_arn(one.names.state_bucket)]),
-    Kind("StateObjects", lambda one: [objects_arn(one.names.state_bucket)]),
-    Kind("Papers", lambda one: [objects_arn(one.names.vault_bucket, "papers/")]),
-    Kind("Copies", lambda one: [objects_arn(each) for each in _replicas(one)]),
-    Kind("Buckets", lambda one: [bucket_arn(each) for each in _replicas(one)]),
-    Kind("Originals", lambda one: [objects_arn(each) for each in _originals(one)]),
-    Kind("OriginalBuckets", lambda one: [bucket_arn(each) for each in _originals(one)]),
-    Kind("Journal", lambda one: [journal_arn(one.names)]),
-    Kind("NewKey", lambda one: ["*"], _tagged_as_ours, only=("kms:CreateKey",)),
-    Kind("Keys", _both("kms", "key/*"), _ours),
-    Kind("TheirKeys", lambda one: _arn("kms", one.primary, one, "key/*"), _through_services),
-    Kind("Aliases", _both("kms", "alias/{own}", "alias/{own}-state")),
-    Kind(
-        "PassRoles",
-        _account("iam", "role/{own}-*"),
-        lambda one: {"StringEquals": {"iam:PassedToService": PASSED_TO}},
-        only=("iam:PassRole",),
-    ),
-    Kind("Roles", _account("iam", "role/{own}-*", "instance-profile/{own}-*")),
-    Kind("TheirRoles", _account("iam", "role/*", "instance-profile/*")),
-    Kind("Logs", _here("logs", "log-group:/aws/lambda/{own}-*")),
-    Kind("Functions", _here("lambda", "function:{own}-*")),
-    Kind("Topic", _here("sns", "{own}-alarms")),
-    Kind("Alarms", _here("cloudwatch", "alarm:{own}-*")),
-    Kind("Schedules", _here("scheduler", "schedule/default/{own}-*")),
-    Kind(
-        "Parameters",
-        lambda one: [arn for region in _regions(one) for arn in _arn("ssm", region, one, _parameters(one))],
-    ),
-    Kind("GlobalDatabases", lambda one: [f"arn:{PARTITION}:rds::{one.account}:global-cluster:{one.names.project}-*"]),
-    Kind("Databases", _here("rds", *(f"{kind}:{{own}}-*" for kind in ("cluster", "db", "subgrp", "cluster-snapshot")))),
-    Kind("DatabaseDefaults", _here("rds", "cluster-pg:default.*", "pg:default.*", "og:default:*")),
-    Kind("TheirDatabases", _originals_of_databases),
-    Kind("Secrets", _secrets),
-    Kind("NewNetwork", _network, _tagged_as_ours, new=True),
-    Kind("Network", _network, _ours),
-    Kind("Snapshots", _snapshots, only=("ec2:DeleteSnapshot",)),
-    Kind("ImageCopies", _images("standby"), only=("ec2:CopyImage",), new=True),
-    Kind("NewImages", _images("standby"), _tagged_as_ours, only=(TAGGING,), new=True),
-    Kind("Images", _images("standby"), _ours),
-    Kind("TheirImages", _images("primary")),
-    Kind("Groups", _groups),
-    Kind("Balancers", _balancers),
-    Kind("Zone", _zone),
-    Kind("HealthChecks", lambda one: [f"arn:{PARTITION}:route53:::healthcheck/*"]),
-    Kind("Changes", lambda one: [f"arn:{PARTITION}:route53:::change/*"]),
-    Kind("Launches", _here("ec2", *(f"{each}/*" for each in LAUNCHED))),
-    Kind("BatchJobs", _both("s3", "job/*")),
-    Kind(
-        "Metrics",
-        lambda one: ["*"],
-        lambda one: {"StringEquals": {"cloudwatch:namespace": METRIC_NAMESPACE}},
-        only=("cloudwatch:PutMetricData",),
-    ),
-    Kind("Any", lambda one: ["*"]),
-)
-"""The first kind that a resource fits is its own; conditions follow the tag that everything of ours carries."""
-
-
-@dataclass(frozen=True)
-class Besides:
-    """Actions on a kind that no rehearsal shows, and why they are needed."""
-
-    kind: str
-    actions: tuple[str, ...]
-    reason: str
-
-
-STATE = "pulumi itself reads and writes the state and asks for the key of its secrets; `make test-engine` runs it so"
-PROVIDER = (
-    "pulumi-aws reads every property of what it keeps, at each refresh (terraform-provider-aws, its read functions)"
-)
-KEY = (
-    "what is written and read is encrypted with the workload's key, which services use as the caller "
-    "(KMS Developer Guide, how each service uses KMS); the embedded cloud does not ask for it"
-)
-THEIR_KEY = "the originals may be encrypted with keys of the user's; S3, EC2 and RDS use them as the caller"
-GRANT = (
-    "volumes, images, databases and the journal are kept encrypted by a grant that the caller makes "
-    "(EC2, RDS and DynamoDB guides, each on encryption with a customer managed key)"
-)
-BESIDES: dict[str, tuple[Besides, ...]] = {
-    DEPLOYER: (
-        Besides("StateObjects", ("s3:DeleteObject", "s3:GetObject", "s3:PutObject"), STATE),
-        Besides("Keys", ("kms:Encrypt",), STATE),
-        Besides("Keys", ("kms:Decrypt", "kms:GenerateDataKey"), KEY),
-        Besides(
-            "Keys",
-            ("kms:CreateGrant", "kms:GenerateDataKeyWithoutPlaintext", "kms:ReEncryptFrom", "kms:ReEncryptTo"),
-            GRANT,
-        ),
-        Besides("TheirKeys", ("kms:CreateGrant", "kms:Decrypt", "kms:DescribeKey", "kms:ReEncryptFrom"), THEIR_KEY),
-        Besides(
-            "Buckets",
-            (
-                "s3:GetAccelerateConfiguration",
-                "s3:GetBucketAcl",
-                "s3:GetBucketCORS",
-                "s3:GetBucketLocation",
-                "s3:GetBucketLogging",
-                "s3:GetBucketObjectLockConfiguration",
-                "s3:GetBucketRequestPayment",
-                "s3:GetBucketTagging",
-                "s3:GetBucketWebsite",
-            ),
-            PROVIDER,
-        ),
-        Besides("Keys", ("kms:GetKeyPolicy", "kms:ListResourceTags"), PROVIDER),
-        Besides(
-            "Journal",
-            ("dynamodb:DescribeContinuousBackups", "dynamodb:DescribeTimeToLive", "dynamodb:ListTagsOfResource"),
-            PROVIDER,
-        ),
-        Besides(
-            "Roles",
-            ("iam:ListAttachedRolePolicies", "iam:ListInstanceProfilesForRole"),
-            PROVIDER,
-        ),
-        Besides(
-            "Functions",
-            ("lambda:GetFunctionCodeSigningConfig", "lambda:ListVersionsByFunction"),
-            PROVIDER,
-        ),
-        Besides("Logs", ("logs:ListTagsForResource",), PROVIDER),
-        Besides("Topic", ("sns:ListTagsForResource",), PROVIDER),
-        Besides("Alarms", ("cloudwatch:ListTagsForResource",), PROVIDER),
-        Besides("Databases", ("rds:ListTagsForResource",), PROVIDER),
-        Besides("HealthChecks", ("route53:ListTagsForResource",), PROVIDER),
-        Besides(
-            "Any",
-            (
-                "autoscaling:DescribeScalingActivities",
-                "ec2:DescribeNetworkAcls",
-                "ec2:DescribeNetworkInterfaces",
-                "ec2:DescribePrefixLists",
-                "ec2:DescribeSecurityGroupRules",
-                "ec2:DescribeTags",
-                "elasticloadbalancing:DescribeListenerAttributes",
-                "elasticloadbalancing:DescribeLoadBalancerAttributes",
-                "elasticloadbalancing:DescribeTags",
-                "elasticloadbalancing:DescribeTargetGroupAttributes",
-            ),
-            PROVIDER,
-        ),
-        Besides("Network", ("ec2:DescribeVpcAttribute",), PROVIDER),
-        Besides("Changes", ("route53:GetChange",), PROVIDER),
-        Besides(
-            "DatabaseDefaults",
-            ("rds:CreateDBCluster", "rds:CreateDBInstance"),
-            "RDS asks it of the default groups too, where none are named (Service Authorization Reference)",
-        ),
-        Besides(
-            "Launches",
-            ("ec2:RunInstances",),
-            "Auto Scaling asks it of whoever makes a group on a launch template (Auto Scaling User Guide, "
-            '"Launch template support"), though the group is at zero',
-        ),
-        Besides("Images", ("ec2:RunInstances",), "the same, of the copied image"),
-    ),
-    OPERATOR: (
-        Besides("Keys", ("kms:Decrypt", "kms:GenerateDataKey"), KEY),
-        Besides("TheirKeys", ("kms:Decrypt", "kms:GenerateDataKey"), THEIR_KEY),
-        Besides(
-            "Copies", ("s3:AbortMultipartUpload",), "a large object that cannot be copied to its end leaves no parts"
-        ),
-    ),
-}
+def everybody(inventory: Inventory) -> tuple[str, ...]:
+    """Whose documents there are."""
+    return (DEPLOYER, OPERATOR, VAULT) if inventory.vault else (DEPLOYER, OPERATOR)
 
 
 def documents(who: str, inventory: Inventory) -> tuple[Document, ...]:
-    """The policies of the deployer or the operator, each small enough for a managed policy."""
+    """Somebody's policies, each small enough for a managed policy."""
     full: list[list[Statement]] = [[]]
     for statement in _statements(who, inventory):
         if _characters([*full[-1], statement]) > DOCUMENT_CHARACTERS_MAX:
@@ -336,45 +40,38 @@ def documents(who: str, inventory: Inventory) -> tuple[Document, ...]:
     return tuple(document(*each) for each in full)
 
 
-def recorded() -> dict[str, dict[str, list[str]]]:
+def recorded(inventory: Inventory) -> dict[str, dict[str, list[str]]]:
     """Person -> kind -> actions, as the last recording had them."""
-    found: dict[str, dict[str, list[str]]] = json.loads(files("pilotlight.stacks").joinpath(RECORDED).read_text())
-    return found
+    found: dict[str, dict[str, dict[str, list[str]]]] = json.loads(
+        files("pilotlight.stacks").joinpath(RECORDED).read_text()
+    )
+    return found[APART if inventory.vault else WITHIN]
 
 
-def sorted_by_kind(uses: Iterable[tuple[str, str, str]], inventory: Inventory) -> dict[str, list[str]]:
+def sorted_by_kind(who: str, uses: Iterable[tuple[str, str, str]], inventory: Inventory) -> dict[str, list[str]]:
     """Kind -> actions, from (region, action, resource) as the embedded cloud's record has them (pure)."""
     found: dict[str, set[str]] = {}
     for _, action, resource in uses:
-        found.setdefault(kind_of(action, resource, inventory).name, set()).add(action)
+        found.setdefault(kind_of(action, resource, _seen_by(who, inventory)).name, set()).add(action)
     return {name: sorted(actions) for name, actions in sorted(found.items())}
 
 
-def kind_of(action: str, resource: str, inventory: Inventory) -> Kind:
-    """The kind that an action was needed on."""
-    for kind in KINDS:
-        if kind.only and action not in kind.only:
-            continue
-        if kind.new and not (resource.endswith("/*") or action == TAGGING):
-            continue
-        if any(_fits(resource, arn) for arn in kind.arns(inventory)):
-            return kind
-    raise LookupError(f"{action} was needed on {resource}, which is of no kind in stacks/people.py")
-
-
-def _fits(resource: str, arn: str) -> bool:
-    return resource == arn or (arn != "*" and fnmatchcase(resource, arn))
+def _seen_by(who: str, inventory: Inventory) -> Inventory:
+    """The same names; but what the role of the vault's account acts on is in that account."""
+    if who != VAULT or inventory.vault is None:
+        return inventory
+    return replace(inventory, account=inventory.vault.account, vault=None)
 
 
 def _statements(who: str, inventory: Inventory) -> list[Statement]:
-    actions = {name: set(found) for name, found in recorded()[who].items()}
-    for each in BESIDES[who]:
+    actions = {name: set(found) for name, found in recorded(inventory)[who].items()}
+    for each in besides(who, inventory.vault is not None):
         actions.setdefault(each.kind, set()).update(each.actions)
-    statements = []
+    statements, seen = [], _seen_by(who, inventory)
     for kind in KINDS:
-        arns = kind.arns(inventory)
+        arns = kind.arns(seen)
         if arns and kind.name in actions:
-            condition = kind.condition(inventory) if kind.condition else None
+            condition = kind.condition(seen) if kind.condition else None
             statements.append(allow(kind.name, sorted(actions[kind.name]), arns, condition))
     return statements
 

@@ -82,6 +82,11 @@ def alias_arn(names: Names, region: str) -> str:
     return f"arn:{PARTITION}:kms:{region}:{names.account}:{names.key_alias}"
 
 
+def copies_alias_arn(names: Names) -> str:
+    """The key of the vault's buckets, which is the standby region's, or another account's."""
+    return f"arn:{PARTITION}:kms:{names.standby}:{names.vault_account}:{names.key_alias}"
+
+
 def table_arn(names: Names) -> str:
     return f"arn:{PARTITION}:dynamodb:{names.standby}:{names.account}:table/{names.journal_table}"
 
@@ -90,6 +95,15 @@ def use_key(names: Names, region: str, actions: list[str], sid: str = "UseKey") 
     """Use of the workload's key in this region, and of no other key."""
     keys = f"arn:{PARTITION}:kms:{region}:{names.account}:key/*"
     return allow(sid, actions, [keys], {"ForAnyValue:StringEquals": {"kms:ResourceAliases": names.key_alias}})
+
+
+def use_copies_key(names: Names, actions: list[str], sid: str = "UseKey") -> Statement:
+    """Use of the key of the vault's buckets. One of another account is named by no alias that IAM would look up there:
+    S3 alone may use it, and its own policy says the rest (KMS Developer Guide, "Allowing users in other accounts")."""
+    if not names.vault:
+        return use_key(names, names.standby, actions, sid)
+    keys = f"arn:{PARTITION}:kms:{names.standby}:{names.vault}:key/*"
+    return allow(sid, actions, [keys], {"StringEquals": {"kms:ViaService": f"s3.{names.standby}.amazonaws.com"}})
 
 
 # -- buckets and topics ----------------------------------------------------------------------------------------
@@ -106,6 +120,46 @@ def tls_only(bucket: str) -> Document:
             "Resource": [bucket_arn(bucket), f"{bucket_arn(bucket)}/*"],
             "Condition": {"Bool": {"aws:SecureTransport": "false"}},
         }
+    )
+
+
+LENT_OBJECTS = [
+    "s3:AbortMultipartUpload",
+    "s3:DeleteObject",
+    "s3:GetObject",
+    "s3:GetObjectTagging",
+    "s3:GetObjectVersion",
+    "s3:GetObjectVersionTagging",
+    "s3:ListMultipartUploadParts",
+    "s3:PutObject",
+    "s3:PutObjectTagging",
+    "s3:ReplicateDelete",
+    "s3:ReplicateObject",
+    "s3:ReplicateTags",
+]
+"""What the workload's account may do with objects of a vault that is another account's: read, write, and set delete
+markers. No version can be destroyed by it, no retention lifted, and no setting of a bucket changed."""
+LENT_BUCKET = [
+    "s3:GetBucketLocation",
+    "s3:GetBucketVersioning",
+    "s3:ListBucket",
+    "s3:ListBucketMultipartUploads",
+    "s3:ListBucketVersions",
+]
+LENT_LOCK = ["s3:PutObjectRetention"]
+"""Needed to write a locked paper; without s3:BypassGovernanceRetention it makes a lock longer and never shorter."""
+
+
+def lent(names: Names, bucket: str, locked: bool = False) -> tuple[Statement, ...]:
+    """What the vault's account lets the workload's do; who there may do it, that account's own policies say. None where
+    both are one. S3 User Guide, "Bucket owner granting cross-account bucket permissions"."""
+    if not names.vault:
+        return ()
+    to = {"Effect": "Allow", "Principal": {"AWS": f"arn:{PARTITION}:iam::{names.account}:root"}}
+    objects = LENT_OBJECTS + (LENT_LOCK if locked else [])
+    return (
+        to | {"Sid": "LentObjects", "Action": objects, "Resource": [objects_arn(bucket)]},
+        to | {"Sid": "LentBucket", "Action": LENT_BUCKET, "Resource": [bucket_arn(bucket)]},
     )
 
 
@@ -152,7 +206,7 @@ ENCRYPT_AND_DECRYPT = [
 def standby_key(names: Names) -> Document:
     """Key of the standby region: buckets, journal, logs, topic, database and volumes there."""
     return document(
-        _key_administration(names),
+        _key_administration(names.account),
         _key_use_by_alarms(names),
         _key_use_by_logs(names),
         _key_use_through(names, names.standby, "dynamodb", ["kms:Decrypt", "kms:DescribeKey"]),
@@ -167,15 +221,21 @@ def primary_key(names: Names) -> Document:
     the workload's own roles, which know nothing of this key, could not read their data after a failback.
     """
     through_s3 = _key_use_through(names, names.primary, "s3", ["kms:Decrypt", "kms:GenerateDataKey", "kms:DescribeKey"])
-    return document(_key_administration(names), through_s3)
+    return document(_key_administration(names.account), through_s3)
 
 
-def _key_administration(names: Names) -> Statement:
+def copies_key(names: Names) -> Document:
+    """Key of a vault in an account of its own: that account rules it, the workload's may use it through S3."""
+    use = ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey"]
+    return document(_key_administration(names.vault_account), _key_use_through(names, names.standby, "s3", use))
+
+
+def _key_administration(account: str) -> Statement:
     """The account's IAM policies decide (KMS Developer Guide, "Default key policy")."""
     return {
         "Sid": "KeyAdministration",
         "Effect": "Allow",
-        "Principal": {"AWS": f"arn:{PARTITION}:iam::{names.account}:root"},
+        "Principal": {"AWS": f"arn:{PARTITION}:iam::{account}:root"},
         "Action": "kms:*",
         "Resource": "*",
     }
@@ -246,12 +306,14 @@ def replication(names: Names, source: tuple[str, str], target: tuple[str, str], 
     copy, copy_region = target
     reading = {"StringLike": {"kms:ViaService": f"s3.{region}.amazonaws.com"} | _objects_context(bucket)}
     source_keys = [f"arn:{PARTITION}:kms:{region}:{names.account}:key/*"]
+    encrypt, sid = ["kms:Encrypt", "kms:GenerateDataKey"], "EncryptReplicas"
+    to_vault = copy_region == names.standby
     return document(
         allow("ReadRule", ["s3:GetReplicationConfiguration", "s3:ListBucket"], [bucket_arn(bucket)]),
         allow("ReadVersions", READ_FOR_REPLICATION, [objects_arn(bucket, prefix)]),
         allow("WriteReplicas", WRITE_REPLICAS, [objects_arn(copy, prefix)]),
         allow("DecryptSource", ["kms:Decrypt"], source_keys, reading),
-        use_key(names, copy_region, ["kms:Encrypt", "kms:GenerateDataKey"], "EncryptReplicas"),
+        use_copies_key(names, encrypt, sid) if to_vault else use_key(names, copy_region, encrypt, sid),
     )
 
 
@@ -291,7 +353,7 @@ def instance(names: Names, own: Document) -> Document:
         *own.get("Statement", []),
         allow("ReadActiveRecord", ["dynamodb:GetItem"], [table_arn(names)], active),
         allow("ReadRecovered", ["ssm:GetParameter"], [parameters]),
-        use_key(names, names.standby, ["kms:Decrypt", "kms:GenerateDataKey"], "UseStandbyKey"),
+        use_copies_key(names, ["kms:Decrypt", "kms:GenerateDataKey"], "UseStandbyKey"),
     )
 
 

@@ -69,8 +69,9 @@ def vault_parts(inventory: Inventory, under: Under = None) -> Parts:
 
 
 def primary_parts(inventory: Inventory, under: Under = None) -> Parts:
-    """The resources of `primary`. Bucket names by asset; and plain, where there is exactly one dataset."""
-    key = RegionKey("key", KeyArgs(primary_key_spec(inventory)), under)
+    """The resources of `primary`. Bucket names by asset; and plain, where there is exactly one dataset. A key is needed
+    for what comes back by a rule alone."""
+    key = None if inventory.vault else RegionKey("key", KeyArgs(primary_key_spec(inventory)), under)
     made = {
         each.name: Datasets(each.name, DatasetsArgs(dataset_spec(inventory, each), key), under)
         for each in inventory.datasets

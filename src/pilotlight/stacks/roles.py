@@ -21,7 +21,7 @@ def documents(inventory: Inventory) -> dict[str, Document]:
         found[names.role("protect")] = document(*protect["Statement"], *more["Statement"])
     for asset in inventory.datasets:
         spec = dataset_spec(inventory, asset)
-        texts = {each.role: each.role_policy for each in (spec.forward, spec.reverse)}
+        texts = {each.role: each.role_policy for each in (spec.forward, spec.reverse) if each}
         found |= {role: json.loads(text) for role, text in (texts | {spec.batch_role: spec.batch_policy}).items()}
     for compute in inventory.computes:
         group = compute_spec(inventory, compute)

@@ -3,6 +3,9 @@
 Key, destination buckets, the bucket of papers, the journal and the logs of the functions. The logs are here and not
 with the functions because they tell what a run did after the standby stack is gone, and because CloudWatch Logs takes
 a key only by its own ARN, which only this stack knows. Everything that holds data is protected from deletion.
+
+A vault in an account of its own has the buckets and a key for them there; journal, logs and their key stay with the
+functions, in the workload's account. The role that a deployer assumes there is the provider of what is made in it.
 """
 
 from __future__ import annotations
@@ -12,22 +15,28 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
+from pilotlight.records.inventory import Datasets as Dataset
 from pilotlight.records.inventory import Inventory
 from pilotlight.stacks import policies
 from pilotlight.stacks.buckets import BucketArgs, BucketSpec, PrivateBucket, noncurrent_days
-from pilotlight.stacks.keys import KeyArgs, KeySpec, RegionKey, standby_key_spec
+from pilotlight.stacks.keys import KeyArgs, KeySpec, RegionKey, copies_key_spec, standby_key_spec
 
 LOG_RETENTION_DAYS = 400
 """Longer than a year, so that the log of the last yearly drill is still there (a value CloudWatch Logs accepts)."""
+SESSION_NAME = "pilotlight"
+"""What CloudTrail of the vault's account shows of a deployer."""
 FUNCTIONS = ("probe", "protect", "recover")
 
 
 @dataclass(frozen=True)
 class VaultSpec:
-    """Everything the vault consists of, in the standby region. `replicas` maps asset name -> its bucket."""
+    """Everything the vault consists of, in the standby region. `replicas` maps asset name -> its bucket; `role_arn` and
+    `copies_key` are there where the buckets are another account's."""
 
     region: str
     key: KeySpec
+    copies_key: KeySpec | None
+    role_arn: str
     papers: BucketSpec
     replicas: dict[str, BucketSpec]
     journal_table: str
@@ -46,15 +55,13 @@ class VaultArgs:
 def vault_spec(inventory: Inventory) -> VaultSpec:
     """The vault of this inventory (pure)."""
     names = inventory.names
-    days = noncurrent_days(inventory.keep)
     return VaultSpec(
         region=names.standby,
         key=standby_key_spec(inventory),
-        papers=BucketSpec(names.vault_bucket, names.standby, names.tags(), days, lockable=True),
-        replicas={
-            each.name: BucketSpec(each.standby_bucket, names.standby, names.tags(each.name), days)
-            for each in inventory.datasets
-        },
+        copies_key=copies_key_spec(inventory) if inventory.vault else None,
+        role_arn=inventory.vault.role_arn if inventory.vault else "",
+        papers=_papers(inventory),
+        replicas={each.name: _replica(inventory, each) for each in inventory.datasets},
         journal_table=names.journal_table,
         log_groups={purpose: policies.log_group(names, purpose) for purpose in FUNCTIONS},
         log_retention_days=LOG_RETENTION_DAYS,
@@ -62,8 +69,21 @@ def vault_spec(inventory: Inventory) -> VaultSpec:
     )
 
 
+def _papers(inventory: Inventory) -> BucketSpec:
+    names, days = inventory.names, noncurrent_days(inventory.keep)
+    lent = policies.lent(names, names.vault_bucket, locked=inventory.lock is not None)
+    return BucketSpec(names.vault_bucket, names.standby, names.tags(), days, lockable=True, lent=lent)
+
+
+def _replica(inventory: Inventory, asset: Dataset) -> BucketSpec:
+    names, days = inventory.names, noncurrent_days(inventory.keep)
+    lent = policies.lent(names, asset.standby_bucket)
+    return BucketSpec(asset.standby_bucket, names.standby, names.tags(asset.name), days, lent=lent)
+
+
 class Vault(pulumi.ComponentResource):
-    """Creates the vault. Outputs: `key_arn`, `papers` (bucket name), `replicas` (bucket name by asset), `journal`."""
+    """Creates the vault. Outputs: `key_arn` (the journal's), `papers` (bucket name), `replicas` (bucket name by asset),
+    `journal`."""
 
     key_arn: pulumi.Output[str]
     papers: pulumi.Output[str]
@@ -74,6 +94,8 @@ class Vault(pulumi.ComponentResource):
         super().__init__("pilotlight:stacks:Vault", name, None, opts)
         self._spec, self._name = args.spec, name
         self.key_arn = RegionKey(f"{name}-key", KeyArgs(args.spec.key), pulumi.ResourceOptions(parent=self)).arn
+        self._there = self._in_its_account()
+        self._copies_key_arn = self._copies_key()
         self.papers = self._bucket("papers", args.spec.papers)
         self.replicas = {asset: self._bucket(asset, spec) for asset, spec in args.spec.replicas.items()}
         self.journal = self._journal()
@@ -82,9 +104,27 @@ class Vault(pulumi.ComponentResource):
             {"keyArn": self.key_arn, "papers": self.papers, "replicas": self.replicas, "journal": self.journal}
         )
 
+    def _in_its_account(self) -> pulumi.ResourceOptions:
+        """Options of what is in the vault's own account, where it has one."""
+        if not self._spec.role_arn:
+            return pulumi.ResourceOptions(parent=self)
+        provider = aws.Provider(
+            f"{self._name}-account",
+            region=self._spec.region,
+            assume_roles=[aws.ProviderAssumeRoleArgs(role_arn=self._spec.role_arn, session_name=SESSION_NAME)],
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        return pulumi.ResourceOptions(parent=self, provider=provider)
+
+    def _copies_key(self) -> pulumi.Output[str]:
+        """The key of the buckets."""
+        if self._spec.copies_key is None:
+            return self.key_arn
+        return RegionKey(f"{self._name}-copies-key", KeyArgs(self._spec.copies_key), self._there).arn
+
     def _bucket(self, purpose: str, spec: BucketSpec) -> pulumi.Output[str]:
-        args = BucketArgs(spec, self.key_arn)
-        return PrivateBucket(f"{self._name}-{purpose}", args, pulumi.ResourceOptions(parent=self)).bucket
+        args = BucketArgs(spec, self._copies_key_arn)
+        return PrivateBucket(f"{self._name}-{purpose}", args, self._there).bucket
 
     def _journal(self) -> pulumi.Output[str]:
         table = aws.dynamodb.Table(

@@ -6,12 +6,11 @@ Nothing is called and nothing is changed here, so a declaration with a problem h
 from __future__ import annotations
 
 from pathlib import Path as FilePath
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
 from pilotlight.errors import DeclarationErrors, DeclarationUnreadable
-from pilotlight.workload import model as shapes
 from pilotlight.workload import rules
 from pilotlight.workload.lines import Document, Path, read
 from pilotlight.workload.model import KINDS, Workload, keys
@@ -119,19 +118,22 @@ def _sentence(document: Document, error: Any, where: Path) -> str:
 
 
 def _model(document: Document, where: Path) -> type[BaseModel]:
-    """The model in which an unknown key stands."""
-    inside: dict[Path, type[BaseModel]] = {
-        (): Workload,
-        ("regions",): shapes.Regions,
-        ("objectives",): shapes.Objectives,
-        ("points",): shapes.Points,
-        ("points", "keep"): shapes.Keep,
-        ("traffic",): shapes.Traffic,
-    }
+    """The model in which an unknown key stands: down from the whole, an asset by its kind."""
+    found: type[BaseModel] = Workload
     around = where[:-1]
-    if around in inside:
-        return inside[around]
-    if around[-1] in ("select", "references") and len(around) == 3:
-        return shapes.Select if around[-1] == "select" else shapes.References
-    kind = document.value["assets"][around[1]].get("kind")
-    return KINDS[kind]
+    if around[:1] == ("assets",):
+        found, around = KINDS[document.value["assets"][around[1]].get("kind")], around[2:]
+    for part in around:
+        found = next(
+            _inside(field.annotation)
+            for name, field in found.model_fields.items()
+            if part in (field.alias or name, name)
+        )
+    return found
+
+
+def _inside(annotation: Any) -> type[BaseModel]:
+    """The model of a field that may be left out."""
+    return next(
+        each for each in (annotation, *get_args(annotation)) if isinstance(each, type) and issubclass(each, BaseModel)
+    )

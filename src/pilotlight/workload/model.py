@@ -10,7 +10,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, StrictInt, StrictStr
 
-from pilotlight.workload.words import BucketName, DomainName, InstanceType, RegionName, Seconds
+from pilotlight.naming import Names
+from pilotlight.workload.words import AccountId, BucketName, DomainName, InstanceType, RegionName, RoleName, Seconds
 
 NAME = r"^[a-z][a-z0-9-]{1,19}$"
 """Short enough that every derived name fits AWS's limits (naming.py), and valid in all of them."""
@@ -70,6 +71,16 @@ class Points(Strict):
     every_seconds: Seconds = Field(default=3600.0, alias="every", description="Time between recovery points.")
     keep: Keep = Field(default=Keep(), description="The retention ladder.")
     lock: Lock | None = Field(default=None, description="Object lock, where points must outlive an intruder.")
+
+
+class Vault(Strict):
+    """An account of its own for the copies, so that whoever rules the workload's account cannot destroy them."""
+
+    account: AccountId = Field(description="Its 12 digits, in quotes; not the workload's own account.")
+    role: RoleName = Field(
+        default="OrganizationAccountAccessRole",
+        description="Name of the role there that whoever deploys may assume.",
+    )
 
 
 class Asset(Strict):
@@ -212,8 +223,16 @@ class Workload(Strict):
         default="approval", description="Whether a failover waits for a word, or begins by itself."
     )
     points: Points = Field(default=Points.model_validate({}), description="The schedule of recovery points.")
+    vault: Vault | None = Field(
+        default=None, description="Where replicas and recovery points are kept, if not in the workload's own account."
+    )
     assets: Annotated[dict[AssetName, AnyAsset], Field(min_length=1, description="What is protected, by name.")]
     traffic: Traffic | None = Field(default=None, description="The front door, where there is one.")
+
+    def names(self, account: str) -> Names:
+        """The names of everything that is made for it; `account` is the workload's own."""
+        vault = self.vault.account if self.vault else ""
+        return Names(self.workload, account, self.regions.primary, self.regions.standby, vault)
 
 
 KINDS: dict[str, type[Asset]] = {

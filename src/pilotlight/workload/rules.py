@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from pilotlight.naming import BUCKET_NAME_LENGTH_MAX, Names
+from pilotlight.naming import BUCKET_NAME_LENGTH_MAX
 from pilotlight.workload.lines import Path
 from pilotlight.workload.model import Checkpoints, Compute, Database, Dataset, Volumes, Workload
 from pilotlight.workload.words import nearest
@@ -148,7 +148,7 @@ def _buckets(workload: Workload) -> Iterator[Problem]:
 
 
 def _derived_names(workload: Workload) -> Iterator[Problem]:
-    names = Names(workload.workload, ACCOUNT, workload.regions.primary, workload.regions.standby)
+    names = workload.names(ACCOUNT)
     for name, asset in workload.assets.items():
         if isinstance(asset, Dataset | Checkpoints):
             derived = names.standby_bucket(name)

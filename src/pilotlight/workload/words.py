@@ -25,6 +25,8 @@ BUCKET = re.compile(r"^[a-z0-9](?:[a-z0-9-]|\.(?=[a-z0-9]))*[a-z0-9]$")
 BUCKET_LENGTHS = (3, 63)
 BUCKET_ADDRESS = re.compile(r"^\d+\.\d+\.\d+\.\d+$")
 INSTANCE_TYPE = re.compile(r"^[a-z][a-z0-9-]*\.[a-z0-9-]+$")
+ACCOUNT = re.compile(r"^\d{12}$")
+ROLE = re.compile(r"^(?:[\w.,+@=-]{1,512}/)*[\w.,+@=-]{1,64}$", re.ASCII)
 LABEL = r"[a-z0-9_](?:[a-z0-9-]{0,61}[a-z0-9])?"
 DOMAIN = re.compile(rf"^(?=.{{1,253}}\.?$)(?:{LABEL}\.)+{LABEL}\.?$")
 
@@ -72,6 +74,22 @@ def instance_type(value: object) -> str:
     return value
 
 
+def account(value: object) -> str:
+    """An AWS account id."""
+    if isinstance(value, int):
+        raise ValueError(f"{value} is a number, which loses zeros in front; write it in quotes")
+    if not isinstance(value, str) or not ACCOUNT.match(value):
+        raise ValueError(f"{value!r} is no account id; write its 12 digits in quotes")
+    return value
+
+
+def role(value: object) -> str:
+    """A role's name, with its path where it has one (IAM User Guide, "IAM identifiers")."""
+    if not isinstance(value, str) or not ROLE.match(value):
+        raise ValueError(f"{value!r} is no name of a role; write what follows `role/` in its ARN")
+    return value
+
+
 def domain(value: object) -> str:
     """A DNS name, lower case, without the dot at its end."""
     if not isinstance(value, str) or not DOMAIN.match(value):
@@ -91,4 +109,6 @@ Seconds = Annotated[float, BeforeValidator(duration)]
 BucketName = Annotated[str, BeforeValidator(bucket)]
 RegionName = Annotated[str, BeforeValidator(region)]
 InstanceType = Annotated[str, BeforeValidator(instance_type)]
+AccountId = Annotated[str, BeforeValidator(account)]
+RoleName = Annotated[str, BeforeValidator(role)]
 DomainName = Annotated[str, BeforeValidator(domain)]

@@ -39,9 +39,18 @@ class Comparison:
 
 
 def compare(
-    door: Door, source: Bucket, copy: Bucket, overdue_before: float, keep: Callable[[Current], None] = lambda item: None
+    door: Door,
+    source: Bucket,
+    copy: Bucket,
+    overdue_before: float,
+    keep: Callable[[Current], None] = lambda item: None,
+    with_past: bool = True,
 ) -> Comparison:
-    """Compare what is current in both; what waits since before `overdue_before` is overdue; `keep` gets each copy."""
+    """Compare what is current in both; what waits since before `overdue_before` is overdue; `keep` gets each copy.
+
+    Without its past, a key that is gone on both sides is settled, whatever it was a moment ago: so for a copy that is
+    made of what is current and gets no versions by replication.
+    """
     found = Comparison()
     for ours, theirs in joined(current(door, source), current(door, copy)):
         if ours is None:
@@ -49,7 +58,7 @@ def compare(
                 _extra(found, theirs)
             continue
         strength = settled(ours, theirs)
-        if strength == DIFFERENT or was_there(ours, theirs, overdue_before):
+        if strength == DIFFERENT or (with_past and was_there(ours, theirs, overdue_before)):
             _waiting(found, ours, theirs, overdue_before)
         else:
             found.settled += 1

@@ -1,7 +1,7 @@
 """A region that returns is fenced before anything else is done there: no instance starts, no object is written.
 
 The bucket policy gets one statement, `PilotlightFence`, beside what the user has in it: it denies writing to everyone
-but the two replication roles and whoever carries out the run. S3 User Guide, "Bucket policies": an explicit deny wins
+but the replication roles and whoever carries out the run. S3 User Guide, "Bucket policies": an explicit deny wins
 over any permission. The statement is taken out again, and the rest of the policy was never touched.
 """
 
@@ -119,9 +119,10 @@ def principal(arn: str) -> str:
 
 
 def _allowed(work: Work) -> list[str]:
-    """Who writes through the fence: replication both ways, and the caller of this run."""
+    """Who writes through the fence: replication, both ways where it goes so, and the caller of this run."""
     inventory, asset = work.inventory, work.datasets()
-    roles = [inventory.names.role(f"{way}-{asset.name}") for way in ("replication", "reverse")]
+    ways = ("replication",) if inventory.vault else ("replication", "reverse")
+    roles = [inventory.names.role(f"{way}-{asset.name}") for way in ways]
     caller = str(work.door.call("sts", "get_caller_identity", inventory.standby)["Arn"])
     return [*(f"arn:aws:iam::{inventory.account}:role/{role}" for role in roles), principal(caller)]
 

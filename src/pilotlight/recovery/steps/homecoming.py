@@ -1,6 +1,7 @@
 """Objects come home: the primary bucket gets what the standby bucket holds, and is compared until nothing is missing.
 
-Reverse replication does most of it and is given a moment; the rest is copied. Objects that only the primary has were
+Reverse replication does most of it and is given a moment; the rest is copied, and all of it where the vault is another
+account's, from which no rule leads back. Objects that only the primary has were
 written there and never replicated; they are reported and left, for a person to judge (they are not overwritten, and
 the primary's own newer versions of a key stay below the one that comes home).
 """
@@ -14,13 +15,16 @@ from pilotlight.recovery.steps.action import Absent, Answer, Proven, Wait, Work
 
 REPLICATION_SECONDS = 5.0
 """Most replicas arrive within seconds; waiting for them costs less than a second version of each."""
+CLOCKS_SECONDS = 60.0
+"""S3 dates objects by its own clock and in whole seconds. What is this young when a step begins is not waited for: it
+may have been written after the listing that the step copied from, and the final step asks for everything."""
 SYNC_SECONDS = 24 * 3600
 """A day of copying: at 1 Gbit/s it is 10 TB."""
 EVERY_SECONDS = 1.0
 
 
 class BringHome:
-    """Arguments: `final` - with it everything must be there; without, everything from before the step began."""
+    """Arguments: `final` - with it everything must be there; without, what was there well before the step began."""
 
     wait = Wait(SYNC_SECONDS, EVERY_SECONDS, "as long as the bytes take")
 
@@ -40,8 +44,8 @@ class BringHome:
         )
 
     def act(self, work: Work) -> None:
-        """Give replication a moment, then copy what is still missing."""
-        until = work.clock.now() + REPLICATION_SECONDS
+        """Give replication a moment where it comes this way, then copy what is still missing."""
+        until = work.clock.now() + (0.0 if work.inventory.vault else REPLICATION_SECONDS)
         while work.clock.now() < until:
             if not self._compared(work).waiting:
                 return
@@ -52,7 +56,8 @@ class BringHome:
 
     def _compared(self, work: Work) -> Comparison:
         source, target = _homeward(work)
-        return compare(work.door, source, target, work.begun_at or 0.0)
+        before = work.begun_at - CLOCKS_SECONDS if work.begun_at is not None else 0.0
+        return compare(work.door, source, target, before, with_past=False)
 
 
 def _homeward(work: Work) -> tuple[Bucket, Bucket]:

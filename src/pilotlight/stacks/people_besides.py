@@ -1,0 +1,136 @@
+"""What people need that no rehearsal can show, each with its reason: the reads of Pulumi's AWS provider, and the keys
+that services use for the caller."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+DEPLOYER, OPERATOR, VAULT = "deployer", "operator", "vault"
+
+
+@dataclass(frozen=True)
+class Besides:
+    """Actions on a kind that no rehearsal shows, and why they are needed."""
+
+    kind: str
+    actions: tuple[str, ...]
+    reason: str
+
+
+STATE = "pulumi itself reads and writes the state and asks for the key of its secrets; `make test-engine` runs it so"
+PROVIDER = (
+    "pulumi-aws reads every property of what it keeps, at each refresh (terraform-provider-aws, its read functions)"
+)
+KEY = (
+    "what is written and read is encrypted with the workload's key, which services use as the caller "
+    "(KMS Developer Guide, how each service uses KMS); the embedded cloud does not ask for it"
+)
+THEIR_KEY = "the originals may be encrypted with keys of the user's; S3, EC2 and RDS use them as the caller"
+GRANT = (
+    "volumes, images, databases and the journal are kept encrypted by a grant that the caller makes "
+    "(EC2, RDS and DynamoDB guides, each on encryption with a customer managed key)"
+)
+VAULT_KEY = "S3 uses the key of a vault in another account as the caller, on what it keeps there"
+
+BUCKETS_READ = Besides(
+    "Buckets",
+    (
+        "s3:GetAccelerateConfiguration",
+        "s3:GetBucketAcl",
+        "s3:GetBucketCORS",
+        "s3:GetBucketLocation",
+        "s3:GetBucketLogging",
+        "s3:GetBucketObjectLockConfiguration",
+        "s3:GetBucketRequestPayment",
+        "s3:GetBucketTagging",
+        "s3:GetBucketWebsite",
+    ),
+    PROVIDER,
+)
+KEYS_READ = Besides("Keys", ("kms:GetKeyPolicy", "kms:ListResourceTags"), PROVIDER)
+VAULT_KEY_USED = Besides("VaultKeys", ("kms:Decrypt", "kms:GenerateDataKey"), VAULT_KEY)
+
+EVERYWHERE: dict[str, tuple[Besides, ...]] = {
+    DEPLOYER: (
+        Besides("StateObjects", ("s3:DeleteObject", "s3:GetObject", "s3:PutObject"), STATE),
+        Besides("Keys", ("kms:Encrypt",), STATE),
+        Besides("Keys", ("kms:Decrypt", "kms:GenerateDataKey"), KEY),
+        Besides(
+            "Keys",
+            ("kms:CreateGrant", "kms:GenerateDataKeyWithoutPlaintext", "kms:ReEncryptFrom", "kms:ReEncryptTo"),
+            GRANT,
+        ),
+        Besides("TheirKeys", ("kms:CreateGrant", "kms:Decrypt", "kms:DescribeKey", "kms:ReEncryptFrom"), THEIR_KEY),
+        KEYS_READ,
+        Besides(
+            "Journal",
+            ("dynamodb:DescribeContinuousBackups", "dynamodb:DescribeTimeToLive", "dynamodb:ListTagsOfResource"),
+            PROVIDER,
+        ),
+        Besides(
+            "Roles",
+            ("iam:ListAttachedRolePolicies", "iam:ListInstanceProfilesForRole"),
+            PROVIDER,
+        ),
+        Besides(
+            "Functions",
+            ("lambda:GetFunctionCodeSigningConfig", "lambda:ListVersionsByFunction"),
+            PROVIDER,
+        ),
+        Besides("Logs", ("logs:ListTagsForResource",), PROVIDER),
+        Besides("Topic", ("sns:ListTagsForResource",), PROVIDER),
+        Besides("Alarms", ("cloudwatch:ListTagsForResource",), PROVIDER),
+        Besides("Databases", ("rds:ListTagsForResource",), PROVIDER),
+        Besides("HealthChecks", ("route53:ListTagsForResource",), PROVIDER),
+        Besides(
+            "Any",
+            (
+                "autoscaling:DescribeScalingActivities",
+                "ec2:DescribeNetworkAcls",
+                "ec2:DescribeNetworkInterfaces",
+                "ec2:DescribePrefixLists",
+                "ec2:DescribeSecurityGroupRules",
+                "ec2:DescribeTags",
+                "elasticloadbalancing:DescribeListenerAttributes",
+                "elasticloadbalancing:DescribeLoadBalancerAttributes",
+                "elasticloadbalancing:DescribeTags",
+                "elasticloadbalancing:DescribeTargetGroupAttributes",
+            ),
+            PROVIDER,
+        ),
+        Besides("Network", ("ec2:DescribeVpcAttribute",), PROVIDER),
+        Besides("Changes", ("route53:GetChange",), PROVIDER),
+        Besides(
+            "DatabaseDefaults",
+            ("rds:CreateDBCluster", "rds:CreateDBInstance"),
+            "RDS asks it of the default groups too, where none are named (Service Authorization Reference)",
+        ),
+        Besides(
+            "Launches",
+            ("ec2:RunInstances",),
+            "Auto Scaling asks it of whoever makes a group on a launch template (Auto Scaling User Guide, "
+            '"Launch template support"), though the group is at zero',
+        ),
+        Besides("Images", ("ec2:RunInstances",), "the same, of the copied image"),
+    ),
+    OPERATOR: (
+        Besides("Keys", ("kms:Decrypt", "kms:GenerateDataKey"), KEY),
+        Besides("TheirKeys", ("kms:Decrypt", "kms:GenerateDataKey"), THEIR_KEY),
+        Besides(
+            "Copies", ("s3:AbortMultipartUpload",), "a large object that cannot be copied to its end leaves no parts"
+        ),
+    ),
+}
+WITHIN: dict[str, tuple[Besides, ...]] = {DEPLOYER: (BUCKETS_READ,)}
+"""Where the vault is in the workload's own account."""
+APART: dict[str, tuple[Besides, ...]] = {
+    DEPLOYER: (VAULT_KEY_USED,),
+    OPERATOR: (VAULT_KEY_USED,),
+    VAULT: (BUCKETS_READ, KEYS_READ),
+}
+"""Where it has an account of its own."""
+
+
+def besides(who: str, apart: bool) -> tuple[Besides, ...]:
+    """What this person needs and no rehearsal shows."""
+    return EVERYWHERE.get(who, ()) + (APART if apart else WITHIN).get(who, ())
