@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from doors import CORPUS, NAMES, PRIMARY, STANDBY, FakeAws, inventory, save
-from pilotlight.clock import FakeClock
+from pilotlight.clock import FakeClock, parse_stamp
 from pilotlight.errors import CallRefused, LeaseHeld, StepTimedOut
 from pilotlight.handlers.recover import GO_ON_MAX, TRIES_MAX, Call, drive, may_run, parse
 from pilotlight.recovery.desk import Recovery
@@ -132,6 +132,51 @@ def test_an_invocation_beside_one_that_died_takes_over_when_its_lease_ends() -> 
     aws, desk = lost()
     desk.site.ledger.leases.take("one that died")
     assert drive(desk, Call("alarm"), aws.clock.now() + 800, FUNCTION)["state"] == "succeeded"
+
+
+def went_there_and_back(aws: FakeAws, desk: Recovery) -> None:
+    """A person has failed over and, the region being back, home again."""
+    assert desk.failover() is not None
+    aws.dark.clear()
+    assert desk.failback() is not None
+
+
+def test_an_alarm_that_is_delivered_after_everything_is_over_fails_nothing_over() -> None:
+    aws, desk = lost()
+    late = Call("alarm", seen_at=aws.clock.now())
+    aws.clock.sleep(1)
+    went_there_and_back(aws, desk)
+    assert drive(desk, late, aws.clock.now() + 800, FUNCTION)["state"] == "nothing"
+    assert (desk.active().region, aws.promotions) == (PRIMARY, 1)
+    aws.clock.sleep(1)
+    new = Call("alarm", seen_at=aws.clock.now())
+    aws.dark.add(PRIMARY)
+    for _ in range(2):
+        aws.clock.sleep(20)
+    assert drive(desk, new, aws.clock.now() + 800, FUNCTION)["state"] == "succeeded", "the next alarm is a new one"
+
+
+def test_an_alarm_that_waits_beside_a_person_who_goes_there_and_back_fails_nothing_over() -> None:
+    aws, desk = lost()
+    lease = desk.site.ledger.leases.take("somebody who is at it")
+    seen, sleep = Call("alarm", seen_at=aws.clock.now()), aws.clock.sleep
+
+    def while_it_waits(seconds: float) -> None:
+        aws.clock.sleep = sleep  # type: ignore[method-assign]
+        sleep(seconds)
+        desk.site.ledger.leases.release(lease)
+        went_there_and_back(aws, desk)
+
+    aws.clock.sleep = while_it_waits  # type: ignore[method-assign]
+    assert drive(desk, seen, aws.clock.now() + 800, FUNCTION)["state"] == "nothing"
+    assert (desk.active().region, aws.promotions) == (PRIMARY, 1)
+
+
+def test_an_alarm_says_when_it_went_off_and_a_run_that_goes_on_remembers_it() -> None:
+    call = parse(event("alarm"), ALARM)
+    assert call is not None and call.seen_at == parse_stamp("2026-01-02T03:04:05.678Z")
+    assert parse(altered(StateChangeTime="yesterday"), ALARM) == Call(call.reason)
+    assert parse({"go_on": 2, "tries": 1, "seen_at": 5.0}, ALARM) == Call("", 2, 1, 5.0)
 
 
 def test_an_invocation_without_time_leaves_it_to_the_next() -> None:

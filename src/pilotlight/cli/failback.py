@@ -24,4 +24,4 @@ def failback(
     if dry_run:
         show_runbook(desk.runbook("failback"), json)
         return
-    show_journal(desk.failback(), "the primary region serves already", json)
+    show_journal(desk.failback(), desk, json)

@@ -28,4 +28,4 @@ def failover(
         return
     if approve:
         desk.approve(getpass.getuser())
-    show_journal(desk.failover(), "the standby region serves already", json)
+    show_journal(desk.failover(), desk, json)

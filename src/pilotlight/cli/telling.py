@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pilotlight.cli.talk import print_json, say
 from pilotlight.records.runs import Journal, Runbook
+from pilotlight.recovery.desk import Recovery
 
 
 def show_runbook(book: Runbook, json: bool) -> None:
@@ -15,12 +16,13 @@ def show_runbook(book: Runbook, json: bool) -> None:
         print(f"{step.name}" + (f"  after {', '.join(step.needs)}" if step.needs else ""))
 
 
-def show_journal(journal: Journal | None, nothing: str, json: bool) -> None:
-    """What a run did; `nothing` is said where there was nothing to do."""
+def show_journal(journal: Journal | None, desk: Recovery, json: bool) -> None:
+    """What a run did; who serves, where there was nothing to do."""
     if json:
         print_json(journal)
     elif journal is None:
-        say(nothing)
+        active = desk.active()
+        say(f"{active.region} serves since {active.since}; nothing was done")
     else:
         for entry in journal.entries:
             print(f"{entry.at}  {entry.state:<9} {entry.step}")

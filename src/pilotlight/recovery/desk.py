@@ -71,15 +71,18 @@ class Recovery:
 
     # -- bringing back -----------------------------------------------------------------------------------------
 
-    def failover(self, deadline: float | None = None, patience: float = PATIENCE_SECONDS) -> Journal | None:
-        """Run, or go on with, the failover; None when the standby serves already."""
-        journal = runs.run_failover(self.site, self.holder, deadline, patience=patience)
+    def failover(
+        self, deadline: float | None = None, patience: float = PATIENCE_SECONDS, seen_at: float | None = None
+    ) -> Journal | None:
+        """Run, or go on with, the failover; None when the standby serves already, or who serves has changed since what
+        calls for it was seen."""
+        journal = runs.run_failover(self.site, self.holder, deadline, patience=patience, seen_at=seen_at)
         if journal:
             self.site.ledger.settle_request(journal.run)
         return journal
 
     def failback(self, deadline: float | None = None) -> Journal | None:
-        """Run, or go on with, the failback; None when the primary serves already."""
+        """Run, or go on with, the failback; None when the primary serves already, or since this waited."""
         return runs.run_failback(self.site, self.holder, deadline)
 
     def runbook(self, kind: str) -> Runbook:

@@ -3,13 +3,16 @@
 A run is gone on with as long as it is the one that changed who serves; one that died before its fence has changed
 nothing, and a new one begins from a newer point. Whatever ends a process, the journal says how far it came, and the
 lease lets the next one in after LEASE_SECONDS at the latest.
+
+Whoever asks for a run has seen the world at a moment. Where it has changed since who serves, what he saw is over: an
+alarm that is delivered late, or that waited beside a person's run, must not fail a healthy region over.
 """
 
 from __future__ import annotations
 
 import contextlib
 
-from pilotlight.clock import stamp
+from pilotlight.clock import parse_stamp, stamp
 from pilotlight.errors import EpochStale, PilotlightError
 from pilotlight.records.runs import PROVEN, RUNNING, SUCCEEDED, Entry, Journal, Runbook
 from pilotlight.recovery import runbooks
@@ -32,14 +35,17 @@ def run_failover(
     deadline: float | None = None,
     side_by_side: int = SIDE_BY_SIDE_MAX,
     patience: float = PATIENCE_SECONDS,
+    seen_at: float | None = None,
 ) -> Journal | None:
-    """Bring the workload up in the standby region. None when it serves there already and nothing is left to do.
+    """Bring the workload up in the standby region. None when it serves there already and nothing is left to do, or when
+    who serves has changed since `seen_at`.
 
     `deadline` (seconds since 1970): the run stops cleanly before it and its journal stays `running`; call again.
     `patience` (seconds): how long another run is waited for before LeaseHeld.
+    `seen_at` (seconds since 1970): when that was seen which calls for it; else now.
     """
     runbook = runbooks.failover(site.inventory)
-    return _run(site, site.inventory.standby, runbook, holder, deadline, side_by_side, patience)
+    return _run(site, site.inventory.standby, runbook, holder, deadline, side_by_side, patience, seen_at)
 
 
 def run_failback(
@@ -49,19 +55,28 @@ def run_failback(
     side_by_side: int = SIDE_BY_SIDE_MAX,
     patience: float = PATIENCE_SECONDS,
 ) -> Journal | None:
-    """Bring the workload home with nothing lost. None when the primary serves already and nothing is left to do."""
+    """Bring the workload home with nothing lost. None when the primary serves already and nothing is left to do, or who
+    serves has changed while it waited."""
     runbook = runbooks.failback(site.inventory)
-    return _run(site, site.inventory.primary, runbook, holder, deadline, side_by_side, patience)
+    return _run(site, site.inventory.primary, runbook, holder, deadline, side_by_side, patience, None)
 
 
 def _run(
-    site: Site, region: str, runbook: Runbook, holder: str, deadline: float | None, side_by_side: int, patience: float
+    site: Site,
+    region: str,
+    runbook: Runbook,
+    holder: str,
+    deadline: float | None,
+    side_by_side: int,
+    patience: float,
+    seen_at: float | None,
 ) -> Journal | None:
-    """Look, wait for the lease, look again: whoever held it may have done all there was to do."""
-    if _serves(site, region, runbook.kind):
+    """Look, wait for the lease, look again: whoever held it may have done all there was to do, or undone it."""
+    seen = site.clock.now() if seen_at is None else seen_at
+    if _is_over(site, region, runbook.kind, seen):
         return None
     held = site.ledger.leases.take_within(holder, patience)
-    if _serves(site, region, runbook.kind):
+    if _is_over(site, region, runbook.kind, seen):
         _release(site, held)
         return None
     return carry_out(site, runbook, held, deadline, side_by_side)
@@ -113,12 +128,14 @@ def _taken_up(site: Site, kind: str) -> tuple[str, list[Entry]]:
     return "".join(letter for letter in moment if letter not in "-:.") + f"-{kind}", []
 
 
-def _serves(site: Site, region: str, kind: str) -> bool:
-    """Whether this region serves, and no run of this kind that changed that is unfinished."""
+def _is_over(site: Site, region: str, kind: str, seen: float) -> bool:
+    """Whether this region serves, or another does since a later moment; and no run of this kind that changed who serves
+    is unfinished."""
     active = site.ledger.active(site.inventory.primary)
     unfinished = site.ledger.unfinished(kind)
-    open_still = unfinished is not None and unfinished.run == active.run
-    return active.region == region and active.state == SERVING and not open_still
+    if active.state != SERVING or (unfinished is not None and unfinished.run == active.run):
+        return False
+    return active.region == region or (bool(active.since) and parse_stamp(active.since) > seen)
 
 
 def _journal(site: Site, run: str) -> Journal:
