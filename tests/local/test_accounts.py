@@ -94,49 +94,102 @@ def test_a_key_of_the_other_account_needs_the_word_of_both(local_cloud: LocalClo
     assert arn.split(":")[4] == MEMBER
 
 
-def test_objects_are_replicated_into_the_other_account_where_it_lets_them(
-    local_cloud: LocalCloud, member: dict[str, str]
-) -> None:
-    theirs, ours = client(local_cloud, "s3", WEST, credentials=member), client(local_cloud, "s3", EAST)
-    theirs.create_bucket(Bucket="their-copies", CreateBucketConfiguration={"LocationConstraint": WEST})
+def replicating(cloud: LocalCloud, member: dict[str, str], name: str, key: str = "") -> tuple[Any, Any]:
+    """(our S3, theirs): `<name>-from` is replicated by a role of ours, which may everything, into their `<name>-to`."""
+    theirs, ours = client(cloud, "s3", WEST, credentials=member), client(cloud, "s3", EAST)
+    theirs.create_bucket(Bucket=f"{name}-to", CreateBucketConfiguration={"LocationConstraint": WEST})
     versions = {"Status": "Enabled"}
-    theirs.put_bucket_versioning(Bucket="their-copies", VersioningConfiguration=versions)
-    make_bucket(local_cloud, "our-originals", EAST)
-    ours.put_bucket_versioning(Bucket="our-originals", VersioningConfiguration=versions)
+    theirs.put_bucket_versioning(Bucket=f"{name}-to", VersioningConfiguration=versions)
+    make_bucket(cloud, f"{name}-from", EAST)
+    ours.put_bucket_versioning(Bucket=f"{name}-from", VersioningConfiguration=versions)
     trust = {"Effect": "Allow", "Principal": {"Service": "s3.amazonaws.com"}, "Action": "sts:AssumeRole"}
     document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
-    role = client(local_cloud, "iam", EAST).create_role(RoleName="replicates", AssumeRolePolicyDocument=document)
-    set_policy(local_cloud, "replicates", allow("s3:*", "*"))
+    role = client(cloud, "iam", EAST).create_role(RoleName=name, AssumeRolePolicyDocument=document)["Role"]["Arn"]
+    set_policy(cloud, name, allow(["s3:*", "kms:*"], "*"))
+    encrypted = {
+        "SourceSelectionCriteria": {"SseKmsEncryptedObjects": {"Status": "Enabled"}},
+        "Destination": {
+            "Bucket": f"arn:aws:s3:::{name}-to",
+            "EncryptionConfiguration": {"ReplicaKmsKeyID": key},
+        },
+    }
     rule = {
         "ID": "it",
         "Status": "Enabled",
         "Priority": 1,
         "Filter": {"Prefix": ""},
         "DeleteMarkerReplication": {"Status": "Enabled"},
-        "Destination": {
-            "Bucket": "arn:aws:s3:::their-copies",
-            "Account": MEMBER,
-            "AccessControlTranslation": {"Owner": "Destination"},
-        },
+        "Destination": {"Bucket": f"arn:aws:s3:::{name}-to"},
     }
-    ours.put_bucket_replication(
-        Bucket="our-originals", ReplicationConfiguration={"Role": role["Role"]["Arn"], "Rules": [rule]}
-    )
-    ours.put_object(Bucket="our-originals", Key="refused", Body=b"1")
-    assert status(ours, "refused") == "FAILED"
-    actions = ["s3:ReplicateObject", "s3:ReplicateTags", "s3:ObjectOwnerOverrideToBucketOwner"]
-    theirs.put_bucket_policy(Bucket="their-copies", Policy=open_to(ACCOUNT, actions, "their-copies"))
-    ours.put_object(Bucket="our-originals", Key="taken", Body=b"2", Tagging="a=b")
-    assert status(ours, "taken") == "COMPLETED"
-    assert theirs.get_object(Bucket="their-copies", Key="taken")["Body"].read() == b"2"
-    assert theirs.get_object_tagging(Bucket="their-copies", Key="taken")["TagSet"] == [{"Key": "a", "Value": "b"}]
+    rules = [rule | (encrypted if key else {})]
+    ours.put_bucket_replication(Bucket=f"{name}-from", ReplicationConfiguration={"Role": role, "Rules": rules})
+    return ours, theirs
 
 
-def status(s3: Any, key: str) -> str:
+REPLICATE = ["s3:ReplicateObject", "s3:ReplicateTags"]
+
+
+def test_objects_are_replicated_into_the_other_account_where_it_lets_them(
+    local_cloud: LocalCloud, member: dict[str, str]
+) -> None:
+    ours, theirs = replicating(local_cloud, member, "plain")
+    ours.put_object(Bucket="plain-from", Key="refused", Body=b"1")
+    assert status(ours, "plain-from", "refused") == "FAILED"
+    theirs.put_bucket_policy(Bucket="plain-to", Policy=open_to(ACCOUNT, REPLICATE, "plain-to"))
+    ours.put_object(Bucket="plain-from", Key="taken", Body=b"2", Tagging="a=b")
+    assert status(ours, "plain-from", "taken") == "COMPLETED"
+    assert theirs.get_object(Bucket="plain-to", Key="taken")["Body"].read() == b"2"
+    assert theirs.get_object_tagging(Bucket="plain-to", Key="taken")["TagSet"] == [{"Key": "a", "Value": "b"}]
+
+
+def test_replicas_are_encrypted_with_a_key_of_the_other_account_where_its_policy_lets_them(
+    local_cloud: LocalCloud, member: dict[str, str]
+) -> None:
+    kms = client(local_cloud, "kms", WEST, credentials=member)
+    key = kms.create_key()["KeyMetadata"]
+    kms.create_alias(AliasName="alias/theirs", TargetKeyId=key["KeyId"])
+    alias = f"arn:aws:kms:{WEST}:{MEMBER}:alias/theirs"
+    ours, theirs = replicating(local_cloud, member, "sealed", alias)
+    theirs.put_bucket_policy(Bucket="sealed-to", Policy=open_to(ACCOUNT, REPLICATE, "sealed-to"))
+    sealed = {"Bucket": "sealed-from", "Body": b"1", "ServerSideEncryption": "aws:kms"}
+    ours.put_object(**sealed, Key="refused")
+    assert status(ours, "sealed-from", "refused") == "FAILED"
+    anybody_through_s3 = {
+        "Effect": "Allow",
+        "Principal": {"AWS": "*"},
+        "Action": ["kms:Encrypt", "kms:GenerateDataKey"],
+        "Resource": "*",
+        "Condition": {"StringEquals": {"kms:CallerAccount": ACCOUNT, "kms:ViaService": f"s3.{WEST}.amazonaws.com"}},
+    }
+    rule = allow("kms:*", "*") | {"Principal": {"AWS": f"arn:aws:iam::{MEMBER}:root"}}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [rule, anybody_through_s3]})
+    kms.put_key_policy(KeyId=key["KeyId"], PolicyName="default", Policy=document)
+    ours.put_object(**sealed, Key="taken")
+    assert status(ours, "sealed-from", "taken") == "COMPLETED"
+    assert theirs.head_object(Bucket="sealed-to", Key="taken")["SSEKMSKeyId"] == key["Arn"]
+
+
+def test_what_the_other_account_lends_is_done_in_its_bucket_whoever_asks(
+    local_cloud: LocalCloud, member: dict[str, str]
+) -> None:
+    theirs, ours = client(local_cloud, "s3", WEST, credentials=member), client(local_cloud, "s3", WEST)
+    theirs.create_bucket(Bucket="lent", CreateBucketConfiguration={"LocationConstraint": WEST})
+    theirs.put_bucket_versioning(Bucket="lent", VersioningConfiguration={"Status": "Enabled"})
+    actions = ["s3:PutObject", "s3:PutObjectTagging", "s3:GetObjectTagging", "s3:DeleteObject", "s3:ListBucket"]
+    theirs.put_bucket_policy(Bucket="lent", Policy=open_to(ACCOUNT, actions, "lent"))
+    version = ours.put_object(Bucket="lent", Key="k", Body=b"1", Tagging="a=b")["VersionId"]
+    assert ours.get_object_tagging(Bucket="lent", Key="k")["TagSet"] == [{"Key": "a", "Value": "b"}]
+    assert theirs.get_object_tagging(Bucket="lent", Key="k")["TagSet"] == [{"Key": "a", "Value": "b"}]
+    ours.delete_object(Bucket="lent", Key="k")
+    assert code_of(ours.delete_object, Bucket="lent", Key="k", VersionId=version) == "AccessDenied"
+    assert [each["Key"] for each in theirs.list_object_versions(Bucket="lent")["Versions"]] == ["k"]
+
+
+def status(s3: Any, bucket: str, key: str) -> str:
     """Of the object's replication, once it is settled."""
     deadline = time.monotonic() + REPLICATED_SECONDS
     while time.monotonic() < deadline:
-        found = str(s3.head_object(Bucket="our-originals", Key=key).get("ReplicationStatus", ""))
+        found = str(s3.head_object(Bucket=bucket, Key=key).get("ReplicationStatus", ""))
         if found in ("COMPLETED", "FAILED"):
             return found
         time.sleep(0.1)

@@ -344,6 +344,15 @@ def test_an_encrypted_object_is_encrypted_again_with_the_key_of_the_other_region
     assert replica["ETag"] != pair.east.head_object(Bucket=pair.source, Key="secret")["ETag"]
 
 
+def test_an_object_under_awss_own_key_is_encrypted_with_the_key_of_the_other_region(pair: Pair) -> None:
+    _, key = encrypted(pair)
+    pair.replicate(**by_kms(key))
+    pair.put("secret", ServerSideEncryption="aws:kms")
+    assert pair.is_completed("secret")
+    replica = pair.replica("secret")
+    assert replica is not None and replica["SSEKMSKeyId"] == key
+
+
 def test_encrypted_objects_are_left_out_when_the_rule_does_not_select_them(pair: Pair) -> None:
     upload, _ = encrypted(pair)
     pair.replicate()

@@ -8,6 +8,7 @@ account (KMS Developer Guide, "Key policies").
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -21,6 +22,8 @@ from pilotlight.local.identities import Identities
 from pilotlight.local.needs import Need
 from pilotlight.local.policies import Log, Principal, Question, Verdict, evaluate, silent_log
 
+MANAGED_KEY = "aws-s3"
+"""Of AWS's own key for S3 in a region, which moto keeps no record of."""
 ASSUME_ACTIONS = frozenset({"sts:AssumeRole", "sts:TagSession"})
 
 
@@ -159,9 +162,18 @@ def _bucket_policy(resource: str) -> str | None:
 
 def _key_policy(arn: str) -> str | None:
     region, account, identity = arn.split(":")[3], arn.split(":")[4], arn.rsplit("/", 1)[-1]
+    if identity == MANAGED_KEY:
+        return _managed_key_policy(region, account)
     backends = get_backend("kms")[account]
     key = backends[region].keys.get(identity) if region in backends else None
     return str(key.policy) if key is not None and key.policy else None
+
+
+def _managed_key_policy(region: str, account: str) -> str:
+    """AWS's own key for S3: whoever of the account S3 lets in (KMS Developer Guide, "AWS managed keys")."""
+    condition = {"kms:CallerAccount": account, "kms:ViaService": f"s3.{region}.amazonaws.com"}
+    use = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "kms:*", "Resource": "*"}
+    return json.dumps({"Statement": [use | {"Condition": {"StringEquals": condition}}]})
 
 
 def _context_of(principal: Principal, region: str) -> dict[str, tuple[str, ...]]:

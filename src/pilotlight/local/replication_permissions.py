@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from pilotlight.local.access import MANAGED_KEY
 from pilotlight.local.cloud import Cloud
 from pilotlight.local.encryption_keys import find_key
 from pilotlight.local.replicas import KMS
@@ -77,7 +78,7 @@ class RolePermissions:
         """The source's key; where none was named it is AWS's own for S3, of which moto keeps no record."""
         region = self._source.region_name
         if not version.kms_key_id:
-            return f"arn:aws:kms:{region}:{self._source.account_id}:key/aws-s3"
+            return f"arn:aws:kms:{region}:{self._source.account_id}:key/{MANAGED_KEY}"
         key = find_key(self._cloud, region, str(version.kms_key_id))
         return str(key.arn) if key is not None else None
 
