@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import language_host
 import pulumi
 import pytest
 from pulumi import automation
 
 from pilotlight.local.cloud import ACCOUNT
 from pilotlight.local.handle import LocalCloud
+from pilotlight.stacks.package import COMPONENTS
 from real_engine import RealEngine, changes
 
 ROOT = Path(__file__).parents[2]
@@ -87,15 +90,18 @@ def test_a_wrong_input_fails_the_preview_and_names_it(engine: RealEngine, stack:
     assert "standbyRegion" in str(caught.value) and "is the primary region" in str(caught.value)
 
 
-def test_the_command_reads_the_schema(engine: RealEngine, plugin: Path) -> None:
-    """`pulumi package get-schema` on a plugin that is started as a program."""
+def test_the_command_reads_the_schema_of_this_repository(engine: RealEngine, tmp_path: Path) -> None:
+    """`pulumi package get-schema` of the folder with PulumiPlugin.yaml: how `pulumi package add` begins."""
+    path = f"{language_host.install(tmp_path / 'bin')}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
-        [engine.pulumi, "package", "get-schema", str(plugin)],
-        env={**engine.environment, "PULUMI_DEBUG_PROVIDERS": ""},
+        [engine.pulumi, "package", "get-schema", str(ROOT)],
+        env={**engine.environment, "PULUMI_DEBUG_PROVIDERS": "", "PATH": path},
         capture_output=True,
         text=True,
         timeout=100,
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert '"pilotlight:index:ProtectedDatasets"' in done.stdout
+    found = json.loads(done.stdout)["resources"]
+    assert {f"pilotlight:index:{each.__name__}" for each in COMPONENTS} == set(found)
+    assert "Time Control" in found["pilotlight:index:ProtectedDatasets"]["description"]

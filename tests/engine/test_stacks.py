@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from pulumi import automation
 
 from pilotlight.clock import SystemClock
@@ -20,7 +19,6 @@ from pilotlight.cloud.aws import AwsDoor
 from pilotlight.deploy import archive
 from pilotlight.deploy.current import current_inventory
 from pilotlight.deploy.engine import Engine
-from pilotlight.deploy.export import export
 from pilotlight.local.cloud import ACCOUNT
 from pilotlight.local.handle import LocalCloud
 from pilotlight.naming import STACKS
@@ -175,15 +173,3 @@ def without_ciphers(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: without_ciphers(each) for key, each in value.items() if key != "ciphertext"}
     return [without_ciphers(each) for each in value] if isinstance(value, list) else value
-
-
-@pytest.mark.parametrize("name", STACKS)
-def test_an_exported_project_finds_nothing_to_change(world: World, name: str, tmp_path: Path) -> None:
-    folder = tmp_path / "infra"
-    assert "__main__.py" in export(world.inventory, folder)
-    main = lambda: runpy.run_path(str(folder / "__main__.py"), run_name="__main__")  # noqa: E731
-    stack = world.engine.stack(name, main, world.region(name), PROJECT)
-    assert changes(stack.preview(on_output=quiet).change_summary) == 0
-    told = yaml.safe_load((folder / f"Pulumi.{name}.yaml").read_text())
-    assert told == {"config": {"aws:region": world.region(name)}}
-    assert yaml.safe_load((folder / "Pulumi.yaml").read_text())["name"] == PROJECT
