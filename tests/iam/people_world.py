@@ -18,6 +18,7 @@ from typing import Any
 from unittest import mock
 
 import boto3
+import earlier_edition
 
 from pilotlight.cloud.aws import AwsDoor
 from pilotlight.demo import after, before, disaster
@@ -39,6 +40,7 @@ from pilotlight.recovery.desk import open_desk
 from pilotlight.recovery.fetch import fetch_through
 from pilotlight.stacks import people
 from pilotlight.stacks.people_besides import DEPLOYER, OPERATOR, VAULT
+from pilotlight.stacks.project import region
 from pilotlight.workload.load import load
 from pilotlight.workload.model import Vault
 
@@ -199,11 +201,15 @@ def _in_vault(cloud: LocalCloud, service: str, region: str) -> Any:
 
 
 def _deploy(scene: Scene) -> None:
-    """`state init`, `preview`, `up` twice and `drift`."""
+    """`state init`, `preview`, `up` of an earlier edition, `up` of this one and `drift`."""
     state_bucket.make(_acts(scene).inventory.names, AwsDoor())
     acts, built = _acts(scene), archive.build(scene.stage.folder / "state")
     acts.preview(built)
-    acts.up(AwsDoor(), built)
+    for stack, program in earlier_edition.programs(acts.inventory, built).items():
+        acts.engine.update(stack, program, region=region(acts.inventory, stack))
+    later = acts.up(AwsDoor(), built)
+    changed = {event.type for one in later.stacks for event in one.operations if event.operation == "update"}
+    assert changed == set(earlier_edition.EARLIER), "every type that can change was changed in place"
     assert acts.preview(built).changes == 0
     acts.refresh(keep=False)
 

@@ -92,7 +92,10 @@ def test_nobody_may_make_himself_more_than_he_is() -> None:
         for statement in document["Statement"]:
             touching = [each for each in statement["Action"] if each.startswith("iam:")]
             changing = [each for each in touching if not each.partition(":")[2].startswith(READS)]
-            if changing:
+            if changing == ["iam:CreateServiceLinkedRole"]:
+                assert all(":role/aws-service-role/" in each for each in statement["Resource"]), name
+                assert statement["Condition"]["StringEquals"]["iam:AWSServiceName"], name
+            elif changing:
                 assert all("/pilotlight-inference-" in each for each in statement["Resource"]), name
                 assert not [each for each in changing if "User" in each or "Group" in each or "AttachRole" in each]
 

@@ -128,6 +128,34 @@ def test_a_call_needs_permission_on_what_its_parameters_name(
     assert [need.resource for need in needs_of(operation, PLACE)] == expected
 
 
+@pytest.mark.parametrize(
+    ("service", "name", "params", "besides"),
+    [
+        ("kms", "CreateKey", {"Tags": [{"TagKey": "a", "TagValue": "b"}]}, ["kms:TagResource"]),
+        ("kms", "CreateKey", {}, []),
+        ("iam", "CreateRole", {"RoleName": "r", "Tags": [{"Key": "a", "Value": "b"}]}, ["iam:TagRole"]),
+        ("logs", "CreateLogGroup", {"logGroupName": "g", "tags": {"a": "b"}}, ["logs:TagResource"]),
+        (
+            "s3",
+            "CreateBucket",
+            {"Bucket": "b", "ObjectLockEnabledForBucket": True},
+            ["s3:PutBucketObjectLockConfiguration", "s3:PutBucketVersioning"],
+        ),
+        (
+            "rds",
+            "DeleteDBCluster",
+            {"DBClusterIdentifier": "c", "FinalDBSnapshotIdentifier": "s"},
+            ["rds:CreateDBClusterSnapshot", "rds:CreateDBClusterSnapshot"],
+        ),
+    ],
+)
+def test_what_aws_does_on_the_way_needs_permission_too(
+    service: str, name: str, params: dict[str, Any], besides: list[str]
+) -> None:
+    own, *along = needs_of(Operation(service, name, service, "query", params), PLACE)
+    assert own.action.endswith(f":{name}") and [need.action for need in along] == besides
+
+
 # -- conditions and policies -----------------------------------------------------------------------------------
 
 CONTEXT = {"s3:prefix": ("papers/",), "aws:tagkeys": ("a", "b"), "n": ("5",), "aws:securetransport": ("true",)}

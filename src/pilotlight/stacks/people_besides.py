@@ -112,6 +112,12 @@ EVERYWHERE: dict[str, tuple[Besides, ...]] = {
             '"Launch template support"), though the group is at zero',
         ),
         Besides("Images", ("ec2:RunInstances",), "the same, of the copied image"),
+        Besides(
+            "ServiceRoles",
+            ("iam:CreateServiceLinkedRole",),
+            "the first group, balancer or cluster of an account makes the role that its service acts with "
+            '(IAM User Guide, "Create a service-linked role"); the embedded cloud has none',
+        ),
     ),
     OPERATOR: (
         Besides("Keys", ("kms:Decrypt", "kms:GenerateDataKey"), KEY),

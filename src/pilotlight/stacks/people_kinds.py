@@ -17,6 +17,8 @@ from pilotlight.stacks.policies import table_arn as journal_arn
 
 Condition = dict[str, dict[str, Any]]
 TAGGING = "ec2:CreateTags"
+WITH_ROLES = ("autoscaling", "elasticloadbalancing", "rds")
+"""Services that make a role of their own in an account with the first thing that is made there."""
 NETWORK = ("vpc", "subnet", "internet-gateway", "route-table", "security-group", "vpc-endpoint", "launch-template")
 LAUNCHED = ("instance", "volume", "network-interface", *NETWORK)
 PASSED_TO = ["lambda.amazonaws.com", "scheduler.amazonaws.com", "s3.amazonaws.com", "ec2.amazonaws.com",
@@ -98,6 +100,10 @@ def _vault_keys(inventory: Inventory) -> list[str]:
     return [f"arn:{PARTITION}:kms:{inventory.standby}:{inventory.vault.account}:key/*"] if inventory.vault else []
 
 
+def _of_services(inventory: Inventory) -> Condition:
+    return {"StringEquals": {"iam:AWSServiceName": [f"{each}.amazonaws.com" for each in WITH_ROLES]}}
+
+
 def _replicas(inventory: Inventory) -> list[str]:
     return [inventory.names.vault_bucket, *(each.standby_bucket for each in inventory.datasets)]
 
@@ -168,6 +174,7 @@ KINDS = (
     Kind("OriginalBuckets", lambda one: [bucket_arn(each) for each in _originals(one)]),
     Kind("Journal", lambda one: [journal_arn(one.names)]),
     Kind("NewKey", lambda one: ["*"], _tagged_as_ours, only=("kms:CreateKey",)),
+    Kind("NewKeyTags", _both("kms", "key/*"), _tagged_as_ours, only=("kms:TagResource",), new=True),
     Kind("Keys", _both("kms", "key/*"), _ours),
     Kind("VaultKeys", _vault_keys, _through_s3),
     Kind("TheirKeys", lambda one: _arn("kms", one.primary, one, "key/*"), _through_services),
@@ -179,6 +186,11 @@ KINDS = (
         only=("iam:PassRole",),
     ),
     Kind("VaultRole", _vault_role, only=("sts:AssumeRole",)),
+    Kind(
+        "ServiceRoles",
+        _account("iam", *(f"role/aws-service-role/{each}.amazonaws.com/*" for each in WITH_ROLES)),
+        _of_services,
+    ),
     Kind("Roles", _account("iam", "role/{own}-*", "instance-profile/{own}-*")),
     Kind("TheirRoles", _account("iam", "role/*", "instance-profile/*")),
     Kind("Logs", _here("logs", "log-group:/aws/lambda/{own}-*")),
