@@ -87,15 +87,15 @@ def dataset_spec(inventory: Inventory, asset: Dataset) -> DatasetSpec:
 def _rule(
     names: Names, asset: Dataset, rule_id: str, source: tuple[str, str], target: tuple[str, str], purpose: str
 ) -> RuleSpec:
+    to_vault = target[1] == names.standby
+    key = policies.copies_alias_arn(names) if to_vault else policies.alias_arn(names, target[1])
     return RuleSpec(
         rule_id=rule_id,
         source=source[0],
         source_region=source[1],
         target=target[0],
         prefix=asset.prefix,
-        key_alias_arn=policies.copies_alias_arn(names)
-        if rule_id == RULE_FORWARD
-        else policies.alias_arn(names, target[1]),
+        key_alias_arn=key,
         role=names.role(purpose),
         role_policy=policies.text(policies.replication(names, source, target, asset.prefix)),
     )
