@@ -130,6 +130,13 @@ class CallRefused(PilotlightError):
     hint = "If it was AccessDenied, the role {caller} lacks the action named; deploy again with `pilotlight up`."
 
 
+class NoCredentials(PilotlightError):
+    """There are no AWS credentials that can be used: {reason}. Nothing was called and nothing changed."""
+
+    code = 4
+    hint = "Set AWS_PROFILE, or sign in again (`aws sso login`). To rehearse without an account leave --target aws out."
+
+
 class VaultClosed(PilotlightError):
     """The vault is in account {account}, and {role} cannot be assumed there: {reason}. Nothing was changed."""
 

@@ -12,7 +12,7 @@ from moto import mock_aws
 
 from pilotlight.cloud.aws import BODY_BYTES_MAX, AwsDoor
 from pilotlight.cloud.door import aws_code, is_reading
-from pilotlight.errors import CallRefused, PilotlightError, RegionUnreachable, Throttled
+from pilotlight.errors import CallRefused, NoCredentials, PilotlightError, RegionUnreachable, Throttled
 
 
 @pytest.fixture
@@ -94,8 +94,16 @@ def test_credentials_that_are_missing_are_one_clear_refusal(monkeypatch: pytest.
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")
     monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
-    with pytest.raises(CallRefused, match="Unable to locate credentials"):
+    with pytest.raises(NoCredentials, match="Unable to locate credentials"):
         AwsDoor().call("ec2", "describe_volumes", "us-east-1")
+
+
+def test_a_profile_that_there_is_not_and_a_key_that_is_over_are_told_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "nope")
+    with pytest.raises(NoCredentials, match="nope"):
+        AwsDoor()
+    told = failure("ExpiredToken", "The security token included in the request is expired")
+    assert isinstance(told, NoCredentials) and "sign in again" in told.advice
 
 
 class Huge(Session):

@@ -18,15 +18,21 @@ from botocore.exceptions import (
     BotoCoreError,
     ClientError,
     ConnectionError,
+    CredentialRetrievalError,
     HTTPClientError,
     IncompleteReadError,
+    LoginError,
     NoCredentialsError,
+    PartialCredentialsError,
+    ProfileNotFound,
+    SSOError,
+    TokenRetrievalError,
 )
 
 from pilotlight.cloud import paging
 from pilotlight.cloud.door import refused
 from pilotlight.cloud.session import assumed
-from pilotlight.errors import PilotlightError, RegionUnreachable, Throttled
+from pilotlight.errors import NoCredentials, PilotlightError, RegionUnreachable, Throttled
 
 CONNECT_SECONDS = 2
 """A healthy endpoint answers the handshake in milliseconds; a lost one never does."""
@@ -62,6 +68,26 @@ SERVER_TROUBLE = frozenset(
 )
 """The region answers, but cannot say what it did."""
 
+UNUSABLE = (
+    NoCredentialsError,
+    PartialCredentialsError,
+    CredentialRetrievalError,
+    TokenRetrievalError,
+    SSOError,
+    LoginError,
+)
+"""What boto3 raises where it finds no credentials, or those of a sign-in that is over."""
+EXPIRED = frozenset(
+    {
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "InvalidClientTokenId",
+        "UnrecognizedClientException",
+        "InvalidAccessKeyId",
+    }
+)
+"""What AWS says of keys that it does not know or no longer takes (IAM User Guide, "Troubleshoot access denied")."""
+
 _ACCOUNT_ON_ADDRESS = re.compile(r"^(https?://)\d{12}\.(\d+\.\d+\.\d+\.\d+[:/])")
 _CALLER = re.compile(r"arn:aws[a-z-]*:(?:iam|sts)::\d{12}:[^\s]+")
 
@@ -70,7 +96,7 @@ class AwsDoor:
     """The door to AWS, or to whatever AWS_ENDPOINT_URL names."""
 
     def __init__(self, session: Any | None = None) -> None:
-        self._session = session or boto3.session.Session()
+        self._session = session or _session()
         self._clients: dict[tuple[str, str, bool], Any] = {}
         self._lock = threading.Lock()
 
@@ -81,15 +107,17 @@ class AwsDoor:
 
     def call(self, service: str, operation: str, region: str, **parameters: Any) -> dict[str, Any]:
         """See Door.call."""
-        client = self._client(service, region, operation in COPYING)
         try:
+            client = self._client(service, region, operation in COPYING)
             answer: dict[str, Any] = getattr(client, operation)(**parameters)
             return _read_body(service, operation, region, answer)
         except ClientError as problem:
             raise _said_no(service, operation, region, problem) from problem
         except (ConnectionError, HTTPClientError, IncompleteReadError) as problem:
             raise RegionUnreachable(region=region, service=service, operation=operation) from problem
-        except (BotoCoreError, NoCredentialsError) as problem:
+        except UNUSABLE as problem:
+            raise NoCredentials(reason=str(problem).rstrip(".")) from problem
+        except BotoCoreError as problem:
             raise refused(service, operation, region, type(problem).__name__, str(problem)) from problem
 
     def pages(self, service: str, operation: str, region: str, **parameters: Any) -> Iterator[dict[str, Any]]:
@@ -105,6 +133,13 @@ class AwsDoor:
                     client.meta.events.register("before-sign.s3-control", _on_an_address)
                 self._clients[key] = client
             return self._clients[key]
+
+
+def _session() -> Any:
+    try:
+        return boto3.session.Session()
+    except ProfileNotFound as problem:
+        raise NoCredentials(reason=str(problem).rstrip(".")) from problem
 
 
 def _config(copying: bool) -> Config:
@@ -139,6 +174,8 @@ def _said_no(service: str, operation: str, region: str, problem: ClientError) ->
     code, words = str(said.get("Code", "")), str(said.get("Message", "")) or str(problem)
     if code in THROTTLING:
         return Throttled(service=service, operation=operation, region=region, attempts=1)
+    if code in EXPIRED:
+        return NoCredentials(reason=f"{code}: {words.rstrip('.')}")
     if code in SERVER_TROUBLE:
         return RegionUnreachable(region=region, service=service, operation=operation)
     caller = _CALLER.search(words)
