@@ -131,10 +131,13 @@ class CallRefused(PilotlightError):
 
 
 class NoCredentials(PilotlightError):
-    """There are no AWS credentials that can be used: {reason}. Nothing was called and nothing changed."""
+    """There are no AWS credentials that can be used: {reason}. This call did nothing; what was done before it stays."""
 
     code = 4
-    hint = "Set AWS_PROFILE, or sign in again (`aws sso login`). To rehearse without an account leave --target aws out."
+    hint = (
+        "Set AWS_PROFILE, or sign in again (`aws sso login`); a region that has to be opted in to refuses every key "
+        "until it is. To rehearse without an account leave --target aws out."
+    )
 
 
 class VaultClosed(PilotlightError):

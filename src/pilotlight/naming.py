@@ -67,12 +67,7 @@ class Names:
 
     @property
     def vault_bucket(self) -> str:
-        return f"{self.vault_bucket_prefix}{self.vault_account}-{self.standby}"
-
-    @property
-    def vault_bucket_prefix(self) -> str:
-        """What the name of its bucket begins with, whoever owns it."""
-        return f"{PREFIX}-{self.workload}-vault-"
+        return f"{PREFIX}-{self.workload}-vault-{self.vault_account}-{self.standby}"
 
     @property
     def journal_table(self) -> str:

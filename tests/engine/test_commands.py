@@ -2,45 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
+from shell import CONFIG, DECLARATION, EXAMPLE, Shell
 
 from pilotlight.deploy.engine import Engine
 from pilotlight.local.handle import LocalCloud
 from real_engine import RealEngine
 
-EXAMPLE = Path(__file__).parents[2] / "examples/inference-service"
-DECLARATION = str(EXAMPLE / "workload.yaml")
-CONFIG = {"inference-service:standbyRegion": "us-west-2"}
-
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
-
-
-@dataclass
-class Shell:
-    """Commands as a user types them, against the embedded cloud as if it were AWS."""
-
-    environment: dict[str, str]
-
-    def run(self, *words: str, code: int = 0, **more: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "pilotlight", *words]
-        done = subprocess.run(
-            command, env={**self.environment, **more}, capture_output=True, text=True, timeout=240, check=False
-        )
-        assert done.returncode == code, f"{words}: {done.returncode}\n{done.stdout}\n{done.stderr}"
-        return done
-
-    def json(self, *words: str, code: int = 0, **more: str) -> dict[str, Any]:
-        return dict(json.loads(self.run(*words, "--json", code=code, **more).stdout))
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from pulumi import automation
+from shell import CONFIG, EXAMPLE
 
 from pilotlight.clock import SystemClock
 from pilotlight.cloud.aws import AwsDoor
@@ -27,8 +28,6 @@ from pilotlight.stacks import program
 from pilotlight.workload.load import load
 from real_engine import PASSPHRASE, RealEngine, changes
 
-EXAMPLE = Path(__file__).parents[2] / "examples/inference-service"
-CONFIG = {"inference-service:standbyRegion": "us-west-2"}
 PROJECT = "pilotlight-inference"
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]

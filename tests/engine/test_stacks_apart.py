@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 from pulumi import automation
-from test_stacks import CONFIG, EXAMPLE, PROJECT, World, deployed, example, quiet, registered
+from shell import CONFIG, EXAMPLE
+from test_stacks import PROJECT, World, deployed, example, quiet, registered
 
 from pilotlight.clock import SystemClock
 from pilotlight.cloud.aws import AwsDoor

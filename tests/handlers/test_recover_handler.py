@@ -11,7 +11,8 @@ import pytest
 from doors import CORPUS, NAMES, PRIMARY, STANDBY, FakeAws, inventory, save
 from pilotlight.clock import FakeClock, parse_stamp
 from pilotlight.errors import CallRefused, LeaseHeld, StepTimedOut
-from pilotlight.handlers.recover import GO_ON_MAX, TRIES_MAX, Call, drive, may_run, parse
+from pilotlight.handlers.recover import GO_ON_MAX, TRIES_MAX, Call, answer, drive, may_run, parse
+from pilotlight.records.runs import WAITING
 from pilotlight.recovery.desk import Recovery
 from pilotlight.recovery.site import Site
 
@@ -154,6 +155,19 @@ def test_an_alarm_that_is_delivered_after_everything_is_over_fails_nothing_over(
     for _ in range(2):
         aws.clock.sleep(20)
     assert drive(desk, new, aws.clock.now() + 800, FUNCTION)["state"] == "succeeded", "the next alarm is a new one"
+
+
+def test_an_alarm_that_is_over_leaves_no_request_for_somebody_to_approve() -> None:
+    aws, desk = lost(trigger="approval")
+    late = Call("alarm", seen_at=aws.clock.now())
+    deadline = aws.clock.now() + 10_000
+    assert answer(desk, late, deadline, FUNCTION)["state"] == WAITING
+    desk.approve("somebody")
+    aws.clock.sleep(1)
+    went_there_and_back(aws, desk)
+    before = desk.site.ledger.request()
+    assert answer(desk, late, deadline, FUNCTION)["state"] == "nothing"
+    assert desk.site.ledger.request() == before
 
 
 def test_an_alarm_that_waits_beside_a_person_who_goes_there_and_back_fails_nothing_over() -> None:

@@ -15,7 +15,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import boto3
 import earlier_edition
@@ -35,9 +34,11 @@ from pilotlight.local.handle import LocalCloud
 from pilotlight.local.identities import MEMBER_ROLE
 from pilotlight.naming import STACKS
 from pilotlight.records.inventory import Inventory
-from pilotlight.recovery import copying
+from pilotlight.recovery.copying import copy_in_parts
 from pilotlight.recovery.desk import open_desk
 from pilotlight.recovery.fetch import fetch_through
+from pilotlight.recovery.listing import current
+from pilotlight.recovery.observe.datasets import buckets
 from pilotlight.stacks import people
 from pilotlight.stacks.people_besides import DEPLOYER, OPERATOR, VAULT
 from pilotlight.stacks.project import region
@@ -178,10 +179,10 @@ def _backfill(scene: Scene) -> None:
     lost = next(each["VersionId"] for each in arrived["Versions"] if each["Key"] == LOST)
     there.delete_object(**copy, Key=LOST, VersionId=lost)
     there.put_object(**copy, Key=DELETED, Body=b"1")
-    corpus, *others = scene.built.datasets
-    with mock.patch.object(copying, "COPY_BYTES_MAX", 0):
-        scene.recovery.backfill(corpus)
-    for each in others:
+    source, target = buckets(scene.built, scene.built.datasets[0])
+    door = scene.recovery.site.door
+    copy_in_parts(door, source, target, next(each for each in current(door, source) if each.key == LOST))
+    for each in scene.built.datasets:
         scene.recovery.backfill(each)
 
 

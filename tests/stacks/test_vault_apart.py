@@ -100,9 +100,7 @@ def test_roles_use_the_vaults_key_through_s3_alone(apart: Inventory, purpose: st
     assert using and all(
         each["Condition"] == {"StringEquals": {"kms:ViaService": "s3.us-west-2.amazonaws.com"}} for each in using
     )
-    assert not any(
-        "210987654321" in resource and "::alias" in resource for each in found for resource in each["Resource"]
-    )
+    assert not any("210987654321:alias/" in resource for each in found for resource in each["Resource"])
 
 
 def test_without_such_an_account_nobody_else_is_let_in(vault: Recording) -> None:

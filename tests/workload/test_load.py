@@ -77,6 +77,8 @@ def test_the_example_is_good():
         ("record: models.example.internal", "record: models.other.internal", 12, "not inside the zone"),
         ("workload: inference", "workload: Inference", 2, "does not fit"),
         ("corpus: {kind", "corpus-corpus-corpus: {kind", 7, "shorten the name"),
+        ("corpus: {kind", "vault: {kind", 7, "give it another name"),
+        ("corpus: {kind", "papers: {kind", 7, "give it another name"),
         ("every: 1m", "every: 1m, lock: {for: 1d, fro: 1d}", 5, "did you mean for?"),
         ("bucket: models-1", "bucket: models-1, health: {file: a, fiel: b}", 8, "did you mean file?"),
         ("version: 1", "version: 1\nvault: {account: 210987654321}", 2, "write it in quotes"),

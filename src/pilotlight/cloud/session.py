@@ -20,12 +20,12 @@ from botocore.credentials import (
     DeferredRefreshableCredentials,
 )
 
+from pilotlight.naming import PREFIX
+
 GLOBAL_REGION = "us-east-1"
 """Where IAM and Route 53 are called (AWS Fault Isolation Boundaries, "Global services")."""
 GLOBAL_SERVICES = frozenset({"iam", "route53"})
 ATTEMPTS = 4
-SESSION_NAME = "pilotlight"
-"""What CloudTrail of the other account shows of the caller."""
 
 
 def client(service: str, region: str, role: str = "") -> Any:
@@ -65,7 +65,7 @@ class _Assumed(CredentialProvider):  # type: ignore[misc]
             partial(own.create_client, region_name=self._region),
             own.get_credentials(),
             self._role,
-            extra_args={"RoleSessionName": SESSION_NAME},
+            extra_args={"RoleSessionName": PREFIX},
         )
         return DeferredRefreshableCredentials(fetcher.fetch_credentials, self.METHOD)
 

@@ -20,7 +20,8 @@ from pilotlight.recovery.papers import Papers
 from pilotlight.stacks import program
 from pilotlight.stacks.project import region
 
-BUCKET = "aws:s3/bucket:Bucket"
+PAPERS = "aws:s3/bucket:Bucket::vault-papers"
+"""How the URN of the papers' bucket ends, whoever owns it."""
 
 
 @dataclass
@@ -79,7 +80,7 @@ class Operations:
         """VaultMoved where the state has a vault whose papers lie in another account's bucket."""
         names = self.inventory.names
         for each in self.engine.held("vault"):
-            if each.type == BUCKET and each.id.startswith(names.vault_bucket_prefix) and each.id != names.vault_bucket:
+            if each.urn.endswith(PAPERS) and each.id != names.vault_bucket:
                 raise VaultMoved(workload=names.workload, bucket=each.id, wanted=names.vault_bucket)
 
     def _each(self, act: str, stacks: Iterable[str], do: Callable[[str], Result]) -> Deployment:

@@ -25,6 +25,7 @@ MARGIN_SECONDS = 30.0
 GO_ON_MAX = 40
 """Ten hours of invocations; a run that needs more needs a person."""
 TRIES_MAX = 5
+NOTHING = {"state": "nothing", "why": "the standby region serves already, or another run has ended since the alarm"}
 
 
 @dataclass(frozen=True)
@@ -44,11 +45,18 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     call = parse(event, desk.site.inventory.names.alarm(ALARM))
     if call is None:
         return {"state": "nothing", "why": "not an alarm that starts a run"}
+    deadline = desk.site.clock.now() + context.get_remaining_time_in_millis() / 1000 - MARGIN_SECONDS
+    return answer(desk, call, deadline, context.function_name)
+
+
+def answer(desk: Recovery, call: Call, deadline: float, function: str) -> dict[str, Any]:
+    """Nothing where it is over, a request where a person has to say so, else the run."""
+    if desk.is_over(call.seen_at):
+        return NOTHING
     if not may_run(desk, call):
         request = desk.request(call.reason)
         return {"state": WAITING, "requested_at": request.requested_at}
-    deadline = desk.site.clock.now() + context.get_remaining_time_in_millis() / 1000 - MARGIN_SECONDS
-    return drive(desk, call, deadline, context.function_name)
+    return drive(desk, call, deadline, function)
 
 
 def parse(event: dict[str, Any], alarm: str) -> Call | None:
@@ -98,10 +106,7 @@ def drive(desk: Recovery, call: Call, deadline: float, function: str) -> dict[st
             _go_on(desk, function, replace(call, tries=call.tries + 1))
         raise
     if journal is None:
-        return {
-            "state": "nothing",
-            "why": "the standby region serves already, or another run has ended since the alarm",
-        }
+        return NOTHING
     if journal.state != SUCCEEDED and call.goes_on < GO_ON_MAX:
         _go_on(desk, function, call)
     return {"state": journal.state, "run": journal.run, "epoch": journal.epoch}

@@ -35,7 +35,7 @@ KEPT = (
 def copy(door: Door, source: Bucket, target: Bucket, item: Current) -> None:
     """Copy this version of an object."""
     if item.size > COPY_BYTES_MAX:
-        _copy_in_parts(door, source, target, item)
+        copy_in_parts(door, source, target, item)
     else:
         door.call("s3", "copy_object", target.region, Bucket=target.name, Key=item.key, CopySource=_of(source, item))
 
@@ -68,8 +68,8 @@ def _of(source: Bucket, item: Current) -> dict[str, str]:
     return where | ({"VersionId": item.version} if item.version not in ("", "null") else {})
 
 
-def _copy_in_parts(door: Door, source: Bucket, target: Bucket, item: Current) -> None:
-    """An upload that fails is aborted, so that its parts are not paid for."""
+def copy_in_parts(door: Door, source: Bucket, target: Bucket, item: Current) -> None:
+    """The same in parts, for large objects; an upload that fails is aborted, so that its parts are not paid for."""
     into = {"Bucket": target.name, "Key": item.key}
     upload = door.call("s3", "create_multipart_upload", target.region, **into, **_again(door, source, item))
     into["UploadId"] = upload["UploadId"]

@@ -81,6 +81,12 @@ class Recovery:
             self.site.ledger.settle_request(journal.run)
         return journal
 
+    def is_over(self, seen_at: float | None) -> bool:
+        """Whether nothing calls for a failover any more that did at this moment; now, where none is given."""
+        site = self.site
+        seen = site.clock.now() if seen_at is None else seen_at
+        return runs.is_over(site, site.inventory.standby, runbooks.FAILOVER, seen)
+
     def failback(self, deadline: float | None = None) -> Journal | None:
         """Run, or go on with, the failback; None when the primary serves already, or since this waited."""
         return runs.run_failback(self.site, self.holder, deadline)

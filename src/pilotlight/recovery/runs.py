@@ -73,10 +73,10 @@ def _run(
 ) -> Journal | None:
     """Look, wait for the lease, look again: whoever held it may have done all there was to do, or undone it."""
     seen = site.clock.now() if seen_at is None else seen_at
-    if _is_over(site, region, runbook.kind, seen):
+    if is_over(site, region, runbook.kind, seen):
         return None
     held = site.ledger.leases.take_within(holder, patience)
-    if _is_over(site, region, runbook.kind, seen):
+    if is_over(site, region, runbook.kind, seen):
         _release(site, held)
         return None
     return carry_out(site, runbook, held, deadline, side_by_side)
@@ -128,7 +128,7 @@ def _taken_up(site: Site, kind: str) -> tuple[str, list[Entry]]:
     return "".join(letter for letter in moment if letter not in "-:.") + f"-{kind}", []
 
 
-def _is_over(site: Site, region: str, kind: str, seen: float) -> bool:
+def is_over(site: Site, region: str, kind: str, seen: float) -> bool:
     """Whether this region serves, or another does since a later moment; and no run of this kind that changed who serves
     is unfinished."""
     active = site.ledger.active(site.inventory.primary)

@@ -12,7 +12,7 @@ import pulumi
 import pulumi_aws as aws
 
 from pilotlight.records.inventory import Inventory
-from pilotlight.stacks import policies
+from pilotlight.stacks import key_policies, policies
 
 KEY_DELETION_DAYS = 30
 """The longest window there is: a key deleted is data deleted (KMS API, ScheduleKeyDeletion)."""
@@ -39,7 +39,7 @@ class KeyArgs:
 def standby_key_spec(inventory: Inventory) -> KeySpec:
     """The standby region's key: everything kept there (pure)."""
     names = inventory.names
-    policy = policies.text(policies.standby_key(names))
+    policy = policies.text(key_policies.standby_key(names))
     about = f"Pilotlight {names.workload}: everything kept in {names.standby}"
     return KeySpec(names.standby, names.key_alias, policy, about, names.tags())
 
@@ -48,13 +48,13 @@ def copies_key_spec(inventory: Inventory) -> KeySpec:
     """The key of a vault in an account of its own: replicas and papers there (pure)."""
     names = inventory.names
     about = f"Pilotlight {names.workload}: copies of account {names.account}"
-    return KeySpec(names.standby, names.key_alias, policies.text(policies.copies_key(names)), about, names.tags())
+    return KeySpec(names.standby, names.key_alias, policies.text(key_policies.copies_key(names)), about, names.tags())
 
 
 def primary_key_spec(inventory: Inventory) -> KeySpec:
     """The primary region's key: what comes back by reverse replication (pure)."""
     names = inventory.names
-    policy = policies.text(policies.primary_key(names))
+    policy = policies.text(key_policies.primary_key(names))
     about = f"Pilotlight {names.workload}: objects that return to {names.primary}"
     return KeySpec(names.primary, names.key_alias, policy, about, names.tags())
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
+from pilotlight.naming import PREFIX
 from pilotlight.records.inventory import Datasets as Dataset
 from pilotlight.records.inventory import Inventory
 from pilotlight.stacks import policies
@@ -23,8 +24,6 @@ from pilotlight.stacks.keys import KeyArgs, KeySpec, RegionKey, copies_key_spec,
 
 LOG_RETENTION_DAYS = 400
 """Longer than a year, so that the log of the last yearly drill is still there (a value CloudWatch Logs accepts)."""
-SESSION_NAME = "pilotlight"
-"""What CloudTrail of the vault's account shows of a deployer."""
 FUNCTIONS = ("probe", "protect", "recover")
 
 
@@ -111,7 +110,7 @@ class Vault(pulumi.ComponentResource):
         provider = aws.Provider(
             f"{self._name}-account",
             region=self._spec.region,
-            assume_roles=[aws.ProviderAssumeRoleArgs(role_arn=self._spec.role_arn, session_name=SESSION_NAME)],
+            assume_roles=[aws.ProviderAssumeRoleArgs(role_arn=self._spec.role_arn, session_name=PREFIX)],
             opts=pulumi.ResourceOptions(parent=self),
         )
         return pulumi.ResourceOptions(parent=self, provider=provider)

@@ -31,6 +31,13 @@ USES = {
 }
 """Which kinds an asset of a kind may refer to."""
 
+TAKEN = {
+    "papers": "the recovery points",
+    "state": "Pulumi's state",
+    "vault": "the recovery points",
+}
+"""Names of buckets that are made besides the assets' own (naming.py, stacks/vault.py)."""
+
 ACCOUNT = "0" * 12
 """Every account id has twelve digits: enough to know how long a derived name will be."""
 
@@ -46,6 +53,7 @@ def problems(workload: Workload) -> list[Problem]:
         _references,
         _buckets,
         _derived_names,
+        _taken_names,
         _traffic,
     )
     return [problem for rule in rules for problem in rule(workload)]
@@ -159,6 +167,15 @@ def _derived_names(workload: Workload) -> Iterator[Problem]:
                     f"its standby bucket's name would be {len(derived)} characters long ({derived}); shorten the name "
                     f"of the asset or the workload by {too_long}",
                 )
+
+
+def _taken_names(workload: Workload) -> Iterator[Problem]:
+    for name, asset in workload.assets.items():
+        if isinstance(asset, Dataset | Checkpoints) and name in TAKEN:
+            yield (
+                ("assets", name),
+                f"its standby bucket would be taken for the one of {TAKEN[name]}; give it another name",
+            )
 
 
 def _traffic(workload: Workload) -> Iterator[Problem]:

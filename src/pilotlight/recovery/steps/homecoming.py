@@ -1,9 +1,9 @@
 """Objects come home: the primary bucket gets what the standby bucket holds, and is compared until nothing is missing.
 
 Reverse replication does most of it and is given a moment; the rest is copied, and all of it where the vault is another
-account's, from which no rule leads back. Objects that only the primary has were
-written there and never replicated; they are reported and left, for a person to judge (they are not overwritten, and
-the primary's own newer versions of a key stay below the one that comes home).
+account's, from which no rule leads back. Objects that only the primary has were written there and never replicated;
+they are reported and left, for a person to judge (they are not overwritten, and the primary's own newer versions of a
+key stay below the one that comes home).
 """
 
 from __future__ import annotations
