@@ -48,7 +48,7 @@ from pilotlight.workload.model import Vault
 EXAMPLE = Path(__file__).parents[2] / "examples/inference-service"
 REGIONS = ("us-east-1", "us-west-2")
 EVERYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
-LOST, DELETED = "lost.bin", "deleted.bin"
+EARLIER, LOST, DELETED = "earlier.bin", "lost.bin", "deleted.bin"
 REPLICATED_SECONDS = 60.0
 ROLE_IN_VAULT = "pilotlight-vault"
 ADMINISTRATOR = f"arn:aws:iam::{MEMBER}:role/{MEMBER_ROLE}"
@@ -73,7 +73,7 @@ def rehearse(documents_of: Any, apart: bool) -> Rehearsed:
     with open_stage(7, False, REGIONS) as stage:
         scene = Scene(Options(EXAMPLE, seed=7), stage, workload, _talk)
         before.deploy_example(scene)
-        _tagged_object(scene, "earlier.bin")
+        _tagged_object(scene, EARLIER)
         inventory = current_inventory(workload, stage.account, AwsDoor(), stage.clock)
         deployer, operator = (documents_of(who, inventory) for who in (DEPLOYER, OPERATOR))
         if apart:
@@ -181,7 +181,9 @@ def _backfill(scene: Scene) -> None:
     there.put_object(**copy, Key=DELETED, Body=b"1")
     source, target = buckets(scene.built, scene.built.datasets[0])
     door = scene.recovery.site.door
-    copy_in_parts(door, source, target, next(each for each in current(door, source) if each.key == LOST))
+    for each in current(door, source):
+        if each.key in (EARLIER, LOST):  # without a version, from before there were any, and with one
+            copy_in_parts(door, source, target, each)
     for each in scene.built.datasets:
         scene.recovery.backfill(each)
 
