@@ -275,7 +275,8 @@ class VaultMoved(PilotlightError):
 
 
 class ServesFromStandby(PilotlightError):
-    """{workload} serves from {region}: destroying would delete what serves. Nothing was changed."""
+    """{workload} serves from {region} ({state}): destroying would delete what serves, or what a run is moving. Nothing
+    was changed."""
 
     code = 5
     hint = "`pilotlight failback` first; destroy when the primary region serves again."

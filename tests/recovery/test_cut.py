@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from typing import Any
 
 import pytest
 
 from doors import CORPUS, MODELS, MODELS_COPY, PRIMARY, STANDBY, FakeAws, inventory, save, uri
 from pilotlight.clock import parse_stamp
+from pilotlight.cloud.coats import Coat
+from pilotlight.cloud.door import refused
 from pilotlight.records.inventory import Datasets, Health, Inventory, Training
 from pilotlight.records.point import COMPLETE, PARTIAL, REFUSED, Part, RecoveryPoint
 from pilotlight.recovery.desk import Recovery
@@ -254,3 +257,24 @@ def test_the_inventory_keeps_what_older_ones_lack(aws: FakeAws) -> None:
     assert Inventory.SCHEMA == "pilotlight/inventory/1"
     whole = inventory()
     assert whole.lock is None and whole.datasets[1].health is None and MODELS in whole.datasets[1].primary_bucket
+
+
+# -- refusals --------------------------------------------------------------------------------------------------
+
+
+def test_a_database_whose_lag_may_not_be_read_is_not_said_to_be_as_new_as_now(aws: FakeAws, desk: Recovery) -> None:
+    aws.denied = {"cloudwatch:get_metric_statistics"}
+    found = part(fire(desk), "registry")
+    assert not found.proven and found.true_at == ""
+    assert "cloudwatch:get_metric_statistics" in found.missing[0]
+
+
+def test_a_checkpoint_bucket_that_may_not_be_compared_says_so(aws: FakeAws, desk: Recovery) -> None:
+    class Blind(Coat):
+        def call(self, service: str, operation: str, region: str, **parameters: Any) -> dict[str, Any]:
+            if (operation, parameters.get("Bucket")) == ("list_object_versions", MODELS):
+                raise refused(service, operation, region, "AccessDenied", "AccessDenied: not authorized")
+            return super().call(service, operation, region, **parameters)
+
+    point = fire(Recovery(desk.site.through(Blind(aws)), "blind"))
+    assert "list_object_versions" in str(part(point, "checkpoints").evidence["not_compared"])

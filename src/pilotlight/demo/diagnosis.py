@@ -12,6 +12,7 @@ from pilotlight.demo.scene import Scene
 
 LOG_LINES_MAX = 3
 LINE_CHARACTERS_MAX = 300
+NO_RULE = "ReplicationConfigurationNotFoundError"
 TROUBLE = ("rror", "timed out")
 FUNCTIONS = ("probe", "protect", "recover")
 NOTHING = "every link from the probe to the run looks right; the call record (`pilotlight local calls`) has the rest"
@@ -39,8 +40,9 @@ def _rules(scene: Scene) -> Iterator[str]:
         try:
             s3.get_bucket_replication(Bucket=asset.primary_bucket)
         except s3.exceptions.ClientError as problem:
-            code = problem.response["Error"]["Code"]
-            yield f"{asset.name}: s3://{asset.primary_bucket} in {scene.primary} has no replication rule ({code})"
+            code, where = problem.response["Error"]["Code"], f"s3://{asset.primary_bucket} in {scene.primary}"
+            found = "has no replication rule" if code == NO_RULE else "does not show its replication rules"
+            yield f"{asset.name}: {where} {found} ({code})"
 
 
 def _alarm(scene: Scene) -> Iterator[str]:

@@ -1,18 +1,22 @@
 """The Inventory that a deployment stands on: surveyed while the primary serves and answers, else as the vault has it.
 
 After a failover, or while the primary does not answer, the Inventory kept in the vault is used as it is, so that
-deploying again changes nothing and needs no dead region.
+deploying again changes nothing and needs no dead region. What cannot be read is not taken for "nothing is there".
 """
 
 from __future__ import annotations
 
 from pilotlight.clock import Clock
+from pilotlight.cloud.absence import says_absent
 from pilotlight.cloud.door import Door
 from pilotlight.deploy.survey import survey
 from pilotlight.errors import CallRefused, PaperUnreadable, RegionUnreachable
 from pilotlight.naming import Names
 from pilotlight.records.inventory import Inventory
+from pilotlight.recovery.lease import FIRST_EPOCH
+from pilotlight.recovery.ledger import SERVING, Active, read_active
 from pilotlight.recovery.papers import NOTHING_THERE, Papers
+from pilotlight.recovery.table import Table
 from pilotlight.workload.model import Workload
 
 
@@ -20,7 +24,7 @@ def current_inventory(workload: Workload, account: str, door: Door, clock: Clock
     """A fresh survey while the primary serves and answers; else what the vault keeps."""
     names = workload.names(account)
     kept = kept_inventory(names, door)
-    if kept is not None and active_region(names, door) != names.primary:
+    if kept is not None and not is_home(names, serving(names, door)):
         return kept
     try:
         return survey(door, workload, account, clock)
@@ -40,12 +44,20 @@ def kept_inventory(names: Names, door: Door) -> Inventory | None:
         raise
 
 
-def active_region(names: Names, door: Door) -> str:
-    """Which region serves now, by the journal's active record; the primary before there is one."""
-    key = {"pk": {"S": "active"}, "sk": {"S": "active"}}
+def is_home(names: Names, active: Active) -> bool:
+    """Whether the primary serves and no run is on the way between the regions (pure)."""
+    return active.region == names.primary and active.state == SERVING
+
+
+def serving(names: Names, door: Door) -> Active:
+    """Who serves, as the journal says; the primary where there is no journal table.
+
+    Only AWS's word that the table does not exist says that there is none. A read that is refused, throttled or not
+    answered is raised: whoever deletes or deploys must not take it for "the primary serves".
+    """
     try:
-        found = door.call("dynamodb", "get_item", names.standby, TableName=names.journal_table, Key=key)
-    except CallRefused:
-        return names.primary
-    item = found.get("Item")
-    return str(item["region"]["S"]) if item else names.primary
+        return read_active(Table(door, names.standby, names.journal_table), names.primary)
+    except CallRefused as refusal:
+        if says_absent(refusal):
+            return Active(names.primary, FIRST_EPOCH, "", "")
+        raise

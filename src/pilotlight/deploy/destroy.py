@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from pilotlight.cloud.absence import says_absent
 from pilotlight.cloud.door import Door, aws_code
-from pilotlight.deploy.current import active_region
+from pilotlight.deploy.current import is_home, serving
 from pilotlight.deploy.operations import Operations
 from pilotlight.deploy.resources.waiting import until
 from pilotlight.deploy.results import Deployment
@@ -65,8 +66,9 @@ class Destroy:
         """The primary serves, answers, and has every asset that is copied to the standby region."""
         inventory = self.inventory
         names = inventory.names
-        if active_region(names, self.door) != names.primary:
-            raise ServesFromStandby(workload=names.workload, region=names.standby)
+        active = serving(names, self.door)
+        if not is_home(names, active):
+            raise ServesFromStandby(workload=names.workload, region=active.region, state=active.state)
         for each in inventory.datasets:
             self._see(each.name, "s3", "head_bucket", Bucket=each.primary_bucket)
         for database in inventory.databases:
@@ -80,10 +82,11 @@ class Destroy:
             raise OnlyCopy(asset=asset, region=self.inventory.standby, reason=problem.message) from problem
 
     def _check_copies(self) -> None:
-        """Every object of the vault is in the primary region too, with the same bytes."""
+        """Every object of the vault is in the primary region too, with the same bytes; also what lies outside the
+        declared prefix, because the whole bucket is emptied."""
         for each in self.inventory.datasets:
-            here = Bucket(self.inventory.primary, each.primary_bucket, each.prefix)
-            there = Bucket(self.inventory.standby, each.standby_bucket, each.prefix)
+            here = Bucket(self.inventory.primary, each.primary_bucket, "")
+            there = Bucket(self.inventory.standby, each.standby_bucket, "")
             alone = [
                 copy.key
                 for original, copy in joined(current(self.door, here), current(self.vault, there))
@@ -129,7 +132,7 @@ class Destroy:
         try:
             self.door.call("rds", "delete_db_cluster_snapshot", region, DBClusterSnapshotIdentifier=name)
         except CallRefused as problem:
-            if "NotFound" not in aws_code(problem):
+            if not says_absent(problem):
                 raise
         else:
             self.say(f"  standby: snapshot {name} of an earlier destroy deleted, a new one takes its place")
@@ -156,7 +159,7 @@ class Destroy:
         try:
             found = self.door.call("rds", "describe_global_clusters", region, GlobalClusterIdentifier=name)
         except CallRefused as problem:
-            if "NotFound" in aws_code(problem):
+            if says_absent(problem):
                 return False
             raise
         members = [each for one in found["GlobalClusters"] for each in one.get("GlobalClusterMembers", [])]
@@ -177,7 +180,7 @@ class Destroy:
             about = {"TableName": names.journal_table, "DeletionProtectionEnabled": False}
             self.door.call("dynamodb", "update_table", names.standby, **about)
         except CallRefused as problem:
-            if aws_code(problem) != "ResourceNotFoundException":
+            if not says_absent(problem):
                 raise
         self._unprotect("vault")
 
@@ -190,7 +193,7 @@ class Destroy:
                     items = [{"Key": each["Key"], "VersionId": each["VersionId"]} for each in found[start:][:BATCH]]
                     erased += self._erase(bucket, items, erased)
         except CallRefused as problem:
-            if aws_code(problem) not in ("NoSuchBucket", "404"):
+            if not says_absent(problem):
                 raise
         if erased:
             self.say(f"  vault: {erased} versions erased from {bucket}")

@@ -13,7 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from pilotlight.cloud.door import Door, aws_code
+from pilotlight.cloud.absence import says_absent
+from pilotlight.cloud.door import Door
 from pilotlight.errors import CallRefused
 from pilotlight.naming import Names
 from pilotlight.stacks import policies
@@ -22,10 +23,6 @@ NO_LOCATION = "us-east-1"
 """S3 API, CreateBucket: the one region that must not be named as a location."""
 OLD_STATE_DAYS = 400
 """Old versions of the state stay as long as the logs of the vault do."""
-NOT_THERE = ("404", "NoSuchBucket", "NotFoundException", "NoSuchLifecycleConfiguration", "NoSuchBucketPolicy",
-             "NoSuchPublicAccessBlockConfiguration", "OwnershipControlsNotFoundError",
-             "ServerSideEncryptionConfigurationNotFoundError")  # fmt: skip
-"""AWS's codes for what has not been made yet."""
 PRIVATE = {"BlockPublicAcls": True, "IgnorePublicAcls": True, "BlockPublicPolicy": True, "RestrictPublicBuckets": True}
 
 
@@ -123,7 +120,7 @@ class _Bucket:
         try:
             return self._call(service, operation, **parameters)
         except CallRefused as problem:
-            if aws_code(problem) in NOT_THERE:
+            if says_absent(problem):
                 return None
             raise
 

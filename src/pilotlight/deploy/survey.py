@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import Any
 
 from pilotlight.clock import Clock, stamp
-from pilotlight.cloud.door import Door, aws_code
+from pilotlight.cloud.absence import says_absent
+from pilotlight.cloud.door import Door
 from pilotlight.deploy import survey_fleet
 from pilotlight.deploy.findings import Findings
 from pilotlight.deploy.translate import Dictionary, Endpoint
@@ -137,7 +138,7 @@ def _rules(findings: Findings, name: str, bucket: str) -> list[str]:
     try:
         answer = findings.door.call("s3", "get_bucket_replication", findings.region, Bucket=bucket)
     except CallRefused as refusal:
-        if aws_code(refusal) != "ReplicationConfigurationNotFoundError":
+        if not says_absent(refusal):
             findings.add(name, f"the replication rules of bucket {bucket} cannot be read ({refusal.facts['reason']})")
         return []
     return [str(rule.get("ID", "")) for rule in answer["ReplicationConfiguration"]["Rules"]]

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from pilotlight.cloud.absence import says_absent
 from pilotlight.errors import BatchJobFailed, CallRefused
 from pilotlight.records.inventory import Datasets
 from pilotlight.recovery.backfill import Backfilled, require
@@ -125,7 +126,7 @@ def _describe(site: Site, id: str) -> dict[str, Any]:
     try:
         found: dict[str, Any] = site.door.call("s3control", "describe_job", region, AccountId=account, JobId=id)["Job"]
     except CallRefused as refusal:
-        if "NotFound" in str(refusal.facts.get("aws_code")):
+        if says_absent(refusal):
             return {"Status": "Cancelled", "FailureReasons": [{"FailureReason": "S3 does not know the job any more"}]}
         raise
     return found

@@ -82,6 +82,17 @@ class Protection:
 _LISTS = ("sets", "manifests", "checkpoints")
 
 
+def read_active(table: Table, primary: str) -> Active:
+    """The active record, read consistently; where the table has none yet, the primary serves at the first epoch.
+
+    The one way to read it. Whatever keeps it from being read is raised: a refusal says nothing about who serves.
+    """
+    item = table.get("active", "active")
+    if item is None:
+        return Active(primary, FIRST_EPOCH, "", "")
+    return Active(item["region"], item["epoch"], item["since"], item["run"], item.get("state", SERVING))
+
+
 class Ledger:
     """Everything the journal table says of one workload."""
 
@@ -99,10 +110,7 @@ class Ledger:
 
     def active(self, primary: str) -> Active:
         """The active record; before the first one, the primary serves at the first epoch."""
-        item = self._table.get("active", "active")
-        if item is None:
-            return Active(primary, FIRST_EPOCH, "", "")
-        return Active(item["region"], item["epoch"], item["since"], item["run"], item.get("state", SERVING))
+        return read_active(self._table, primary)
 
     def set_active(self, region: str, state: str, run: str, epoch: int, held: int) -> None:
         """Say who serves. EpochStale when `held` is no longer the newest epoch, or a newer one is recorded already."""

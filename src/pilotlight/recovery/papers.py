@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import IO, Any, TypeVar
 
-from pilotlight.cloud.door import Door, aws_code
+from pilotlight.cloud.absence import says_absent
+from pilotlight.cloud.door import Door
 from pilotlight.errors import CallRefused, PaperUnreadable
 from pilotlight.naming import PAPER_INVENTORY, PAPER_POINTS, PAPER_RUNS
 from pilotlight.records import codec
@@ -72,7 +73,7 @@ class Papers:
         try:
             body: bytes = self._door.call("s3", "get_object", self._region, Bucket=self._bucket, Key=key)["Body"]
         except CallRefused as refusal:
-            if aws_code(refusal) in ("NoSuchKey", "NoSuchBucket", "404"):
+            if says_absent(refusal):
                 raise PaperUnreadable(paper=f"s3://{self._bucket}/{key}", reason=NOTHING_THERE) from refusal
             raise
         return body

@@ -96,8 +96,8 @@ class Cut:
         source, copy = datasets.buckets(self.site.inventory, asset)
         try:
             found = datasets.compare(self.site.door, source, copy, before)
-        except CallRefused:
-            return {}
+        except CallRefused as refusal:
+            return {"not_compared": refusal.message}
         except RegionUnreachable as problem:
             self._primary_only(problem)
             return {}

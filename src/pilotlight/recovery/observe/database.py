@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pilotlight.clock import Clock, parse_stamp, stamp
+from pilotlight.cloud.absence import says_absent
 from pilotlight.cloud.door import Door
 from pilotlight.errors import CallRefused
 from pilotlight.records.inventory import Database, Inventory
@@ -29,7 +30,7 @@ def global_cluster(door: Door, region: str, asset: Database) -> dict[str, Any]:
     try:
         answer = door.call("rds", "describe_global_clusters", region, GlobalClusterIdentifier=asset.global_cluster)
     except CallRefused as refusal:
-        if "NotFound" in str(refusal.facts.get("aws_code")):
+        if says_absent(refusal):
             return {}
         raise
     found: dict[str, Any] = next(iter(answer["GlobalClusters"]), {})
@@ -41,7 +42,7 @@ def cluster(door: Door, region: str, identifier: str) -> dict[str, Any]:
     try:
         answer = door.call("rds", "describe_db_clusters", region, DBClusterIdentifier=identifier)
     except CallRefused as refusal:
-        if "NotFound" in str(refusal.facts.get("aws_code")):
+        if says_absent(refusal):
             return {}
         raise
     found: dict[str, Any] = next(iter(answer["DBClusters"]), {})
@@ -111,25 +112,22 @@ def _missing(asset: Database, together: dict[str, Any], own: dict[str, Any]) -> 
 
 
 def _lag_seconds(door: Door, region: str, asset: Database, source: str, now: float) -> float | None:
-    """The newest measured lag; None where nobody published one, or it may not be read."""
+    """The newest measured lag; None where nobody published one. A refused read is raised: the part is not proven."""
     dimensions = [
         {"Name": "DBClusterIdentifier", "Value": asset.standby_cluster},
         {"Name": "SourceRegion", "Value": source},
     ]
-    try:
-        answer = door.call(
-            "cloudwatch",
-            "get_metric_statistics",
-            region,
-            Namespace="AWS/RDS",
-            MetricName="AuroraGlobalDBReplicationLag",
-            Dimensions=dimensions,
-            StartTime=datetime.fromtimestamp(now - LAG_WINDOW_SECONDS, tz=UTC),
-            EndTime=datetime.fromtimestamp(now, tz=UTC),
-            Period=LAG_PERIOD_SECONDS,
-            Statistics=["Maximum"],
-        )
-    except CallRefused:
-        return None
+    answer = door.call(
+        "cloudwatch",
+        "get_metric_statistics",
+        region,
+        Namespace="AWS/RDS",
+        MetricName="AuroraGlobalDBReplicationLag",
+        Dimensions=dimensions,
+        StartTime=datetime.fromtimestamp(now - LAG_WINDOW_SECONDS, tz=UTC),
+        EndTime=datetime.fromtimestamp(now, tz=UTC),
+        Period=LAG_PERIOD_SECONDS,
+        Statistics=["Maximum"],
+    )
     points = sorted(answer.get("Datapoints", []), key=lambda point: point["Timestamp"])
     return float(points[-1]["Maximum"]) / 1000 if points else None

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from pilotlight.clock import parse_stamp
-from pilotlight.cloud.door import aws_code
+from pilotlight.cloud.absence import says_absent
 from pilotlight.errors import CallRefused, NoRecoveryPoint
 from pilotlight.records.inventory import Datasets
 from pilotlight.records.point import RecoveryPoint
@@ -136,6 +136,6 @@ def parameter(work: Work, region: str) -> str:
     try:
         return str(work.door.call("ssm", "get_parameter", region, Name=name)["Parameter"]["Value"])
     except CallRefused as refusal:
-        if aws_code(refusal) == "ParameterNotFound":
+        if says_absent(refusal):
             return ""
         raise

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from pilotlight.cloud.door import aws_code
+from pilotlight.cloud.absence import says_absent
 from pilotlight.errors import CallRefused, RegionUnreachable
 from pilotlight.recovery.steps.action import Absent, Answer, Proven, Underway, Wait, Watch, Work
 
@@ -133,7 +133,7 @@ def _policy(work: Work) -> dict[str, Any]:
     try:
         text = work.door.call("s3", "get_bucket_policy", work.inventory.primary, Bucket=bucket)["Policy"]
     except CallRefused as refusal:
-        if aws_code(refusal) == "NoSuchBucketPolicy":
+        if says_absent(refusal):
             return {"Version": "2012-10-17", "Statement": []}
         raise
     found: dict[str, Any] = json.loads(text)

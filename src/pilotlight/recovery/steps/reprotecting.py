@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from pilotlight.cloud.door import aws_code
+from pilotlight.cloud.absence import says_absent
 from pilotlight.errors import CallRefused
 from pilotlight.recovery.steps.action import Absent, Answer, Proven, Underway, Wait, Watch, Work
 
@@ -81,7 +81,7 @@ def _canary(work: Work, region: str, bucket: str) -> str:
         body = work.door.call("s3", "get_object", region, Bucket=bucket, Key=key)["Body"]
         return str(json.loads(body).get("run", ""))
     except CallRefused as refusal:
-        if aws_code(refusal) in ("NoSuchKey", "404"):
+        if says_absent(refusal):
             return ""
         raise
     except ValueError:
@@ -93,7 +93,7 @@ def _rules(work: Work, bucket: str) -> list[dict[str, Any]]:
     try:
         answer = work.door.call("s3", "get_bucket_replication", work.inventory.primary, Bucket=bucket)
     except CallRefused as refusal:
-        if aws_code(refusal) == "ReplicationConfigurationNotFoundError":
+        if says_absent(refusal):
             return []
         raise
     found: list[dict[str, Any]] = answer["ReplicationConfiguration"]["Rules"]

@@ -1,0 +1,40 @@
+"""What AWS answers where a thing is not there: the only refusals that may be taken for "none".
+
+Every other refusal (denied, a key that is disabled, a request that is malformed) says nothing about what there is, and
+has to stop whoever asked. The codes are listed for each call, so that one that is new has to be decided on. Sources:
+each service's API reference, "Errors" of the operation; S3 API reference, "List of error codes". HEAD has no body, so
+its code is the status (S3 API, HeadBucket and HeadObject).
+"""
+
+from __future__ import annotations
+
+from pilotlight.cloud.door import aws_code
+from pilotlight.errors import CallRefused
+
+ABSENT: dict[str, frozenset[str]] = {
+    "dynamodb:get_item": frozenset({"ResourceNotFoundException"}),
+    "dynamodb:update_table": frozenset({"ResourceNotFoundException"}),
+    "kms:describe_key": frozenset({"NotFoundException"}),
+    "rds:delete_db_cluster_snapshot": frozenset({"DBClusterSnapshotNotFoundFault"}),
+    "rds:describe_db_clusters": frozenset({"DBClusterNotFoundFault"}),
+    "rds:describe_global_clusters": frozenset({"GlobalClusterNotFoundFault"}),
+    "s3:get_bucket_encryption": frozenset({"ServerSideEncryptionConfigurationNotFoundError"}),
+    "s3:get_bucket_lifecycle_configuration": frozenset({"NoSuchLifecycleConfiguration"}),
+    "s3:get_bucket_ownership_controls": frozenset({"OwnershipControlsNotFoundError"}),
+    "s3:get_bucket_policy": frozenset({"NoSuchBucketPolicy"}),
+    "s3:get_bucket_replication": frozenset({"ReplicationConfigurationNotFoundError"}),
+    "s3:get_object": frozenset({"NoSuchKey", "NoSuchBucket"}),
+    "s3:get_public_access_block": frozenset({"NoSuchPublicAccessBlockConfiguration"}),
+    "s3:head_bucket": frozenset({"404", "NoSuchBucket"}),
+    "s3:head_object": frozenset({"404", "NoSuchKey"}),
+    "s3:list_object_versions": frozenset({"NoSuchBucket"}),
+    "s3control:describe_job": frozenset({"NotFoundException"}),
+    "ssm:get_parameter": frozenset({"ParameterNotFound"}),
+}
+"""By `service:operation`. A bucket that is missing is not the same as a setting of it that is missing."""
+
+
+def says_absent(refusal: CallRefused) -> bool:
+    """Whether AWS said of exactly this call that what it asked for does not exist."""
+    call = f"{refusal.facts['service']}:{refusal.facts['operation']}"
+    return aws_code(refusal) in ABSENT.get(call, ())

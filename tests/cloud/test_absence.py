@@ -1,0 +1,37 @@
+"""What a user loses when one of these fails: a refusal is taken for "there is none", and something is built on that."""
+
+from __future__ import annotations
+
+import pytest
+from botocore import xform_name
+from botocore.session import Session
+
+from pilotlight.cloud.absence import ABSENT, says_absent
+from pilotlight.cloud.door import refused
+
+UNMODELLED = ("s3",)
+"""S3 lists most of its codes on one page of its API reference, not with each operation."""
+
+
+def modelled(call: str) -> set[str]:
+    service, operation = call.split(":")
+    model = Session().get_service_model(service)
+    name = next(each for each in model.operation_names if xform_name(each) == operation)
+    shapes = model.operation_model(name).error_shapes
+    return {str(shape.metadata.get("error", {}).get("code") or shape.name) for shape in shapes}
+
+
+@pytest.mark.parametrize("call", [each for each in ABSENT if each.split(":")[0] not in UNMODELLED])
+def test_every_code_is_one_that_aws_describes_for_this_very_call(call: str) -> None:
+    assert ABSENT[call] <= modelled(call)
+
+
+@pytest.mark.parametrize("call", ABSENT)
+@pytest.mark.parametrize("code", ["AccessDenied", "AccessDeniedException", "403", "400", "KMSKeyNotFoundFault", ""])
+def test_no_other_refusal_is_taken_for_none(call: str, code: str) -> None:
+    service, operation = call.split(":")
+    assert not says_absent(refused(service, operation, "us-west-2", code, code))
+
+
+def test_a_call_that_nobody_decided_on_is_never_taken_for_none() -> None:
+    assert not says_absent(refused("ec2", "describe_volumes", "us-west-2", "InvalidVolume.NotFound", "gone"))
