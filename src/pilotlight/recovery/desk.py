@@ -28,6 +28,7 @@ from pilotlight.recovery.observe.shelf import choose, shelf
 from pilotlight.recovery.papers import NOTHING_THERE, Papers
 from pilotlight.recovery.site import Site
 from pilotlight.recovery.verifying import Verification
+from pilotlight.recovery.watching import UNWATCHED, Observer
 
 NEWEST = "newest"
 POINTS_SHOWN = 50
@@ -72,11 +73,17 @@ class Recovery:
     # -- bringing back -----------------------------------------------------------------------------------------
 
     def failover(
-        self, deadline: float | None = None, patience: float = PATIENCE_SECONDS, seen_at: float | None = None
+        self,
+        deadline: float | None = None,
+        patience: float = PATIENCE_SECONDS,
+        seen_at: float | None = None,
+        observer: Observer = UNWATCHED,
     ) -> Journal | None:
         """Run, or go on with, the failover; None when the standby serves already, or who serves has changed since what
         calls for it was seen."""
-        journal = runs.run_failover(self.site, self.holder, deadline, patience=patience, seen_at=seen_at)
+        journal = runs.run_failover(
+            self.site, self.holder, deadline, patience=patience, seen_at=seen_at, observer=observer
+        )
         if journal:
             self.site.ledger.settle_request(journal.run)
         return journal
@@ -87,9 +94,14 @@ class Recovery:
         seen = site.clock.now() if seen_at is None else seen_at
         return runs.is_over(site, site.inventory.standby, runbooks.FAILOVER, seen)
 
-    def failback(self, deadline: float | None = None) -> Journal | None:
+    def failback(
+        self,
+        deadline: float | None = None,
+        patience: float = PATIENCE_SECONDS,
+        observer: Observer = UNWATCHED,
+    ) -> Journal | None:
         """Run, or go on with, the failback; None when the primary serves already, or since this waited."""
-        return runs.run_failback(self.site, self.holder, deadline)
+        return runs.run_failback(self.site, self.holder, deadline, patience=patience, observer=observer)
 
     def runbook(self, kind: str) -> Runbook:
         """What would be done, for a dry run."""

@@ -21,6 +21,7 @@ from pilotlight.records.runs import FAILED, INTENDED, PROVEN, Entry, Runbook, St
 from pilotlight.recovery.lease import RENEW_SECONDS, Held
 from pilotlight.recovery.site import Site
 from pilotlight.recovery.steps.action import Absent, Action, Answer, Proven, Underway, Work
+from pilotlight.recovery.watching import UNWATCHED, Observer, waiting
 
 SIDE_BY_SIDE_MAX = 8
 """Steps at once: more than any runbook here has, and few enough for one Lambda function's memory."""
@@ -44,6 +45,7 @@ class Engine:
     deadline: float | None = None
     side_by_side: int = SIDE_BY_SIDE_MAX
     entries: list[Entry] = field(default_factory=list)
+    observer: Observer = UNWATCHED
 
     def __post_init__(self) -> None:
         self._lock = threading.Lock()
@@ -105,7 +107,7 @@ class Engine:
             answer = action.ask(self._work(step))
             if not isinstance(answer, Proven):
                 if self._intended_at(step) is None:
-                    self._write(step, INTENDED, {"observed": answer.observed})
+                    self._write(step, INTENDED, waiting(answer.observed, action.wait.reason, action.wait.seconds))
                 answer = self._act_and_wait(step, action, answer)
             self._write(step, PROVEN, answer.evidence)
         except EpochStale:
@@ -189,6 +191,7 @@ class Engine:
         self.site.ledger.append(self.run, entry, number)
         with self._lock:
             self.entries.append(entry)
+        self.observer.wrote(self.run, entry)
 
     def _seen(self) -> list[Entry]:
         with self._lock:

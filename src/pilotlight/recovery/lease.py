@@ -8,7 +8,7 @@ agree to well within LEASE_SECONDS; should they not, the epoch still refuses who
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from pilotlight.clock import Clock, stamp
@@ -59,15 +59,25 @@ class Leases:
             raise self._held_by_another(purpose)
         return Held(purpose, holder, int(item["epoch"]))
 
-    def take_within(self, holder: str, patience: float, purpose: str = RUN) -> Held:
-        """Take the lease as soon as whoever has it lets go or dies; LeaseHeld when that takes `patience` seconds."""
+    def take_within(
+        self,
+        holder: str,
+        patience: float,
+        purpose: str = RUN,
+        waited: Callable[[str, float], None] = lambda holder, seconds: None,
+    ) -> Held:
+        """Take the lease as soon as whoever has it lets go or dies; LeaseHeld when that takes `patience` seconds.
+
+        `waited` hears who has it and how many seconds are left, before every further try.
+        """
         until = self._clock.now() + patience
         while True:
             try:
                 return self.take(holder, purpose)
-            except LeaseHeld:
+            except LeaseHeld as held:
                 if self._clock.now() + BESIDE_SECONDS >= until:
                     raise
+                waited(str(held.facts["holder"]), until - self._clock.now())
                 self._clock.sleep(BESIDE_SECONDS)
 
     def renew(self, held: Held) -> None:

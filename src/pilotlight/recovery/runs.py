@@ -21,6 +21,7 @@ from pilotlight.recovery.lease import PATIENCE_SECONDS, Held
 from pilotlight.recovery.ledger import SERVING
 from pilotlight.recovery.site import Site
 from pilotlight.recovery.steps.register import ACTIONS
+from pilotlight.recovery.watching import UNWATCHED, Beside, Observer
 
 FAILED = "failed"
 TAKE_LEASE = "take-lease"
@@ -36,6 +37,7 @@ def run_failover(
     side_by_side: int = SIDE_BY_SIDE_MAX,
     patience: float = PATIENCE_SECONDS,
     seen_at: float | None = None,
+    observer: Observer = UNWATCHED,
 ) -> Journal | None:
     """Bring the workload up in the standby region. None when it serves there already and nothing is left to do, or when
     who serves has changed since `seen_at`.
@@ -43,9 +45,10 @@ def run_failover(
     `deadline` (seconds since 1970): the run stops cleanly before it and its journal stays `running`; call again.
     `patience` (seconds): how long another run is waited for before LeaseHeld.
     `seen_at` (seconds since 1970): when that was seen which calls for it; else now.
+    `observer` hears every line of the journal, of another's run too while that is waited for.
     """
     runbook = runbooks.failover(site.inventory)
-    return _run(site, site.inventory.standby, runbook, holder, deadline, side_by_side, patience, seen_at)
+    return _run(site, site.inventory.standby, runbook, holder, deadline, side_by_side, patience, seen_at, observer)
 
 
 def run_failback(
@@ -54,11 +57,12 @@ def run_failback(
     deadline: float | None = None,
     side_by_side: int = SIDE_BY_SIDE_MAX,
     patience: float = PATIENCE_SECONDS,
+    observer: Observer = UNWATCHED,
 ) -> Journal | None:
     """Bring the workload home with nothing lost. None when the primary serves already and nothing is left to do, or who
     serves has changed while it waited."""
     runbook = runbooks.failback(site.inventory)
-    return _run(site, site.inventory.primary, runbook, holder, deadline, side_by_side, patience, None)
+    return _run(site, site.inventory.primary, runbook, holder, deadline, side_by_side, patience, None, observer)
 
 
 def _run(
@@ -70,16 +74,19 @@ def _run(
     side_by_side: int,
     patience: float,
     seen_at: float | None,
+    observer: Observer,
 ) -> Journal | None:
     """Look, wait for the lease, look again: whoever held it may have done all there was to do, or undone it."""
     seen = site.clock.now() if seen_at is None else seen_at
     if is_over(site, region, runbook.kind, seen):
         return None
-    held = site.ledger.leases.take_within(holder, patience)
+    beside = Beside(site.ledger, observer)
+    held = site.ledger.leases.take_within(holder, patience, waited=beside.waited)
+    beside.last()
     if is_over(site, region, runbook.kind, seen):
         _release(site, held)
         return None
-    return carry_out(site, runbook, held, deadline, side_by_side)
+    return carry_out(site, runbook, held, deadline, side_by_side, observer)
 
 
 def carry_out(
@@ -88,13 +95,16 @@ def carry_out(
     held: Held,
     deadline: float | None = None,
     side_by_side: int = SIDE_BY_SIDE_MAX,
+    observer: Observer = UNWATCHED,
 ) -> Journal:
     """Run a runbook under a lease that is held, and give it back; a failed step is raised as its error."""
     ledger = site.ledger
     run, entries = _taken_up(site, runbook.kind)
     ledger.open_run(run, runbook.kind, held.epoch)
-    ledger.append(run, _entry(site, TAKE_LEASE, held), len(entries))
-    engine = Engine(site, runbook, run, held, ACTIONS, deadline, side_by_side, entries)
+    taken = _entry(site, TAKE_LEASE, held)
+    ledger.append(run, taken, len(entries))
+    observer.wrote(run, taken)
+    engine = Engine(site, runbook, run, held, ACTIONS, deadline, side_by_side, entries, observer)
     try:
         engine.execute()
     except Paused:
@@ -106,12 +116,14 @@ def carry_out(
         ledger.close_run(run, FAILED, problem.message)
         _release(site, held)
         raise
-    return _succeeded(site, run, held)
+    return _succeeded(site, run, held, observer)
 
 
-def _succeeded(site: Site, run: str, held: Held) -> Journal:
+def _succeeded(site: Site, run: str, held: Held, observer: Observer) -> Journal:
     """The paper is written before the run is called finished, so a finished run has its paper."""
-    site.ledger.append(run, _entry(site, RELEASE_LEASE, held), LAST)
+    given_back = _entry(site, RELEASE_LEASE, held)
+    site.ledger.append(run, given_back, LAST)
+    observer.wrote(run, given_back)
     site.ledger.close_run(run, SUCCEEDED)
     journal = _journal(site, run)
     site.papers.write_journal(journal)
