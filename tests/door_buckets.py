@@ -12,6 +12,7 @@ from typing import Any
 
 from pilotlight.clock import FakeClock
 from pilotlight.cloud.door import refused
+from pilotlight.naming import RULE_BEFORE
 
 
 @dataclass(frozen=True)
@@ -146,7 +147,7 @@ class Buckets:
         if target is None:
             code = "ReplicationConfigurationNotFoundError"
             raise refused("s3", "get_bucket_replication", self.regions[Bucket], code, "there is none")
-        rule = {"ID": "rule", "Status": "Enabled", "Destination": {"Bucket": f"arn:aws:s3:::{target}"}}
+        rule = {"ID": RULE_BEFORE, "Status": "Enabled", "Destination": {"Bucket": f"arn:aws:s3:::{target}"}}
         return {"ReplicationConfiguration": {"Rules": [rule]}}
 
     def _version(self, operation: str, bucket: str, key: str, id: str) -> Version:

@@ -18,6 +18,13 @@ TAG_POINT = "pilotlight:point"
 TAG_SET = "pilotlight:snapshot-set"
 TAG_SOURCE = "pilotlight:source-snapshot"
 TAG_CREATED_AT = "pilotlight:true-at"
+TAG_PROTECTS = "pilotlight:protects"
+"""On the standby group: the name of the primary's group whose counterpart it is."""
+
+RULE_BEFORE = "pilotlight-forward"
+"""Id that the replication rules of every workload had in earlier editions; `up` gives them one of their own."""
+FORWARD, REVERSE = "forward", "reverse"
+"""The ways of a replication rule: to the standby region, and back."""
 
 METRIC_ACTIVE_HEALTHY = "ActiveHealthy"
 METRIC_STANDBY_ACTIVE = "StandbyActive"
@@ -86,6 +93,11 @@ class Names:
         """The replica of a dataset's or checkpoints' bucket, in the standby region."""
         return f"{PREFIX}-{self.workload}-{asset}-{self.vault_account}-{self.standby}"
 
+    def rule(self, asset: str, way: str = FORWARD) -> str:
+        """Id of a replication rule: a slash is in no name, so it tells workload and asset (rule_owner). At most 255
+        characters (S3 API, ReplicationRule)."""
+        return "/".join((PREFIX, self.workload, asset, way))
+
     def role(self, purpose: str) -> str:
         """IAM role: replication, probe, protect, recover, scheduler, instance, reverse."""
         return f"{PREFIX}-{self.workload}-{purpose}"
@@ -134,3 +146,9 @@ class Names:
 
     def tags(self, asset: str = "") -> dict[str, str]:
         return {TAG_WORKLOAD: self.workload} | ({TAG_ASSET: asset} if asset else {})
+
+
+def rule_owner(rule_id: str) -> tuple[str, str] | None:
+    """(workload, asset) of a replication rule's id; None where it is not one of ours."""
+    parts = rule_id.split("/")
+    return (parts[1], parts[2]) if len(parts) == 4 and parts[0] == PREFIX else None

@@ -80,6 +80,52 @@ def test_the_policies_of_everybody_are_printed(
     assert next(iter(printed["policies"])) in capsys.readouterr().out
 
 
+SECOND = """version: 1
+workload: analytics
+regions: {{primary: us-east-1, standby: us-west-2}}
+objectives: {{rpo: 15m, rto: 30m}}
+assets:
+  rows: {{kind: dataset, bucket: {bucket}}}
+"""
+
+
+def _second(cloud: LocalCloud, folder: Path, bucket: str, *words: str) -> int:
+    declaration = folder / "second.yaml"
+    declaration.write_text(SECOND.format(bucket=bucket))
+    return run([words[0], str(declaration), *words[1:], "--directory", str(cloud.directory)])
+
+
+def test_a_second_workload_over_one_bucket_is_refused_by_the_firsts_name_and_takes_nothing_from_it(
+    deployed: LocalCloud, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    corpus = "inference-corpus-123456789012"
+    assert _second(deployed, tmp_path, corpus, "up") == 5
+    assert "asset corpus of workload inference" in capsys.readouterr().err
+    rules = _rules(deployed, corpus)
+    assert [each["ID"] for each in rules] == [NAMES.rule("corpus")]
+    assert said(deployed, capsys, "drift")["changes"] == 0
+
+
+def test_two_workloads_of_one_account_stand_beside_each_other_and_go_without_each_other(
+    deployed: LocalCloud, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    s3 = deployed.client("s3", "us-east-1")
+    s3.create_bucket(Bucket="analytics-rows")
+    assert _second(deployed, tmp_path, "analytics-rows", "up") == 0
+    assert said(deployed, capsys, "drift")["changes"] == 0
+    third = _rules(deployed, "analytics-rows")[0] | {"ID": "pilotlight/third/rows/forward"}
+    role = s3.get_bucket_replication(Bucket="analytics-rows")["ReplicationConfiguration"]["Role"]
+    s3.put_bucket_replication(Bucket="analytics-rows", ReplicationConfiguration={"Role": role, "Rules": [third]})
+    assert _second(deployed, tmp_path, "analytics-rows", "destroy", "--yes") == 0
+    assert [each["ID"] for each in _rules(deployed, "analytics-rows")] == ["pilotlight/third/rows/forward"]
+    assert said(deployed, capsys, "drift")["changes"] == 0
+
+
+def _rules(cloud: LocalCloud, bucket: str) -> list[dict[str, Any]]:
+    answer = cloud.client("s3", "us-east-1").get_bucket_replication(Bucket=bucket)
+    return list(answer["ReplicationConfiguration"]["Rules"])
+
+
 def test_nothing_is_destroyed_while_the_standby_may_be_all_there_is(
     deployed: LocalCloud, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -108,4 +154,4 @@ def test_destroy_takes_down_all_but_the_vault_and_the_key_of_what_came_home(
     last = said(deployed, capsys, "destroy", "--vault", "inference")
     assert last["stacks"]["vault"]["delete"] > 20
     left = [each["Name"] for each in deployed.client("s3", "us-west-2").list_buckets()["Buckets"]]
-    assert not [name for name in left if name.startswith("pilotlight-")]
+    assert not [name for name in left if name.startswith(NAMES.project)]

@@ -170,6 +170,13 @@ def test_a_lost_replication_rule_is_not_called_protected(aws: FakeAws) -> None:
     assert desk_of(aws).active().region == PRIMARY
 
 
+def test_a_rule_that_another_workload_put_there_is_named_and_not_called_ours(aws: FakeAws) -> None:
+    failed_over(aws)
+    aws.s3.rules[CORPUS] = "pilotlight-analytics-rows-123456789012-us-west-2"
+    with pytest.raises(StepFailed, match=r"it has .* to arn:aws:s3:::pilotlight-analytics-rows-123456789012-us-west-2"):
+        desk_of(aws).failback()
+
+
 def test_a_primary_that_does_not_answer_is_left_alone(aws: FakeAws) -> None:
     failed_over(aws)
     aws.dark.add(PRIMARY)

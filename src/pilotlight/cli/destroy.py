@@ -19,9 +19,10 @@ from pilotlight.cli.deploying import (
     show,
 )
 from pilotlight.cli.talk import Directory, Json, say
-from pilotlight.cli.target import DEFAULT_DECLARATION, Declaration, Target, TargetOption, place
+from pilotlight.cli.target import DEFAULT_DECLARATION, Declaration, Place, Target, TargetOption, place
 from pilotlight.deploy.results import PARALLEL, Deployer
-from pilotlight.errors import BadOption
+from pilotlight.errors import BadOption, SurveyProblems
+from pilotlight.records.inventory import Inventory
 
 
 def destroy(
@@ -39,7 +40,6 @@ def destroy(
     json: Json = False,
 ) -> None:
     """Delete the stacks standby and primary, once every original was seen to be in the primary region."""
-    from pilotlight.deploy.current import current_inventory
     from pilotlight.deploy.destroy import Destroy
 
     stacks = [stack for stack in chosen(only) if stack != "vault" or vault is not None or only == "vault"]
@@ -49,7 +49,7 @@ def destroy(
         raise BadOption(option="--vault", value=vault or "", reason="is not the workload's name", expected=name)
     into_vault = here.vault_door() if "vault" in stacks else here.door
     deployer = engine(here, backend, secrets, parallel)
-    acts = operations(here, current_inventory(here.workload, here.account, here.door, here.clock), deployer)
+    acts = operations(here, _inventory(here), deployer)
     what = f"Delete {', '.join(reversed(stacks))} of {name} in account {here.account}"
     confirm(here, yes, what + (", with every copy and recovery point" if "vault" in stacks else ""))
     made = Destroy(acts.inventory, here.door, into_vault, acts, say).run(stacks)
@@ -57,6 +57,19 @@ def destroy(
     for each in left:
         say(f"  kept: {each}")
     show("destroy", made, json, kept=left)
+
+
+def _inventory(here: Place) -> Inventory:
+    """As surveyed; as it was built, where what is there now could not be deployed: taking down needs no more."""
+    from pilotlight.deploy.current import current_inventory, kept_inventory
+
+    try:
+        return current_inventory(here.workload, here.account, here.door, here.clock)
+    except SurveyProblems:
+        kept = kept_inventory(here.names, here.door)
+        if kept is None:
+            raise
+        return kept
 
 
 def _left(deployer: Deployer, stacks: list[str]) -> list[str]:

@@ -14,6 +14,7 @@ from typing import Any
 
 from pilotlight.cloud.absence import says_absent
 from pilotlight.cloud.door import Door, aws_code
+from pilotlight.deploy import claims
 from pilotlight.deploy.current import is_home, serving
 from pilotlight.deploy.operations import Operations
 from pilotlight.deploy.resources.waiting import until
@@ -30,6 +31,7 @@ OURS = {"primary": ("aws:rds/globalCluster:GlobalCluster",),
         "standby": ("aws:rds/cluster:Cluster", "aws:rds/clusterInstance:ClusterInstance")}  # fmt: skip
 """What is protected and goes with its stack: copies, and the global cluster around them, which holds nothing itself.
 The primary region's key is not among them: objects that came home in a failback are encrypted with it."""
+RULES = "aws:s3/bucketReplicationConfig:BucketReplicationConfig"
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,8 @@ class Destroy:
             self._open_vault()
         else:
             self._leave_global_clusters(stack)
+            if stack == "primary":
+                self._leave_rules_of_others()
             self._unprotect(stack, OURS[stack])
         return self.acts.destroy([stack])
 
@@ -95,6 +99,33 @@ class Destroy:
             if alone:
                 reason = f"{len(alone)} object(s) of s3://{there.name} are not in s3://{here.name}, first {alone[0]}"
                 raise OnlyCopy(asset=each.name, region=there.region, reason=reason)
+
+    def _leave_rules_of_others(self) -> None:
+        """A bucket has one replication configuration: with another's rules in it, it is not ours to delete."""
+        names = self.inventory.names
+        for each in self.inventory.datasets:
+            found = self._replication(each.primary_bucket)
+            if claims.bucket_problem(names, each.name, each.primary_bucket, found):
+                rules = ", ".join(str(rule.get("ID", "")) for rule in found["Rules"])
+                self.say(
+                    f"  primary: the replication rules of {each.primary_bucket} are not ours alone ({rules}); they stay"
+                )
+                self._let_go("primary", each.primary_bucket)
+
+    def _replication(self, bucket: str) -> dict[str, Any]:
+        region = self.inventory.primary
+        try:
+            return dict(
+                self.door.call("s3", "get_bucket_replication", region, Bucket=bucket)["ReplicationConfiguration"]
+            )
+        except CallRefused as problem:
+            if not says_absent(problem):
+                raise
+            return {}
+
+    def _let_go(self, stack: str, bucket: str) -> None:
+        engine = self.acts.engine
+        engine.let_go(stack, [one.urn for one in engine.held(stack) if one.type == RULES and one.id == bucket])
 
     # -- what stands in the way --------------------------------------------------------------------------------
 

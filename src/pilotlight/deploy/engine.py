@@ -112,6 +112,12 @@ class Engine:
             resource.protect = resource.protect and resource.urn not in wanted
         state.write()
 
+    def let_go(self, stack: str, urns: Iterable[str]) -> None:
+        """Forget these; they stay in AWS as they are."""
+        state, wanted = self._open(stack), set(urns)
+        for resource in [each for each in state.resources if each.urn in wanted]:
+            state.drop(resource)
+
     def held(self, stack: str) -> tuple[Held, ...]:
         """The AWS resources that the state has, in the order of their creation."""
         found = self._open(stack).resources

@@ -110,6 +110,12 @@ class PulumiEngine:
         for urn in urns:
             self._said(stack, lambda urn=urn: self._call(opened.workspace, stack, ["state", "unprotect", urn, "--yes"]))  # type: ignore[misc]
 
+    def let_go(self, stack: str, urns: Iterable[str]) -> None:
+        """Forget these; they stay in AWS as they are."""
+        opened = self._open(stack)
+        for urn in urns:
+            self._said(stack, lambda urn=urn: self._call(opened.workspace, stack, ["state", "delete", urn, "--yes"]))  # type: ignore[misc]
+
     def held(self, stack: str) -> tuple[Held, ...]:
         """The AWS resources that the state has, in the order of their creation."""
         found = self._deployment(stack).get("resources") or []

@@ -116,6 +116,10 @@ class Deployer(Protocol):
         """Let these be deleted by a destroy; changes nothing in AWS."""
         ...
 
+    def let_go(self, stack: str, urns: Iterable[str]) -> None:
+        """Forget these: they stay in AWS as they are, and no destroy deletes them."""
+        ...
+
     def held(self, stack: str) -> tuple[Held, ...]:
         """What the state has: AWS resources, in the order of their creation."""
         ...

@@ -10,15 +10,12 @@ from __future__ import annotations
 from typing import Any
 
 from pilotlight.clock import Clock, stamp
-from pilotlight.cloud.absence import says_absent
 from pilotlight.cloud.door import Door
-from pilotlight.deploy import survey_fleet
+from pilotlight.deploy import claims, survey_fleet
 from pilotlight.deploy.findings import Findings
 from pilotlight.deploy.translate import Dictionary, Endpoint
-from pilotlight.errors import CallRefused
 from pilotlight.naming import Names
 from pilotlight.records import inventory as paper
-from pilotlight.stacks.datasets import RULE_FORWARD
 from pilotlight.stacks.policies import PARTITION
 from pilotlight.workload.model import Checkpoints, Compute, Database, Dataset, Volumes, Workload
 
@@ -40,7 +37,7 @@ def survey(door: Door, workload: Workload, account: str, clock: Clock) -> paper.
         for name, asset in workload.assets.items()
         if isinstance(asset, Compute)
     ]
-    traffic = survey_fleet.traffic(findings, workload.traffic, fleets)
+    traffic = survey_fleet.traffic(findings, workload.traffic, fleets, names)
     findings.settle()
     return paper.Inventory(
         workload=workload.workload,
@@ -92,7 +89,7 @@ def _datasets(findings: Findings, workload: Workload, names: Names) -> list[pape
         if asset.bucket in owners:
             findings.add(name, f"bucket {asset.bucket} is {owners[asset.bucket]}'s; S3 has one set of rules a bucket")
         owners.setdefault(asset.bucket, name)
-        _check_bucket(findings, name, asset.bucket)
+        _check_bucket(findings, names, name, asset.bucket)
         found.append(_dataset(workload, names, name, asset))
     return found
 
@@ -120,7 +117,7 @@ def _training(asset: Checkpoints) -> paper.Training | None:
     return paper.Training(asset.training.gpus, asset.training.steps_per_hour) if asset.training else None
 
 
-def _check_bucket(findings: Findings, name: str, bucket: str) -> None:
+def _check_bucket(findings: Findings, names: Names, name: str, bucket: str) -> None:
     answer = findings.ask(name, f"bucket {bucket}", "s3", "get_bucket_location", Bucket=bucket)
     if answer is None:
         return
@@ -128,20 +125,9 @@ def _check_bucket(findings: Findings, name: str, bucket: str) -> None:
     if region != findings.region:
         findings.add(name, f"bucket {bucket} is in {region}, not in {findings.region}; declare one that is there")
         return
-    foreign = [rule for rule in _rules(findings, name, bucket) if rule != RULE_FORWARD]
-    if foreign:
-        findings.add(name, f"bucket {bucket} has replication rules of its own ({', '.join(foreign)}); take them away")
-
-
-def _rules(findings: Findings, name: str, bucket: str) -> list[str]:
-    """Ids of the replication rules there are; ours would replace them, because a bucket has one configuration."""
-    try:
-        answer = findings.door.call("s3", "get_bucket_replication", findings.region, Bucket=bucket)
-    except CallRefused as refusal:
-        if not says_absent(refusal):
-            findings.add(name, f"the replication rules of bucket {bucket} cannot be read ({refusal.facts['reason']})")
-        return []
-    return [str(rule.get("ID", "")) for rule in answer["ReplicationConfiguration"]["Rules"]]
+    problem = claims.bucket_problem(names, name, bucket, claims.replication(findings, name, bucket))
+    if problem:
+        findings.add(name, problem)
 
 
 # -- volumes ---------------------------------------------------------------------------------------------------
@@ -196,6 +182,7 @@ def _databases(findings: Findings, workload: Workload, names: Names) -> tuple[li
     for name, asset in workload.assets.items():
         cluster = _cluster(findings, name, asset.cluster) if isinstance(asset, Database) else None
         if cluster is not None and isinstance(asset, Database):
+            claims.check_cluster(findings, names, name, cluster)
             secret = _login(findings, name, asset, cluster)
             databases.append(_database(workload, names, name, asset, cluster, secret))
             endpoints.append(

@@ -10,6 +10,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from pilotlight.deploy import claims
 from pilotlight.deploy.findings import Findings
 from pilotlight.deploy.translate import Dictionary, translate, translate_user_data
 from pilotlight.naming import Names
@@ -44,6 +45,7 @@ def fleet(findings: Findings, name: str, asset: Compute, names: Names, words: Di
     template = _template(findings, name, group) if group else None
     if group is None or template is None:
         return None
+    claims.check_group(findings, names, name, asset.group)
     port, balancer = _front(findings, name, group)
     compute = paper.Compute(
         name=name,
@@ -62,7 +64,9 @@ def fleet(findings: Findings, name: str, asset: Compute, names: Names, words: Di
     return Fleet(compute, balancer)
 
 
-def traffic(findings: Findings, front: Traffic | None, fleets: list[Fleet | None]) -> paper.Traffic | None:
+def traffic(
+    findings: Findings, front: Traffic | None, fleets: list[Fleet | None], names: Names
+) -> paper.Traffic | None:
     """The front door; the balancer is the one of the first group that has one."""
     if front is None:
         return None
@@ -72,6 +76,8 @@ def traffic(findings: Findings, front: Traffic | None, fleets: list[Fleet | None
     elif balancer.internal:
         findings.add(TRAFFIC, f"balancer {balancer.dns} is internal, so the probe cannot reach it; use a public one")
     zone_id = _zone_id(findings, front.zone)
+    if zone_id:
+        claims.check_record(findings, names, TRAFFIC, zone_id, front.record)
     if balancer is None or not zone_id:
         return None
     return paper.Traffic(

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
+from pilotlight.naming import TAG_PROTECTS
 from pilotlight.records.inventory import Compute as Asset
 from pilotlight.records.inventory import Inventory
 from pilotlight.stacks import placeholders, policies
@@ -48,6 +49,8 @@ class ComputeSpec:
     image_name: str
     template: str
     group: str
+    protects: str
+    """The primary's group; told by a tag, so that no other workload takes it as well."""
     instance_types: tuple[str, ...]
     count: int
     user_data: str
@@ -83,6 +86,7 @@ def compute_spec(inventory: Inventory, asset: Asset) -> ComputeSpec:
         image_name=f"{asset.standby_launch_template}-{asset.image}",
         template=asset.standby_launch_template,
         group=asset.standby_group,
+        protects=asset.primary_group,
         instance_types=asset.instance_types,
         count=asset.count,
         user_data=base64.b64decode(asset.user_data).decode(),
@@ -209,7 +213,8 @@ class Compute(pulumi.ComponentResource):
             tags=[
                 aws.autoscaling.GroupTagArgs(key=key, value=value, propagate_at_launch=True)
                 for key, value in sorted(spec.tags.items())
-            ],
+            ]
+            + [aws.autoscaling.GroupTagArgs(key=TAG_PROTECTS, value=spec.protects, propagate_at_launch=False)],
             opts=pulumi.ResourceOptions(parent=self, ignore_changes=IGNORED_GROUP),
         ).name
 

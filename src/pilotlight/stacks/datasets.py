@@ -14,15 +14,13 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from pilotlight.naming import Names
+from pilotlight.naming import FORWARD, REVERSE, Names
 from pilotlight.records.inventory import Datasets as Dataset
 from pilotlight.records.inventory import Inventory
 from pilotlight.stacks import policies
 
 TIME_CONTROL_MINUTES = 15
 """The only value S3 accepts (S3 User Guide, "Meeting compliance requirements with S3 Replication Time Control")."""
-RULE_FORWARD = "pilotlight-forward"
-RULE_REVERSE = "pilotlight-reverse"
 
 
 @dataclass(frozen=True)
@@ -68,13 +66,13 @@ def dataset_spec(inventory: Inventory, asset: Dataset) -> DatasetSpec:
     """The rules of this asset (pure)."""
     names = inventory.names
     there, here = (asset.standby_bucket, names.standby), (asset.primary_bucket, names.primary)
-    back = None if inventory.vault else _rule(names, asset, RULE_REVERSE, there, here, f"reverse-{asset.name}")
+    back = None if inventory.vault else _rule(names, asset, REVERSE, there, here, f"reverse-{asset.name}")
     return DatasetSpec(
         asset=asset.name,
         primary_bucket=asset.primary_bucket,
         standby_bucket=asset.standby_bucket,
         primary_region=names.primary,
-        forward=_rule(names, asset, RULE_FORWARD, here, there, f"replication-{asset.name}"),
+        forward=_rule(names, asset, FORWARD, here, there, f"replication-{asset.name}"),
         reverse=back,
         trust=policies.text(policies.assume("s3.amazonaws.com", names.account)),
         batch_role=names.role(f"batch-{asset.name}"),
@@ -85,12 +83,12 @@ def dataset_spec(inventory: Inventory, asset: Dataset) -> DatasetSpec:
 
 
 def _rule(
-    names: Names, asset: Dataset, rule_id: str, source: tuple[str, str], target: tuple[str, str], purpose: str
+    names: Names, asset: Dataset, way: str, source: tuple[str, str], target: tuple[str, str], purpose: str
 ) -> RuleSpec:
     to_vault = target[1] == names.standby
     key = policies.copies_alias_arn(names) if to_vault else policies.alias_arn(names, target[1])
     return RuleSpec(
-        rule_id=rule_id,
+        rule_id=names.rule(asset.name, way),
         source=source[0],
         source_region=source[1],
         target=target[0],

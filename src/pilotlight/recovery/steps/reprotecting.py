@@ -7,6 +7,8 @@ from typing import Any
 
 from pilotlight.cloud.absence import says_absent
 from pilotlight.errors import CallRefused
+from pilotlight.naming import RULE_BEFORE, Names
+from pilotlight.records.inventory import Datasets
 from pilotlight.recovery.steps.action import Absent, Answer, Proven, Underway, Wait, Watch, Work
 
 ARRIVAL_SECONDS = 1800
@@ -21,11 +23,26 @@ class Replicates(Watch):
 
     def ask(self, work: Work) -> Answer:
         """Read the rules."""
-        asset = work.datasets()
-        for rule in _rules(work, asset.primary_bucket):
-            if rule["Status"] == "Enabled" and rule["Destination"]["Bucket"].endswith(f":{asset.standby_bucket}"):
+        asset, found = work.datasets(), _rules(work, work.datasets().primary_bucket)
+        for rule in found:
+            if rule["Status"] == "Enabled" and is_ours(work.inventory.names, asset, rule):
                 return Proven({"rule": rule.get("ID", ""), "bucket": asset.primary_bucket})
-        raise work.failed(f"s3://{asset.primary_bucket} has no enabled rule to s3://{asset.standby_bucket}")
+        raise work.failed(_missing(asset, found))
+
+
+def is_ours(names: Names, asset: Datasets, rule: dict[str, Any]) -> bool:
+    """Whether a rule has our id, this edition's or an earlier one's, and leads to our copy (pure)."""
+    to_copy = str(rule["Destination"]["Bucket"]).endswith(f":{asset.standby_bucket}")
+    return to_copy and rule.get("ID") in (names.rule(asset.name), RULE_BEFORE)
+
+
+def _missing(asset: Datasets, rules: list[dict[str, Any]]) -> str:
+    there = ", ".join(f"{each.get('ID', '')} ({each['Status']}) to {each['Destination']['Bucket']}" for each in rules)
+    return (
+        f"s3://{asset.primary_bucket} has no enabled rule of ours to s3://{asset.standby_bucket}; it has "
+        f"{there or 'none at all'}. What is written there is not copied until `pilotlight up` has put the rule back; "
+        "another workload's rule has to be taken away first, which `pilotlight up` says by that workload's name"
+    )
 
 
 class CanaryArrives:
