@@ -33,6 +33,8 @@ PRIMARY, STANDBY = "us-east-1", "us-west-2"
 NAMES = Names("inference", ACCOUNT, PRIMARY, STANDBY)
 CORPUS, MODELS = f"inference-corpus-{ACCOUNT}", f"inference-models-{ACCOUNT}"
 CORPUS_COPY, MODELS_COPY = NAMES.standby_bucket("corpus"), NAMES.standby_bucket("checkpoints")
+COPIES_AT_ONCE = 20
+"""Of snapshots, into one region: EBS User Guide, "Copy an Amazon EBS snapshot"."""
 PROMOTION_SECONDS, START_SECONDS, COPY_SECONDS, HEALTH_SECONDS = 20.0, 8.0, 12.0, 5.0
 
 
@@ -123,6 +125,10 @@ class FakeAws:
         blank = [{"DeviceName": each, "Ebs": {"VolumeSize": 8, "Encrypted": True}} for each in ("/dev/sdf", "/dev/sdg")]
         self.versions: list[dict[str, Any]] = [{"ImageId": "ami-2", "BlockDeviceMappings": blank}]
         self.snapshots: dict[str, dict[str, dict[str, Any]]] = {PRIMARY: {}, STANDBY: {}}
+        self.instances: dict[str, tuple[datetime, dict[str, str]]] = {}
+        self.volumes: dict[str, dict[str, str]] = {}
+        self.unsnapshot: set[str] = set()
+        self.attach("i-1", 0.0, {"/dev/sdf": "vol-1", "/dev/sdg": "vol-2"}, {"/dev/sdh": "vol-9"})
         self.parameters: dict[tuple[str, str], str] = {}
         self.metrics: dict[str, list[float]] = {}
         self.invoked: list[dict[str, Any]] = []
@@ -324,30 +330,70 @@ class FakeAws:
     def ec2_describe_images(self, region: str, Filters: Any) -> dict[str, Any]:
         return {"Images": [{"ImageId": "ami-2", "State": "available"}]}
 
+    def attach(
+        self, instance: str, launched: float, devices: dict[str, str], more: dict[str, str] | None = None
+    ) -> None:
+        """An instance with volumes, device -> id: `devices` are selected, `more` are not."""
+        for volume in devices.values():
+            self.volumes[volume] = {}
+        launched_at = datetime.fromtimestamp(launched, tz=UTC)
+        self.instances[instance] = (launched_at, {"/dev/xvda": f"root-{instance}"} | devices | (more or {}))
+
     def ec2_describe_volumes(self, region: str, Filters: Any) -> dict[str, Any]:
-        return {"Volumes": [{"VolumeId": v, "Attachments": [{"InstanceId": "i-1"}]} for v in ("vol-1", "vol-2")]}
+        assert region == PRIMARY
+        owners = {
+            volume: [id for id, (_, mounted) in self.instances.items() if volume in mounted.values()]
+            for volume in self.volumes
+        }
+        found = [
+            {
+                "VolumeId": volume,
+                "State": "in-use" if owners[volume] else "available",
+                "Attachments": [{"InstanceId": each} for each in owners[volume]],
+                "Tags": [{"Key": key, "Value": value} for key, value in tags.items()],
+            }
+            for volume, tags in self.volumes.items()
+        ]
+        return {"Volumes": found}
 
     def ec2_describe_instances(self, region: str, InstanceIds: list[str]) -> dict[str, Any]:
-        devices = (("/dev/xvda", "vol-0"), ("/dev/sdf", "vol-1"), ("/dev/sdg", "vol-2"), ("/dev/sdh", "vol-9"))
-        mappings = [{"DeviceName": device, "Ebs": {"VolumeId": volume}} for device, volume in devices]
-        instance = {"InstanceId": "i-1", "RootDeviceName": "/dev/xvda", "BlockDeviceMappings": mappings}
-        return {"Reservations": [{"Instances": [instance]}]}
+        found = []
+        for id in InstanceIds:
+            launched_at, mounted = self.instances[id]
+            mappings = [{"DeviceName": device, "Ebs": {"VolumeId": volume}} for device, volume in mounted.items()]
+            instance = {"InstanceId": id, "RootDeviceName": "/dev/xvda", "BlockDeviceMappings": mappings}
+            found.append(instance | {"LaunchTime": launched_at})
+        return {"Reservations": [{"Instances": [each]} for each in found]}
 
     def ec2_create_snapshots(self, region: str, InstanceSpecification: Any, TagSpecifications: Any, **rest: Any) -> Any:
+        if InstanceSpecification["InstanceId"] in self.unsnapshot:
+            raise refused("ec2", "create_snapshots", region, "RequestLimitExceeded", "not now")
         left_out = set(InstanceSpecification.get("ExcludeDataVolumeIds", []))
-        for volume in sorted({"vol-1", "vol-2", "vol-9"} - left_out):
-            self._snapshot(region, volume, TagSpecifications[0]["Tags"])
+        _, mounted = self.instances[InstanceSpecification["InstanceId"]]
+        for device, volume in sorted(mounted.items()):
+            if volume not in left_out and not (device == "/dev/xvda" and InstanceSpecification["ExcludeBootVolume"]):
+                self._snapshot(region, volume, TagSpecifications[0]["Tags"])
+        return {}
+
+    def ec2_create_snapshot(self, region: str, VolumeId: str, TagSpecifications: Any, **rest: Any) -> Any:
+        assert region == PRIMARY and VolumeId in self.volumes
+        self._snapshot(region, VolumeId, TagSpecifications[0]["Tags"])
         return {}
 
     def ec2_copy_snapshot(self, region: str, SourceSnapshotId: str, TagSpecifications: Any, **rest: Any) -> Any:
         assert region == STANDBY and rest["Encrypted"] and rest["KmsKeyId"] == NAMES.key_alias
         assert self.snapshots[PRIMARY][SourceSnapshotId]
+        under_way = sum(self.clock.now() < each["done"] for each in self.snapshots[STANDBY].values())
+        if under_way >= COPIES_AT_ONCE:
+            raise refused("ec2", "copy_snapshot", region, "ResourceLimitExceeded", "Too many copies in progress")
         self._snapshot(region, "vol-ffffffff", TagSpecifications[0]["Tags"])
         return {}
 
     def _snapshot(self, region: str, volume: str, tags: Any) -> None:
         id = f"snap-{next(self.ids)}"
-        self.snapshots[region][id] = {"VolumeId": volume, "Tags": tags, "done": self.clock.now() + COPY_SECONDS}
+        asset = next((each["Value"] for each in tags if each["Key"] == "pilotlight:asset"), "")
+        done = self.clock.now() + COPY_SECONDS
+        self.snapshots[region][id] = {"VolumeId": volume, "Tags": tags, "done": done, "asset": asset}
 
     def ec2_describe_snapshots(
         self, region: str, OwnerIds: Any = None, Filters: Any = None, SnapshotIds: Any = None
@@ -360,13 +406,17 @@ class FakeAws:
                 "Tags": each["Tags"],
             }
             for id, each in self.snapshots[region].items()
-            if SnapshotIds is None or id in SnapshotIds
+            if (SnapshotIds is None or id in SnapshotIds) and each["asset"] in _of_asset(Filters, each["asset"])
         ]
         return {"Snapshots": found}
 
     def ec2_delete_snapshot(self, region: str, SnapshotId: str) -> dict[str, Any]:
         del self.snapshots[region][SnapshotId]
         return {}
+
+
+def _of_asset(filters: Any, default: str) -> list[str]:
+    return next((each["Values"] for each in filters or [] if each["Name"] == "tag:pilotlight:asset"), [default])
 
 
 def checkpoint(step: int, shards: int = 2) -> dict[str, bytes]:

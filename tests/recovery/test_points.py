@@ -76,9 +76,10 @@ def test_bytes_changed_behind_the_same_version_are_found_only_by_reading_them(aw
 
 
 def test_a_snapshot_copy_that_was_removed_is_found(aws: FakeAws, sound: Recovery) -> None:
-    wanted = next(part for part in sound.point("newest").parts if part.asset == "index").reference["snapshots"]
+    index = next(part for part in sound.point("newest").parts if part.asset == "index")
+    wanted = index.reference["sets"][0]["snapshots"]
     del aws.snapshots[STANDBY][wanted["/dev/sdg"]]
-    assert problems(sound)["index"] == (f"snapshot copy {wanted['/dev/sdg']} of /dev/sdg is gone in {STANDBY}",)
+    assert problems(sound)["index"] == (f"snapshot copy {wanted['/dev/sdg']} of /dev/sdg of i-1 is gone in {STANDBY}",)
 
 
 def test_a_checkpoint_that_lost_a_shard_is_found(aws: FakeAws, sound: Recovery) -> None:

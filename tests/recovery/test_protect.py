@@ -13,7 +13,7 @@ from pilotlight.clock import FakeClock, parse_stamp, stamp
 from pilotlight.errors import LeaseHeld
 from pilotlight.records.inventory import Keep
 from pilotlight.records.point import COMPLETE, PARTIAL, Part, RecoveryPoint
-from pilotlight.recovery import choose, protect, snapshots
+from pilotlight.recovery import choose, protect, schedule, snapshots
 from pilotlight.recovery.desk import Recovery
 from pilotlight.recovery.ledger import PointLine
 from pilotlight.recovery.prune import unneeded_copies, unneeded_sources
@@ -45,15 +45,17 @@ def test_a_point_is_complete_only_once_every_copy_is_completed_in_the_standby_re
 def test_all_selected_volumes_of_an_instance_are_in_one_call_and_no_other_volume(aws: FakeAws) -> None:
     creations = [each for each in aws.snapshots[PRIMARY].values()]
     assert {each["VolumeId"] for each in creations} == {"vol-1", "vol-2"}
-    sets = snapshots.sets(snapshots.listed(aws, PRIMARY, "inference", "index"))
-    assert all(len(each.snapshots) == each.size == 2 for each in sets)
+    runs = snapshots.runs(snapshots.listed(aws, PRIMARY, "inference", "index"))
+    assert all(len(each.snapshots) == each.size == 2 for each in runs)
 
 
 def test_copies_carry_device_set_and_the_moment_at_which_they_were_true(aws: FakeAws, desk: Recovery) -> None:
     index = part(desk.points()[0], "index")
-    assert set(index.reference["snapshots"]) == {"/dev/sdf", "/dev/sdg"}
-    copies = snapshots.sets(snapshots.listed(aws, STANDBY, "inference", "index"))
-    assert index.true_at == next(each for each in copies if each.id == index.reference["set"]).true_at
+    (held,) = index.reference["sets"]
+    assert set(held["snapshots"]) == {"/dev/sdf", "/dev/sdg"}
+    copies = snapshots.runs(snapshots.listed(aws, STANDBY, "inference", "index"))
+    run = next(each for each in copies if each.id == index.reference["run"])
+    assert index.true_at == held["true_at"] == run.true_at
 
 
 def test_an_object_that_has_not_arrived_holds_the_watermark_back(aws: FakeAws, desk: Recovery) -> None:
@@ -201,7 +203,7 @@ def test_pruning_never_deletes_what_a_kept_point_stands_on(aws: FakeAws, desk: R
     assert len(listed) <= RECENT + 3, "a point a minute is not kept for ever"
     held = set(aws.snapshots[STANDBY])
     for line in listed:
-        assert set(part(desk.site.papers.point(line.id), "index").reference["snapshots"].values()) <= held
+        assert set(snapshots.copies_of(part(desk.site.papers.point(line.id), "index").reference)) <= held
     assert len(held) < 2 * (RECENT + 5)
     assert len(aws.snapshots[PRIMARY]) <= 8, "sources are let go once their copies are there"
 
@@ -231,7 +233,8 @@ def test_the_ladder_keeps_one_point_an_hour_then_one_a_day() -> None:
 
 def snapshot(at: int, done: bool, source: str = "", device: str = "d") -> snapshots.Snapshot:
     state = snapshots.COMPLETED if done else "pending"
-    return snapshots.Snapshot(f"s{at}{source}", "v", state, f"set{at}", 1, stamp(float(at)), device, source)
+    name = f"set{at}"
+    return snapshots.Snapshot(f"s{at}{source}", "v", state, name, 1, stamp(float(at)), device, source, run=name)
 
 
 def test_a_set_that_a_point_stands_on_or_that_is_under_way_is_not_pruned() -> None:
@@ -242,16 +245,16 @@ def test_a_set_that_a_point_stands_on_or_that_is_under_way_is_not_pruned() -> No
 
 
 def test_no_more_sets_are_begun_than_can_be_copied() -> None:
-    sources = [snapshots.sets([snapshot(at, True)])[0] for at in (300, 200, 100)]
-    assert not protect.is_due(sources, [], 1000.0, 60)
-    assert protect.is_due(sources[1:], [], 1000.0, 60)
-    assert not protect.is_due(sources[1:], [], 210.0, 60)
+    sources = [snapshots.runs([snapshot(at, True)])[0] for at in (300, 200, 100)]
+    assert not schedule.is_due(sources, [], 1000.0, 60)
+    assert schedule.is_due(sources[1:], [], 1000.0, 60)
+    assert not schedule.is_due(sources[1:], [], 210.0, 60)
 
 
 def test_a_copy_that_is_begun_is_not_begun_again() -> None:
-    assert not protect.to_copy([snapshot(5, True)], [snapshot(5, False, source="s5")])
+    assert not schedule.to_copy([snapshot(5, True)], [snapshot(5, False, source="s5")])
     failed = dataclasses.replace(snapshot(5, False, source="s5"), state=snapshots.ERROR)
-    assert protect.to_copy([snapshot(5, True)], [failed])
+    assert schedule.to_copy([snapshot(5, True)], [failed])
 
 
 def test_an_edge_that_does_not_hold_is_a_sentence() -> None:

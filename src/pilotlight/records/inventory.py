@@ -46,6 +46,25 @@ class Datasets:
     training: Training | None = None
 
 
+LAUNCH_ORDER = "launch-order"
+SHARED = "shared"
+BY_TAG = "tag:"
+"""How `Volumes.assign` begins where a tag of each volume decides; the tag's key follows."""
+
+
+@dataclass(frozen=True)
+class InstanceVolumes:
+    """The selected volumes that belong together on one instance; its place in the list is its index."""
+
+    instance: str
+    """Empty where no instance had them when the inventory was taken."""
+    devices: dict[str, str]
+    """Device name -> volume id."""
+    size_gib: dict[str, int]
+    label: str = ""
+    """The value of the tag that decides; empty where the order of launch does."""
+
+
 @dataclass(frozen=True)
 class Volumes:
     """EBS volumes selected by one tag; all of one instance are snapshot together."""
@@ -54,13 +73,25 @@ class Volumes:
     tag_key: str
     tag_value: str
     devices: dict[str, str]
-    """Device name (/dev/sdf) -> volume id in the primary region when the inventory was taken."""
+    """Device name (/dev/sdf) -> volume id in the primary region when the inventory was taken; of a device that
+    several instances have, the first one's volume."""
     size_gib: dict[str, int]
-    """Device name -> size."""
+    """Device name -> size, the largest where several instances have it."""
     rpo_seconds: float = 0.0
     uses: tuple[str, ...] = ()
     mechanism: str = "snapshot-copies"
     kind: str = "volumes"
+    assign: str = LAUNCH_ORDER
+    """Which instance gets which snapshots: `launch-order`, `shared` or `tag:KEY`."""
+    instances: tuple[InstanceVolumes, ...] = ()
+    """The same volumes by instance, in the order of their index; empty in inventories of older editions."""
+    unassigned: tuple[str, ...] = ()
+    """Selected volumes whose device or instance is not known; they are copied and come up nowhere by themselves."""
+
+    @property
+    def tag_of_index(self) -> str:
+        """Key of the tag that decides which instance gets a volume; empty where another rule does."""
+        return self.assign.removeprefix(BY_TAG) if self.assign.startswith(BY_TAG) else ""
 
 
 @dataclass(frozen=True)

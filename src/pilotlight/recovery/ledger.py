@@ -1,8 +1,8 @@
 """The ledger: what the journal table says - active record, runs and their entries, recovery points, requests.
 
 Items: `active/active` (read by applications too), `run#<run>/run` and `run#<run>/entry#...`, `runs/<run>`,
-`points/<point>`, `request/failover`, `verdicts/<asset>`, `vetoes/<asset>#<path>`; lease.py has `lease/...`. Every
-write is whole by itself, so a reader never sees half a paper.
+`points/<point>`, `rosters#<asset>/<run>`, `request/failover`, `verdicts/<asset>`, `vetoes/<asset>#<path>`; lease.py
+has `lease/...`. Every write is whole by itself, so a reader never sees half a paper.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from pilotlight.clock import Clock, stamp
 from pilotlight.errors import EpochStale
 from pilotlight.records.point import REFUSED
 from pilotlight.records.runs import RUNNING, SUCCEEDED, Entry, Journal
+from pilotlight.recovery import rosters
 from pilotlight.recovery.lease import FIRST_EPOCH, RUN, Leases
+from pilotlight.recovery.rosters import Roster
 from pilotlight.recovery.table import Table
 
 SERVING = "serving"
@@ -189,6 +191,21 @@ class Ledger:
     def forget_point(self, point: str) -> None:
         """Take a point off the list; done before its paper is deleted."""
         self._table.delete("points", point)
+
+    # -- rosters of scheduled runs -----------------------------------------------------------------------------
+
+    def keep_roster(self, asset: str, roster: Roster) -> None:
+        """Say which volumes a scheduled run is to snapshot; done before the first of them is."""
+        self._table.put(f"rosters#{asset}", roster.run, {"roster": rosters.to_text(roster)})
+
+    def rosters(self, asset: str) -> list[Roster]:
+        """What is kept of a volume group, the newest first."""
+        items = self._table.query(f"rosters#{asset}", newest_first=True)
+        return [rosters.from_text(str(item["roster"])) for item in items]
+
+    def forget_roster(self, asset: str, run: str) -> None:
+        """A newer run is complete, and no one asks for this one by name any more."""
+        self._table.delete(f"rosters#{asset}", run)
 
     # -- requests and verdicts ---------------------------------------------------------------------------------
 

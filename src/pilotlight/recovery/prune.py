@@ -5,14 +5,16 @@ Killed in between, the next firing goes on: what is unneeded is computed from wh
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from pilotlight.cloud.door import aws_code
 from pilotlight.errors import CallRefused, RegionUnreachable
 from pilotlight.records.inventory import Volumes
 from pilotlight.recovery import snapshots
 from pilotlight.recovery.retention import kept
+from pilotlight.recovery.rosters import Roster
 from pilotlight.recovery.site import Site
+from pilotlight.recovery.snapshots import Snapshot, newest_complete, runs
 
 NOT_NOW = ("InvalidSnapshot.InUse", "InvalidSnapshot.NotFound")
 """A copy is being made of it, or it is gone: met again at the next firing."""
@@ -38,6 +40,8 @@ def prune(site: Site, primary_answers: bool) -> None:
 def _prune_snapshots(site: Site, asset: Volumes, needed: set[str], primary_answers: bool) -> None:
     inventory, door = site.inventory, site.door
     copies = snapshots.listed(door, inventory.standby, inventory.workload, asset.name)
+    for roster in unneeded_rosters(site.ledger.rosters(asset.name), copies):
+        site.ledger.forget_roster(asset.name, roster.run)
     _delete(site, inventory.standby, unneeded_copies(copies, needed))
     if primary_answers:
         try:
@@ -47,22 +51,34 @@ def _prune_snapshots(site: Site, asset: Volumes, needed: set[str], primary_answe
             return
 
 
-def unneeded_copies(copies: list[snapshots.Snapshot], needed: set[str]) -> list[snapshots.Snapshot]:
-    """Copies that no kept point stands on and that are older than the newest complete set (pure)."""
-    newest_done = max((each.true_at for each in snapshots.sets(copies) if each.complete), default="")
-    return [each for each in copies if each.set not in needed and each.true_at < newest_done]
+def unneeded_rosters(known: Iterable[Roster], copies: list[Snapshot]) -> list[Roster]:
+    """Those of runs older than the newest that is complete: the copies' own tags say all that is asked of them."""
+    newest = newest_complete(runs(copies))
+    return [each for each in known if each.true_at < newest]
 
 
-def unneeded_sources(sources: list[snapshots.Snapshot], copies: list[snapshots.Snapshot]) -> list[snapshots.Snapshot]:
-    """Snapshots of the primary that are older than the newest complete set of the standby region (pure).
+def unneeded_copies(copies: list[Snapshot], needed: Collection[str]) -> list[Snapshot]:
+    """Copies that no kept point stands on and whose run is older than the newest that is complete (pure)."""
+    found = runs(copies)
+    newest = newest_complete(found)
+    old = [each for run in found if run.true_at < newest and run.id not in needed for each in run.snapshots]
+    return [each for each in old if each.set not in needed]
 
-    The one behind that set stays: the next copy is incremental against it.
+
+def unneeded_sources(sources: list[Snapshot], copies: list[Snapshot]) -> list[Snapshot]:
+    """Snapshots of the primary whose run is older than the newest that is complete in the standby region, or that can
+    never be whole while a newer one was begun (pure).
+
+    The run behind the newest stays: the next copy is incremental against it.
     """
-    newest_done = max((each.true_at for each in snapshots.sets(copies) if each.complete), default="")
-    return [each for each in sources if each.set and each.true_at < newest_done]
+    found = runs(sources)
+    oldest_first = reversed(found)
+    newest = newest_complete(runs(copies))
+    dead = [each for each in found[1:] if not each.whole]
+    return [snapshot for each in oldest_first if each.true_at < newest or each in dead for snapshot in each.snapshots]
 
 
-def _delete(site: Site, region: str, unneeded: Iterable[snapshots.Snapshot]) -> None:
+def _delete(site: Site, region: str, unneeded: Iterable[Snapshot]) -> None:
     for each in unneeded:
         try:
             snapshots.delete(site.door, region, each.id)

@@ -69,7 +69,7 @@ def snapshots(inventory: Inventory) -> Document:
     describe = ["ec2:DescribeVolumes", "ec2:DescribeInstances", "ec2:DescribeSnapshots"]
     return document(
         allow("DescribeVolumes", describe, ["*"]),
-        allow("CreateSnapshots", ["ec2:CreateSnapshots"], [*sources, primary]),
+        allow("CreateSnapshots", ["ec2:CreateSnapshot", "ec2:CreateSnapshots"], [*sources, primary]),
         allow("CopySnapshots", ["ec2:CopySnapshot"], [primary, standby]),
         allow("TagSnapshots", ["ec2:CreateTags"], [primary, standby]),
         allow("PruneSnapshots", ["ec2:DeleteSnapshot"], [primary, standby], ours),

@@ -11,7 +11,17 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, StrictInt, StrictStr
 
 from pilotlight.naming import Names
-from pilotlight.workload.words import AccountId, BucketName, DomainName, InstanceType, RegionName, RoleName, Seconds
+from pilotlight.records.inventory import LAUNCH_ORDER
+from pilotlight.workload.words import (
+    AccountId,
+    Assignment,
+    BucketName,
+    DomainName,
+    InstanceType,
+    RegionName,
+    RoleName,
+    Seconds,
+)
 
 NAME = r"^[a-z][a-z0-9-]{1,19}$"
 """Short enough that every derived name fits AWS's limits (naming.py), and valid in all of them."""
@@ -158,6 +168,13 @@ class Volumes(Asset):
 
     kind: Literal["volumes"]
     select: Select = Field(description="Which volumes.")
+    assign: Assignment = Field(
+        default=LAUNCH_ORDER,
+        description="Which instance gets which volumes at a failover: those of the instance that was launched first go "
+        "to the first that is launched there, and so on (`launch-order`); volumes with one value of a tag go to one "
+        "instance, in the order of the values (`{tag: KEY}`); or one set goes to all, where their volumes are "
+        "read-only copies (`shared`).",
+    )
 
 
 class References(Strict):

@@ -7,6 +7,8 @@ from typing import Annotated
 
 from pydantic import BeforeValidator
 
+from pilotlight.records.inventory import BY_TAG, LAUNCH_ORDER, SHARED
+
 UNIT_SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 DURATION = re.compile(r"^(\d+(?:\.\d+)?)\s*([smhd])$")
 DURATION_SECONDS_MAX = 31 * 86400.0
@@ -27,6 +29,8 @@ BUCKET_ADDRESS = re.compile(r"^\d+\.\d+\.\d+\.\d+$")
 INSTANCE_TYPE = re.compile(r"^[a-z][a-z0-9-]*\.[a-z0-9-]+$")
 ACCOUNT = re.compile(r"^\d{12}$")
 ROLE = re.compile(r"^(?:[\w.,+@=-]{1,512}/)*[\w.,+@=-]{1,64}$", re.ASCII)
+TAG_KEY = re.compile(r"^[^=]{1,128}$")
+"""EC2 API: tag keys have up to 128 characters; one with = could not be selected by either."""
 LABEL = r"[a-z0-9_](?:[a-z0-9-]{0,61}[a-z0-9])?"
 DOMAIN = re.compile(rf"^(?=.{{1,253}}\.?$)(?:{LABEL}\.)+{LABEL}\.?$")
 
@@ -105,6 +109,16 @@ def nearest(word: str, known: tuple[str, ...] | list[str]) -> str:
     return f"did you mean {close[0]}?" if close else f"known are {', '.join(known)}"
 
 
+def assignment(value: object) -> str:
+    """A rule by which instances get volumes, as the inventory names it: `launch-order`, `shared`, `tag:KEY`."""
+    if isinstance(value, str) and (value in (LAUNCH_ORDER, SHARED) or value.startswith(BY_TAG)):
+        return value
+    key = value.get("tag") if isinstance(value, dict) and set(value) == {"tag"} else None
+    if not isinstance(key, str) or not TAG_KEY.match(key):
+        raise ValueError(f"{value!r} is no rule; write {LAUNCH_ORDER}, {SHARED}, or {{tag: KEY}} with the key of a tag")
+    return f"{BY_TAG}{key}"
+
+
 Seconds = Annotated[float, BeforeValidator(duration)]
 BucketName = Annotated[str, BeforeValidator(bucket)]
 RegionName = Annotated[str, BeforeValidator(region)]
@@ -112,3 +126,4 @@ InstanceType = Annotated[str, BeforeValidator(instance_type)]
 AccountId = Annotated[str, BeforeValidator(account)]
 RoleName = Annotated[str, BeforeValidator(role)]
 DomainName = Annotated[str, BeforeValidator(domain)]
+Assignment = Annotated[str, BeforeValidator(assignment)]

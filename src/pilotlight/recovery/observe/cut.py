@@ -24,6 +24,7 @@ from pilotlight.recovery.observe.dangling import Look
 from pilotlight.recovery.observe.earlier import Earlier
 from pilotlight.recovery.observe.references import Rows
 from pilotlight.recovery.observe.shelf import Shelf, choose, shelf
+from pilotlight.recovery.observe.volumes import Seen
 from pilotlight.recovery.site import Site
 
 CHECKPOINTS = "checkpoints"
@@ -39,6 +40,7 @@ class Cut:
     rows: dict[str, Rows] = field(default_factory=dict)
     looks: dict[str, Look] = field(default_factory=dict)
     manifests: dict[str, Manifest] = field(default_factory=dict)
+    seen: dict[str, Seen] = field(default_factory=dict)
 
     def parts(self) -> tuple[Part, ...]:
         """A part for every asset of the inventory, in its order."""
@@ -50,7 +52,7 @@ class Cut:
             if asset.kind == CHECKPOINTS:
                 found[asset.name] = _looked(asset, partial(self._checkpoints, asset, found))
         for group in inventory.volumes:
-            found[group.name] = _looked(group, partial(volumes.observe, self.site.door, inventory, group))
+            found[group.name] = _looked(group, partial(self._volumes, group))
         for one in inventory.databases:
             found[one.name] = _looked(one, partial(self._database, one))
         for fleet in inventory.computes:
@@ -126,6 +128,15 @@ class Cut:
             self._primary_only(problem)
             return None
 
+    def _volumes(self, asset: Volumes) -> Part:
+        try:
+            seen = volumes.look(self.site, asset, self.primary_answers)
+        except RegionUnreachable as problem:
+            self._primary_only(problem)
+            seen = volumes.look(self.site, asset, False)
+        self.seen[asset.name] = seen
+        return volumes.part(self.site.inventory, asset, seen, self.site.clock.now())
+
     def _database(self, asset: Database) -> Part:
         rows = self.rows.get(asset.name)
         part = database.observe(self.site.door, self.site.inventory, asset, self.site.clock, rows)
@@ -149,6 +160,9 @@ class Cut:
         for name, look in self.looks.items():
             if look.standby.learned != look.standby.known:
                 self.site.ledger.know_complete(name, look.standby.learned)
+        for name, seen in self.seen.items():
+            for roster in volumes.to_prove(seen):
+                self.site.ledger.keep_roster(name, roster)
 
 
 def read_rows(site: Site, primary_answers: bool) -> dict[str, Rows]:

@@ -11,7 +11,7 @@ import hashlib
 from typing import Any
 
 from pilotlight.recovery.observe.compute import template
-from pilotlight.recovery.snapshots import COMPLETED
+from pilotlight.recovery.snapshots import COMPLETED, sets_of
 from pilotlight.recovery.steps.action import Absent, Answer, Proven, Wait, Work
 
 
@@ -59,7 +59,8 @@ def chosen(work: Work) -> dict[str, str]:
     found: dict[str, str] = {}
     volumes = work.evidence_of("choose-point")["volumes"]
     for group in work.compute().volumes:
-        found |= volumes.get(group, {}).get("snapshots", {})
+        for each in sets_of(volumes.get(group, {})):
+            found |= each["snapshots"]
     return found
 
 
