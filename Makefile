@@ -4,6 +4,9 @@
 
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 BIN := .venv/bin
+PARALLEL ?= 2
+# Test files at once; each starts what it needs for itself. PARALLEL=0 runs them in this order, in one process.
+PYTEST := $(BIN)/python -m pytest -n $(PARALLEL) --dist loadfile
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -21,14 +24,14 @@ demo: setup  ## a workload survives the loss of its region, on this machine, in 
 	$(BIN)/pilotlight demo $(DEMO)
 
 test: setup  ## the whole quick suite
-	$(BIN)/python -m pytest $(TESTS)
+	$(PYTEST) $(TESTS)
 	@echo "The tests of Pulumi's own engine were left out: make test-engine runs them."
 
 test-engine: setup  ## the stacks through Pulumi's own engine, which is built first (needs Go)
-	pulumi=$${PILOTLIGHT_PULUMI:-$$(scripts/build_pulumi.sh)} && PILOTLIGHT_PULUMI="$$pulumi" $(BIN)/python -m pytest -m engine tests/engine tests/deploy
+	pulumi=$${PILOTLIGHT_PULUMI:-$$(scripts/build_pulumi.sh)} && PILOTLIGHT_PULUMI="$$pulumi" $(PYTEST) -m engine tests/engine tests/deploy
 
 test-long: setup  ## many seeds, whole demos
-	$(BIN)/python -m pytest -m long $(TESTS)
+	$(PYTEST) -m long $(TESTS)
 
 simulate: setup  ## recovery points of random worlds against an oracle: make simulate SEEDS=200, or SEED=17 for one
 	$(BIN)/python -m pytest -q -s tests/simulation

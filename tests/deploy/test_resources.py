@@ -18,12 +18,14 @@ from pilotlight.cloud.session import client
 from pilotlight.deploy.engine import Engine
 from pilotlight.deploy.resources import TYPES
 from pilotlight.errors import DeploymentFailed
+from pilotlight.local.grafts import release
 
 REGION = "us-east-1"
 
 
 @pytest.fixture
 def aws_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    release()
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()

@@ -13,10 +13,23 @@ from pilotlight.local.handle import LocalCloud
 from real_engine import RealEngine, command, real_engine
 
 TOLD = pytest.StashKey[list[str]]()
+WORKER_TOLD = "told"
+"""The same in what a worker of pytest-xdist leaves."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[TOLD] = []
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A worker gives what it has seen to the process that prints."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput[WORKER_TOLD] = session.config.stash[TOLD]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    node.config.stash[TOLD] += getattr(node, "workeroutput", {}).get(WORKER_TOLD, [])
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
