@@ -30,6 +30,9 @@ class Tables:
         found = self.items.get(_key(TableName, Key))
         return {"Item": copy.deepcopy(found)} if found else {}
 
+    def describe_table(self, TableName: str) -> dict[str, Any]:
+        return {"Table": {"TableName": TableName}}
+
     def put_item(self, TableName: str, Item: Item, ConditionExpression: str = "") -> dict[str, Any]:
         with self.lock:
             if ConditionExpression and _key(TableName, Item) in self.items:

@@ -133,6 +133,11 @@ class FakeAws:
         self.metrics: dict[str, list[float]] = {}
         self.invoked: list[dict[str, Any]] = []
         self.denied: set[str] = set()
+        self.silent: set[tuple[str, str]] = set()
+        self.alarms: dict[str, str] = {}
+        self.told: list[tuple[str, str]] = []
+        self.subscribed: dict[tuple[str, str], str] = {}
+        self.database_status = "available"
         self.rows: list[str] = []
 
     # -- the door ----------------------------------------------------------------------------------------------
@@ -140,7 +145,7 @@ class FakeAws:
     def call(self, service: str, operation: str, region: str, **parameters: Any) -> dict[str, Any]:
         self.made.append((service, operation, region))
         self.s3.cut = self.dark
-        if region in self.dark:
+        if region in self.dark or (region, service) in self.silent:
             raise RegionUnreachable(region=region, service=service, operation=operation)
         if f"{service}:{operation}" in self.denied:
             raise refused(
@@ -150,6 +155,8 @@ class FakeAws:
                 "AccessDenied",
                 f"AccessDenied: not authorized to perform {service}:{operation}",
             )
+        if (service, operation) == ("dynamodb", "describe_table") and region != STANDBY:
+            raise refused(service, operation, region, "ResourceNotFoundException", "Requested resource not found")
         if service == "dynamodb":
             return getattr(self.dynamodb, operation)(**parameters)
         if service == "s3":
@@ -201,6 +208,32 @@ class FakeAws:
     def cloudwatch_get_metric_statistics(self, region: str, **parameters: Any) -> dict[str, Any]:
         return {"Datapoints": []}
 
+    def cloudwatch_describe_alarms(self, region: str, AlarmNames: list[str]) -> dict[str, Any]:
+        assert region == STANDBY
+        found = {name.removeprefix("pilotlight-inference-"): name for name in AlarmNames}
+        at = datetime.fromtimestamp(self.clock.now(), tz=UTC)
+        states = {purpose: self.alarms.get(purpose, "OK") for purpose in found}
+        alarms = [
+            {"AlarmName": found[each], "StateValue": state, "StateUpdatedTimestamp": at, "StateReason": "as set"}
+            for each, state in states.items()
+            if state
+        ]
+        return {"MetricAlarms": alarms}
+
+    def sns_publish(self, region: str, TopicArn: str, Subject: str, Message: str) -> dict[str, Any]:
+        assert (region, TopicArn) == (STANDBY, NAMES.people_topic_arn) and len(Subject) <= 100 and Subject.isascii()
+        self.told.append((Subject, Message))
+        return {"MessageId": "1"}
+
+    def sns_list_subscriptions_by_topic(self, region: str, TopicArn: str, **rest: Any) -> dict[str, Any]:
+        assert (region, TopicArn) == (STANDBY, NAMES.people_topic_arn)
+        return {
+            "Subscriptions": [
+                {"Protocol": protocol, "Endpoint": endpoint, "SubscriptionArn": arn}
+                for (protocol, endpoint), arn in self.subscribed.items()
+            ]
+        }
+
     def lambda_invoke(self, region: str, **parameters: Any) -> dict[str, Any]:
         self.invoked.append(parameters)
         return {}
@@ -220,7 +253,7 @@ class FakeAws:
     def rds_describe_db_clusters(self, region: str, DBClusterIdentifier: str) -> dict[str, Any]:
         database = inventory().databases[0]
         arn = database.standby_arn if region == STANDBY else database.primary_arn
-        found = {"Status": "available", "DBClusterArn": arn, "Endpoint": "db", "DBClusterMembers": [{}]}
+        found = {"Status": self.database_status, "DBClusterArn": arn, "Endpoint": "db", "DBClusterMembers": [{}]}
         return {"DBClusters": [found]}
 
     def rds_data_execute_statement(self, region: str, sql: str, parameters: list[Any], **where: str) -> dict[str, Any]:
@@ -326,6 +359,9 @@ class FakeAws:
         if token not in {each.get("token") for each in self.versions}:
             self.versions.append(self.versions[-1] | LaunchTemplateData | {"token": token})
         return {}
+
+    def ec2_describe_availability_zones(self, region: str) -> dict[str, Any]:
+        return {"AvailabilityZones": [{"ZoneName": f"{region}a"}]}
 
     def ec2_describe_images(self, region: str, Filters: Any) -> dict[str, Any]:
         return {"Images": [{"ImageId": "ami-2", "State": "available"}]}

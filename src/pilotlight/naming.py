@@ -30,7 +30,30 @@ METRIC_ACTIVE_HEALTHY = "ActiveHealthy"
 METRIC_STANDBY_ACTIVE = "StandbyActive"
 METRIC_PROBE_BEAT = "ProbeBeat"
 METRIC_UNREPLICATED = "UnreplicatedObjects"
+METRIC_POINT_AGE = "NewestCompletePointAgeSeconds"
+METRIC_PROTECT_AGE = "ScheduledRunAgeSeconds"
+METRIC_PROTECT_FAILURES = "ScheduledRunFailures"
 DIMENSION_WORKLOAD = "Workload"
+
+ACTIVE_UNHEALTHY = "active-unhealthy"
+ACTIVE_UNKNOWN = "active-unknown"
+STANDBY_ACTIVE = "standby-active"
+PROBE_SILENT = "probe-silent"
+UNREPLICATED = "unreplicated"
+POINTS_STALE = "points-stale"
+PROTECT_SILENT = "protect-silent"
+PROTECT_FAILING = "protect-failing"
+ALARMS = (
+    ACTIVE_UNHEALTHY,
+    ACTIVE_UNKNOWN,
+    STANDBY_ACTIVE,
+    PROBE_SILENT,
+    UNREPLICATED,
+    POINTS_STALE,
+    PROTECT_SILENT,
+    PROTECT_FAILING,
+)
+"""What the standby stack's alarms are about; `Names.alarm` makes their names."""
 
 BUCKET_NAME_LENGTH_MAX = 63
 """S3 User Guide, "General purpose bucket naming rules"."""
@@ -87,7 +110,17 @@ class Names:
 
     @property
     def topic(self) -> str:
+        """The topic that alarms publish to and the recover function hears."""
         return f"{PREFIX}-{self.workload}-alarms"
+
+    @property
+    def people_topic(self) -> str:
+        """The topic that persons are subscribed to."""
+        return f"{PREFIX}-{self.workload}-people"
+
+    @property
+    def people_topic_arn(self) -> str:
+        return f"arn:aws:sns:{self.standby}:{self.account}:{self.people_topic}"
 
     def standby_bucket(self, asset: str) -> str:
         """The replica of a dataset's or checkpoints' bucket, in the standby region."""
@@ -110,7 +143,7 @@ class Names:
         return f"{PREFIX}-{self.workload}-{purpose}"
 
     def alarm(self, purpose: str) -> str:
-        """CloudWatch alarm: active-unhealthy, standby-active, probe-silent, unreplicated."""
+        """CloudWatch alarm: one of ALARMS."""
         return f"{PREFIX}-{self.workload}-{purpose}"
 
     def global_cluster(self, asset: str) -> str:

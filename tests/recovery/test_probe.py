@@ -2,27 +2,135 @@
 
 from __future__ import annotations
 
-from doors import PRIMARY, FakeAws, desk_of
+from typing import Any
+
+import pytest
+
+from doors import NAMES, PRIMARY, STANDBY, FakeAws, desk_of, inventory, save
+from pilotlight.clock import FakeClock
+from pilotlight.naming import METRIC_ACTIVE_HEALTHY, METRIC_POINT_AGE, METRIC_PROTECT_AGE
+from pilotlight.recovery.desk import Recovery
 from pilotlight.recovery.fetch import Fetched
 from pilotlight.recovery.ledger import FAILING_OVER
+from pilotlight.recovery.looking import watched
 from pilotlight.recovery.probe import probe
+from pilotlight.recovery.sightings import HEALTHY, LOST, UNKNOWN
+from pilotlight.recovery.site import Site
+
+
+def of(aws: FakeAws, **changes: Any) -> Recovery:
+    return Recovery(Site(aws, inventory(**changes), aws.clock, aws.fetch), "test")
+
+
+def without_traffic(aws: FakeAws, **changes: Any) -> Recovery:
+    """Buckets, volumes, a database and a training group that nobody asks anything from outside."""
+    return of(aws, traffic=None, **changes)
+
+
+def published(aws: FakeAws, desk: Recovery) -> dict[str, float]:
+    aws.metrics.clear()
+    probe(desk.site)
+    return {name: values[-1] for name, values in aws.metrics.items()}
 
 
 def test_a_workload_that_answers_is_healthy(aws: FakeAws) -> None:
     seen = probe(desk_of(aws).site)
     assert seen.healthy and seen.active == PRIMARY
-    assert {name: values[-1] for name, values in aws.metrics.items() if name != "UnreplicatedObjects"} == {
-        "ActiveHealthy": 1.0,
-        "ProbeBeat": 1.0,
-        "StandbyActive": 0.0,
-    }
+    found = published(aws, desk_of(aws))
+    assert (found["ActiveHealthy"], found["ProbeBeat"], found["StandbyActive"]) == (1.0, 1.0, 0.0)
 
 
 def test_a_lost_region_is_unhealthy_and_the_beat_goes_on(aws: FakeAws) -> None:
     aws.dark.add(PRIMARY)
     seen = probe(desk_of(aws).site)
-    assert not seen.healthy and "no answer" in seen.answer
+    assert seen.verdict == LOST and "no answer" in seen.answer
     assert (aws.metrics["ActiveHealthy"][-1], aws.metrics["ProbeBeat"][-1]) == (0.0, 1.0)
+
+
+@pytest.mark.parametrize("computes", [True, False])
+def test_a_region_is_lost_for_a_workload_that_nobody_asks_from_outside(aws: FakeAws, computes: bool) -> None:
+    changes: dict[str, Any] = {} if computes else {"computes": (), "databases": (), "volumes": ()}
+    desk = without_traffic(aws, **changes)
+    assert published(aws, desk)[METRIC_ACTIVE_HEALTHY] == 1.0
+    aws.dark.add(PRIMARY)
+    assert published(aws, desk)[METRIC_ACTIVE_HEALTHY] == 0.0
+    look = desk.site.ledger.sightings.look()
+    assert look is not None and look.verdict == LOST and any("EC2" in each for each in look.told)
+
+
+def test_one_silent_service_calls_no_region_lost_and_nothing_healthy(aws: FakeAws) -> None:
+    aws.silent.add((PRIMARY, "s3"))
+    desk = without_traffic(aws)
+    assert METRIC_ACTIVE_HEALTHY not in published(aws, desk), "missing data alarms, and starts nothing"
+    look = desk.site.ledger.sightings.look()
+    assert look is not None and look.verdict == UNKNOWN and look.told == (f"S3 in {PRIMARY} does not answer",)
+    aws.silent |= {(PRIMARY, each) for each in ("ec2", "rds", "autoscaling")}
+    assert published(aws, desk)[METRIC_ACTIVE_HEALTHY] == 0.0, "one of five still answers"
+
+
+def test_a_probe_that_may_not_look_says_so_and_not_healthy(aws: FakeAws) -> None:
+    aws.denied |= {"s3:head_bucket", "ec2:describe_availability_zones", "rds:describe_db_clusters"}
+    aws.denied |= {"dynamodb:describe_table", "autoscaling:describe_auto_scaling_groups"}
+    desk = without_traffic(aws)
+    assert METRIC_ACTIVE_HEALTHY not in published(aws, desk), "refused is not lost either: nothing may fail over by it"
+    look = desk.site.ledger.sightings.look()
+    assert look is not None and "refuses" in look.told[0] and "AccessDenied" in look.told[0]
+
+
+def test_a_group_that_is_short_and_a_writer_that_is_down_are_told(aws: FakeAws) -> None:
+    desk = without_traffic(aws)
+    aws.groups[PRIMARY, "inference-fleet"].instances = [("i-1", aws.clock.now() + 1000)]
+    assert probe(desk.site).answer == "inference-fleet: 0 of 1 instances in service"
+    aws.groups[PRIMARY, "inference-fleet"].instances = [("i-1", 0.0)]
+    aws.database_status = "inaccessible-encryption-credentials"
+    assert probe(desk.site).verdict == UNKNOWN and "inaccessible" in probe(desk.site).answer
+
+
+def test_training_that_saves_no_checkpoints_any_more_is_told_while_its_group_is_up() -> None:
+    aws = FakeAws(FakeClock())
+    desk = without_traffic(aws)
+    desk.initialise()
+    for step in range(20, 120, 20):
+        save(aws, step)
+        aws.clock.sleep(60)
+    desk.protect()
+    assert probe(desk.site).verdict == HEALTHY
+    aws.clock.sleep(250)
+    desk.protect()
+    assert "usually one comes every 60 s" in probe(desk.site).answer
+    aws.groups[PRIMARY, "inference-fleet"].desired = 0
+    assert probe(desk.site).verdict == HEALTHY, "training that was ended saves nothing, and nothing is wrong"
+
+
+def test_with_the_schedule_switched_off_the_ages_grow_and_the_alarms_get_them(aws: FakeAws) -> None:
+    desk = desk_of(aws)
+    before = published(aws, desk)
+    aws.clock.sleep(1000)
+    after = published(aws, desk)
+    assert after[METRIC_POINT_AGE] - before[METRIC_POINT_AGE] == 1000
+    assert after[METRIC_PROTECT_AGE] - before[METRIC_PROTECT_AGE] == 1000
+    desk.protect()
+    assert published(aws, desk)[METRIC_PROTECT_AGE] < 100
+
+
+def test_before_the_first_point_its_age_counts_from_the_deployment() -> None:
+    aws = FakeAws(FakeClock())
+    desk = of(aws, taken_at="2023-11-14T22:00:20.000Z")
+    assert published(aws, desk)[METRIC_POINT_AGE] == aws.clock.now() - 1_699_999_220
+
+
+def test_the_standby_that_serves_is_watched_and_the_lost_region_is_looked_for(aws: FakeAws) -> None:
+    aws.dark.add(PRIMARY)
+    desk = desk_of(aws)
+    desk.failover()
+    aws.clock.sleep(20)
+    assert probe(desk.site).verdict == HEALTHY
+    look = desk.site.ledger.sightings.look()
+    assert look is not None and (look.region, look.home) == (STANDBY, LOST)
+    aws.dark.clear()
+    probe(desk.site)
+    look = desk.site.ledger.sightings.look()
+    assert look is not None and look.home == HEALTHY
 
 
 def test_traffic_stays_in_the_standby_region_after_a_failover(aws: FakeAws) -> None:
@@ -40,6 +148,13 @@ def test_while_a_run_moves_traffic_the_probe_does_not_pull_it_back(aws: FakeAws)
     desk.site.ledger.set_active("us-west-2", FAILING_OVER, "run", held.epoch, held.epoch)
     probe(desk.site)
     assert "StandbyActive" not in aws.metrics
+
+
+def test_every_workload_has_at_least_three_services_watched() -> None:
+    bare = inventory(datasets=(), computes=(), databases=(), traffic=None)
+    (told,) = watched(bare, PRIMARY)
+    assert told == f"the services of {PRIMARY}: EC2, RDS, DynamoDB"
+    assert NAMES.standby_cluster("none") == "pilotlight-inference-none-standby"
 
 
 def test_an_answer_names_its_region_in_a_header_or_in_its_json() -> None:

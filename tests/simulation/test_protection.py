@@ -16,8 +16,9 @@ from pilotlight.local.alarms import Alarms
 from pilotlight.local.cloud import Cloud
 from pilotlight.local.lambda_runtime import LambdaRuntime
 from pilotlight.local.notifications import Notifications
+from pilotlight.naming import UNREPLICATED
 from pilotlight.records.inventory import Inventory
-from pilotlight.stacks.monitoring import UNREPLICATED, monitoring_spec
+from pilotlight.stacks.monitoring import monitoring_spec
 
 OBJECTIVE_SECONDS = 2.0
 

@@ -55,10 +55,12 @@ RECOVER = [
     ("kms:Decrypt", KEY, OUR_KEY),
     ("kms:GenerateDataKey", KEY, OUR_KEY),
     ("lambda:InvokeFunction", ITSELF, {}),
+    ("sns:Publish", NAMES.people_topic_arn, {}),
 ]
 PROTECT = [
     ("s3:GetObject", SOURCE, {}),
     ("s3:ListBucketVersions", f"arn:aws:s3:::inference-checkpoints-{ACCOUNT}", {}),
+    ("s3:GetReplicationConfiguration", f"arn:aws:s3:::inference-checkpoints-{ACCOUNT}", {}),
     ("s3:GetObject", REPLICA, {}),
     ("s3:PutObject", POINT, {}),
     ("s3:DeleteObject", POINT, {}),
@@ -85,6 +87,16 @@ SNAPSHOT = [
 ]
 PROBE = [
     ("dynamodb:GetItem", TABLE, {}),
+    ("dynamodb:Query", TABLE, {}),
+    ("dynamodb:PutItem", TABLE, {"dynamodb:leadingkeys": ("probe",)}),
+    ("dynamodb:DescribeTable", TABLE, {}),
+    ("dynamodb:DescribeTable", TABLE.replace(STANDBY, PRIMARY), {}),
+    ("ec2:DescribeAvailabilityZones", "*", {}),
+    ("autoscaling:DescribeAutoScalingGroups", "*", {}),
+    ("rds:DescribeDBClusters", f"arn:aws:rds:{PRIMARY}:{ACCOUNT}:cluster:inference-registry", {}),
+    ("rds:DescribeDBClusters", SECONDARY, {}),
+    ("s3:ListBucket", f"arn:aws:s3:::inference-corpus-{ACCOUNT}", {}),
+    ("s3:ListBucket", f"arn:aws:s3:::{NAMES.standby_bucket('corpus')}", {}),
     ("s3:GetObject", PAPER, {}),
     ("cloudwatch:PutMetricData", "*", METRICS),
 ]
@@ -123,7 +135,15 @@ REFUSED = {
         ("ec2:CreateTags", f"arn:aws:ec2:{PRIMARY}:{ACCOUNT}:instance/i-1", {}),
         ("ec2:DeleteVolume", f"arn:aws:ec2:{PRIMARY}:{ACCOUNT}:volume/vol-1", {}),
     ],
-    "probe": [("dynamodb:PutItem", TABLE, {}), ("s3:PutObject", PAPER, {})],
+    "probe": [
+        ("dynamodb:PutItem", TABLE, {"dynamodb:leadingkeys": ("active",)}),
+        ("dynamodb:PutItem", TABLE, {"dynamodb:leadingkeys": ("request",)}),
+        ("dynamodb:DescribeTable", TABLE.replace("inference", "other"), {}),
+        ("rds:DescribeDBClusters", SECONDARY.replace("inference", "other"), {}),
+        ("s3:PutObject", PAPER, {}),
+        ("s3:GetObject", SOURCE, {}),
+        ("sns:Publish", NAMES.people_topic_arn, {}),
+    ],
     "instance": [
         ("dynamodb:GetItem", TABLE, {"dynamodb:leadingkeys": ("lease",)}),
         ("dynamodb:PutItem", TABLE, {"dynamodb:leadingkeys": ("active",)}),

@@ -10,7 +10,10 @@ import pytest
 from stack_recording import Recording, record
 from stack_samples import NAMES, inventory
 
+from pilotlight.naming import ALARMS
+from pilotlight.records.inventory import Notify
 from pilotlight.stacks import program
+from pilotlight.stacks.monitoring import monitoring_spec
 
 GLOBAL = {"Role", "RolePolicy", "InstanceProfile", "HealthCheck", "Record"}
 
@@ -90,7 +93,7 @@ def test_data_volumes_outlive_the_instance_that_wrote_them(standby: Recording) -
 
 def test_functions_run_the_deployed_archive_and_know_only_where_the_papers_are(standby: Recording) -> None:
     timeouts = {each.inputs["name"]: each.inputs["timeout"] for each in standby.all("Function")}
-    assert timeouts == {NAMES.function("probe"): 10, NAMES.function("protect"): 300, NAMES.function("recover"): 900}
+    assert timeouts == {NAMES.function("probe"): 30, NAMES.function("protect"): 300, NAMES.function("recover"): 900}
     for each in standby.all("Function"):
         assert each.inputs["handler"] == f"pilotlight.handlers.{each.name}.handler"
         assert set(each.inputs["environment"]["variables"]) == {
@@ -129,8 +132,40 @@ def test_missing_data_starts_no_failover_but_a_silent_probe_is_told(standby: Rec
     missing = {each.name: each.inputs["treatMissingData"] for each in standby.all("MetricAlarm")}
     assert missing["monitoring-active-unhealthy"] == "ignore"
     assert missing["monitoring-standby-active"] == "ignore"
-    assert missing["monitoring-probe-silent"] == "breaching"
-    assert standby.one("monitoring-probe-silent").inputs["alarmActions"] == ["arn:of:monitoring-topic"]
+    for name in ("active-unknown", "probe-silent", "points-stale", "protect-silent"):
+        assert missing[f"monitoring-{name}"] == "breaching", "what is not known is not good"
+
+
+def test_what_may_be_silent_with_lambda_reaches_people_without_it(standby: Recording) -> None:
+    goes = {each.name: each.inputs["alarmActions"] for each in standby.all("MetricAlarm")}
+    for name in ("probe-silent", "protect-silent"):
+        assert goes[f"monitoring-{name}"] == ["arn:of:monitoring-people"]
+        assert "`pilotlight" in standby.one(f"monitoring-{name}").inputs["alarmDescription"]
+    for name in ("active-unknown", "points-stale", "unreplicated", "protect-failing"):
+        assert goes[f"monitoring-{name}"] == ["arn:of:monitoring-topic"]
+    assert standby.one("monitoring-active-unhealthy").inputs["okActions"] == ["arn:of:monitoring-topic"]
+    assert {f"monitoring-{each}" for each in ALARMS} == set(goes), "`status` looks at these"
+
+
+@pytest.mark.parametrize(
+    ("every", "objective", "bound"), [(60, 60, 180), (3600, 900, 3900), (3600, 7200, 7200), (60, 86400, 180)]
+)
+def test_points_are_stale_after_three_intervals_or_the_objective(
+    every: float, objective: float, bound: float, archive: Path
+) -> None:
+    taken = dataclasses.replace(inventory(), every_seconds=every, rpo_seconds=objective)
+    alarms = {each.purpose: each for each in monitoring_spec(taken).alarms}
+    assert alarms["points-stale"].threshold == bound
+    assert alarms["protect-silent"].threshold == 3 * every
+
+
+def test_whom_the_declaration_names_is_subscribed_to_what_people_are_told(archive: Path) -> None:
+    notify = Notify(("oncall@example.com",), ("https://alerts.example.com/hook",))
+    recording = record(lambda: program.standby(dataclasses.replace(inventory(), notify=notify), archive))
+    found = {each.inputs["protocol"]: each.inputs for each in recording.all("TopicSubscription")}
+    assert found["email"]["topic"] == found["https"]["topic"] == "arn:of:monitoring-people"
+    assert found["email"]["endpoint"] == "oncall@example.com"
+    assert found["lambda"]["topic"] == "arn:of:monitoring-topic", "people's messages start no run"
 
 
 def test_every_alarm_watches_this_workload_and_no_other(standby: Recording) -> None:

@@ -37,6 +37,7 @@ MODELS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("references", model.References),
     ("An asset of kind compute", model.Compute),
     ("traffic", model.Traffic),
+    ("notify", model.Notify),
 )
 
 

@@ -13,6 +13,7 @@ from pilotlight.errors import CallRefused
 
 ABSENT: dict[str, frozenset[str]] = {
     "dynamodb:get_item": frozenset({"ResourceNotFoundException"}),
+    "dynamodb:describe_table": frozenset({"ResourceNotFoundException"}),
     "dynamodb:update_table": frozenset({"ResourceNotFoundException"}),
     "kms:describe_key": frozenset({"NotFoundException"}),
     "rds:delete_db_cluster_snapshot": frozenset({"DBClusterSnapshotNotFoundFault"}),

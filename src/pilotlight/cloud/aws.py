@@ -95,8 +95,9 @@ _CALLER = re.compile(r"arn:aws[a-z-]*:(?:iam|sts)::\d{12}:[^\s]+")
 class AwsDoor:
     """The door to AWS, or to whatever AWS_ENDPOINT_URL names."""
 
-    def __init__(self, session: Any | None = None) -> None:
+    def __init__(self, session: Any | None = None, read_seconds: float = READ_SECONDS) -> None:
         self._session = session or _session()
+        self._read_seconds = read_seconds
         self._clients: dict[tuple[str, str, bool], Any] = {}
         self._lock = threading.Lock()
 
@@ -128,7 +129,7 @@ class AwsDoor:
         key = (service, region, copying)
         with self._lock:
             if key not in self._clients:
-                client = self._session.client(service, region_name=region, config=_config(copying))
+                client = self._session.client(service, region_name=region, config=_config(copying, self._read_seconds))
                 if service == "s3control":
                     client.meta.events.register("before-sign.s3-control", _on_an_address)
                 self._clients[key] = client
@@ -142,10 +143,10 @@ def _session() -> Any:
         raise NoCredentials(reason=str(problem).rstrip(".")) from problem
 
 
-def _config(copying: bool) -> Config:
+def _config(copying: bool, read_seconds: float) -> Config:
     return Config(
         connect_timeout=CONNECT_SECONDS,
-        read_timeout=COPY_READ_SECONDS if copying else READ_SECONDS,
+        read_timeout=COPY_READ_SECONDS if copying else read_seconds,
         retries={"total_max_attempts": 1, "mode": "standard"},
         max_pool_connections=CONNECTIONS_MAX,
         user_agent_extra="pilotlight",

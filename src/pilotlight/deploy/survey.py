@@ -56,6 +56,7 @@ def survey(door: Door, workload: Workload, account: str, clock: Clock) -> paper.
         databases=tuple(databases),
         computes=tuple(each.compute for each in fleets if each),
         traffic=traffic,
+        notify=paper.Notify(workload.notify.email, workload.notify.https) if workload.notify else paper.Notify(),
         taken_at=stamp(clock.now()),
     )
 

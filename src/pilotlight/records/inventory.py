@@ -192,6 +192,14 @@ class VaultAccount:
 
 
 @dataclass(frozen=True)
+class Notify:
+    """Who is told what needs a person: e-mail addresses, and HTTPS endpoints that SNS posts to."""
+
+    email: tuple[str, ...] = ()
+    https: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Inventory:
     """Everything a recovery must know, with no call to the primary region."""
 
@@ -213,6 +221,7 @@ class Inventory:
     traffic: Traffic | None = None
     lock: Lock | None = None
     vault: VaultAccount | None = None
+    notify: Notify = Notify()
     taken_at: str = ""
     schema: str = "pilotlight/inventory/1"
 

@@ -17,6 +17,7 @@ from pilotlight.records.inventory import Datasets
 from pilotlight.recovery import copying, protection
 from pilotlight.recovery.listing import CHECKSUM, DIFFERENT, SIZE, Bucket, Current, current, joined, settled
 from pilotlight.recovery.observe.datasets import buckets, patience_seconds
+from pilotlight.recovery.observe.rule import ALWAYS, Rule, seen
 from pilotlight.recovery.site import Site
 
 COPIES_AT_ONCE = 8
@@ -75,6 +76,7 @@ class Proof:
     proven: int = 0
     missing: int = 0
     waiting: int = 0
+    before_rule: int = 0
     strengths: dict[str, int] = field(default_factory=dict)
     missing_keys: list[str] = field(default_factory=list)
 
@@ -123,8 +125,10 @@ def backfill(site: Site, asset: Datasets, progress: Progress = silent) -> Backfi
 
 def prove_and_keep(site: Site, asset: Datasets) -> Proof:
     """Compare both sides, and keep what that says of the bucket."""
-    proof = prove(site, asset)
-    protection.judge(site, asset, proof.missing, proof.missing_keys, proof.proven)
+    rule = seen(site, asset)
+    proof = prove(site, asset, rule)
+    found = protection.Found(proof.missing, tuple(proof.missing_keys), proof.proven, proof.before_rule, rule.why)
+    protection.judge(site, asset, found)
     return proof
 
 
@@ -142,8 +146,9 @@ def require(site: Site, asset: Datasets) -> Proof:
     return proof
 
 
-def prove(site: Site, asset: Datasets) -> Proof:
-    """Compare source and copy as they are; objects younger than the objective may still be on their way."""
+def prove(site: Site, asset: Datasets, rule: Rule = ALWAYS) -> Proof:
+    """Compare source and copy as they are; objects younger than the objective may still be on their way, those from
+    before the rule are not."""
     source, copy = buckets(site.inventory, asset)
     young = site.clock.now() - patience_seconds(site.inventory, asset)
     proof = Proof(asset.name, asset.primary_bucket, asset.standby_bucket)
@@ -154,10 +159,11 @@ def prove(site: Site, asset: Datasets) -> Proof:
         if strength != DIFFERENT:
             proof.proven += 1
             proof.strengths[strength] = proof.strengths.get(strength, 0) + 1
-        elif ours.modified >= young:
+        elif ours.modified >= young and ours.modified >= rule.since:
             proof.waiting += 1
         else:
             proof.missing += 1
+            proof.before_rule += ours.modified < rule.since
             proof.missing_keys += [ours.key] if len(proof.missing_keys) < NAMED_MAX else []
     return proof
 

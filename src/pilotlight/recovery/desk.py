@@ -193,9 +193,9 @@ def open_desk(inventory: Inventory, holder: str, clock: Clock | None = None, loo
     return Recovery(Site(coated(AwsDoor(), clock, random.Random()), inventory, clock, look), holder)
 
 
-def open_from_environment(environment: Mapping[str, str], holder: str) -> Recovery:
-    """The desk of a Lambda function: all it knows is where the vault is; the inventory is read there."""
+def open_from_environment(environment: Mapping[str, str], holder: str, eyes: Door | None = None) -> Recovery:
+    """The desk of a Lambda function: all it knows is where the vault is, with the inventory; `eyes`: see Site."""
     clock = SystemClock()
     door = coated(AwsDoor(), clock, random.Random())
     papers = Papers(door, environment["PILOTLIGHT_STANDBY_REGION"], environment["PILOTLIGHT_VAULT_BUCKET"])
-    return Recovery(Site(door, papers.inventory(), clock, fetch), holder)
+    return Recovery(Site(door, papers.inventory(), clock, fetch, eyes), holder)

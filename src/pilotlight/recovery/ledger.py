@@ -19,6 +19,7 @@ from pilotlight.records.runs import RUNNING, SUCCEEDED, Entry, Journal
 from pilotlight.recovery import rosters
 from pilotlight.recovery.lease import FIRST_EPOCH, RUN, Leases
 from pilotlight.recovery.rosters import Roster
+from pilotlight.recovery.sightings import Sightings
 from pilotlight.recovery.table import Table
 
 SERVING = "serving"
@@ -60,13 +61,24 @@ class PointLine:
 
 @dataclass(frozen=True)
 class Request:
-    """A failover that waits for a person; `run` is set once it was carried out."""
+    """A failover that waits for a person; `run` is set once it was carried out, `over_at` once its alarm was over.
+
+    `alarm_at` is when the alarm behind it went off, empty where a person asked; `told_at` is when people were told.
+    """
 
     reason: str
     requested_at: str
     approved_by: str = ""
     approved_at: str = ""
     run: str = ""
+    alarm_at: str = ""
+    over_at: str = ""
+    told_at: str = ""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it waits still: for a word, or, where that was given, to be carried out."""
+        return not self.run and not self.over_at
 
 
 @dataclass(frozen=True)
@@ -101,6 +113,7 @@ class Ledger:
     def __init__(self, table: Table, workload: str, clock: Clock) -> None:
         self._table, self._workload, self._clock = table, workload, clock
         self.leases = Leases(table, workload, clock)
+        self.sightings = Sightings(table, clock)
 
     # -- the active record -------------------------------------------------------------------------------------
 
@@ -216,13 +229,20 @@ class Ledger:
             return None
         return Request(**{name: str(item.get(name, "")) for name in Request.__dataclass_fields__})
 
-    def ask_for_approval(self, reason: str) -> Request:
-        """Leave a request, unless one is waiting already."""
-        waiting = self.request()
-        if waiting and not waiting.run:
+    def open_request(self) -> Request | None:
+        """The request that waits for a person, or whose word is given and not carried out; None where there is none."""
+        found = self.request()
+        return found if found and found.is_open else None
+
+    def ask_for_approval(self, reason: str, alarm_at: str = "") -> Request:
+        """Leave a request. One that waits already stays, unless it was left for an earlier alarm: that alarm is over,
+        and so is what was said to it."""
+        waiting = self.open_request()
+        if waiting and not (alarm_at and alarm_at > waiting.alarm_at):
             return waiting
-        asked = Request(reason, self._now())
-        self._table.put("request", "failover", {"reason": reason, "requested_at": asked.requested_at})
+        asked = Request(reason, self._now(), alarm_at=alarm_at)
+        values = {"reason": reason, "requested_at": asked.requested_at, "alarm_at": alarm_at}
+        self._table.put("request", "failover", values)
         return asked
 
     def approve(self, by: str) -> Request:
@@ -231,6 +251,18 @@ class Ledger:
         values = {"by": by, "at": self._now()}
         self._table.update("request", "failover", "#approved_by = :by, #approved_at = :at", values)
         return self.request() or Request("", "")
+
+    def told(self) -> None:
+        """People were told of the request."""
+        self._table.update("request", "failover", "#told_at = :at", {"at": self._now()})
+
+    def end_request(self, ended_at: str) -> Request | None:
+        """The alarm behind the open request is over since then, and the request with it; None where none of it was."""
+        waiting = self.open_request()
+        if waiting is None or not waiting.alarm_at or waiting.alarm_at > ended_at:
+            return None
+        self._table.update("request", "failover", "#over_at = :at", {"at": ended_at})
+        return self.request()
 
     def settle_request(self, run: str) -> None:
         """The request was carried out by this run, so the word given for it counts no more."""

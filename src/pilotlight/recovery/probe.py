@@ -1,47 +1,65 @@
-"""The probe: one look at the workload from outside, told as metrics that alarms and Route 53 read.
+"""The probe: one look at the workload from the standby region, told as metrics that alarms and Route 53 read.
 
-`StandbyActive` repeats what the active record says, so that traffic stays where the last run put it; while a run is
-moving it, the probe keeps silent about it. The beat is sent also when nothing answers: its absence means that the
-watcher itself is gone.
+`ActiveHealthy` is 1 where all that is watched is well, 0 where the region is lost, and not published where neither is
+known: missing data alarms, and starts nothing. `StandbyActive` repeats what the active record says, so that traffic
+stays where the last run put it; while a run is moving it, the probe keeps silent about it. The beat is sent also when
+nothing answers: its absence means that the watcher itself is gone. Two ages come along, for alarms.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pilotlight.naming import METRIC_ACTIVE_HEALTHY, METRIC_PROBE_BEAT, METRIC_STANDBY_ACTIVE
-from pilotlight.recovery.ledger import SERVING
+from pilotlight.clock import parse_stamp
+from pilotlight.naming import (
+    METRIC_ACTIVE_HEALTHY,
+    METRIC_POINT_AGE,
+    METRIC_PROBE_BEAT,
+    METRIC_PROTECT_AGE,
+    METRIC_STANDBY_ACTIVE,
+)
+from pilotlight.recovery.choose import newest_complete
+from pilotlight.recovery.ledger import SERVING, Active
+from pilotlight.recovery.looking import answering, ask, view
 from pilotlight.recovery.metrics import put_metrics
+from pilotlight.recovery.sightings import HEALTHY, LOST
 from pilotlight.recovery.site import Site
-from pilotlight.recovery.steps.front import url
-
-PROBE_SECONDS = 2.0
-"""A user does not wait longer; three failures in a row are needed for an alarm."""
 
 
 @dataclass(frozen=True)
 class Seen:
     """What one look saw."""
 
-    healthy: bool
+    verdict: str
     answer: str
     active: str
 
+    @property
+    def healthy(self) -> bool:
+        return self.verdict == HEALTHY
+
 
 def probe(site: Site) -> Seen:
-    """Look once and publish it."""
-    healthy, told = _look(site)
-    active = site.ledger.active(site.inventory.primary)
-    metrics: dict[str, float] = {METRIC_ACTIVE_HEALTHY: float(healthy), METRIC_PROBE_BEAT: 1.0}
+    """Look once, publish it, and keep it."""
+    home = site.inventory.primary
+    active = site.ledger.active(home)
+    seen = view(site, active.region)
+    metrics: dict[str, float] = {METRIC_PROBE_BEAT: 1.0} | ages(site, active)
+    if seen.verdict in (HEALTHY, LOST):
+        metrics[METRIC_ACTIVE_HEALTHY] = float(seen.verdict == HEALTHY)
     if active.state == SERVING:
         metrics[METRIC_STANDBY_ACTIVE] = float(active.region == site.inventory.standby)
     put_metrics(site, metrics)
-    return Seen(healthy, told, active.region)
+    primary = answering(ask(site, home)) if active.region != home else ""
+    site.ledger.sightings.keep_look(seen.verdict, active.region, seen.amiss, primary)
+    return Seen(seen.verdict, "; ".join(seen.amiss) or "all that is watched is well", active.region)
 
 
-def _look(site: Site) -> tuple[bool, str]:
-    traffic = site.inventory.traffic
-    if traffic is None:
-        return True, "the declaration names no endpoint"
-    answer = site.fetch(url(traffic.record, traffic), PROBE_SECONDS)
-    return answer.status == 200, answer.told
+def ages(site: Site, active: Active) -> dict[str, float]:
+    """How old the newest complete point and the scheduled run's sign of life are; before the first, how long there has
+    been none."""
+    now, ledger = site.clock.now(), site.ledger
+    begun = active.since or site.inventory.taken_at
+    newest, beat = newest_complete(ledger.points()), ledger.sightings.beat()
+    moments = {METRIC_POINT_AGE: newest.created_at if newest else begun, METRIC_PROTECT_AGE: beat.at if beat else begun}
+    return {name: max(0.0, now - parse_stamp(moment)) for name, moment in moments.items() if moment}

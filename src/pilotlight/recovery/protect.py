@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from pilotlight.clock import stamp
-from pilotlight.naming import METRIC_UNREPLICATED
+from pilotlight.errors import CallRefused
+from pilotlight.naming import METRIC_PROTECT_FAILURES, METRIC_UNREPLICATED
 from pilotlight.records.inventory import Inventory
 from pilotlight.records.point import Part, RecoveryPoint
 from pilotlight.recovery import choose, protection
@@ -34,6 +35,7 @@ PRIMARY_SILENT = "The primary region does not answer; the point is what the stan
 def protect(site: Site, holder: str) -> RecoveryPoint | None:
     """One firing. None while the standby region serves or a run goes on. LeaseHeld when the last one still works."""
     ledger = site.ledger
+    ledger.sightings.keep_beat()
     active = ledger.active(site.inventory.primary)
     if active.region != site.inventory.primary or active.state != SERVING:
         return None
@@ -45,8 +47,20 @@ def protect(site: Site, holder: str) -> RecoveryPoint | None:
         protection.judge_parts(site, point.parts)
         _publish(site, point.parts)
         ledger.leases.renew(held)
-        prune(site, primary_answers)
+        _tidy(site, primary_answers)
     return point
+
+
+def _tidy(site: Site, primary_answers: bool) -> None:
+    """Prune. What is refused there is told to people, by the alarm `protect-failing`; the point is made already."""
+    troubles = list[str]()
+    try:
+        prune(site, primary_answers)
+    except CallRefused as refusal:
+        troubles.append(f"what is not kept any longer could not be deleted: {refusal.message}")
+    if troubles:
+        site.ledger.sightings.keep_beat(tuple(troubles))
+    put_metric(site, METRIC_PROTECT_FAILURES, len(troubles))
 
 
 def make_point(
@@ -112,7 +126,7 @@ def told(parts: Iterable[Part]) -> tuple[str, ...]:
 
 
 def _publish(site: Site, parts: Iterable[Part]) -> None:
-    """How many objects are overdue; the alarm `unreplicated` watches it."""
+    """How many objects are overdue; the alarm `unreplicated` watches it. Nothing where nothing was compared."""
     overdue = [int(part.evidence["overdue"]) for part in parts if "overdue" in part.evidence]
-    if overdue:
+    if overdue or not site.inventory.datasets:
         put_metric(site, METRIC_UNREPLICATED, sum(overdue))

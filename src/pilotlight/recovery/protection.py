@@ -7,7 +7,9 @@ kept in the journal table, so that `status` tells it while the primary region is
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
 
 from pilotlight.errors import CallRefused, RegionUnreachable
 from pilotlight.records.inventory import Datasets
@@ -25,23 +27,53 @@ def of(site: Site, asset: Datasets) -> Protection:
     return site.ledger.protection(asset.name) or Protection(UNPROTECTED, "", NOT_PROVEN)
 
 
+@dataclass(frozen=True)
+class Found:
+    """What a comparison found: objects that are missing, of which `before_rule` are from before the replication rule;
+    objects that are equal; and why no rule is in place, where none is."""
+
+    missing: int
+    keys: tuple[str, ...]
+    objects: int
+    before_rule: int = 0
+    no_rule: str = ""
+
+
 def judge_parts(site: Site, parts: Iterable[Part]) -> None:
-    """After a firing: every bucket that it compared."""
+    """After a scheduled run: every bucket that it compared."""
     by_name = {part.asset: part for part in parts}
     for asset in site.inventory.datasets:
         evidence = by_name[asset.name].evidence
         if "overdue" in evidence and "primary" not in evidence:
-            keys = [str(key) for key in evidence.get("overdue_keys", [])]
-            judge(site, asset, int(evidence["overdue"]), keys, int(evidence.get("settled", 0)))
+            judge(site, asset, _found(evidence))
 
 
-def judge(site: Site, asset: Datasets, missing: int, keys: list[str], objects: int) -> Protection:
+def _found(evidence: dict[str, Any]) -> Found:
+    return Found(
+        missing=int(evidence["overdue"]),
+        keys=tuple(str(key) for key in evidence.get("overdue_keys", [])),
+        objects=int(evidence.get("settled", 0)),
+        before_rule=int(evidence.get("before_rule", 0)),
+        no_rule=str(evidence.get("rule", "")),
+    )
+
+
+def judge(site: Site, asset: Datasets, found: Found) -> Protection:
     """Keep what a comparison found; `since` is when the state last changed."""
-    if not missing:
-        return site.ledger.set_protection(asset.name, PROTECTED, "", objects)
-    first = f", first {keys[0]} ({_status(site, asset, keys[0])})" if keys else ""
-    why = f"{missing} object(s) did not arrive in time{first}"
-    return site.ledger.set_protection(asset.name, UNPROTECTED, why, objects)
+    why = "; ".join(_objections(site, asset, found))
+    return site.ledger.set_protection(asset.name, UNPROTECTED if why else PROTECTED, why, found.objects)
+
+
+def _objections(site: Site, asset: Datasets, found: Found) -> Iterator[str]:
+    if found.no_rule:
+        yield found.no_rule
+    late = found.missing - found.before_rule
+    if found.before_rule and not found.no_rule:
+        yield f"{found.before_rule} object(s) from before the replication rule have no copy; run `pilotlight backfill`"
+    if late > 0:
+        yield f"{late} object(s) did not arrive in time"
+    if found.keys:
+        yield f"first {found.keys[0]} ({_status(site, asset, found.keys[0])})"
 
 
 def _status(site: Site, asset: Datasets, key: str) -> str:

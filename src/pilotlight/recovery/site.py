@@ -22,6 +22,13 @@ class Site:
     inventory: Inventory
     clock: Clock
     fetch: Fetch = field(default=fetch)
+    eyes: Door | None = None
+    """A door that gives up soon, for looks at what may be silent; else the one above."""
+
+    @property
+    def looking(self) -> Door:
+        """The door to look through."""
+        return self.eyes or self.door
 
     @property
     def ledger(self) -> Ledger:

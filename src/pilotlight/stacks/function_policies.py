@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from pilotlight.naming import METRIC_NAMESPACE, PAPER_MANIFESTS, PAPER_POINTS, TAG_WORKLOAD, Names
 from pilotlight.records.inventory import Database, Inventory
+from pilotlight.recovery.looking import asked_cluster
 from pilotlight.stacks.policies import (
     PARTITION,
     Document,
@@ -29,15 +30,45 @@ LIST_OBJECTS = ["s3:ListBucket"]
 
 
 def probe(inventory: Inventory) -> Document:
-    """Reads the inventory and the active record, publishes what it saw."""
+    """Reads the inventory and the journal, looks at both regions, keeps and publishes what it saw."""
     names = inventory.names
+    own = {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["probe"]}}
     return document(
         _logs(names, "probe"),
-        allow("ReadJournal", ["dynamodb:GetItem"], [table_arn(names)]),
+        allow("ReadJournal", ["dynamodb:GetItem", "dynamodb:Query"], [table_arn(names)]),
+        allow("KeepLook", ["dynamodb:PutItem"], [table_arn(names)], own),
         allow("ReadPapers", ["s3:GetObject"], [objects_arn(names.vault_bucket, "papers/")]),
         use_copies_key(names, ["kms:Decrypt"]),
+        *_look(inventory),
         _metrics(),
     )
+
+
+def _look(inventory: Inventory) -> list[Statement]:
+    """One reading call to each service of either region (recovery/looking.py); of EC2 and Auto Scaling, whose Describe
+    calls take no resource, and of what is the workload's own or nobody's."""
+    names = inventory.names
+    tables = [
+        f"arn:{PARTITION}:dynamodb:{region}:{names.account}:table/{names.journal_table}" for region in _both(names)
+    ]
+    nobodys = [
+        f"arn:{PARTITION}:rds:{region}:{names.account}:cluster:{asked_cluster(names)}" for region in _both(names)
+    ]
+    clusters = [arn for each in inventory.databases for arn in (each.primary_arn, each.standby_arn)] or nobodys
+    actions = ["ec2:DescribeAvailabilityZones"]
+    actions += ["autoscaling:DescribeAutoScalingGroups"] if inventory.computes else []
+    statements = [
+        allow("LookAtRegions", actions, ["*"]),
+        allow("LookAtDatabases", ["rds:DescribeDBClusters"], clusters),
+        allow("LookAtTables", ["dynamodb:DescribeTable"], tables),
+    ]
+    first = next(iter(inventory.datasets), None)
+    buckets = [bucket_arn(first.primary_bucket), bucket_arn(first.standby_bucket)] if first else []
+    return statements + ([allow("LookAtBuckets", ["s3:ListBucket"], buckets)] if buckets else [])
+
+
+def _both(names: Names) -> tuple[str, str]:
+    return names.primary, names.standby
 
 
 def protect(inventory: Inventory) -> Document:
@@ -91,11 +122,20 @@ def recover(inventory: Inventory) -> Document:
         *_start_compute(inventory),
         use_copies_key(names, ["kms:Decrypt", "kms:GenerateDataKey"]),
         allow("GoOn", ["lambda:InvokeFunction"], [own]),
+        *_tell(names),
         _metrics(),
     )
 
 
 # -- statements ------------------------------------------------------------------------------------------------
+
+
+def _tell(names: Names) -> tuple[Statement, Statement]:
+    """Messages to people; their topic is encrypted with the workload's key (SNS Developer Guide, "Key management")."""
+    return (
+        allow("TellPeople", ["sns:Publish"], [names.people_topic_arn]),
+        use_key(names, names.standby, ["kms:Decrypt", "kms:GenerateDataKey"], "UseTopicKey"),
+    )
 
 
 def _logs(names: Names, purpose: str) -> Statement:
@@ -143,7 +183,13 @@ def _read_buckets(inventory: Inventory, both: bool) -> list[Statement]:
         allow("ListReplicas", listing, _unique([bucket_arn(bucket) for bucket, _ in places])),
         allow("ReadReplicas", READ_OBJECTS, _unique([objects_arn(*place) for place in places])),
     ]
-    return statements + ([_decrypt_sources(inventory.names)] if both else [])
+    return statements + ([_read_rules(inventory), _decrypt_sources(inventory.names)] if both else [])
+
+
+def _read_rules(inventory: Inventory) -> Statement:
+    """Whether the replication rules are in place: what is not taken up by one is missing."""
+    sources = _unique([bucket_arn(each.primary_bucket) for each in inventory.datasets])
+    return allow("ReadRules", ["s3:GetReplicationConfiguration"], sources)
 
 
 def _decrypt_sources(names: Names) -> Statement:

@@ -17,8 +17,8 @@ from pilotlight.stacks import function_policies, policies
 
 RUNTIME = "python3.12"
 ARCHITECTURE = "arm64"
-PROBE_TIMEOUT_SECONDS = 10
-"""Far below the minute between two firings."""
+PROBE_TIMEOUT_SECONDS = 30
+"""Half the minute between two firings: two silent regions cost seconds each."""
 PROTECT_TIMEOUT_SECONDS = 300
 RECOVER_TIMEOUT_SECONDS = 900
 """The longest Lambda allows; a run then goes on in the next invocation, from the journal."""
@@ -50,7 +50,7 @@ class FunctionArgs:
 
 
 def probe_spec(inventory: Inventory) -> FunctionSpec:
-    """Looks at the active endpoint from outside, every minute (pure)."""
+    """Looks at the workload from the standby region, every minute (pure)."""
     policy = policies.text(function_policies.probe(inventory))
     return _spec(inventory, "probe", PROBE_TIMEOUT_SECONDS, policy)
 

@@ -1,12 +1,14 @@
-"""Monitoring: the schedules of probe and protect, four alarms, and the topic through which one of them starts a run.
+"""Monitoring: the schedules of probe and protect, the alarms, and two topics: one that starts runs, one for people.
 
-Only `active-unhealthy` may lead to a failover; the recover function looks at the alarm's name and lets the others
-pass. `probe-silent` watches the watcher: when no beat arrives, missing data counts as breaching (CloudWatch User Guide,
-"Configuring how alarms treat missing data"). `standby-active` has no action: Route 53 reads it.
+Only `active-unhealthy` may lead to a failover; the recover function hears every alarm, and tells people what the others
+mean. What may be silent because Lambda or the schedules are goes to people directly, with its description as the
+message. Watchers count missing data as breaching (CloudWatch User Guide, "Configuring how alarms treat missing data");
+what starts a run does not. `standby-active` has no action: Route 53 reads it.
 """
 
 from __future__ import annotations
 
+import hashlib
 import math
 from dataclasses import dataclass
 
@@ -14,8 +16,19 @@ import pulumi
 import pulumi_aws as aws
 
 from pilotlight import naming
-from pilotlight.naming import Names
+from pilotlight.naming import (
+    ACTIVE_UNHEALTHY,
+    ACTIVE_UNKNOWN,
+    POINTS_STALE,
+    PROBE_SILENT,
+    PROTECT_FAILING,
+    PROTECT_SILENT,
+    STANDBY_ACTIVE,
+    UNREPLICATED,
+    Names,
+)
 from pilotlight.records.inventory import Inventory
+from pilotlight.recovery import bounds
 from pilotlight.stacks import policies
 
 MINUTE_SECONDS = 60
@@ -29,15 +42,19 @@ PERIOD_SECONDS_MAX = 86_400
 EVENT_AGE_SECONDS = 60
 """A firing older than this is worth nothing; it is also the least that EventBridge Scheduler accepts."""
 
-ACTIVE_UNHEALTHY = "active-unhealthy"
-STANDBY_ACTIVE = "standby-active"
-PROBE_SILENT = "probe-silent"
-UNREPLICATED = "unreplicated"
+UNKNOWN_SECONDS = 300
+"""Five looks that found neither health nor loss: a rolling restart is over by then."""
+STALE_PERIODS = 3
+"""An age that is over its bound for three minutes: not the moment between two scheduled runs."""
+ALARMS = "alarms"
+PEOPLE = "people"
+"""Where an alarm goes: to the recover function, or to people directly."""
 
 
 @dataclass(frozen=True)
 class AlarmSpec:
-    """One alarm on a metric of ours; `notify` sends it to the topic. Period in seconds."""
+    """One alarm on a metric of ours; `goes_to` and `over_to` are the topics that hear of it, and of its end. Period in
+    seconds."""
 
     purpose: str
     name: str
@@ -49,17 +66,22 @@ class AlarmSpec:
     period_seconds: int
     periods: int
     missing: str
-    notify: bool
+    goes_to: str = ALARMS
+    over_to: str = ""
 
 
 @dataclass(frozen=True)
 class MonitoringSpec:
-    """Topic, alarms and the two schedules; `rates` maps function -> schedule expression."""
+    """Topics, subscriptions of people as (protocol, endpoint), alarms and the two schedules; `rates` maps function ->
+    schedule expression."""
 
     region: str
     account: str
     topic: str
     topic_policy: str
+    people_topic: str
+    people_policy: str
+    people: tuple[tuple[str, str], ...]
     key_alias: str
     alarms: tuple[AlarmSpec, ...]
     dimensions: dict[str, str]
@@ -87,6 +109,12 @@ def rate(seconds: float) -> str:
     return "rate(1 minute)" if minutes == 1 else f"rate({minutes} minutes)"
 
 
+def label(endpoint: str) -> str:
+    """A resource's name for an endpoint: it stays the same when others are added, and tells no path (pure)."""
+    host = endpoint.removeprefix("https://").partition("/")[0]
+    return f"{host.replace('@', '-at-')}-{hashlib.sha256(endpoint.encode()).hexdigest()[:8]}"
+
+
 def monitoring_spec(inventory: Inventory) -> MonitoringSpec:
     """Everything that watches this inventory (pure)."""
     names = inventory.names
@@ -100,9 +128,12 @@ def monitoring_spec(inventory: Inventory) -> MonitoringSpec:
         region=names.standby,
         account=names.account,
         topic=names.topic,
-        topic_policy=policies.text(policies.topic(names)),
+        topic_policy=policies.text(policies.topic(names, names.topic)),
+        people_topic=names.people_topic,
+        people_policy=policies.text(policies.topic(names, names.people_topic)),
+        people=_people(inventory),
         key_alias=names.key_alias,
-        alarms=_alarms(names, inventory.every_seconds),
+        alarms=(*_of_regions(names), *_of_protection(inventory)),
         dimensions={naming.DIMENSION_WORKLOAD: names.workload},
         rates={"probe": rate(MINUTE_SECONDS), "protect": rate(inventory.every_seconds)},
         schedule_names={each: names.schedule(each) for each in scheduled},
@@ -113,23 +144,38 @@ def monitoring_spec(inventory: Inventory) -> MonitoringSpec:
     )
 
 
-def _alarms(names: Names, every_seconds: float) -> tuple[AlarmSpec, ...]:
-    point_period = max(1, math.ceil(every_seconds / MINUTE_SECONDS)) * MINUTE_SECONDS
-    point_period = min(point_period, PERIOD_SECONDS_MAX)
-    less, more, at_least = "LessThanThreshold", "GreaterThanThreshold", "GreaterThanOrEqualToThreshold"
+def _people(inventory: Inventory) -> tuple[tuple[str, str], ...]:
+    notify = inventory.notify
+    return (*(("email", each) for each in notify.email), *(("https", each) for each in notify.https))
+
+
+def _of_regions(names: Names) -> tuple[AlarmSpec, ...]:
+    """About what serves, and about the probe that looks at it."""
     return (
         AlarmSpec(
             purpose=ACTIVE_UNHEALTHY,
             name=names.alarm(ACTIVE_UNHEALTHY),
-            description="The active region does not answer from outside. Leads to a failover.",
+            description="The active region is lost, or does not answer from outside. Leads to a failover.",
             metric=naming.METRIC_ACTIVE_HEALTHY,
             statistic="Minimum",
-            comparison=less,
+            comparison="LessThanThreshold",
             threshold=1,
             period_seconds=MINUTE_SECONDS,
             periods=UNHEALTHY_PERIODS,
             missing="ignore",
-            notify=True,
+            over_to=ALARMS,
+        ),
+        AlarmSpec(
+            purpose=ACTIVE_UNKNOWN,
+            name=names.alarm(ACTIVE_UNKNOWN),
+            description="The workload is not known to be healthy, nor its region lost. Starts nothing.",
+            metric=naming.METRIC_ACTIVE_HEALTHY,
+            statistic="SampleCount",
+            comparison="LessThanThreshold",
+            threshold=1,
+            period_seconds=UNKNOWN_SECONDS,
+            periods=1,
+            missing="breaching",
         ),
         AlarmSpec(
             purpose=STANDBY_ACTIVE,
@@ -137,26 +183,39 @@ def _alarms(names: Names, every_seconds: float) -> tuple[AlarmSpec, ...]:
             description="The standby region is the active one. Route 53 answers with it while this is on.",
             metric=naming.METRIC_STANDBY_ACTIVE,
             statistic="Maximum",
-            comparison=at_least,
+            comparison="GreaterThanOrEqualToThreshold",
             threshold=1,
             period_seconds=MINUTE_SECONDS,
             periods=1,
             missing="ignore",
-            notify=False,
+            goes_to="",
         ),
         AlarmSpec(
             purpose=PROBE_SILENT,
             name=names.alarm(PROBE_SILENT),
-            description="The probe itself is silent: a disaster would not be noticed. Starts nothing.",
+            description=(
+                f"{names.workload}: the probe in {names.standby} is silent, so no disaster would be noticed. Nothing "
+                f"is lost by it. Look at the log of function {names.function('probe')} and at its schedule; "
+                "`pilotlight status` tells the rest. Starts nothing."
+            ),
             metric=naming.METRIC_PROBE_BEAT,
             statistic="SampleCount",
-            comparison=less,
+            comparison="LessThanThreshold",
             threshold=1,
             period_seconds=SILENT_SECONDS,
             periods=1,
             missing="breaching",
-            notify=True,
+            goes_to=PEOPLE,
         ),
+    )
+
+
+def _of_protection(inventory: Inventory) -> tuple[AlarmSpec, ...]:
+    """About what is kept, and about the scheduled run that keeps it."""
+    names = inventory.names
+    interval = max(1, math.ceil(inventory.every_seconds / MINUTE_SECONDS)) * MINUTE_SECONDS
+    more, of_runs = "GreaterThanThreshold", min(interval, PERIOD_SECONDS_MAX)
+    return (
         AlarmSpec(
             purpose=UNREPLICATED,
             name=names.alarm(UNREPLICATED),
@@ -165,48 +224,92 @@ def _alarms(names: Names, every_seconds: float) -> tuple[AlarmSpec, ...]:
             statistic="Maximum",
             comparison=more,
             threshold=0,
-            period_seconds=point_period,
+            period_seconds=of_runs,
             periods=UNREPLICATED_PERIODS,
             missing="ignore",
-            notify=True,
+        ),
+        AlarmSpec(
+            purpose=POINTS_STALE,
+            name=names.alarm(POINTS_STALE),
+            description="There is no recent complete recovery point: a failover would lose more. Starts nothing.",
+            metric=naming.METRIC_POINT_AGE,
+            statistic="Maximum",
+            comparison=more,
+            threshold=bounds.points_seconds(inventory),
+            period_seconds=MINUTE_SECONDS,
+            periods=STALE_PERIODS,
+            missing="breaching",
+        ),
+        AlarmSpec(
+            purpose=PROTECT_SILENT,
+            name=names.alarm(PROTECT_SILENT),
+            description=(
+                f"{names.workload}: the scheduled run that keeps recovery points in {names.standby} is silent, so "
+                f"nothing newer is kept. What is kept stays. Look at schedule {names.schedule('protect')} and the log "
+                "of its function; `pilotlight up` puts both back. Starts nothing."
+            ),
+            metric=naming.METRIC_PROTECT_AGE,
+            statistic="Maximum",
+            comparison=more,
+            threshold=bounds.beat_seconds(inventory),
+            period_seconds=MINUTE_SECONDS,
+            periods=STALE_PERIODS,
+            missing="breaching",
+            goes_to=PEOPLE,
+        ),
+        AlarmSpec(
+            purpose=PROTECT_FAILING,
+            name=names.alarm(PROTECT_FAILING),
+            description="Scheduled runs make points, and cannot do all they have to. Starts nothing.",
+            metric=naming.METRIC_PROTECT_FAILURES,
+            statistic="Maximum",
+            comparison=more,
+            threshold=0,
+            period_seconds=of_runs,
+            periods=UNREPLICATED_PERIODS,
+            missing="ignore",
         ),
     )
 
 
 class Monitoring(pulumi.ComponentResource):
-    """Creates topic, alarms and schedules. Outputs: `topic` (ARN), `standby_active` (name of that alarm)."""
+    """Creates topics, alarms and schedules. Outputs: `topic` and `people` (ARNs), `standby_active` (name of that
+    alarm)."""
 
     topic: pulumi.Output[str]
+    people: pulumi.Output[str]
     standby_active: pulumi.Output[str]
 
     def __init__(self, name: str, args: MonitoringArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("pilotlight:stacks:Monitoring", name, None, opts)
         self._spec, self._name = args.spec, name
-        self.topic = self._topic()
+        self.topic = self._topic("topic", args.spec.topic, args.spec.topic_policy)
+        self.people = self._topic("people", args.spec.people_topic, args.spec.people_policy)
         self._subscribe(args)
+        self._subscribe_people()
         alarms = {each.purpose: self._alarm(each) for each in args.spec.alarms}
         self.standby_active = alarms[STANDBY_ACTIVE].name
         self._schedules(args)
-        self.register_outputs({"topic": self.topic, "standbyActive": self.standby_active})
+        self.register_outputs({"topic": self.topic, "people": self.people, "standbyActive": self.standby_active})
 
     def _child(self) -> pulumi.ResourceOptions:
         return pulumi.ResourceOptions(parent=self)
 
-    def _topic(self) -> pulumi.Output[str]:
+    def _topic(self, purpose: str, name: str, policy: str) -> pulumi.Output[str]:
         spec = self._spec
         topic = aws.sns.Topic(
-            f"{self._name}-topic",
+            f"{self._name}-{purpose}",
             region=spec.region,
-            name=spec.topic,
+            name=name,
             kms_master_key_id=spec.key_alias,
             tags=spec.tags,
             opts=self._child(),
         )
         aws.sns.TopicPolicy(
-            f"{self._name}-topic-policy",
+            f"{self._name}-{purpose}-policy",
             region=spec.region,
             arn=topic.arn,
-            policy=spec.topic_policy,
+            policy=policy,
             opts=self._child(),
         )
         return topic.arn
@@ -231,6 +334,21 @@ class Monitoring(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, depends_on=[permission]),
         )
 
+    def _subscribe_people(self) -> None:
+        """Each is pending until who has the address, or the endpoint, confirms it."""
+        for protocol, endpoint in self._spec.people:
+            aws.sns.TopicSubscription(
+                f"{self._name}-{protocol}-{label(endpoint)}",
+                region=self._spec.region,
+                topic=self.people,
+                protocol=protocol,
+                endpoint=endpoint,
+                opts=self._child(),
+            )
+
+    def _topics(self, named: str) -> list[pulumi.Output[str]]:
+        return [{ALARMS: self.topic, PEOPLE: self.people}[named]] if named else []
+
     def _alarm(self, alarm: AlarmSpec) -> aws.cloudwatch.MetricAlarm:
         spec = self._spec
         return aws.cloudwatch.MetricAlarm(
@@ -248,7 +366,8 @@ class Monitoring(pulumi.ComponentResource):
             evaluation_periods=alarm.periods,
             datapoints_to_alarm=alarm.periods,
             treat_missing_data=alarm.missing,
-            alarm_actions=[self.topic] if alarm.notify else [],
+            alarm_actions=self._topics(alarm.goes_to),
+            ok_actions=self._topics(alarm.over_to),
             tags=spec.tags,
             opts=self._child(),
         )

@@ -195,7 +195,7 @@ KINDS = (
     Kind("TheirRoles", _account("iam", "role/*", "instance-profile/*")),
     Kind("Logs", _here("logs", "log-group:/aws/lambda/{own}-*")),
     Kind("Functions", _here("lambda", "function:{own}-*")),
-    Kind("Topic", _here("sns", "{own}-alarms")),
+    Kind("Topic", _here("sns", "{own}-alarms", "{own}-people")),
     Kind("Alarms", _here("cloudwatch", "alarm:{own}-*")),
     Kind("Schedules", _here("scheduler", "schedule/default/{own}-*")),
     Kind(

@@ -22,6 +22,7 @@ WILDCARD_RESOURCES = {
     "DescribeCompute": "EC2, Auto Scaling and Elastic Load Balancing offer no narrower resource for Describe calls",
     "DescribeVolumes": "EC2 offers no narrower resource for Describe calls",
     "DescribeStandby": "EC2 and Auto Scaling offer no narrower resource for Describe calls",
+    "LookAtRegions": "EC2 and Auto Scaling offer no narrower resource for Describe calls",
     "MeasureLag": "cloudwatch:GetMetricStatistics takes no resource",
     "PutMetrics": "cloudwatch:PutMetricData takes no resource; the namespace condition narrows it",
     "KeyAdministration": "in a key policy `*` is the key itself; without it the key could become unmanageable",
@@ -163,9 +164,10 @@ def lent(names: Names, bucket: str, locked: bool = False) -> tuple[Statement, ..
     )
 
 
-def topic(names: Names) -> Document:
-    """CloudWatch alarms of this workload may publish, nobody else (SNS Developer Guide, "Example cases")."""
-    arn = f"arn:{PARTITION}:sns:{names.standby}:{names.account}:{names.topic}"
+def topic(names: Names, name: str) -> Document:
+    """CloudWatch alarms of this workload may publish, nobody else (SNS Developer Guide, "Example cases"); who may of
+    this account besides, their own policies say."""
+    arn = f"arn:{PARTITION}:sns:{names.standby}:{names.account}:{name}"
     alarms = f"arn:{PARTITION}:cloudwatch:{names.standby}:{names.account}:alarm:{names.alarm('*')}"
     return document(
         {

@@ -17,6 +17,8 @@ from pilotlight.workload.words import (
     Assignment,
     BucketName,
     DomainName,
+    EmailAddress,
+    HttpsEndpoint,
     InstanceType,
     RegionName,
     RoleName,
@@ -34,6 +36,8 @@ COUNT_MAX = 500
 PORT_MAX = 65535
 KEEP_MAX = 1000
 """EBS keeps 100,000 snapshots a region; a ladder longer than this is a slip."""
+NOTIFY_MAX = 50
+"""A channel for more is a mailing list or a pager of their own."""
 INSTANCE_TYPES_MAX = 40
 """Auto Scaling API: at most 40 overrides in a mixed instances policy."""
 
@@ -225,6 +229,19 @@ class Traffic(Strict):
     port: Annotated[StrictInt, Field(ge=1, le=PORT_MAX, description="Port of the load balancer.")] = 80
 
 
+class Notify(Strict):
+    """Who is told what needs a person: a request for approval, a run that failed, protection that stands still."""
+
+    email: Annotated[
+        tuple[EmailAddress, ...],
+        Field(max_length=NOTIFY_MAX, description="Addresses; each has to confirm once, by the link that SNS sends it."),
+    ] = ()
+    https: Annotated[
+        tuple[HttpsEndpoint, ...],
+        Field(max_length=NOTIFY_MAX, description="Endpoints that SNS posts to, once they have confirmed."),
+    ] = ()
+
+
 AnyAsset = Annotated[Dataset | Checkpoints | Volumes | Database | Compute, Discriminator("kind")]
 AssetName = Annotated[str, Field(pattern=NAME)]
 
@@ -245,6 +262,7 @@ class Workload(Strict):
     )
     assets: Annotated[dict[AssetName, AnyAsset], Field(min_length=1, description="What is protected, by name.")]
     traffic: Traffic | None = Field(default=None, description="The front door, where there is one.")
+    notify: Notify | None = Field(default=None, description="Who is told what needs a person.")
 
     def names(self, account: str) -> Names:
         """The names of everything that is made for it; `account` is the workload's own."""

@@ -55,6 +55,8 @@ def problems(workload: Workload) -> list[Problem]:
         _derived_names,
         _taken_names,
         _traffic,
+        _automatic,
+        _notify,
     )
     return [problem for rule in rules for problem in rule(workload)]
 
@@ -186,3 +188,26 @@ def _traffic(workload: Workload) -> Iterator[Problem]:
         yield ("traffic", "record"), f"{traffic.record} is not inside the zone {traffic.zone}; write a name below it"
     if not any(isinstance(asset, Compute) for asset in workload.assets.values()):
         yield ("traffic",), "there is no asset of kind compute that could serve it; declare one"
+
+
+def _automatic(workload: Workload) -> Iterator[Problem]:
+    """A run begins by itself on what was seen of something that serves, and is of use only where something comes up."""
+    serving = any(isinstance(asset, Compute | Database) for asset in workload.assets.values())
+    if workload.trigger == "automatic" and workload.traffic is None and not serving:
+        yield (
+            ("trigger",),
+            "there is nothing to watch that serves (no traffic, compute or database), and a failover would bring up "
+            "nothing; write approval, or declare what serves",
+        )
+
+
+def _notify(workload: Workload) -> Iterator[Problem]:
+    notify = workload.notify
+    if notify is None:
+        return
+    if not notify.email and not notify.https:
+        yield ("notify",), "names nobody; write email: [...] or https: [...], or take it away"
+    for name, given in (("email", notify.email), ("https", notify.https)):
+        for index, each in enumerate(given):
+            if each in given[:index]:
+                yield ("notify", name, index), f"{each} is named twice; take one away"

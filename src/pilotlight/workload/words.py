@@ -32,6 +32,9 @@ ROLE = re.compile(r"^(?:[\w.,+@=-]{1,512}/)*[\w.,+@=-]{1,64}$", re.ASCII)
 TAG_KEY = re.compile(r"^[^=]{1,128}$")
 """EC2 API: tag keys have up to 128 characters; one with = could not be selected by either."""
 LABEL = r"[a-z0-9_](?:[a-z0-9-]{0,61}[a-z0-9])?"
+EMAIL = re.compile(r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@(?=.{1,253}$)(?:[A-Za-z0-9-]{1,63}\.)+[A-Za-z]{2,63}$")
+HTTPS_LENGTH_MAX = 2048
+"""SNS API, Subscribe: the limit of an endpoint."""
 DOMAIN = re.compile(rf"^(?=.{{1,253}}\.?$)(?:{LABEL}\.)+{LABEL}\.?$")
 
 
@@ -101,6 +104,22 @@ def domain(value: object) -> str:
     return value.rstrip(".")
 
 
+def email(value: object) -> str:
+    """An address that SNS can send to."""
+    if not isinstance(value, str) or not EMAIL.match(value):
+        raise ValueError(f"{value!r} is no e-mail address; write for example oncall@example.com")
+    return value
+
+
+def https(value: object) -> str:
+    """An endpoint that SNS posts to. A password in it would be kept in the inventory and in Pulumi's state."""
+    if not isinstance(value, str) or len(value) > HTTPS_LENGTH_MAX or not re.match(r"^https://[^\s/?#@]+", value):
+        raise ValueError(f"{value!r} is no HTTPS endpoint; write for example https://alerts.example.com/pilotlight")
+    if "@" in value.removeprefix("https://").partition("/")[0]:
+        raise ValueError("has a password in it, which would be kept in plain; write an endpoint without one")
+    return value
+
+
 def nearest(word: str, known: tuple[str, ...] | list[str]) -> str:
     """Advice that names the nearest known word, or all of them."""
     import difflib
@@ -127,3 +146,5 @@ AccountId = Annotated[str, BeforeValidator(account)]
 RoleName = Annotated[str, BeforeValidator(role)]
 DomainName = Annotated[str, BeforeValidator(domain)]
 Assignment = Annotated[str, BeforeValidator(assignment)]
+EmailAddress = Annotated[str, BeforeValidator(email)]
+HttpsEndpoint = Annotated[str, BeforeValidator(https)]

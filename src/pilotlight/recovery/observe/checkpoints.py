@@ -6,12 +6,20 @@ so is one that its own metrics, or a person, call poisoned. A marker file proves
 
 from __future__ import annotations
 
-from pilotlight.checkpoints.format import Problem, Verdict
+import itertools
+import statistics
+from collections.abc import Iterable
+
+from pilotlight.checkpoints.format import Candidate, Problem, Verdict
 from pilotlight.clock import parse_stamp, stamp
 from pilotlight.records.inventory import Datasets
 from pilotlight.records.point import Part
 from pilotlight.recovery.observe.shelf import Choice
 
+CADENCE_SAVES = 20
+"""How many of the newest checkpoints tell the usual time between two."""
+CADENCE_SAVES_MIN = 4
+"""Fewer tell nothing usual: three gaps are the least with a middle one."""
 REFUSED_MAX = 10
 """How many incomplete checkpoints a paper describes, the newest first."""
 PROBLEMS_MAX = 5
@@ -71,3 +79,13 @@ def _told(problem: Problem) -> str:
 def _reasons(choice: Choice) -> tuple[str, ...]:
     torn = [f"{each.path} {_told(problem)}" for each in choice.torn[:REFUSED_MAX] for problem in _problems(each)[:1]]
     return (*torn, *(f"{each.path} {each.why}" for each in choice.passed_over[:REFUSED_MAX]))
+
+
+def cadence(candidates: Iterable[Candidate]) -> tuple[float, str] | None:
+    """(usual seconds between two checkpoints, when the newest was written); None where too few were saved (pure)."""
+    written = (max((file.modified_at for file in each.files), default="") for each in candidates)
+    moments = sorted(parse_stamp(each) for each in written if each)[-CADENCE_SAVES:]
+    if len(moments) < CADENCE_SAVES_MIN:
+        return None
+    gaps = [later - earlier for earlier, later in itertools.pairwise(moments)]
+    return statistics.median(gaps), stamp(moments[-1])

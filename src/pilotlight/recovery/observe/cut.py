@@ -23,6 +23,7 @@ from pilotlight.recovery.observe import checkpoints, compute, dangling, database
 from pilotlight.recovery.observe.dangling import Look
 from pilotlight.recovery.observe.earlier import Earlier
 from pilotlight.recovery.observe.references import Rows
+from pilotlight.recovery.observe.rule import seen
 from pilotlight.recovery.observe.shelf import Shelf, choose, shelf
 from pilotlight.recovery.observe.volumes import Seen
 from pilotlight.recovery.site import Site
@@ -66,7 +67,8 @@ class Cut:
         door, inventory, clock = self.site.door, self.site.inventory, self.site.clock
         manifest = Manifest(asset.name)
         try:
-            part = _looked(asset, lambda: datasets.observe(door, inventory, asset, clock, manifest.add))
+            rule = seen(self.site, asset)
+            part = _looked(asset, lambda: datasets.observe(door, inventory, asset, clock, manifest.add, rule))
             self.manifests[asset.name] = manifest
             return replace(part, reference=part.reference | {"manifest": manifest.key})
         except RegionUnreachable as problem:
@@ -97,14 +99,14 @@ class Cut:
         before = self.site.clock.now() - datasets.patience_seconds(self.site.inventory, asset)
         source, copy = datasets.buckets(self.site.inventory, asset)
         try:
-            found = datasets.compare(self.site.door, source, copy, before)
+            rule = seen(self.site, asset)
+            found = datasets.compare(self.site.door, source, copy, before, rule_since=rule.since)
         except CallRefused as refusal:
             return {"not_compared": refusal.message}
         except RegionUnreachable as problem:
             self._primary_only(problem)
             return {}
-        counts = {"settled": found.settled, "waiting": found.waiting, "overdue": found.overdue}
-        return counts | {"overdue_keys": found.overdue_keys}
+        return datasets.counts(found, rule)
 
     def _listed(self, asset: Datasets, path: str) -> dict[str, str]:
         """The versions that the checkpoint at this path consists of, to be compared with later."""
@@ -156,8 +158,11 @@ class Cut:
         self.primary_answers = False
 
     def learn(self) -> None:
-        """Keep what was found complete, so that the next cut need not read it again."""
+        """Keep what was found complete, so that the next cut need not read it again; and how often is saved."""
         for name, look in self.looks.items():
+            usual = checkpoints.cadence(each.candidate for each in look.primary.found) if look.primary else None
+            if usual:
+                self.site.ledger.sightings.keep_cadence(name, *usual)
             if look.standby.learned != look.standby.known:
                 self.site.ledger.know_complete(name, look.standby.learned)
         for name, seen in self.seen.items():

@@ -3,8 +3,9 @@
 S3 tells times in whole seconds, so the watermark is one, too: every version of an earlier second has arrived.
 
 Both listings are compared as they are. Objects on their way are normal, and hold the watermark back; objects that are
-on their way for longer than the objective are overdue, and the part is not proven. When the primary region does not
-answer nothing newer can be known, and the newest watermark that was proven is what counts.
+on their way for longer than the objective are overdue, and the part is not proven. So are, at once, objects from before
+the replication rule: no rule brings them. When the primary region does not answer nothing newer can be known, and the
+newest watermark that was proven is what counts.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pilotlight.cloud.door import Door
 from pilotlight.records.inventory import Datasets, Inventory
 from pilotlight.records.point import Part
 from pilotlight.recovery.listing import DIFFERENT, Bucket, Current, current, joined, settled
+from pilotlight.recovery.observe.rule import ALWAYS, Rule
 
 NAMED_MAX = 20
 """How many missing objects a paper names; all are counted."""
@@ -30,6 +32,8 @@ class Comparison:
     settled: int = 0
     waiting: int = 0
     overdue: int = 0
+    before_rule: int = 0
+    """Of those overdue, how many are from before the replication rule."""
     overdue_keys: list[str] = field(default_factory=list)
     oldest_waiting: float | None = None
     extra: int = 0
@@ -45,8 +49,10 @@ def compare(
     overdue_before: float,
     keep: Callable[[Current], None] = lambda item: None,
     with_past: bool = True,
+    rule_since: float = -math.inf,
 ) -> Comparison:
-    """Compare what is current in both; what waits since before `overdue_before` is overdue; `keep` gets each copy.
+    """Compare what is current in both; what waits since before `overdue_before` is overdue, and so is what was written
+    before `rule_since`, when no rule was there to take it up; `keep` gets each copy.
 
     Without its past, a key that is gone on both sides is settled, whatever it was a moment ago: so for a copy that is
     made of what is current and gets no versions by replication.
@@ -59,7 +65,7 @@ def compare(
             continue
         strength = settled(ours, theirs)
         if strength == DIFFERENT or (with_past and was_there(ours, theirs, overdue_before)):
-            _waiting(found, ours, theirs, overdue_before)
+            _waiting(found, ours, theirs, overdue_before, rule_since)
         else:
             found.settled += 1
             if theirs is not None and not theirs.deleted:
@@ -74,11 +80,14 @@ def _extra(found: Comparison, copy: Current) -> None:
         found.extra_keys.append(copy.key)
 
 
-def _waiting(found: Comparison, source: Current, copy: Current | None, overdue_before: float) -> None:
+def _waiting(
+    found: Comparison, source: Current, copy: Current | None, overdue_before: float, rule_since: float
+) -> None:
     since = waiting_since(source, copy)
     found.waiting += 1
     found.oldest_waiting = min(since, found.oldest_waiting or since)
-    if since < overdue_before:
+    found.before_rule += source.modified < rule_since
+    if since < overdue_before or source.modified < rule_since:
         found.overdue += 1
         if len(found.overdue_keys) < NAMED_MAX:
             found.overdue_keys.append(source.key)
@@ -131,11 +140,13 @@ def observe(
     asset: Datasets,
     clock: Clock,
     keep: Callable[[Current], None] = lambda item: None,
+    rule: Rule = ALWAYS,
 ) -> Part:
     """The part of a dataset, with the primary region answering; `keep` gets every object that is proven there."""
     looked_at = clock.now()
     source, copy = buckets(inventory, asset)
-    found = compare(door, source, copy, looked_at - patience_seconds(inventory, asset), keep)
+    before = looked_at - patience_seconds(inventory, asset)
+    found = compare(door, source, copy, before, keep, rule_since=rule.since)
     begun = math.floor(looked_at)
     watermark = begun if found.oldest_waiting is None else min(begun, found.oldest_waiting)
     return Part(
@@ -145,16 +156,20 @@ def observe(
         proven=not found.overdue,
         true_at=stamp(watermark),
         reference={"bucket": asset.standby_bucket, "prefix": asset.prefix, "watermark": stamp(watermark)},
-        evidence={
-            "settled": found.settled,
-            "waiting": found.waiting,
-            "overdue": found.overdue,
-            "overdue_keys": found.overdue_keys,
+        evidence=counts(found, rule)
+        | {
             "extra": found.extra,
             "strengths": found.strengths,
         },
         missing=tuple(f"s3://{asset.primary_bucket}/{key} has not arrived" for key in found.overdue_keys),
     )
+
+
+def counts(found: Comparison, rule: Rule) -> dict[str, object]:
+    """The evidence of one comparison from which a bucket is called protected or not."""
+    told = {"settled": found.settled, "waiting": found.waiting, "overdue": found.overdue}
+    why = {"rule": rule.why} if rule.why else {}
+    return told | {"before_rule": found.before_rule, "overdue_keys": found.overdue_keys} | why
 
 
 def observe_alone(asset: Datasets, last: Part | None) -> Part:
