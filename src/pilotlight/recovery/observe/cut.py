@@ -23,7 +23,7 @@ from pilotlight.recovery.observe import checkpoints, compute, dangling, database
 from pilotlight.recovery.observe.dangling import Look
 from pilotlight.recovery.observe.earlier import Earlier
 from pilotlight.recovery.observe.references import Rows
-from pilotlight.recovery.observe.rule import seen
+from pilotlight.recovery.observe.rule import seen as rule_seen
 from pilotlight.recovery.observe.shelf import Shelf, choose, shelf
 from pilotlight.recovery.observe.volumes import Seen
 from pilotlight.recovery.site import Site
@@ -67,7 +67,7 @@ class Cut:
         door, inventory, clock = self.site.door, self.site.inventory, self.site.clock
         manifest = Manifest(asset.name)
         try:
-            rule = seen(self.site, asset)
+            rule = rule_seen(self.site, asset)
             part = _looked(asset, lambda: datasets.observe(door, inventory, asset, clock, manifest.add, rule))
             self.manifests[asset.name] = manifest
             return replace(part, reference=part.reference | {"manifest": manifest.key})
@@ -99,7 +99,7 @@ class Cut:
         before = self.site.clock.now() - datasets.patience_seconds(self.site.inventory, asset)
         source, copy = datasets.buckets(self.site.inventory, asset)
         try:
-            rule = seen(self.site, asset)
+            rule = rule_seen(self.site, asset)
             found = datasets.compare(self.site.door, source, copy, before, rule_since=rule.since)
         except CallRefused as refusal:
             return {"not_compared": refusal.message}
