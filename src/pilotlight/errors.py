@@ -421,6 +421,13 @@ class PaperUnreadable(PilotlightError):
     hint = "Restore an older version of it from the vault bucket, or write it anew with `pilotlight up`."
 
 
+class NotGood(PilotlightError):
+    """{workload}: {count} thing(s) are not known to be good, first: {first}. Nothing was changed."""
+
+    code = 7
+    hint = "Each line above says what would help; `pilotlight status --json` has all of it with its age."
+
+
 class CheckFailed(PilotlightError):
     """{count} check(s) did not hold: {lines}"""
 

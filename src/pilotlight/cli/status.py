@@ -1,9 +1,19 @@
-"""`pilotlight status`: who serves, what is protected, the newest point and run; reads the standby region only."""
+"""`pilotlight status`: who serves, what waits for a person, what is protected and how old that knowledge is.
+
+Reads the standby region only. Exit code 0 only when all is known and good; 7 otherwise, also with --json.
+"""
 
 from __future__ import annotations
 
 from pilotlight.cli.talk import Directory, Json, print_json
 from pilotlight.cli.target import DEFAULT_DECLARATION, Declaration, Target, TargetOption, place
+from pilotlight.errors import NotGood
+from pilotlight.recovery.desk import Recovery
+from pilotlight.recovery.standing import AssetStanding
+from pilotlight.recovery.status import Status
+
+SCHEMA = "pilotlight/status/1"
+APPROVE = "`pilotlight failover {declaration} --approve{target}` says yes"
 
 
 def status(
@@ -12,17 +22,63 @@ def status(
     target: TargetOption = Target.LOCAL,
     json: Json = False,
 ) -> None:
-    """Where the workload stands."""
-    here = place(declaration, target, directory)
-    desk = here.desk()
-    active, points, runs, buckets = desk.active(), desk.points(1), desk.runs(), desk.protections()
+    """Where the workload stands, and how old that knowledge is."""
+    desk = place(declaration, target, directory).desk()
+    found = desk.status()
     if json:
-        newest = {"point": points[0] if points else None, "run": runs[0] if runs else None}
-        print_json({"schema": "pilotlight/status/1", "active": active, "protection": buckets} | newest)
-        return
-    print(f"{here.workload.workload} is {active.state} in {active.region}, epoch {active.epoch}")
-    print(f"newest recovery point: {points[0].id} ({points[0].status})" if points else "no recovery point yet")
-    for name, bucket in buckets.items():
-        since = f" since {bucket.since}" if bucket.since else ""
-        print(f"{name}: {bucket.state}{since}" + (f": {bucket.why}" if bucket.why else ""))
+        _print_json(desk, found)
+    else:
+        on_aws = " --target aws" if target is Target.AWS else ""
+        _show(desk, found, APPROVE.format(declaration=declaration, target=on_aws))
+    if not found.is_good:
+        raise NotGood(workload=found.workload, count=len(found.problems), first=found.problems[0])
+
+
+def _print_json(desk: Recovery, found: Status) -> None:
+    """What earlier editions told stays: `protection`, `point` and `run`."""
+    points, runs = desk.points(1), desk.runs()
+    newest = {"point": points[0] if points else None, "run": runs[0] if runs else None}
+    print_json({"schema": SCHEMA, "protection": desk.protections()} | newest | vars(found) | {"good": found.is_good})
+
+
+def _show(desk: Recovery, found: Status, approve: str) -> None:
+    """What waits for a person first, then who serves, then everything with its age."""
+    if found.request:
+        print(f"WAITS FOR YOU: {found.problems[0]}")
+        print(f"  {approve}" if not found.request.approved_by else "  the word is given; a run carries it out")
+    active = found.active
+    print(f"{found.workload} is {active.state} in {active.region}, epoch {active.epoch}")
+    _show_watchers(found)
+    for each in found.assets:
+        print(_line(each))
+    runs = desk.runs()
     print(f"newest run: {runs[0].run} ({runs[0].state})" if runs else "no run yet")
+    for problem in found.problems:
+        print(f"not good: {problem}")
+    for remark in found.remarks:
+        print(f"to know: {remark}")
+
+
+def _show_watchers(found: Status) -> None:
+    look, beat, newest = found.probe, found.scheduled_run, found.points.newest_complete
+    told = (
+        f"{look.region} {look.verdict} since {look.since}, looked {_old(found.probe_age_seconds)}"
+        if look
+        else "none yet"
+    )
+    print(f"probe: {told}")
+    print(f"scheduled run: began {_old(found.scheduled_run_age_seconds)}" if beat else "scheduled run: none yet")
+    complete = f"{newest.id}, {_old(newest.age_seconds)}" if newest else "none yet"
+    print(f"newest complete recovery point: {complete} (at most {found.points.bound_seconds:.0f} s count)")
+    quiet = sum(each.is_quiet for each in found.alarms)
+    print(f"alarms: {quiet} of {len(found.alarms)} quiet")
+
+
+def _line(asset: AssetStanding) -> str:
+    seen = f", seen {_old(asset.age_seconds)}" if asset.age_seconds is not None else ""
+    since = f" since {asset.since}" if asset.since else ""
+    return f"{asset.name} ({asset.kind}): {asset.state}{since}{seen}" + (f": {asset.why}" if asset.why else "")
+
+
+def _old(seconds: float | None) -> str:
+    return "at a moment that is not known" if seconds is None else f"{seconds:.0f} s ago"

@@ -27,6 +27,8 @@ from pilotlight.recovery.observe.cut import CHECKPOINTS
 from pilotlight.recovery.observe.shelf import choose, shelf
 from pilotlight.recovery.papers import NOTHING_THERE, Papers
 from pilotlight.recovery.site import Site
+from pilotlight.recovery.status import Status
+from pilotlight.recovery.status import status as standing_whole
 from pilotlight.recovery.verifying import Verification
 from pilotlight.recovery.watching import UNWATCHED, Observer
 
@@ -120,6 +122,10 @@ class Recovery:
     def active(self) -> Active:
         """Which region serves, since which epoch."""
         return self.site.ledger.active(self.site.inventory.primary)
+
+    def status(self) -> Status:
+        """Where the workload stands, with the age of all that is known."""
+        return standing_whole(self.site)
 
     def points(self, limit: int = POINTS_SHOWN) -> list[RecoveryPoint]:
         """The newest recovery points, the newest first; one that is pruned between listing and reading is left out."""
