@@ -128,6 +128,7 @@ class FakeAws:
         self.instances: dict[str, tuple[datetime, dict[str, str]]] = {}
         self.volumes: dict[str, dict[str, str]] = {}
         self.unsnapshot: set[str] = set()
+        self.snapshot_call_seconds = 0.0
         self.attach("i-1", 0.0, {"/dev/sdf": "vol-1", "/dev/sdg": "vol-2"}, {"/dev/sdh": "vol-9"})
         self.parameters: dict[tuple[str, str], str] = {}
         self.metrics: dict[str, list[float]] = {}
@@ -404,6 +405,7 @@ class FakeAws:
     def ec2_create_snapshots(self, region: str, InstanceSpecification: Any, TagSpecifications: Any, **rest: Any) -> Any:
         if InstanceSpecification["InstanceId"] in self.unsnapshot:
             raise refused("ec2", "create_snapshots", region, "RequestLimitExceeded", "not now")
+        self.clock.sleep(self.snapshot_call_seconds)
         left_out = set(InstanceSpecification.get("ExcludeDataVolumeIds", []))
         _, mounted = self.instances[InstanceSpecification["InstanceId"]]
         for device, volume in sorted(mounted.items()):

@@ -47,6 +47,15 @@ def test_a_good_declaration_is_taken_with_durations_in_seconds(tmp_path):
     assert workload.assets["index"].rpo_seconds == 180.0
 
 
+@pytest.mark.parametrize(
+    ("said", "rule"), [("launch-order", "launch-order"), ("shared", "shared"), ("{tag: shard}", "tag:shard")]
+)
+def test_a_declaration_says_which_instance_gets_which_volumes(tmp_path, said, rule):
+    assert load(write(tmp_path, GOOD)).assets["index"].assign == "launch-order"
+    declared = GOOD.replace("rpo: 3m", f"rpo: 3m, assign: {said}")
+    assert load(write(tmp_path, declared)).assets["index"].assign == rule
+
+
 def test_the_example_is_good():
     assert load(EXAMPLE).trigger == "automatic"
 
@@ -60,6 +69,8 @@ def test_the_example_is_good():
         ("rpo: 60s", "rpo: 60", 4, "write 60s, 60m or 60h"),
         ("rpo: 60s", "rpo: 0s", 4, "out of range"),
         ("rpo: 60s", "rpo: 0.2s", 4, "below what protects"),
+        ("rpo: 3m", "rpo: 3m, assign: by-luck", 9, "write launch-order, shared, or {tag: KEY}"),
+        ("rpo: 3m", "rpo: 3m, assign: {tags: shard}", 9, "write launch-order, shared, or {tag: KEY}"),
         ("rpo: 3m", "rpo: 90s", 9, "ask 120s or more"),
         ("bucket: corpus-1", "bucket: Corpus_1", 7, "is no bucket name"),
         ("bucket: corpus-1", "bucket: 192.168.1.1", 7, "is no bucket name"),

@@ -2,7 +2,8 @@
 
 Reads only, through the Door. Whatever is missing or not as it must be is collected, and told at once as SurveyProblems;
 a survey with a problem gives no inventory, so nothing is ever half protected. Names of what will be built come from
-`naming`, never from AWS. The compute groups and what they stand on are read by survey_fleet.py.
+`naming`, never from AWS. Volumes are read by survey_volumes.py, compute groups and what they stand on by
+survey_fleet.py.
 """
 
 from __future__ import annotations
@@ -11,13 +12,13 @@ from typing import Any
 
 from pilotlight.clock import Clock, stamp
 from pilotlight.cloud.door import Door
-from pilotlight.deploy import claims, survey_fleet
+from pilotlight.deploy import claims, survey_fleet, survey_volumes
 from pilotlight.deploy.findings import Findings
 from pilotlight.deploy.translate import Dictionary, Endpoint
 from pilotlight.naming import Names
 from pilotlight.records import inventory as paper
 from pilotlight.stacks.policies import PARTITION
-from pilotlight.workload.model import Checkpoints, Compute, Database, Dataset, Volumes, Workload
+from pilotlight.workload.model import Checkpoints, Compute, Database, Dataset, Workload
 
 LOCATION_DEFAULT = "us-east-1"
 """S3 API, GetBucketLocation: buckets there have no location constraint."""
@@ -29,7 +30,7 @@ def survey(door: Door, workload: Workload, account: str, clock: Clock) -> paper.
     names = workload.names(account)
     findings = Findings(door, names.primary)
     datasets = _datasets(findings, workload, names)
-    volumes = _volumes(findings, workload)
+    volumes = survey_volumes.volumes(findings, workload, names)
     databases, endpoints = _databases(findings, workload, names)
     words = _dictionary(names, datasets, databases, endpoints)
     fleets = [
@@ -37,6 +38,7 @@ def survey(door: Door, workload: Workload, account: str, clock: Clock) -> paper.
         for name, asset in workload.assets.items()
         if isinstance(asset, Compute)
     ]
+    survey_volumes.check_counts(findings, volumes, (each.compute for each in fleets if each))
     traffic = survey_fleet.traffic(findings, workload.traffic, fleets, names)
     findings.settle()
     return paper.Inventory(
@@ -129,49 +131,6 @@ def _check_bucket(findings: Findings, names: Names, name: str, bucket: str) -> N
     problem = claims.bucket_problem(names, name, bucket, claims.replication(findings, name, bucket))
     if problem:
         findings.add(name, problem)
-
-
-# -- volumes ---------------------------------------------------------------------------------------------------
-
-
-def _volumes(findings: Findings, workload: Workload) -> list[paper.Volumes]:
-    return [
-        _volume_group(findings, workload, name, asset)
-        for name, asset in workload.assets.items()
-        if isinstance(asset, Volumes)
-    ]
-
-
-def _volume_group(findings: Findings, workload: Workload, name: str, asset: Volumes) -> paper.Volumes:
-    key, _, value = asset.select.tag.partition("=")
-    selected = [{"Name": f"tag:{key}", "Values": [value]}]
-    attached: dict[str, dict[str, Any]] = {}
-    for volume in findings.all(name, "volumes", "Volumes", "ec2", "describe_volumes", Filters=selected):
-        _attach(findings, name, volume, attached)
-    if not attached:
-        findings.add(name, f"no attached volume carries the tag {key}={value}; tag the volumes to protect")
-    devices = sorted(attached)
-    return paper.Volumes(
-        name=name,
-        tag_key=key,
-        tag_value=value,
-        devices={device: attached[device]["VolumeId"] for device in devices},
-        size_gib={device: attached[device]["Size"] for device in devices},
-        rpo_seconds=asset.rpo_seconds or workload.objectives.rpo_seconds,
-        uses=tuple(asset.uses),
-    )
-
-
-def _attach(findings: Findings, name: str, volume: dict[str, Any], attached: dict[str, dict[str, Any]]) -> None:
-    attachments = volume.get("Attachments", [])
-    if not attachments:
-        return
-    device = attachments[0]["Device"]
-    if device in attached:
-        first = attached[device]["VolumeId"]
-        findings.add(name, f"{first} and {volume['VolumeId']} are both {device}; give each its own device name")
-        return
-    attached[device] = volume
 
 
 # -- databases -------------------------------------------------------------------------------------------------

@@ -96,11 +96,12 @@ def selected(door: Door, region: str, asset: Volumes) -> Selection:
     items = [v for page in door.pages("ec2", "describe_volumes", region, Filters=filters) for v in page["Volumes"]]
     items = [each for each in items if each.get("State") not in GOING]
     owners = sorted({where["InstanceId"] for each in items for where in each.get("Attachments", [])})
-    instances = _instances(door, region, owners) if owners else ()
-    return Selection(tuple(_volume(each, instances) for each in items), instances)
+    instances = instances_of(door, region, owners) if owners else ()
+    return Selection(tuple(volume_of(each, instances) for each in items), instances)
 
 
-def _instances(door: Door, region: str, ids: list[str]) -> tuple[Instance, ...]:
+def instances_of(door: Door, region: str, ids: list[str]) -> tuple[Instance, ...]:
+    """These instances in the order of their launch; of one moment, in the order of their ids."""
     pages = door.pages("ec2", "describe_instances", region, InstanceIds=ids)
     items = [i for page in pages for reservation in page["Reservations"] for i in reservation["Instances"]]
     return tuple(sorted((_instance(each) for each in items), key=lambda each: (each.launched_at, each.id)))
@@ -113,7 +114,8 @@ def _instance(item: dict[str, Any]) -> Instance:
     return Instance(item["InstanceId"], stamp(launched.timestamp()) if launched else "", mounted, root)
 
 
-def _volume(item: dict[str, Any], instances: tuple[Instance, ...]) -> Selected:
+def volume_of(item: dict[str, Any], instances: tuple[Instance, ...]) -> Selected:
+    """One volume of a listing; who has it is told by the instances (pure)."""
     id, tags = item["VolumeId"], {each["Key"]: each["Value"] for each in item.get("Tags", [])}
     owner = next((each for each in instances if id in each.mounted), None)
     state = str(item.get("State", "in-use"))

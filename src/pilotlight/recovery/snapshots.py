@@ -182,7 +182,7 @@ def _snapshot(item: dict[str, Any]) -> Snapshot:
         source=source,
         run=tags.get(TAG_RUN, name.partition("-")[0]),
         run_size=int(tags.get(TAG_RUN_SIZE, "0")),
-        instance=tags.get(TAG_INSTANCE, name.partition("-")[2]),
+        instance=tags.get(TAG_INSTANCE, "" if TAG_RUN in tags else name.partition("-")[2]),
         index=int(tags.get(TAG_INDEX, "0")),
         label=tags.get(TAG_LABEL, ""),
         assign=tags.get(TAG_ASSIGN, LAUNCH_ORDER),

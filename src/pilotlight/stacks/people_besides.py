@@ -98,6 +98,12 @@ EVERYWHERE: dict[str, tuple[Besides, ...]] = {
             ),
             PROVIDER,
         ),
+        Besides(
+            "Any",
+            ("ec2:DescribeInstances", "ec2:DescribeSnapshots"),
+            "the survey asks for the order of launch where several instances have selected volumes, and for the tags "
+            "of snapshot copies where volumes are attached to none; the example has one instance",
+        ),
         Besides("Network", ("ec2:DescribeVpcAttribute",), PROVIDER),
         Besides("Changes", ("route53:GetChange",), PROVIDER),
         Besides(
