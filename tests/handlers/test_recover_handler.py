@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 
 from doors import CORPUS, NAMES, PRIMARY, STANDBY, FakeAws, inventory, save
-from pilotlight.clock import FakeClock, parse_stamp
+from pilotlight.clock import FakeClock, parse_stamp, stamp
 from pilotlight.errors import CallRefused, LeaseHeld, StepTimedOut
-from pilotlight.handlers.recover import GO_ON_MAX, TRIES_MAX, Call, answer, drive, may_run, parse
+from pilotlight.handlers.recover import GO_ON_MAX, TRIES_MAX, Call, answer, drive, hear, may_run, parse
 from pilotlight.records.runs import WAITING
+from pilotlight.recovery import people
 from pilotlight.recovery.desk import Recovery
+from pilotlight.recovery.probe import probe
 from pilotlight.recovery.site import Site
 
 EVENTS = Path(__file__).parent.parent / "fixtures" / "events"
@@ -200,3 +202,116 @@ def test_an_invocation_without_time_leaves_it_to_the_next() -> None:
         drive(desk, Call("alarm"), aws.clock.now() + 3, FUNCTION)
     assert len(aws.invoked) == 1
     assert STANDBY not in aws.dark
+
+
+def rang(aws: FakeAws, desk: Recovery, seconds: float = 0) -> Call:
+    """The alarm goes off, and is answered."""
+    aws.clock.sleep(seconds)
+    call = Call("the region is lost", seen_at=aws.clock.now())
+    answer(desk, call, aws.clock.now() + 10_000, FUNCTION)
+    return call
+
+
+def message(alarm: str, state: str, moment: float) -> dict[str, Any]:
+    return altered(AlarmName=NAMES.alarm(alarm), NewStateValue=state, StateChangeTime=stamp(moment))
+
+
+def test_a_person_is_asked_once_with_what_is_seen_what_is_lost_and_what_to_type() -> None:
+    aws, desk = lost(trigger="approval")
+    probe(desk.site)
+    call = rang(aws, desk)
+    answer(desk, call, aws.clock.now() + 10_000, FUNCTION)
+    ((subject, text),) = aws.told
+    assert subject == "inference: a failover to us-west-2 waits for your word"
+    assert "Seen: the region is lost" in text and f"{PRIMARY} is lost since" in text
+    assert "  corpus: what was written after" in text and "  fleet:" not in text
+    assert "pilotlight failover workload.yaml --approve --target aws" in text
+    found = desk.site.ledger.open_request()
+    assert found is not None and found.told_at
+
+
+def test_a_request_that_nobody_could_be_told_of_is_told_when_lambda_tries_again() -> None:
+    aws, desk = lost(trigger="approval")
+    aws.denied.add("sns:publish")
+    with pytest.raises(CallRefused):
+        rang(aws, desk)
+    found = desk.site.ledger.open_request()
+    assert found is not None and not found.told_at
+    aws.denied.clear()
+    answer(desk, Call("the region is lost", seen_at=aws.clock.now()), aws.clock.now() + 10_000, FUNCTION)
+    assert len(aws.told) == 1
+
+
+def test_a_request_ends_with_its_alarm_and_the_next_alarm_asks_anew() -> None:
+    aws, desk = lost(trigger="approval")
+    rang(aws, desk)
+    first = desk.site.ledger.open_request()
+    aws.clock.sleep(60)
+    assert hear(desk, message("active-unhealthy", "OK", aws.clock.now()))["state"] == "over"
+    assert desk.site.ledger.open_request() is None and "not asked for any more" in aws.told[-1][0]
+    call = rang(aws, desk, 600)
+    second = desk.site.ledger.open_request()
+    assert first is not None and second is not None and second.requested_at > first.requested_at
+    assert len(aws.told) == 3 and not may_run(desk, call)
+
+
+def test_a_word_that_was_given_for_an_earlier_alarm_starts_nothing_for_the_next() -> None:
+    aws, desk = lost(trigger="approval")
+    rang(aws, desk)
+    desk.approve("somebody")
+    call = rang(aws, desk, 600)
+    found = desk.site.ledger.open_request()
+    assert found is not None and not found.approved_by and not may_run(desk, call)
+    assert aws.promotions == 0
+
+
+def test_an_end_that_is_delivered_after_the_next_alarm_ends_nothing() -> None:
+    aws, desk = lost(trigger="approval")
+    late = aws.clock.now()
+    rang(aws, desk, 60)
+    assert hear(desk, message("active-unhealthy", "OK", late))["state"] == "nothing"
+    assert desk.site.ledger.open_request() is not None
+
+
+def test_a_run_that_begins_by_itself_is_told_and_so_is_its_end() -> None:
+    aws, desk = lost()
+    rang(aws, desk)
+    assert [subject for subject, _ in aws.told] == [
+        "inference: a failover to us-west-2 begins",
+        "inference: serves in us-west-2",
+    ]
+    assert "pilotlight failback workload.yaml --target aws" in aws.told[-1][1]
+
+
+def test_a_run_that_stopped_for_good_reaches_a_person() -> None:
+    aws, desk = lost()
+    aws.denied.add("rds:failover_global_cluster")
+    with pytest.raises(CallRefused):
+        rang(aws, desk)
+    subject, text = aws.told[-1]
+    assert "has stopped and needs you" in subject and "rds:failover_global_cluster" in text
+
+
+def test_a_failover_is_not_held_up_by_a_topic_that_refuses() -> None:
+    aws, desk = lost()
+    aws.denied.add("sns:publish")
+    with pytest.raises(CallRefused):
+        rang(aws, desk)
+    assert desk.active().region == STANDBY, "it is done; that nobody could be told is told by the function's errors"
+
+
+@pytest.mark.parametrize("alarm", sorted(people.TOLD))
+def test_what_stands_still_reaches_a_person_in_words(alarm: str) -> None:
+    aws, desk = lost()
+    assert hear(desk, message(alarm, "ALARM", aws.clock.now()))["state"] == "told"
+    subject, text = aws.told[-1]
+    assert subject == f"inference: {alarm}" and "pilotlight status workload.yaml --target aws" in text
+    assert hear(desk, message(alarm, "OK", aws.clock.now()))["state"] == "nothing"
+    assert "--target" not in people.rings(desk.site, alarm, "", "", "").text, "in a rehearsal it is typed without"
+
+
+def test_a_workload_without_a_point_is_told_that_a_failover_would_find_none() -> None:
+    aws = FakeAws(FakeClock())
+    desk = Recovery(Site(aws, inventory(trigger="approval"), aws.clock, aws.fetch), "test")
+    rang(aws, desk)
+    assert "no complete recovery point" in aws.told[-1][1] and "has not looked yet" in aws.told[-1][1]

@@ -1,24 +1,29 @@
-"""Called by the alarm `active-unhealthy` through SNS, or by itself: drive the failover run, or leave it to a person.
+"""Called by alarms through SNS, or by itself: drive the failover run, or ask a person; tell people what needs them.
 
-Only that alarm may lead to a failover, only while the primary is the one that serves, and only if it has served since
-before the alarm: events are delivered late, up to six hours (Lambda Developer Guide, "Asynchronous invocation"). Lambda
-ends after 15 minutes; shortly before, the run stops cleanly and this function invokes itself asynchronously to go on
-from the journal. An error that waiting may mend is tried again in the same way, a few times.
+Only `active-unhealthy` may lead to a failover, only while the primary is the one that serves, and only if it has served
+since before the alarm: events are delivered late, up to six hours (Lambda Developer Guide, "Asynchronous invocation");
+a request ends with its alarm. Lambda ends after 15 minutes; shortly before, the run stops cleanly and this function
+invokes itself asynchronously to go on from the journal. An error that waiting may mend is tried again, a few times.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pilotlight.clock import parse_stamp
+from pilotlight.clock import parse_stamp, stamp
 from pilotlight.errors import PilotlightError
+from pilotlight.naming import ACTIVE_UNHEALTHY as ALARM
+from pilotlight.naming import ALARMS
 from pilotlight.records.runs import SUCCEEDED, WAITING
+from pilotlight.recovery import people
 from pilotlight.recovery.desk import Recovery, open_from_environment
+from pilotlight.recovery.ledger import SERVING, Request
 
-ALARM = "active-unhealthy"
 AUTOMATIC = "automatic"
 MARGIN_SECONDS = 30.0
 """Left before Lambda's timeout: longer than any single call may take."""
@@ -42,21 +47,75 @@ class Call:
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """One invocation."""
     desk = open_from_environment(os.environ, f"recover {context.aws_request_id}")
+    target = "" if os.environ.get("AWS_ENDPOINT_URL") else people.ON_AWS
     call = parse(event, desk.site.inventory.names.alarm(ALARM))
     if call is None:
-        return {"state": "nothing", "why": "not an alarm that starts a run"}
+        return hear(desk, event, target)
     deadline = desk.site.clock.now() + context.get_remaining_time_in_millis() / 1000 - MARGIN_SECONDS
-    return answer(desk, call, deadline, context.function_name)
+    return answer(desk, call, deadline, context.function_name, target)
 
 
-def answer(desk: Recovery, call: Call, deadline: float, function: str) -> dict[str, Any]:
+def answer(desk: Recovery, call: Call, deadline: float, function: str, target: str = people.ON_AWS) -> dict[str, Any]:
     """Nothing where it is over, a request where a person has to say so, else the run."""
     if desk.is_over(call.seen_at):
         return NOTHING
+    asked = _ask(desk, call)
     if not may_run(desk, call):
-        request = desk.request(call.reason)
-        return {"state": WAITING, "requested_at": request.requested_at}
-    return drive(desk, call, deadline, function)
+        return _wait(desk, asked or desk.request(call.reason), target)
+    if not call.goes_on and not call.tries:
+        with contextlib.suppress(PilotlightError):  # the run is worth more than the word of it; its end is told, too
+            people.tell(desk.site, people.begun(desk.site, call.reason, target))
+    return _told(desk, call, lambda: drive(desk, call, deadline, function), target)
+
+
+def _ask(desk: Recovery, call: Call) -> Request | None:
+    """Where a person has to say so: what was said to an earlier alarm says nothing of this one."""
+    waits = desk.site.inventory.trigger != AUTOMATIC and not call.goes_on and desk.active().state == SERVING
+    alarm_at = stamp(call.seen_at) if call.seen_at is not None else ""
+    return desk.site.ledger.ask_for_approval(call.reason, alarm_at) if waits else None
+
+
+def _wait(desk: Recovery, request: Request, target: str) -> dict[str, Any]:
+    """Tell people, once for each request; Lambda tries again where that fails."""
+    if not request.told_at:
+        people.tell(desk.site, people.asked(desk.site, request, target))
+        desk.site.ledger.told()
+    return {"state": WAITING, "requested_at": request.requested_at}
+
+
+def _told(desk: Recovery, call: Call, act: Callable[[], dict[str, Any]], target: str) -> dict[str, Any]:
+    """People are told how it ends: well, or with an error that nobody tries again."""
+    try:
+        found = act()
+    except PilotlightError as problem:
+        if not problem.transient or call.tries >= TRIES_MAX:
+            people.tell(desk.site, people.failed(desk.site, problem, target))
+        raise
+    if found["state"] == SUCCEEDED:
+        journal = desk.site.ledger.journal(str(found["run"]))
+        if journal is not None:
+            people.tell(desk.site, people.done(desk.site, journal, target))
+    return found
+
+
+def hear(desk: Recovery, event: dict[str, Any], target: str = people.ON_AWS) -> dict[str, Any]:
+    """An alarm that starts no run: what needs a person is told, and a request ends with its alarm."""
+    names, heard = desk.site.inventory.names, "nothing"
+    for record in event.get("Records", []):
+        message = _message(record)
+        alarm = next((each for each in ALARMS if names.alarm(each) == message.get("AlarmName")), "")
+        state, moment = message.get("NewStateValue"), _moment(message.get("StateChangeTime"))
+        at = stamp(moment if moment is not None else desk.site.clock.now())
+        if alarm == ALARM and state == "OK":
+            ended = desk.site.ledger.end_request(at)
+            if ended is not None:
+                people.tell(desk.site, people.over(desk.site, ended))
+                heard = "over"
+        elif alarm in people.TOLD and state == "ALARM":
+            reason = str(message.get("NewStateReason", "no reason given"))
+            people.tell(desk.site, people.rings(desk.site, alarm, reason, at, target))
+            heard = "told"
+    return {"state": heard, "why": "not an alarm that starts a run"}
 
 
 def parse(event: dict[str, Any], alarm: str) -> Call | None:

@@ -236,9 +236,9 @@ class Ledger:
 
     def ask_for_approval(self, reason: str, alarm_at: str = "") -> Request:
         """Leave a request. One that waits already stays, unless it was left for an earlier alarm: that alarm is over,
-        and so is what was said to it."""
+        and so is what was said to it. A word that was given after an alarm went off is for that one, too."""
         waiting = self.open_request()
-        if waiting and not (alarm_at and alarm_at > waiting.alarm_at):
+        if waiting and not (alarm_at and alarm_at > max(waiting.alarm_at, waiting.approved_at)):
             return waiting
         asked = Request(reason, self._now(), alarm_at=alarm_at)
         values = {"reason": reason, "requested_at": asked.requested_at, "alarm_at": alarm_at}

@@ -7,15 +7,16 @@ the active one there is nothing to copy from, and no point is made.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Iterator
 
 from pilotlight.clock import stamp
-from pilotlight.errors import CallRefused
+from pilotlight.errors import CallRefused, EpochStale, PilotlightError
 from pilotlight.naming import METRIC_PROTECT_FAILURES, METRIC_UNREPLICATED
 from pilotlight.records.inventory import Inventory
 from pilotlight.records.point import Part, RecoveryPoint
 from pilotlight.recovery import choose, protection
-from pilotlight.recovery.lease import PROTECT
+from pilotlight.recovery.lease import PROTECT, Held
 from pilotlight.recovery.ledger import SERVING, PointLine
 from pilotlight.recovery.metrics import put_metric
 from pilotlight.recovery.observe.cut import Cut, read_rows
@@ -40,15 +41,34 @@ def protect(site: Site, holder: str) -> RecoveryPoint | None:
     if active.region != site.inventory.primary or active.state != SERVING:
         return None
     with ledger.leases.during(holder, PROTECT) as held:
-        primary_answers = site.answers(site.inventory.primary)
-        remarks = keep_up(site) if primary_answers else (PRIMARY_SILENT,)
-        ledger.leases.renew(held)
-        point = make_point(site, primary_answers, remarks, lambda: ledger.leases.renew(held))
-        protection.judge_parts(site, point.parts)
-        _publish(site, point.parts)
-        ledger.leases.renew(held)
-        _tidy(site, primary_answers)
+        try:
+            return _keep(site, held)
+        except EpochStale:
+            raise
+        except PilotlightError as problem:
+            _fail(site, problem)
+            raise
+
+
+def _keep(site: Site, held: Held) -> RecoveryPoint:
+    """What is due, the point, what it says of buckets, and what is not kept any longer."""
+    leases = site.ledger.leases
+    primary_answers = site.answers(site.inventory.primary)
+    remarks = keep_up(site) if primary_answers else (PRIMARY_SILENT,)
+    leases.renew(held)
+    point = make_point(site, primary_answers, remarks, lambda: leases.renew(held))
+    protection.judge_parts(site, point.parts)
+    _publish(site, point.parts)
+    leases.renew(held)
+    _tidy(site, primary_answers)
     return point
+
+
+def _fail(site: Site, problem: PilotlightError) -> None:
+    """Keep why for whoever looks; where even that cannot be kept, the age of the newest point tells."""
+    with contextlib.suppress(PilotlightError):
+        site.ledger.sightings.keep_beat((f"the scheduled run failed: {problem.message}",))
+        put_metric(site, METRIC_PROTECT_FAILURES, 1)
 
 
 def _tidy(site: Site, primary_answers: bool) -> None:
