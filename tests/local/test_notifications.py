@@ -142,6 +142,7 @@ def test_an_endpoint_that_refuses_is_tried_a_bounded_number_of_times(cloud: Clou
 
 def test_nothing_ever_leaves_the_machine(cloud: Cloud) -> None:
     alerts = topic(cloud, "far", ("https", "https://example.com/hook"))
+    cloud.behaviour(Notifications).confirm()
     client(cloud, "sns").publish(TopicArn=alerts, Message="hello")
     assert "not on this machine" in eventually(lambda: failures(cloud, alerts))[0]
 

@@ -1,4 +1,4 @@
-"""`pilotlight local`: the embedded cloud as a thing of its own: start, stop, look, darken, light, call record."""
+"""`pilotlight local`: the embedded cloud as a thing of its own: start, stop, look, darken, light, call record, mail."""
 
 from __future__ import annotations
 
@@ -87,6 +87,27 @@ def calls(
         print(
             f"{call.at:.3f} {call.region:<12} {call.service}:{call.operation:<32} {call.outcome:<24} {call.principal}"
         )
+
+
+@app.command()
+def mail(
+    directory: Directory,
+    confirm: Annotated[
+        bool, typer.Option("--confirm", help="First confirm every subscription that waits for it, as its reader would.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Every e-mail that SNS delivered in this cloud: to whom, when, what; nothing leaves this machine."""
+    cloud = LocalCloud.attach(directory)
+    if confirm:
+        cloud.confirm()
+    found = cloud.mail()
+    if json:
+        print_json({"schema": "pilotlight/mail/1", "mail": found})
+        return
+    for each in found:
+        print(f"To: {each['to']}\nDate: {each['at']}\nSubject: {each['subject']}\n\n{each['text']}")
+    say(f"{len(found)} message(s)" + ("; every subscription is confirmed" if confirm else ""))
 
 
 def show_access(cloud: LocalCloud) -> None:

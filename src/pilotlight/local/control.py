@@ -15,6 +15,7 @@ from urllib.parse import parse_qs
 
 from pilotlight.local.answers import Answer
 from pilotlight.local.cloud import ROOT_ACCESS_KEY, ROOT_SECRET_KEY, Cloud
+from pilotlight.local.notifications import Notifications
 
 PATH = "/_cloud/"
 
@@ -33,13 +34,15 @@ class Control:
             "status": self._status,
             "calls": self._calls,
             "uses": self._uses,
+            "mail": self._mail,
         }
-        self._acts: dict[str, Callable[[dict[str, Any]], None]] = {
+        self._acts: dict[str, Callable[[dict[str, Any]], object]] = {
             "dark": lambda given: self.cloud.darken(self._region(given)),
             "light": lambda given: self.cloud.lighten(self._region(given)),
             "slow": lambda given: self.cloud.faults.slow(self._region(given), float(given["seconds"])),
             "throttle": self._throttle,
             "partial": self._partial,
+            "confirm": lambda given: self._notifications().confirm(),
             "shutdown": lambda given: self.shutdown(),
         }
 
@@ -91,6 +94,13 @@ class Control:
         """Which permissions a principal needed and had: region, action, resource."""
         asked = query.get("principal", "")
         return sorted(use[1:] for use in self.cloud.access.uses.copy() if asked in use[0])
+
+    def _mail(self, query: dict[str, str]) -> list[dict[str, Any]]:
+        """Every e-mail that SNS delivered, the oldest first."""
+        return [asdict(each) for each in self._notifications().mailbox.mails()]
+
+    def _notifications(self) -> Notifications:
+        return self.cloud.behaviour(Notifications)
 
     def _throttle(self, given: dict[str, Any]) -> None:
         self.cloud.faults.throttle(self._region(given), str(given["service"]), float(given["per_second"]))

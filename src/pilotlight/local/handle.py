@@ -175,6 +175,15 @@ class LocalCloud:
         found = self._control(f"uses?{urlencode({'principal': principal})}")
         return [(region, action, resource) for region, action, resource in found]
 
+    def mail(self) -> list[dict[str, Any]]:
+        """Every e-mail that SNS delivered: to, subject, at, text; the oldest first."""
+        found: list[dict[str, Any]] = self._control("mail")
+        return found
+
+    def confirm(self) -> None:
+        """Confirm every pending subscription, as who reads the mail would."""
+        self._post("confirm")
+
     def status(self) -> dict[str, Any]:
         """Addresses, pace, and the faults in force."""
         return dict(self._control("status"))

@@ -1,4 +1,6 @@
-"""SNS that delivers: to Lambda functions whose policy lets it, and to HTTP endpoints on this machine; SQS is moto's.
+"""SNS that delivers: to Lambda functions whose policy lets it, to HTTP on this machine, e-mail into a mailbox.
+
+SQS is moto's.
 
 Source: Amazon SNS Developer Guide, "Amazon SNS message delivery retries" and "Fanout to Lambda functions"; Lambda
 Developer Guide, "Using Lambda with Amazon SNS" (the event). Client errors (no permission, no such function) are
@@ -22,9 +24,11 @@ from urllib.parse import urlsplit
 from moto.core.exceptions import JsonRESTError
 from moto.sns.models import Subscription
 
+from pilotlight.local import subscriptions
 from pilotlight.local.cloud import Behaviour, Cloud
 from pilotlight.local.grafts import graft, original
 from pilotlight.local.lambda_runtime import LambdaRuntime
+from pilotlight.local.mailbox import DEFAULT_SUBJECT, FOLDER, Mailbox, notification
 
 DELIVERY_ATTEMPTS_MAX = 5
 """SNS itself goes on for days; five attempts show the same to a test."""
@@ -81,6 +85,8 @@ class Notifications(Behaviour):
         self._waiting: list[tuple[float, int, Delivery]] = []
         self._numbers = count()
         self._lock = threading.Lock()
+        self.mailbox = Mailbox(cloud.directory / FOLDER)
+        subscriptions.install(self.mailbox)
         _replace_delivery(self)
 
     def start(self) -> None:
@@ -91,6 +97,17 @@ class Notifications(Behaviour):
         backend = self.cloud.backend("sns", topic_arn.split(":")[3])
         message_id: str = backend.publish(message, arn=topic_arn, subject=subject)
         return message_id
+
+    def confirm(self) -> list[str]:
+        """Confirm every pending subscription of every light region, as who reads the mail would; their endpoints."""
+        found = list[str]()
+        for region in self.cloud.regions:
+            if not self.cloud.is_dark(region):
+                for each in self.cloud.backend("sns", region).subscriptions.values():
+                    if subscriptions.is_pending(each):
+                        subscriptions.confirm(each)
+                        found.append(str(each.endpoint))
+        return found
 
     def accept(self, delivery: Delivery, real_seconds: float = 0.0) -> None:
         """Put a delivery on the list of those to be made."""
@@ -129,8 +146,15 @@ class Notifications(Behaviour):
     def _hand_over(self, delivery: Delivery) -> None:
         if delivery.subscription.protocol == "lambda":
             self._to_function(delivery)
+        elif delivery.subscription.protocol in subscriptions.BY_MAIL:
+            self._to_mailbox(delivery)
         else:
             post(delivery)
+
+    def _to_mailbox(self, delivery: Delivery) -> None:
+        to = str(delivery.subscription.endpoint)
+        text = notification(delivery.message, delivery.subscription.topic_arn, to)
+        self.mailbox.deliver(to, delivery.subject or DEFAULT_SUBJECT, text)
 
     def _to_function(self, delivery: Delivery) -> None:
         arn = delivery.subscription.endpoint
@@ -190,8 +214,8 @@ def lambda_event(delivery: Delivery) -> dict[str, Any]:
 def post(delivery: Delivery) -> None:
     """POST to an HTTP endpoint; only loopback, for the embedded cloud never leaves the machine."""
     endpoint = delivery.subscription.endpoint
-    host = urlsplit(endpoint).hostname or ""
-    if not (host.startswith("127.") or host in ("localhost", "::1")):
+    if not subscriptions.on_this_machine(endpoint):
+        host = urlsplit(endpoint).hostname or ""
         raise Undeliverable(f"{host} is not on this machine, and the embedded cloud reaches no other")
     body = lambda_event(delivery)["Records"][0]["Sns"]
     body["SigningCertURL"], body["UnsubscribeURL"] = body.pop("SigningCertUrl"), body.pop("UnsubscribeUrl")
@@ -206,10 +230,12 @@ def post(delivery: Delivery) -> None:
 
 
 def _replace_delivery(notifications: Notifications) -> None:
-    """moto delivers while Publish waits and sends functions a fixed example; take over those two protocols."""
+    """moto delivers while Publish waits, functions get a fixed example and e-mail goes nowhere; take these over."""
 
     def publish(self: Any, message: str, message_id: str, **given: Any) -> None:
-        if self.protocol not in ("lambda", "http", "https"):
+        if subscriptions.is_pending(self):
+            return
+        if self.protocol not in ("lambda", "http", "https", *subscriptions.BY_MAIL):
             _publish(self, message, message_id, **given)
             return
         attributes = given.get("message_attributes") or {}
