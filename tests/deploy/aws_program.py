@@ -74,7 +74,7 @@ def buckets(key: aws.kms.Key, role: aws.iam.Role) -> None:
     )
     rule = {
         "id": "all", "status": "Enabled", "priority": 1, "filter": {"prefix": ""},
-        "delete_marker_replication": {"status": "Enabled"}, "destination": {"bucket": copy.arn},
+        "delete_marker_replication": {"status": "Disabled"}, "destination": {"bucket": copy.arn},
     }  # fmt: skip
     aws.s3.BucketReplicationConfig(
         "replication",

@@ -134,6 +134,13 @@ class AmiCopy(_Ec2):
     def known(self, place: Place, found: Any) -> Properties:
         return {"arn": f"arn:aws:ec2:{place.region}::image/{found['ImageId']}", "architecture": found["Architecture"]}
 
+    def settings(self, ec2: Any, found: Any, inputs: Properties) -> Properties:
+        return {"name": found.get("Name"), "description": found.get("Description")}
+
+    def arrange(self, ec2: Any, id_: str, old: Properties, new: Properties) -> None:
+        if old and old.get("description") != new.get("description"):
+            ec2.modify_image_attribute(ImageId=id_, Description={"Value": new.get("description") or ""})
+
     def remove(self, ec2: Any, id_: str, outputs: Properties) -> Any:
         snapshots = [
             each["Ebs"]["SnapshotId"]

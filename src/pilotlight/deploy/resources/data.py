@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pilotlight.deploy.provider import Place, Properties, ResourceType
-from pilotlight.deploy.resources.shape import absent, pick, tag_list, with_tags
+from pilotlight.deploy.resources.shape import absent, alike, pick, tag_list, tag_map, unlike, with_tags
 from pilotlight.deploy.resources.tagging import retag
 from pilotlight.deploy.resources.waiting import until
 
@@ -34,11 +34,19 @@ class SubnetGroup(ResourceType):
         found = absent(lambda: rds.describe_db_subnet_groups(DBSubnetGroupName=id_)["DBSubnetGroups"])
         if not found:
             return None
-        return {**inputs, **with_tags(inputs), "id": id_, "name": id_, "arn": found[0].get("DBSubnetGroupArn")}
+        arn = found[0].get("DBSubnetGroupArn")
+        there = {
+            "description": found[0].get("DBSubnetGroupDescription"),
+            "subnetIds": [each["SubnetIdentifier"] for each in found[0].get("Subnets", [])],
+            "tags": tag_map(rds.list_tags_for_resource(ResourceName=arn)["TagList"]),
+        }
+        known = {"id": id_, "name": id_, "arn": arn}
+        return {**inputs, **with_tags(inputs), **known, **unlike(inputs, there)}
 
     def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
-        if sorted(old.get("subnetIds") or []) != sorted(new["subnetIds"]):
-            place.client("rds").modify_db_subnet_group(DBSubnetGroupName=id_, SubnetIds=new["subnetIds"])
+        if not alike([old.get("subnetIds"), old.get("description")], [new["subnetIds"], new.get("description")]):
+            described = pick(new, {"description": "DBSubnetGroupDescription"})
+            place.client("rds").modify_db_subnet_group(DBSubnetGroupName=id_, SubnetIds=new["subnetIds"], **described)
         found = self.read(place, id_, new) or new
         retag(place, "rds", str(found["arn"]), old, new)
         return found
@@ -84,7 +92,19 @@ class Cluster(ResourceType):
 
     def read(self, place: Place, id_: str, inputs: Properties) -> Properties | None:
         found = absent(lambda: self._find(place, id_))
-        return None if found is None else self._outputs(place, inputs, found)
+        return None if found is None else self._outputs(place, inputs, found) | unlike(inputs, self._there(found))
+
+    def _there(self, found: Properties) -> Properties:
+        """What can be changed in place. Version, key, source and membership are AWS's to change: a failover moves them,
+        and an alias comes back as an ARN."""
+        names = {
+            "backupRetentionPeriod": "BackupRetentionPeriod", "deletionProtection": "DeletionProtection",
+            "copyTagsToSnapshot": "CopyTagsToSnapshot", "enableHttpEndpoint": "HttpEndpointEnabled",
+            "dbSubnetGroupName": "DBSubnetGroup", "storageEncrypted": "StorageEncrypted", "engine": "Engine",
+        }  # fmt: skip
+        groups = [each["VpcSecurityGroupId"] for each in found.get("VpcSecurityGroups", [])]
+        there = {key: found.get(name) for key, name in names.items()}
+        return there | {"vpcSecurityGroupIds": groups, "tags": tag_map(found.get("TagList"))}
 
     def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
         changed = {key: name for key, name in self.changeable.items() if old.get(key) != new.get(key)}
@@ -126,6 +146,10 @@ class ClusterInstance(ResourceType):
     type = "aws:rds/clusterInstance:ClusterInstance"
     replace_on = frozenset({"identifier", "clusterIdentifier", "engine", "availabilityZone", "dbSubnetGroupName"})
     name_key = "identifier"
+    changeable = {
+        "instanceClass": "DBInstanceClass", "autoMinorVersionUpgrade": "AutoMinorVersionUpgrade",
+        "publiclyAccessible": "PubliclyAccessible",
+    }  # fmt: skip
 
     def create(self, place: Place, inputs: Properties) -> tuple[str, Properties]:
         names = {"identifier": "DBInstanceIdentifier", "clusterIdentifier": "DBClusterIdentifier", "engine": "Engine",
@@ -153,13 +177,16 @@ class ClusterInstance(ResourceType):
         endpoint = found.get("Endpoint") or {}
         known = {"id": id_, "identifier": id_, "arn": found["DBInstanceArn"], "endpoint": endpoint.get("Address"),
                  "port": endpoint.get("Port"), "region": place.region}  # fmt: skip
-        return {**inputs, **with_tags(inputs), **known}
+        there = {key: found.get(name) for key, name in self.changeable.items()} | {
+            "tags": tag_map(found.get("TagList"))
+        }
+        return {**inputs, **with_tags(inputs), **known, **unlike(inputs, there)}
 
     def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
-        if old.get("instanceClass") != new.get("instanceClass"):
-            place.client("rds").modify_db_instance(
-                DBInstanceIdentifier=id_, DBInstanceClass=new["instanceClass"], ApplyImmediately=True
-            )
+        changed = {key: name for key, name in self.changeable.items() if old.get(key) != new.get(key)}
+        if pick(new, changed):
+            request = pick(new, changed)
+            place.client("rds").modify_db_instance(DBInstanceIdentifier=id_, ApplyImmediately=True, **request)
         retag(place, "rds", self._find(place, id_)["DBInstanceArn"], old, new)
         return self.read(place, id_, new) or new
 
@@ -197,7 +224,8 @@ class GlobalCluster(ResourceType):
             for each in found.get("GlobalClusterMembers") or []
         ]
         known = {"id": id_, "arn": found["GlobalClusterArn"], "globalClusterMembers": members, "region": place.region}
-        return {**inputs, **known}
+        there = {"deletionProtection": found.get("DeletionProtection"), "tags": tag_map(found.get("TagList"))}
+        return {**inputs, **known, **unlike(inputs, there)}
 
     def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
         if old.get("deletionProtection") != new.get("deletionProtection"):
@@ -216,6 +244,14 @@ class GlobalCluster(ResourceType):
                 )
             )
         absent(lambda: rds.delete_global_cluster(GlobalClusterIdentifier=id_))
+
+
+def _encryption(inputs: Properties) -> Properties:
+    """A table's SSESpecification."""
+    wanted = inputs.get("serverSideEncryption") or {}
+    if not wanted.get("enabled"):
+        return {"Enabled": False}
+    return {"Enabled": True, "SSEType": "KMS"} | pick(wanted, {"kmsKeyArn": "KMSMasterKeyId"})
 
 
 class Table(ResourceType):
@@ -239,10 +275,8 @@ class Table(ResourceType):
             "BillingMode": inputs.get("billingMode") or "PROVISIONED",
             "Tags": tag_list(inputs.get("tags")),
         }
-        if inputs.get("serverSideEncryption", {}).get("enabled"):
-            request["SSESpecification"] = {"Enabled": True, "SSEType": "KMS"}
-            if inputs["serverSideEncryption"].get("kmsKeyArn"):
-                request["SSESpecification"]["KMSMasterKeyId"] = inputs["serverSideEncryption"]["kmsKeyArn"]
+        if _encryption(inputs)["Enabled"]:
+            request["SSESpecification"] = _encryption(inputs)
         if inputs.get("deletionProtectionEnabled"):
             request["DeletionProtectionEnabled"] = True
         dynamo.create_table(**request)
@@ -261,16 +295,37 @@ class Table(ResourceType):
             )
 
     def read(self, place: Place, id_: str, inputs: Properties) -> Properties | None:
-        found = absent(lambda: place.client("dynamodb").describe_table(TableName=id_)["Table"])
+        dynamo = place.client("dynamodb")
+        found = absent(lambda: dynamo.describe_table(TableName=id_)["Table"])
         if found is None:
             return None
-        return {**inputs, **with_tags(inputs), "id": id_, "name": id_, "arn": found["TableArn"], "region": place.region}
+        known = {"id": id_, "name": id_, "arn": found["TableArn"], "region": place.region}
+        return {**inputs, **with_tags(inputs), **known, **unlike(inputs, self._there(dynamo, id_, found))}
+
+    def _there(self, dynamo: Any, name: str, found: Properties) -> Properties:
+        backups = dynamo.describe_continuous_backups(TableName=name)["ContinuousBackupsDescription"]
+        recovery = backups.get("PointInTimeRecoveryDescription", {}).get("PointInTimeRecoveryStatus")
+        secured = found.get("SSEDescription", {})
+        return {
+            "billingMode": found.get("BillingModeSummary", {}).get("BillingMode") or "PROVISIONED",
+            "deletionProtectionEnabled": found.get("DeletionProtectionEnabled"),
+            "pointInTimeRecovery": {"enabled": recovery == "ENABLED"},
+            "serverSideEncryption": {
+                "enabled": secured.get("Status") in ("ENABLED", "ENABLING", "UPDATING"),
+                "kmsKeyArn": secured.get("KMSMasterKeyArn"),
+            },
+            "tags": tag_map(dynamo.list_tags_of_resource(ResourceArn=found["TableArn"])["Tags"]),
+        }
 
     def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
         dynamo = place.client("dynamodb")
         wanted = bool(new.get("deletionProtectionEnabled"))
         if wanted != bool(old.get("deletionProtectionEnabled")):
             dynamo.update_table(TableName=id_, DeletionProtectionEnabled=wanted)
+        if new.get("billingMode") and old.get("billingMode") != new["billingMode"]:
+            dynamo.update_table(TableName=id_, BillingMode=new["billingMode"])
+        if old.get("serverSideEncryption") != new.get("serverSideEncryption"):
+            dynamo.update_table(TableName=id_, SSESpecification=_encryption(new))
         self._point_in_time(dynamo, id_, old, new)
         found = self.read(place, id_, new) or new
         retag(place, "dynamodb", str(found["arn"]), old, new)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pilotlight.deploy.provider import Place, Properties, ResourceType
-from pilotlight.deploy.resources.shape import absent, pick, tag_list, with_tags
+from pilotlight.deploy.resources.shape import absent, pick, tag_list, tag_map, unlike, with_tags
 from pilotlight.deploy.resources.tagging import retag, retag_in_route53
 from pilotlight.deploy.resources.waiting import until
 
@@ -17,6 +17,8 @@ class LoadBalancer(ResourceType):
     """aws.lb.LoadBalancer."""
 
     type = "aws:lb/loadBalancer:LoadBalancer"
+    switches = {"enableDeletionProtection": "deletion_protection.enabled",
+                "dropInvalidHeaderFields": "routing.http.drop_invalid_header_fields.enabled"}  # fmt: skip
     replace_on = frozenset({"name", "internal", "loadBalancerType"})
     name_key = "name"
 
@@ -36,11 +38,9 @@ class LoadBalancer(ResourceType):
         return arn, self.read(place, arn, inputs) or inputs
 
     def _attributes(self, lb: Any, arn: str, old: Properties, new: Properties) -> None:
-        names = {"enableDeletionProtection": "deletion_protection.enabled",
-                 "dropInvalidHeaderFields": "routing.http.drop_invalid_header_fields.enabled"}  # fmt: skip
         changed = [
             {"Key": name, "Value": str(bool(new[key])).lower()}
-            for key, name in names.items()
+            for key, name in self.switches.items()
             if new.get(key) is not None and new.get(key) != old.get(key)
         ]
         if changed:
@@ -56,6 +56,7 @@ class LoadBalancer(ResourceType):
         return {
             **inputs,
             **with_tags(inputs),
+            **unlike(inputs, self._there(place, id_, found)),
             "id": id_,
             "arn": id_,
             "arnSuffix": id_.split(":loadbalancer/", 1)[-1],
@@ -64,6 +65,18 @@ class LoadBalancer(ResourceType):
             "zoneId": found["CanonicalHostedZoneId"],
             "vpcId": found["VpcId"],
             "region": place.region,
+        }
+
+    def _there(self, place: Place, id_: str, found: Properties) -> Properties:
+        listed = place.client("elbv2").describe_load_balancer_attributes(LoadBalancerArn=id_)["Attributes"]
+        attributes = {each["Key"]: each["Value"] for each in listed}
+        return {
+            "subnets": [each["SubnetId"] for each in found.get("AvailabilityZones", [])],
+            "securityGroups": found.get("SecurityGroups"),
+            "internal": found.get("Scheme") == "internal",
+            "loadBalancerType": found.get("Type"),
+            "tags": _tags(place, id_),
+            **{key: attributes.get(name) == "true" for key, name in self.switches.items()},
         }
 
     def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
@@ -80,11 +93,19 @@ class LoadBalancer(ResourceType):
         absent(lambda: place.client("elbv2").delete_load_balancer(LoadBalancerArn=id_))
 
 
+def _tags(place: Place, arn: str) -> dict[str, str]:
+    """Tags of anything of Elastic Load Balancing."""
+    return tag_map(place.client("elbv2").describe_tags(ResourceArns=[arn])["TagDescriptions"][0]["Tags"])
+
+
 HEALTH = {
     "path": "HealthCheckPath", "protocol": "HealthCheckProtocol", "port": "HealthCheckPort",
     "interval": "HealthCheckIntervalSeconds", "timeout": "HealthCheckTimeoutSeconds",
     "healthyThreshold": "HealthyThresholdCount", "unhealthyThreshold": "UnhealthyThresholdCount",
 }  # fmt: skip
+
+
+DELAY = "deregistration_delay.timeout_seconds"
 
 
 class TargetGroup(ResourceType):
@@ -109,13 +130,15 @@ class TargetGroup(ResourceType):
         found = pick(check, HEALTH)
         if "HealthCheckPort" in found:
             found["HealthCheckPort"] = str(found["HealthCheckPort"])
+        if check.get("enabled") is not None:
+            found["HealthCheckEnabled"] = bool(check["enabled"])
         if check.get("matcher"):
             found["Matcher"] = {"HttpCode": str(check["matcher"])}
         return found
 
     def _delay(self, lb: Any, arn: str, old: Properties, new: Properties) -> None:
         if new.get("deregistrationDelay") is not None and new["deregistrationDelay"] != old.get("deregistrationDelay"):
-            value = {"Key": "deregistration_delay.timeout_seconds", "Value": str(new["deregistrationDelay"])}
+            value = {"Key": DELAY, "Value": str(new["deregistrationDelay"])}
             lb.modify_target_group_attributes(TargetGroupArn=arn, Attributes=[value])
 
     def read(self, place: Place, id_: str, inputs: Properties) -> Properties | None:
@@ -124,7 +147,15 @@ class TargetGroup(ResourceType):
         if found is None:
             return None
         known = {"id": id_, "arn": id_, "name": found["TargetGroupName"], "arnSuffix": id_.rsplit(":", 1)[-1]}
-        return {**inputs, **with_tags(inputs), **known, "region": place.region}
+        there = unlike(inputs, self._there(place, id_, found))
+        return {**inputs, **with_tags(inputs), **known, "region": place.region, **there}
+
+    def _there(self, place: Place, id_: str, found: Properties) -> Properties:
+        listed = place.client("elbv2").describe_target_group_attributes(TargetGroupArn=id_)["Attributes"]
+        delay = next((each["Value"] for each in listed if each["Key"] == DELAY), None)
+        check = {key: found.get(name) for key, name in HEALTH.items()}
+        check |= {"enabled": found.get("HealthCheckEnabled", True), "matcher": found.get("Matcher", {}).get("HttpCode")}
+        return {"deregistrationDelay": delay, "healthCheck": check, "tags": _tags(place, id_)}
 
     def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
         lb = place.client("elbv2")
@@ -159,7 +190,14 @@ class Listener(ResourceType):
 
     def read(self, place: Place, id_: str, inputs: Properties) -> Properties | None:
         found = absent(lambda: place.client("elbv2").describe_listeners(ListenerArns=[id_])["Listeners"])
-        return {**inputs, **with_tags(inputs), "id": id_, "arn": id_} if found else None
+        if not found:
+            return None
+        actions = [
+            {"type": each["Type"], "targetGroupArn": _forwards_to(each)} for each in found[0].get("DefaultActions", [])
+        ]
+        there = {key: found[0].get(name) for key, name in (("port", "Port"), ("protocol", "Protocol"))}
+        there |= {"defaultActions": actions, "tags": _tags(place, id_)}
+        return {**inputs, **with_tags(inputs), "id": id_, "arn": id_, **unlike(inputs, there)}
 
     def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
         place.client("elbv2").modify_listener(ListenerArn=id_, **self._request(new))
@@ -168,6 +206,12 @@ class Listener(ResourceType):
 
     def delete(self, place: Place, id_: str, outputs: Properties) -> None:
         absent(lambda: place.client("elbv2").delete_listener(ListenerArn=id_))
+
+
+def _forwards_to(action: Properties) -> str:
+    """The one target group of a forwarding action, however AWS tells it; empty where there are several or none."""
+    groups = action.get("ForwardConfig", {}).get("TargetGroups", [])
+    return str(action.get("TargetGroupArn") or (groups[0]["TargetGroupArn"] if len(groups) == 1 else ""))
 
 
 class Zone(ResourceType):
@@ -194,7 +238,11 @@ class Zone(ResourceType):
             return None
         servers = found.get("DelegationSet", {}).get("NameServers", [])
         known = {"id": id_, "zoneId": id_, "arn": f"arn:aws:route53:::hostedzone/{id_}", "nameServers": servers}
-        return {**inputs, **with_tags(inputs), **known}
+        there = {
+            "comment": found["HostedZone"].get("Config", {}).get("Comment"),
+            "tags": _tags_in_route53(place, "hostedzone", id_),
+        }
+        return {**inputs, **with_tags(inputs), **known, **unlike(inputs, there)}
 
     def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
         if old.get("comment") != new.get("comment"):
@@ -235,7 +283,13 @@ class HealthCheck(ResourceType):
         found = absent(lambda: place.client("route53").get_health_check(HealthCheckId=id_))
         if found is None:
             return None
-        return {**inputs, **with_tags(inputs), "id": id_, "arn": f"arn:aws:route53:::healthcheck/{id_}"}
+        config = found["HealthCheck"]["HealthCheckConfig"]
+        alarm = config.get("AlarmIdentifier", {})
+        there = {key: config.get(name) for key, name in self.names.items()}
+        there |= {"cloudwatchAlarmName": alarm.get("Name"), "cloudwatchAlarmRegion": alarm.get("Region")}
+        there["tags"] = _tags_in_route53(place, "healthcheck", id_)
+        known = {"id": id_, "arn": f"arn:aws:route53:::healthcheck/{id_}"}
+        return {**inputs, **with_tags(inputs), **known, **unlike(inputs, there)}
 
     def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
         changed = {key: name for key, name in self.names.items() if old.get(key) != new.get(key)}
@@ -246,6 +300,11 @@ class HealthCheck(ResourceType):
 
     def delete(self, place: Place, id_: str, outputs: Properties) -> None:
         absent(lambda: place.client("route53").delete_health_check(HealthCheckId=id_))
+
+
+def _tags_in_route53(place: Place, kind: str, id_: str) -> dict[str, str]:
+    listed = place.client("route53").list_tags_for_resource(ResourceType=kind, ResourceId=id_)
+    return tag_map(listed["ResourceTagSet"]["Tags"])
 
 
 class Record(ResourceType):
@@ -290,7 +349,26 @@ class Record(ResourceType):
             for each in page["ResourceRecordSets"]
             if (each["Name"], each["Type"], each.get("SetIdentifier")) == wanted
         ]
-        return {**inputs, "id": id_, "fqdn": inputs["name"]} if found else None
+        if not found:
+            return None
+        return {**inputs, "id": id_, "fqdn": inputs["name"], **unlike(inputs, self._there(inputs, found[0]))}
+
+    def _there(self, inputs: Properties, found: Properties) -> Properties:
+        alias = found.get("AliasTarget")
+        aliases = [
+            {
+                "name": _host(alias["DNSName"], inputs),
+                "zoneId": alias["HostedZoneId"],
+                "evaluateTargetHealth": alias["EvaluateTargetHealth"],
+            }
+        ] if alias else []  # fmt: skip
+        return {
+            "aliases": aliases,
+            "ttl": found.get("TTL"),
+            "records": [each["Value"] for each in found.get("ResourceRecords", [])],
+            "failoverRoutingPolicies": [{"type": found["Failover"]}] if found.get("Failover") else [],
+            "healthCheckId": found.get("HealthCheckId"),
+        }
 
     def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
         self._change(place, "UPSERT", new)
@@ -299,3 +377,9 @@ class Record(ResourceType):
     def delete(self, place: Place, id_: str, outputs: Properties) -> None:
         if self.read(place, id_, outputs) is not None:
             self._change(place, "DELETE", outputs)
+
+
+def _host(name: str, inputs: Properties) -> str:
+    """A name as the program wrote it, where it is the same: Route 53 tells it in lower case, with a dot at the end."""
+    wanted = [str(each["name"]) for each in inputs.get("aliases") or []]
+    return next((each for each in wanted if each.rstrip(".").lower() == name.rstrip(".").lower()), name)

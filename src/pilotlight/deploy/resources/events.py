@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from typing import Any
 
 from pilotlight.deploy.provider import Place, Properties, ResourceType
-from pilotlight.deploy.resources.shape import absent, capital, pick, removed, seen, tag_list, with_tags
+from pilotlight.deploy.resources.shape import (
+    absent,
+    capital,
+    pick,
+    removed,
+    seen,
+    tag_list,
+    tag_map,
+    unlike,
+    wire,
+    with_tags,
+)
 from pilotlight.deploy.resources.tagging import retag
 from pilotlight.deploy.resources.waiting import until
 from pilotlight.deploy.values import archive_bytes
@@ -55,13 +68,28 @@ class Function(ResourceType):
         until(f"function {name} is active", ready, WAIT_SECONDS)
 
     def read(self, place: Place, id_: str, inputs: Properties) -> Properties | None:
-        found = absent(lambda: place.client("lambda").get_function_configuration(FunctionName=id_))
-        return None if found is None else self._outputs(place, {"name": id_} | inputs)
+        found = absent(lambda: place.client("lambda").get_function(FunctionName=id_))
+        if found is None:
+            return None
+        there = self._there(inputs, found["Configuration"]) | {"tags": tag_map(found.get("Tags"))}
+        return self._outputs(place, {"name": id_} | inputs) | unlike(inputs, there)
+
+    def _there(self, inputs: Properties, found: Properties) -> Properties:
+        """The code is known by its hash alone: other bytes are an archive of another hash."""
+        there = {key: found.get(name) for key, name in self.settings.items()}
+        there["architectures"] = found.get("Architectures")
+        there["environment"] = {"variables": found.get("Environment", {}).get("Variables", {})}
+        for key, name in (("tracingConfig", "TracingConfig"), ("loggingConfig", "LoggingConfig")):
+            there[key] = wire(found.get(name))
+        if "code" in inputs:
+            there["code"] = inputs["code"] | {"hash": base64.b64decode(found["CodeSha256"]).hex()}
+        return there
 
     def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
         function = place.client("lambda")
-        if old.get("code") != new.get("code"):
-            function.update_function_code(FunctionName=id_, ZipFile=archive_bytes(new["code"]))
+        if any(old.get(key) != new.get(key) for key in ("code", "architectures")):
+            machine = {"Architectures": new["architectures"]} if new.get("architectures") else {}
+            function.update_function_code(FunctionName=id_, ZipFile=archive_bytes(new["code"]), **machine)
             self._wait(place, id_)
         if self._settings(old) != self._settings(new):
             function.update_function_configuration(FunctionName=id_, **self._settings(new))
@@ -97,7 +125,20 @@ class Permission(ResourceType):
     def read(self, place: Place, id_: str, inputs: Properties) -> Properties | None:
         function = place.client("lambda")
         found = absent(lambda: function.get_policy(FunctionName=inputs["function"])["Policy"])
-        return {**inputs, "id": id_} if found and f'"{id_}"' in found else None
+        statements = json.loads(found)["Statement"] if found else []
+        statement = next((each for each in statements if each.get("Sid") == id_), None)
+        return {**inputs, "id": id_, **unlike(inputs, self._there(statement))} if statement else None
+
+    def _there(self, statement: Properties) -> Properties:
+        """What the statement lets in."""
+        who = statement.get("Principal", {})
+        conditions = {key: value for each in statement.get("Condition", {}).values() for key, value in each.items()}
+        return {
+            "action": statement.get("Action"),
+            "principal": (who.get("Service") or who.get("AWS")) if isinstance(who, dict) else who,
+            "sourceArn": conditions.get("AWS:SourceArn"),
+            "sourceAccount": conditions.get("AWS:SourceAccount"),
+        }
 
     def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
         return {**new, "id": id_}
@@ -129,7 +170,9 @@ class LogGroup(ResourceType):
             return None
         arn = found["arn"].removesuffix(":*")
         known = {"id": id_, "name": id_, "arn": arn, "region": place.region}
-        return {**inputs, **with_tags(inputs), **seen(inputs, found, {"retentionInDays": "retentionInDays"}), **known}
+        there = {key: found.get(key) for key in ("retentionInDays", "kmsKeyId")}
+        there["tags"] = tag_map(place.client("logs").list_tags_for_resource(resourceArn=arn)["tags"])
+        return {**inputs, **with_tags(inputs), **unlike(inputs, there), **known}
 
     def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
         if new.get("retentionInDays"):
@@ -137,6 +180,8 @@ class LogGroup(ResourceType):
             place.client("logs").put_retention_policy(logGroupName=id_, retentionInDays=days)
         elif old.get("retentionInDays"):
             place.client("logs").delete_retention_policy(logGroupName=id_)
+        if old and new.get("kmsKeyId") and old.get("kmsKeyId") != new["kmsKeyId"]:
+            place.client("logs").associate_kms_key(logGroupName=id_, kmsKeyId=new["kmsKeyId"])
         found = self.read(place, id_, new) or new
         retag(place, "logs", str(found["arn"]), old, new)
         return found
@@ -165,8 +210,12 @@ class MetricAlarm(ResourceType):
         found = place.client("cloudwatch").describe_alarms(AlarmNames=[id_])["MetricAlarms"]
         if not found:
             return None
-        known = {"id": id_, "name": id_, "arn": found[0]["AlarmArn"], "region": place.region}
-        return {**inputs, **with_tags(inputs), **seen(inputs, found[0], self.names), **known}
+        arn = found[0]["AlarmArn"]
+        known = {"id": id_, "name": id_, "arn": arn, "region": place.region}
+        there = {key: found[0].get(name) for key, name in self.names.items()}
+        there["dimensions"] = {each["Name"]: each["Value"] for each in found[0].get("Dimensions", [])}
+        there["tags"] = tag_map(place.client("cloudwatch").list_tags_for_resource(ResourceARN=arn)["Tags"])
+        return {**inputs, **with_tags(inputs), **unlike(inputs, there), **known}
 
     def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
         dimensions = [{"Name": key, "Value": value} for key, value in sorted((new.get("dimensions") or {}).items())]
@@ -198,7 +247,13 @@ class Topic(ResourceType):
 
     def read(self, place: Place, id_: str, inputs: Properties) -> Properties | None:
         found = absent(lambda: place.client("sns").get_topic_attributes(TopicArn=id_))
-        return None if found is None else self._outputs(place, id_, inputs)
+        if found is None:
+            return None
+        there = {
+            "kmsMasterKeyId": found["Attributes"].get("KmsMasterKeyId"),
+            "tags": tag_map(place.client("sns").list_tags_for_resource(ResourceArn=id_)["Tags"]),
+        }
+        return self._outputs(place, id_, inputs) | unlike(inputs, there)
 
     def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
         sns = place.client("sns")
@@ -231,7 +286,9 @@ class TopicPolicy(ResourceType):
 
     def read(self, place: Place, id_: str, inputs: Properties) -> Properties | None:
         found = absent(lambda: place.client("sns").get_topic_attributes(TopicArn=id_)["Attributes"])
-        return None if not found or not found.get("Policy") else {**inputs, "id": id_}
+        if not found or not found.get("Policy"):
+            return None
+        return {**inputs, "id": id_, **unlike(inputs, {"policy": found["Policy"]})}
 
     def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
         place.client("sns").set_topic_attributes(TopicArn=id_, AttributeName="Policy", AttributeValue=new["policy"])
@@ -296,7 +353,8 @@ class Schedule(ResourceType):
         if found is None:
             return None
         known = {"id": id_, "name": name, "groupName": group, "arn": found["Arn"], "region": place.region}
-        return {**inputs, **seen(inputs, found, self.names), **known}
+        windows = {key: wire(found.get(key[:1].upper() + key[1:])) for key in ("flexibleTimeWindow", "target")}
+        return {**inputs, **seen(inputs, found, self.names), **unlike(inputs, windows), **known}
 
     def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
         place.client("scheduler").update_schedule(**self._request(new))

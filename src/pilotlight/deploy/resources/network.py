@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pilotlight.deploy.provider import Place, Properties, ResourceType
-from pilotlight.deploy.resources.shape import absent, pick, removed, tag_list, tagged, with_tags
+from pilotlight.deploy.resources.shape import absent, alike, pick, removed, tag_list, tag_map, tagged, unlike, with_tags
 
 
 class _Ec2(ResourceType):
@@ -18,10 +18,13 @@ class _Ec2(ResourceType):
         return id_, self.read(place, id_, inputs) or inputs
 
     def read(self, place: Place, id_: str, inputs: Properties) -> Properties | None:
-        found = absent(lambda: self.find(place.client("ec2"), id_))
+        ec2 = place.client("ec2")
+        found = absent(lambda: self.find(ec2, id_))
         if not found:
             return None
-        return {**inputs, **with_tags(inputs), "id": id_, "region": place.region, **self.known(place, found)}
+        known = {"id": id_, "region": place.region, **self.known(place, found)}
+        there = {"tags": tag_map(found.get("Tags")), **self.settings(ec2, found, inputs)}
+        return {**inputs, **with_tags(inputs), **known, **unlike(inputs, there)}
 
     def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
         ec2 = place.client("ec2")
@@ -46,6 +49,10 @@ class _Ec2(ResourceType):
         raise NotImplementedError(self.type)
 
     def known(self, place: Place, found: Any) -> Properties:
+        return {}
+
+    def settings(self, ec2: Any, found: Any, inputs: Properties) -> Properties:
+        """Its settings as they are, by the inputs' names."""
         return {}
 
     def remove(self, ec2: Any, id_: str, outputs: Properties) -> Any:
@@ -73,6 +80,13 @@ class Vpc(_Ec2):
     def known(self, place: Place, found: Any) -> Properties:
         return {"arn": f"arn:aws:ec2:{place.region}:{found['OwnerId']}:vpc/{found['VpcId']}"}
 
+    def settings(self, ec2: Any, found: Any, inputs: Properties) -> Properties:
+        there = {"cidrBlock": found["CidrBlock"], "instanceTenancy": found.get("InstanceTenancy")}
+        for key in ("enableDnsSupport", "enableDnsHostnames"):
+            name = key[:1].upper() + key[1:]
+            there[key] = ec2.describe_vpc_attribute(VpcId=found["VpcId"], Attribute=key)[name]["Value"]
+        return there
+
     def remove(self, ec2: Any, id_: str, outputs: Properties) -> Any:
         return ec2.delete_vpc(VpcId=id_)
 
@@ -99,6 +113,9 @@ class Subnet(_Ec2):
     def known(self, place: Place, found: Any) -> Properties:
         return {"arn": found["SubnetArn"], "availabilityZone": found["AvailabilityZone"], "vpcId": found["VpcId"]}
 
+    def settings(self, ec2: Any, found: Any, inputs: Properties) -> Properties:
+        return {"cidrBlock": found["CidrBlock"], "mapPublicIpOnLaunch": found.get("MapPublicIpOnLaunch")}
+
     def remove(self, ec2: Any, id_: str, outputs: Properties) -> Any:
         return ec2.delete_subnet(SubnetId=id_)
 
@@ -121,6 +138,10 @@ class InternetGateway(_Ec2):
 
     def find(self, ec2: Any, id_: str) -> Any:
         return ec2.describe_internet_gateways(InternetGatewayIds=[id_])["InternetGateways"][0]
+
+    def settings(self, ec2: Any, found: Any, inputs: Properties) -> Properties:
+        attached = [each["VpcId"] for each in found.get("Attachments", [])]
+        return {"vpcId": attached[0] if attached else ""}
 
     def remove(self, ec2: Any, id_: str, outputs: Properties) -> Any:
         if outputs.get("vpcId"):
@@ -159,15 +180,27 @@ class RouteTable(_Ec2):
     def find(self, ec2: Any, id_: str) -> Any:
         return ec2.describe_route_tables(RouteTableIds=[id_])["RouteTables"][0]
 
+    def settings(self, ec2: Any, found: Any, inputs: Properties) -> Properties:
+        routes = [
+            {"cidrBlock": each["DestinationCidrBlock"]} | _target(each)
+            for each in found["Routes"]
+            if each.get("DestinationCidrBlock") and each.get("GatewayId") != "local"
+        ]
+        return {"vpcId": found["VpcId"], "routes": routes}
+
     def remove(self, ec2: Any, id_: str, outputs: Properties) -> Any:
         return ec2.delete_route_table(RouteTableId=id_)
+
+
+def _target(route: Properties) -> Properties:
+    return {key: route[name] for key, name in ROUTE_TARGETS.items() if route.get(name)}
 
 
 class Route(ResourceType):
     """aws.ec2.Route; its id is made of table and destination."""
 
     type = "aws:ec2/route:Route"
-    replace_on = frozenset({"routeTableId", "destinationCidrBlock", *ROUTE_TARGETS})
+    replace_on = frozenset({"routeTableId", "destinationCidrBlock"})
 
     def create(self, place: Place, inputs: Properties) -> tuple[str, Properties]:
         table, destination = inputs["routeTableId"], inputs["destinationCidrBlock"]
@@ -180,10 +213,14 @@ class Route(ResourceType):
     def read(self, place: Place, id_: str, inputs: Properties) -> Properties | None:
         ec2, table = place.client("ec2"), inputs["routeTableId"]
         found = absent(lambda: ec2.describe_route_tables(RouteTableIds=[table])["RouteTables"][0]["Routes"])
-        there = any(each.get("DestinationCidrBlock") == inputs["destinationCidrBlock"] for each in found or [])
-        return {**inputs, "id": id_} if there else None
+        there = [each for each in found or [] if each.get("DestinationCidrBlock") == inputs["destinationCidrBlock"]]
+        nowhere = dict.fromkeys(ROUTE_TARGETS, "")
+        return {**inputs, "id": id_, **unlike(inputs, nowhere | _target(there[0]))} if there else None
 
     def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
+        table, destination = new["routeTableId"], new["destinationCidrBlock"]
+        target = pick(new, ROUTE_TARGETS)
+        place.client("ec2").replace_route(RouteTableId=table, DestinationCidrBlock=destination, **target)
         return {**new, "id": id_}
 
     def delete(self, place: Place, id_: str, outputs: Properties) -> None:
@@ -200,8 +237,22 @@ class RouteTableAssociation(ResourceType):
 
     def create(self, place: Place, inputs: Properties) -> tuple[str, Properties]:
         request = pick(inputs, {"subnetId": "SubnetId", "gatewayId": "GatewayId", "routeTableId": "RouteTableId"})
-        id_ = place.client("ec2").associate_route_table(**request)["AssociationId"]
+        ec2 = place.client("ec2")
+        before = self._other(ec2, inputs)
+        if before:
+            table = {"AssociationId": before, "RouteTableId": inputs["routeTableId"]}
+            id_ = ec2.replace_route_table_association(**table)["NewAssociationId"]
+        else:
+            id_ = ec2.associate_route_table(**request)["AssociationId"]
         return id_, {**inputs, "id": id_}
+
+    def _other(self, ec2: Any, inputs: Properties) -> str:
+        """The association that the subnet has with another table: EC2 gives none beside it."""
+        subnet = inputs.get("subnetId")
+        wanted = [{"Name": "association.subnet-id", "Values": [subnet]}]
+        tables = ec2.describe_route_tables(Filters=wanted)["RouteTables"] if subnet else []
+        found = [each for table in tables for each in table["Associations"] if each.get("SubnetId") == subnet]
+        return str(found[0]["RouteTableAssociationId"]) if found else ""
 
     def read(self, place: Place, id_: str, inputs: Properties) -> Properties | None:
         ec2, table = place.client("ec2"), inputs["routeTableId"]
@@ -249,12 +300,49 @@ class SecurityGroup(_Ec2):
         arn = f"arn:aws:ec2:{place.region}:{found['OwnerId']}:security-group/{found['GroupId']}"
         return {"arn": arn, "name": found["GroupName"], "vpcId": found.get("VpcId"), "ownerId": found["OwnerId"]}
 
+    def settings(self, ec2: Any, found: Any, inputs: Properties) -> Properties:
+        """Rules are compared one by one: EC2 gathers those of one port into one."""
+        there: Properties = {"description": found["Description"]}
+        for way, name in (("ingress", "IpPermissions"), ("egress", "IpPermissionsEgress")):
+            wanted, rules = inputs.get(way) or [], [_rule(each, found["GroupId"]) for each in found.get(name, [])]
+            same = alike(_singly(wanted), _singly(rules))
+            there[way] = wanted if same else rules
+        return there
+
     def remove(self, ec2: Any, id_: str, outputs: Properties) -> Any:
         return ec2.delete_security_group(GroupId=id_)
 
 
 ALL_OUT: Properties = {"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
 """The rule every new group has in EC2; Pulumi's provider takes it away, and so do we."""
+
+
+def _rule(permission: Properties, own: str) -> Properties:
+    """An IpPermission as pulumi-aws has a rule."""
+    groups = [each["GroupId"] for each in permission.get("UserIdGroupPairs", [])]
+    made: Properties = {
+        "protocol": permission["IpProtocol"],
+        "fromPort": permission.get("FromPort", 0),
+        "toPort": permission.get("ToPort", 0),
+        "cidrBlocks": [each["CidrIp"] for each in permission.get("IpRanges", [])],
+        "securityGroups": [each for each in groups if each != own],
+        "prefixListIds": [each["PrefixListId"] for each in permission.get("PrefixListIds", [])],
+        "self": own in groups,
+    }
+    return {key: value for key, value in made.items() if value not in ([], False)}
+
+
+def _singly(rules: list[Properties]) -> list[list[str]]:
+    """Each source of each rule by itself."""
+    found = []
+    for rule in rules:
+        ports = [] if str(rule["protocol"]) == "-1" else [str(int(rule["fromPort"])), str(int(rule["toPort"]))]
+        sources = [f"{key} {each}" for key in SOURCES for each in rule.get(key) or []]
+        found += [[str(rule["protocol"]), *ports, each] for each in [*sources, *(["self"] if rule.get("self") else [])]]
+    return found
+
+
+SOURCES = ("cidrBlocks", "securityGroups", "prefixListIds")
 
 
 def _permission(rule: Properties, own: str) -> Properties:
@@ -299,6 +387,11 @@ class VpcEndpoint(_Ec2):
     def find(self, ec2: Any, id_: str) -> Any:
         found = ec2.describe_vpc_endpoints(VpcEndpointIds=[id_])["VpcEndpoints"]
         return next((each for each in found if not str(each.get("State", "")).lower().startswith("delet")), None)
+
+    def settings(self, ec2: Any, found: Any, inputs: Properties) -> Properties:
+        names = {"vpcId": "VpcId", "serviceName": "ServiceName", "vpcEndpointType": "VpcEndpointType",
+                 "routeTableIds": "RouteTableIds", "policy": "PolicyDocument"}  # fmt: skip
+        return {key: found.get(name) for key, name in names.items()}
 
     def remove(self, ec2: Any, id_: str, outputs: Properties) -> Any:
         return ec2.delete_vpc_endpoints(VpcEndpointIds=[id_])

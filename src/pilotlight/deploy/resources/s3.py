@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from pilotlight.deploy.provider import Place, Properties, ResourceType
-from pilotlight.deploy.resources.shape import absent, capital, seen, tag_list, with_tags
+from pilotlight.deploy.resources.shape import absent, capital, seen, tag_list, tag_map, unlike, wire, with_tags
 from pilotlight.deploy.values import asset_bytes
 
 LOCATION_DEFAULT = "us-east-1"
@@ -40,7 +40,11 @@ class Bucket(ResourceType):
 
     def read(self, place: Place, id_: str, inputs: Properties) -> Properties | None:
         found = absent(lambda: place.client("s3").head_bucket(Bucket=id_))
-        return None if found is None else self._outputs(place, id_, inputs)
+        return None if found is None else self._outputs(place, id_, inputs) | unlike(inputs, self._there(place, id_))
+
+    def _there(self, place: Place, name: str) -> Properties:
+        tags = absent(lambda: place.client("s3").get_bucket_tagging(Bucket=name)["TagSet"])
+        return {"tags": tag_map(tags)}
 
     def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
         s3 = place.client("s3")
@@ -93,8 +97,8 @@ class _Setting(ResourceType):
         return {**inputs, "id": inputs["bucket"], "region": place.region}
 
     def differs(self, inputs: Properties, answer: Any) -> Properties:
-        """What S3 has otherwise than the inputs say; nothing where only its presence is looked at."""
-        return {}
+        """What S3 has otherwise than the inputs say."""
+        raise NotImplementedError(self.type)
 
     def put(self, s3: Any, inputs: Properties) -> None:
         raise NotImplementedError(self.type)
@@ -147,6 +151,10 @@ class BucketServerSideEncryptionConfiguration(_Setting):
     def ask(self, s3: Any, bucket: str) -> Any:
         return s3.get_bucket_encryption(Bucket=bucket)
 
+    def differs(self, inputs: Properties, answer: Any) -> Properties:
+        names = {"SSEAlgorithm": "sseAlgorithm", "KMSMasterKeyID": "kmsMasterKeyId"}
+        return unlike(inputs, {"rules": wire(answer["ServerSideEncryptionConfiguration"]["Rules"], names)})
+
     def take_away(self, s3: Any, bucket: str) -> Any:
         return s3.delete_bucket_encryption(Bucket=bucket)
 
@@ -185,9 +193,7 @@ class BucketPolicy(_Setting):
         return s3.get_bucket_policy(Bucket=bucket)
 
     def differs(self, inputs: Properties, answer: Any) -> Properties:
-        wanted = inputs.get("policy")
-        same = not isinstance(wanted, str) or json.loads(wanted) == json.loads(answer["Policy"])
-        return {} if same else {"policy": answer["Policy"]}
+        return unlike(inputs, {"policy": answer["Policy"]})
 
     def take_away(self, s3: Any, bucket: str) -> Any:
         return s3.delete_bucket_policy(Bucket=bucket)
@@ -204,6 +210,9 @@ class BucketOwnershipControls(_Setting):
 
     def ask(self, s3: Any, bucket: str) -> Any:
         return s3.get_bucket_ownership_controls(Bucket=bucket)
+
+    def differs(self, inputs: Properties, answer: Any) -> Properties:
+        return unlike(inputs, {"rule": wire(answer["OwnershipControls"]["Rules"][0])})
 
     def take_away(self, s3: Any, bucket: str) -> Any:
         return s3.delete_bucket_ownership_controls(Bucket=bucket)
@@ -231,6 +240,11 @@ class BucketReplicationConfig(_Setting):
     def ask(self, s3: Any, bucket: str) -> Any:
         return s3.get_bucket_replication(Bucket=bucket)
 
+    def differs(self, inputs: Properties, answer: Any) -> Properties:
+        found = answer["ReplicationConfiguration"]
+        names = {"ID": "id", "ReplicaKmsKeyID": "replicaKmsKeyId"}
+        return unlike(inputs, {"role": found["Role"], "rules": wire(found["Rules"], names)})
+
     def take_away(self, s3: Any, bucket: str) -> Any:
         return s3.delete_bucket_replication(Bucket=bucket)
 
@@ -253,6 +267,9 @@ class BucketLifecycleConfiguration(_Setting):
     def ask(self, s3: Any, bucket: str) -> Any:
         return s3.get_bucket_lifecycle_configuration(Bucket=bucket)
 
+    def differs(self, inputs: Properties, answer: Any) -> Properties:
+        return unlike(inputs, {"rules": wire(answer["Rules"], {"ID": "id"})})
+
     def take_away(self, s3: Any, bucket: str) -> Any:
         return s3.delete_bucket_lifecycle(Bucket=bucket)
 
@@ -269,7 +286,13 @@ class BucketObject(ResourceType):
 
     def read(self, place: Place, id_: str, inputs: Properties) -> Properties | None:
         found = absent(lambda: place.client("s3").head_object(Bucket=inputs["bucket"], Key=id_))
-        return None if found is None else self._outputs(id_, inputs, found)
+        if found is None:
+            return None
+        there = {"contentType": found.get("ContentType"), "metadata": found.get("Metadata")}
+        if "content" in inputs:
+            body = place.client("s3").get_object(Bucket=inputs["bucket"], Key=id_)["Body"].read()
+            there["content"] = body.decode(errors="replace")
+        return self._outputs(id_, inputs, found) | unlike(inputs, there)
 
     def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
         body = asset_bytes(new["source"]) if new.get("source") else str(new.get("content", "")).encode()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from pilotlight.deploy.provider import Place, Properties, ResourceType
-from pilotlight.deploy.resources.shape import absent, pick, removed, tag_list, with_tags
+from pilotlight.deploy.resources.shape import absent, pick, removed, seen, tag_list, tag_map, unlike, with_tags
 from pilotlight.deploy.resources.tagging import retag
 
 
@@ -28,7 +28,16 @@ class Key(ResourceType):
         found = absent(lambda: place.client("kms").describe_key(KeyId=id_)["KeyMetadata"])
         if found is None or found["KeyState"] == "PendingDeletion":
             return None
-        return self._outputs(place, inputs, found)
+        return self._outputs(place, inputs, found) | unlike(inputs, self._there(place, id_, found))
+
+    def _there(self, place: Place, id_: str, found: Properties) -> Properties:
+        kms = place.client("kms")
+        return {
+            "description": found.get("Description"),
+            "policy": kms.get_key_policy(KeyId=id_, PolicyName="default")["Policy"],
+            "enableKeyRotation": kms.get_key_rotation_status(KeyId=id_)["KeyRotationEnabled"],
+            "tags": tag_map(kms.list_resource_tags(KeyId=id_)["Tags"], "TagKey", "TagValue"),
+        }
 
     def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
         kms = place.client("kms")
@@ -77,7 +86,7 @@ class Alias(ResourceType):
             return None
         key = str(found["AliasArn"]).replace(f":{id_}", f":key/{found.get('TargetKeyId', '')}")
         known = {"id": id_, "name": id_, "arn": found["AliasArn"], "targetKeyArn": key, "region": place.region}
-        return {**inputs, **known}
+        return {**inputs, **known, **seen(inputs, found, {"targetKeyId": "TargetKeyId"})}
 
     def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
         place.client("kms").update_alias(AliasName=id_, TargetKeyId=new["targetKeyId"])
@@ -103,14 +112,24 @@ class Role(ResourceType):
 
     def read(self, place: Place, id_: str, inputs: Properties) -> Properties | None:
         found = absent(lambda: place.client("iam").get_role(RoleName=id_)["Role"])
-        return None if found is None else self._outputs(inputs, found)
+        return None if found is None else self._outputs(inputs, found) | unlike(inputs, self._there(found))
+
+    def _there(self, found: Properties) -> Properties:
+        return {
+            "assumeRolePolicy": json.dumps(found["AssumeRolePolicyDocument"]),
+            "description": found.get("Description"),
+            "maxSessionDuration": found.get("MaxSessionDuration"),
+            "tags": tag_map(found.get("Tags")),
+        }
 
     def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
         iam = place.client("iam")
         if new["assumeRolePolicy"] != old.get("assumeRolePolicy"):
             iam.update_assume_role_policy(RoleName=id_, PolicyDocument=new["assumeRolePolicy"])
-        if new.get("description") != old.get("description"):
-            iam.update_role(RoleName=id_, Description=new.get("description") or "")
+        settings = {"description": "Description", "maxSessionDuration": "MaxSessionDuration"}
+        changed = {key: name for key, name in settings.items() if new.get(key) != old.get(key)}
+        if changed:
+            iam.update_role(RoleName=id_, **{"Description": ""} | pick(new, settings))
         gone = removed(old.get("tags"), new.get("tags"))
         if gone:
             iam.untag_role(RoleName=id_, TagKeys=gone)
@@ -145,9 +164,8 @@ class RolePolicy(ResourceType):
         found = absent(lambda: place.client("iam").get_role_policy(RoleName=role, PolicyName=name))
         if found is None:
             return None
-        wanted, there = inputs.get("policy"), found["PolicyDocument"]
-        same = isinstance(wanted, str) and json.loads(wanted) == there
-        return {**inputs, "id": id_, "role": role, "name": name, "policy": wanted if same else json.dumps(there)}
+        known = {"id": id_, "role": role, "name": name}
+        return {**inputs, **known, **unlike(inputs, {"policy": json.dumps(found["PolicyDocument"])})}
 
     def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
         policy = new["policy"] if isinstance(new["policy"], str) else json.dumps(new["policy"])
@@ -180,7 +198,10 @@ class InstanceProfile(ResourceType):
         found = absent(lambda: iam.get_instance_profile(InstanceProfileName=id_)["InstanceProfile"])
         if found is None:
             return None
-        return {**inputs, **with_tags(inputs), "id": id_, "name": id_, "arn": found["Arn"]}
+        roles = [each["RoleName"] for each in found.get("Roles", [])]
+        there = {"role": roles[0] if roles else "", "tags": tag_map(found.get("Tags"))}
+        known = {"id": id_, "name": id_, "arn": found["Arn"]}
+        return {**inputs, **with_tags(inputs), **known, **unlike(inputs, there)}
 
     def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
         iam = place.client("iam")
@@ -219,11 +240,21 @@ class Secret(ResourceType):
 
     def read(self, place: Place, id_: str, inputs: Properties) -> Properties | None:
         found = absent(lambda: place.client("secretsmanager").describe_secret(SecretId=id_))
-        return None if found is None or found.get("DeletedDate") else self._outputs(place, inputs, id_)
+        if found is None or found.get("DeletedDate"):
+            return None
+        there = {
+            "description": found.get("Description"),
+            "kmsKeyId": found.get("KmsKeyId"),
+            "replicas": [{"region": each["Region"]} for each in found.get("ReplicationStatus", [])],
+            "tags": tag_map(found.get("Tags")),
+        }
+        return self._outputs(place, inputs, id_) | unlike(inputs, there)
 
     def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
         secrets = place.client("secretsmanager")
-        secrets.update_secret(SecretId=id_, Description=new.get("description") or "")
+        secrets.update_secret(
+            SecretId=id_, **{"Description": new.get("description") or ""} | pick(new, {"kmsKeyId": "KmsKeyId"})
+        )
         before = {each["region"] for each in old.get("replicas") or []}
         added = [each["region"] for each in new.get("replicas") or [] if each["region"] not in before]
         if added:
@@ -287,7 +318,13 @@ class Parameter(ResourceType):
         found = absent(lambda: place.client("ssm").get_parameter(Name=id_, WithDecryption=True)["Parameter"])
         if found is None:
             return None
-        return {**inputs, **with_tags(inputs), "id": id_, "arn": found["ARN"], "version": found["Version"]}
+        names = {"type": "Type", "value": "Value"}
+        known = {"id": id_, "arn": found["ARN"], "version": found["Version"]}
+        return {**inputs, **with_tags(inputs), **known, **seen(inputs, found, names), **self._tags(place, id_, inputs)}
+
+    def _tags(self, place: Place, id_: str, inputs: Properties) -> Properties:
+        asked = {"ResourceType": "Parameter", "ResourceId": id_}
+        return unlike(inputs, {"tags": tag_map(place.client("ssm").list_tags_for_resource(**asked)["TagList"])})
 
     def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
         kind = {"Type": new.get("type") or "String"}
