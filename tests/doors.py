@@ -93,15 +93,31 @@ def inventory(**changes: Any) -> Inventory:
     return Inventory(**(whole | changes))
 
 
+BLANK = ("/dev/sdf", "/dev/sdg")
+"""Devices of the stack's launch template."""
+
+
+@dataclass
+class Version:
+    """One version of a launch template."""
+
+    data: dict[str, Any]
+    description: str = ""
+    token: str = ""
+
+
 @dataclass
 class Group:
-    """An Auto Scaling group; instances are (id, when they are in service)."""
+    """An Auto Scaling group; instances are (id, when they are in service). It names (template, version) in a policy,
+    and `launched` tells which of them each instance came from."""
 
     desired: int = 0
     maximum: int = 1
     suspended: list[str] = field(default_factory=list)
     instances: list[tuple[str, float]] = field(default_factory=list)
     activities: list[dict[str, Any]] = field(default_factory=list)
+    names: tuple[str, str] = (NAMES.launch_template("fleet"), "$Latest")
+    launched: dict[str, tuple[str, str]] = field(default_factory=dict)
 
 
 class FakeAws:
@@ -122,8 +138,10 @@ class FakeAws:
             (STANDBY, NAMES.group("fleet")): Group(),
         }
         self.short: set[str] = set()
-        blank = [{"DeviceName": each, "Ebs": {"VolumeSize": 8, "Encrypted": True}} for each in ("/dev/sdf", "/dev/sdg")]
-        self.versions: list[dict[str, Any]] = [{"ImageId": "ami-2", "BlockDeviceMappings": blank}]
+        ebs = {"VolumeSize": 8, "Encrypted": True, "DeleteOnTermination": False}
+        blank = [{"DeviceName": each, "Ebs": dict(ebs)} for each in BLANK]
+        stack = Version({"ImageId": "ami-2", "BlockDeviceMappings": blank})
+        self.templates: dict[str, list[Version]] = {NAMES.launch_template("fleet"): [stack]}
         self.snapshots: dict[str, dict[str, dict[str, Any]]] = {PRIMARY: {}, STANDBY: {}}
         self.instances: dict[str, tuple[datetime, dict[str, str]]] = {}
         self.volumes: dict[str, dict[str, str]] = {}
@@ -295,10 +313,15 @@ class FakeAws:
                 "AvailabilityZone": f"{region}a",
                 "LifecycleState": "InService" if self.clock.now() >= at else "Pending",
                 "HealthStatus": "Healthy",
+                "LaunchTemplate": dict(
+                    zip(("LaunchTemplateName", "Version"), group.launched.get(id, ("", "")), strict=True)
+                ),
             }
             for id, at in group.instances
         ]
+        named = dict(zip(("LaunchTemplateName", "Version"), group.names, strict=True))
         return {
+            "MixedInstancesPolicy": {"LaunchTemplate": {"LaunchTemplateSpecification": named, "Overrides": []}},
             "AutoScalingGroupName": name,
             "DesiredCapacity": group.desired,
             "MaxSize": group.maximum,
@@ -313,7 +336,11 @@ class FakeAws:
             if self.short:
                 group.activities = [self._refusal(each) for each in sorted(self.short)]
                 return
-            group.instances.append((f"i-{next(self.ids)}", self.clock.now() + START_SECONDS))
+            instance = f"i-{next(self.ids)}"
+            name, version = group.names
+            named = str(len(self.templates[name])) if version == "$Latest" else version
+            group.launched[instance] = (name, named)
+            group.instances.append((instance, self.clock.now() + START_SECONDS))
 
     def _refusal(self, kind: str) -> dict[str, Any]:
         words = f"We currently do not have sufficient {kind} capacity. Launching EC2 instance failed."
@@ -324,10 +351,22 @@ class FakeAws:
         return {"Activities": self.groups[region, AutoScalingGroupName].activities}
 
     def autoscaling_update_auto_scaling_group(
-        self, region: str, AutoScalingGroupName: str, MinSize: int, DesiredCapacity: int, MaxSize: int = 0
+        self,
+        region: str,
+        AutoScalingGroupName: str,
+        MinSize: int = 0,
+        DesiredCapacity: int | None = None,
+        MaxSize: int = 0,
+        MixedInstancesPolicy: Any = None,
     ) -> dict[str, Any]:
         group = self.groups[region, AutoScalingGroupName]
-        group.desired, group.maximum = DesiredCapacity, MaxSize or group.maximum
+        if MixedInstancesPolicy:
+            named = MixedInstancesPolicy["LaunchTemplate"]["LaunchTemplateSpecification"]
+            group.names = (named["LaunchTemplateName"], named["Version"])
+            assert group.names[0] in self.templates
+        group.desired = group.desired if DesiredCapacity is None else DesiredCapacity
+        group.maximum = MaxSize or group.maximum
+        self._grow(group)
         return {}
 
     def autoscaling_suspend_processes(self, region: str, AutoScalingGroupName: str, ScalingProcesses: Any) -> Any:
@@ -349,16 +388,38 @@ class FakeAws:
 
     # -- templates, images, volumes and snapshots --------------------------------------------------------------
 
-    def ec2_describe_launch_template_versions(self, region: str, LaunchTemplateName: str, Versions: Any) -> Any:
-        version = {"VersionNumber": len(self.versions), "LaunchTemplateData": self.versions[-1]}
-        return {"LaunchTemplateVersions": [version]}
+    def ec2_describe_launch_template_versions(
+        self, region: str, LaunchTemplateName: str, Versions: Any = None, MaxResults: int = 0
+    ) -> Any:
+        assert region == STANDBY
+        if LaunchTemplateName not in self.templates:
+            code = "InvalidLaunchTemplateName.NotFoundException"
+            raise refused("ec2", "describe_launch_template_versions", region, code, "there is none")
+        found = [
+            {"VersionNumber": number, "LaunchTemplateData": each.data, "VersionDescription": each.description}
+            for number, each in enumerate(self.templates[LaunchTemplateName], 1)
+        ]
+        return {"LaunchTemplateVersions": found[-1:] if Versions == ["$Latest"] else found}
 
-    def ec2_create_launch_template_version(
-        self, region: str, LaunchTemplateData: dict[str, Any], **parameters: Any
-    ) -> dict[str, Any]:
+    def ec2_create_launch_template(self, region: str, LaunchTemplateName: str, **parameters: Any) -> dict[str, Any]:
+        made = self.templates.setdefault(LaunchTemplateName, [])
+        assert not made or made[0].token == parameters["ClientToken"]
+        return self._version(LaunchTemplateName, parameters)
+
+    def ec2_create_launch_template_version(self, region: str, LaunchTemplateName: str, **parameters: Any) -> Any:
+        assert LaunchTemplateName != NAMES.launch_template("fleet"), "the stack's template is the stack's"
+        return self._version(LaunchTemplateName, parameters)
+
+    def _version(self, name: str, parameters: dict[str, Any]) -> dict[str, Any]:
         token = parameters["ClientToken"]
-        if token not in {each.get("token") for each in self.versions}:
-            self.versions.append(self.versions[-1] | LaunchTemplateData | {"token": token})
+        if token not in {each.token for each in self.templates[name]}:
+            version = Version(parameters["LaunchTemplateData"], parameters["VersionDescription"], token)
+            self.templates[name].append(version)
+        return {}
+
+    def ec2_delete_launch_template(self, region: str, LaunchTemplateName: str) -> dict[str, Any]:
+        assert not [each for each in self.groups.values() if each.names[0] == LaunchTemplateName], "a group names it"
+        del self.templates[LaunchTemplateName]
         return {}
 
     def ec2_describe_availability_zones(self, region: str) -> dict[str, Any]:

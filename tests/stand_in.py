@@ -20,7 +20,7 @@ from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 
 from pilotlight.deploy import providers
 from pilotlight.deploy.acts import Invokes
-from pilotlight.deploy.diff import REPLACE, SAME, compare
+from pilotlight.deploy.diff import REPLACE, SAME, compare, keep_ignored
 from pilotlight.deploy.invokes import INVOKES
 from pilotlight.deploy.provider import Place, ResourceType
 from pilotlight.deploy.resources import TYPES
@@ -85,6 +85,7 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
     def Diff(self, request: Any, context: Any) -> Any:
         kind = self._kind(request.urn)
         old, new = plain(request.old_inputs), plain(request.news)
+        new = keep_ignored(request.ignoreChanges, old, new)
         found = compare(old, new, kind.replace_on)
         if found.operation == SAME:
             return provider_pb2.DiffResponse(changes=provider_pb2.DiffResponse.DIFF_NONE)

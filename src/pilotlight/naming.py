@@ -20,6 +20,9 @@ TAG_SOURCE = "pilotlight:source-snapshot"
 TAG_CREATED_AT = "pilotlight:true-at"
 TAG_PROTECTS = "pilotlight:protects"
 """On the standby group: the name of the primary's group whose counterpart it is."""
+TAG_TEMPLATE = "pilotlight:template"
+TEMPLATE_OF_RUN = "run"
+"""On a launch template that a run made for itself: what runs may write is told from what stacks own."""
 
 RULE_BEFORE = "pilotlight-forward"
 """Id that the replication rules of every workload had in earlier editions; `up` gives them one of their own."""
@@ -161,6 +164,10 @@ class Names:
 
     def launch_template(self, asset: str) -> str:
         return f"{PREFIX}-{self.workload}-{asset}"
+
+    def run_template(self, asset: str) -> str:
+        """The launch template that a run makes on the day, with snapshots in it; no stack owns it."""
+        return f"{self.launch_template(asset)}-run"
 
     def group(self, asset: str) -> str:
         """The standby Auto Scaling group."""

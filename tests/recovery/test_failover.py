@@ -20,6 +20,7 @@ from pilotlight.recovery.site import Site
 from pilotlight.recovery.snapshots import sets_of
 
 GLOBAL = {"iam", "route53", "organizations", "sts", "cloudfront"}
+RUNS_OWN = NAMES.run_template("fleet")
 PARAMETER = NAMES.parameter("checkpoints")
 
 
@@ -41,7 +42,8 @@ def state(aws: FakeAws) -> dict[str, object]:
         "state": active["state"],
         "writer": aws.writer,
         "promotions": aws.promotions,
-        "templates": [each["BlockDeviceMappings"] for each in aws.versions],
+        "templates": {name: [each.data for each in versions] for name, versions in aws.templates.items()},
+        "named": {place: group.names for place, group in aws.groups.items()},
         "desired": {place: group.desired for place, group in aws.groups.items()},
         "instances": {place: len(group.instances) for place, group in aws.groups.items()},
         "parameters": aws.parameters,
@@ -74,15 +76,22 @@ def test_a_torn_checkpoint_is_never_recovered(aws: FakeAws, desk: Recovery) -> N
     assert desk.newest_complete_step() == 40
 
 
+def devices(aws: FakeAws, version: int) -> dict[str, dict[str, object]]:
+    """What a version of the run's template has behind each device."""
+    mapped = aws.templates[RUNS_OWN][version - 1].data["BlockDeviceMappings"]
+    return {each["DeviceName"]: each["Ebs"] for each in mapped}
+
+
 def test_volumes_come_up_from_the_snapshot_copies_of_the_point(aws: FakeAws, desk: Recovery) -> None:
     point = desk.points()[0]
     part = point.part("index")
     assert part is not None
     lose_the_region(aws)
     desk.failover()
-    mapped = {each["DeviceName"]: each["Ebs"] for each in aws.versions[-1]["BlockDeviceMappings"]}
+    mapped = devices(aws, 1)
     assert {device: ebs["SnapshotId"] for device, ebs in mapped.items()} == sets_of(part.reference)[0]["snapshots"]
-    assert all(ebs["VolumeSize"] == 8 and "Encrypted" not in ebs for ebs in mapped.values())
+    assert all(ebs.keys() == {"SnapshotId", "DeleteOnTermination"} for ebs in mapped.values()), "as the snapshot is"
+    assert [launched for group in aws.groups.values() for launched in group.launched.values()] == [(RUNS_OWN, "1")]
 
 
 def test_no_step_calls_the_lost_region_or_a_control_plane_that_lives_there(aws: FakeAws) -> None:
@@ -131,7 +140,7 @@ def test_steps_that_were_proven_are_not_repeated_by_the_process_that_resumes(aws
     journal = run(aws, "second")
     assert journal.state == SUCCEEDED
     acted = {operation for _, operation, _ in aws.acts()}
-    assert not acted & {"failover_global_cluster", "create_launch_template_version", "put_parameter"}
+    assert not acted & {"failover_global_cluster", "create_launch_template", "put_parameter"}
 
 
 def test_a_refused_call_ends_the_run_with_the_name_of_what_was_refused(aws: FakeAws, desk: Recovery) -> None:

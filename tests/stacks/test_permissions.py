@@ -24,6 +24,11 @@ PARAMETER = f"arn:aws:ssm:{STANDBY}:{ACCOUNT}:parameter{NAMES.parameter('checkpo
 ITSELF = f"arn:aws:lambda:{STANDBY}:{ACCOUNT}:function:{NAMES.function('recover')}"
 KEY = f"arn:aws:kms:{STANDBY}:{ACCOUNT}:key/1"
 SNAPSHOTS = {PRIMARY: f"arn:aws:ec2:{PRIMARY}::snapshot/snap-1", STANDBY: f"arn:aws:ec2:{STANDBY}::snapshot/snap-2"}
+RUNS_OWN = {"aws:resourcetag/pilotlight:workload": ("inference",), "aws:resourcetag/pilotlight:template": ("run",)}
+NEW_TEMPLATE = {key.replace("resourcetag", "requesttag"): value for key, value in RUNS_OWN.items()}
+THROUGH = {"ec2:launchtemplate": (f"arn:aws:ec2:{STANDBY}:{ACCOUNT}:launch-template/lt-1",)}
+MADE = {"ec2:createaction": ("CreateLaunchTemplate",)}
+INSTANCE_ROLE = f"arn:aws:iam::{ACCOUNT}:role/{NAMES.role('instance-fleet')}"
 OURS = {"aws:resourcetag/pilotlight:workload": ("inference",)}
 OUR_KEY = {"kms:resourcealiases": (NAMES.key_alias,)}
 METRICS = {"cloudwatch:namespace": ("Pilotlight",)}
@@ -44,7 +49,12 @@ RECOVER = [
     ("rds:FailoverGlobalCluster", SECONDARY, {}),
     ("ec2:DescribeSnapshots", "*", {}),
     ("ec2:DescribeLaunchTemplateVersions", "*", {}),
-    ("ec2:CreateLaunchTemplateVersion", TEMPLATE, OURS),
+    ("ec2:CreateLaunchTemplate", TEMPLATE.replace("lt-1", "*"), NEW_TEMPLATE),
+    ("ec2:CreateTags", TEMPLATE.replace("lt-1", "*"), MADE),
+    ("ec2:CreateLaunchTemplateVersion", TEMPLATE, RUNS_OWN),
+    ("ec2:RunInstances", SNAPSHOTS[STANDBY], THROUGH),
+    ("ec2:RunInstances", f"arn:aws:ec2:{STANDBY}:{ACCOUNT}:instance/*", THROUGH),
+    ("iam:PassRole", INSTANCE_ROLE, {"iam:passedtoservice": ("ec2.amazonaws.com",)}),
     ("autoscaling:DescribeAutoScalingGroups", "*", {}),
     ("autoscaling:DescribeScalingActivities", "*", {}),
     ("autoscaling:UpdateAutoScalingGroup", GROUP, {}),
@@ -115,6 +125,12 @@ REFUSED = {
         ("rds:DeleteDBCluster", SECONDARY, {}),
         ("rds:FailoverGlobalCluster", f"arn:aws:rds::{ACCOUNT}:global-cluster:somebody-elses", {}),
         ("ec2:CreateLaunchTemplateVersion", TEMPLATE, {}),
+        ("ec2:CreateLaunchTemplateVersion", TEMPLATE, OURS),
+        ("ec2:CreateLaunchTemplate", TEMPLATE.replace("lt-1", "*"), {}),
+        ("ec2:DeleteLaunchTemplate", TEMPLATE, RUNS_OWN),
+        ("ec2:CreateTags", TEMPLATE, {}),
+        ("ec2:RunInstances", f"arn:aws:ec2:{STANDBY}:{ACCOUNT}:instance/*", {}),
+        ("iam:PassRole", INSTANCE_ROLE, {"iam:passedtoservice": ("lambda.amazonaws.com",)}),
         ("autoscaling:UpdateAutoScalingGroup", GROUP.replace("fleet", "other"), {}),
         ("cloudwatch:PutMetricData", "*", {"cloudwatch:namespace": ("AWS/EC2",)}),
         ("kms:Decrypt", KEY, {"kms:resourcealiases": ("alias/other",)}),

@@ -241,7 +241,8 @@ def test_service_roles_trust_their_service_for_this_account_only(all_stacks: lis
 def test_recovering_needs_nothing_of_the_primary_region_and_no_global_control_plane(standby: Recording) -> None:
     policy = json.loads(standby.one("recover-role-policy").inputs["policy"])
     for statement in policy["Statement"]:
-        assert not any(action.split(":")[0] in ("iam", "route53", "organizations") for action in statement["Action"])
+        called = [action for action in statement["Action"] if action != "iam:PassRole"]  # a permission, and no call
+        assert not any(action.split(":")[0] in ("iam", "route53", "organizations") for action in called)
         if statement["Sid"] != "Promote":
             assert "us-east-1" not in json.dumps(statement)
 

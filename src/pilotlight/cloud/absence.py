@@ -15,6 +15,7 @@ ABSENT: dict[str, frozenset[str]] = {
     "dynamodb:get_item": frozenset({"ResourceNotFoundException"}),
     "dynamodb:describe_table": frozenset({"ResourceNotFoundException"}),
     "dynamodb:update_table": frozenset({"ResourceNotFoundException"}),
+    "ec2:describe_launch_template_versions": frozenset({"InvalidLaunchTemplateName.NotFoundException"}),
     "kms:describe_key": frozenset({"NotFoundException"}),
     "rds:delete_db_cluster_snapshot": frozenset({"DBClusterSnapshotNotFoundFault"}),
     "rds:describe_db_clusters": frozenset({"DBClusterNotFoundFault"}),

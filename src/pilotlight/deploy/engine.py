@@ -24,7 +24,7 @@ from pulumi.runtime.stack import run_in_stack
 
 from pilotlight.deploy import order
 from pilotlight.deploy.acts import Invokes
-from pilotlight.deploy.diff import DELETE, OPERATIONS, SAME, UPDATE
+from pilotlight.deploy.diff import DELETE, OPERATIONS, SAME, UPDATE, keep_ignored
 from pilotlight.deploy.invokes import INVOKES
 from pilotlight.deploy.monitor import FEATURES, Monitor
 from pilotlight.deploy.provider import Place, ResourceType
@@ -35,7 +35,7 @@ from pilotlight.deploy.results import Held, Program, Result, Tell, silent
 from pilotlight.deploy.state import Resource, Stack, open_stack
 from pilotlight.deploy.steps import Steps
 from pilotlight.deploy.urns import STACK_TYPE
-from pilotlight.deploy.values import plain, reveal
+from pilotlight.deploy.values import canonical, plain, reveal
 from pilotlight.errors import DeploymentFailed, PilotlightError
 
 PASSPHRASE_VARIABLE = "PULUMI_CONFIG_PASSPHRASE"
@@ -177,7 +177,8 @@ class Engine:
         before = reveal(resource.outputs)
         changed = {key: value for key, value in found.items() if value is not None and value != before.get(key)}
         given = {key: value for key, value in changed.items() if key in resource.inputs}
-        steps.note(UPDATE if given else SAME, resource.urn, resource.type, given)
+        told = _not_ignored(resource, inputs, given)
+        steps.note(UPDATE if told else SAME, resource.urn, resource.type, told)
         if changed and not steps.preview:
             resource.outputs |= steps.sealed_again(resource, kind, changed)
             resource.inputs |= steps.sealed_again(resource, kind, given)
@@ -186,6 +187,13 @@ class Engine:
     def _result(self, steps: Steps, stack: str, started: float) -> Result:
         counts = dict.fromkeys(OPERATIONS, 0) | Counter(event.operation for event in steps.events)
         return Result(stack, counts, tuple(steps.events), reveal(steps.exports), time.monotonic() - started)
+
+
+def _not_ignored(resource: Resource, inputs: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    """What has changed of what the program does not leave to others: that is no drift, as providers see it, which get
+    the paths with every question (pulumi/pulumi, proto/pulumi/provider.proto, DiffRequest)."""
+    kept = keep_ignored(resource.ignoreChanges, inputs, inputs | given)
+    return {key: value for key, value in given.items() if canonical(kept.get(key)) != canonical(inputs.get(key))}
 
 
 def _configure(

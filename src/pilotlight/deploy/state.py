@@ -46,6 +46,7 @@ class Resource:
     additionalSecretOutputs: list[str] = field(default_factory=list)  # noqa: N815 - Pulumi's own key
     importID: str = ""  # noqa: N815 - Pulumi's own key
     customTimeouts: dict[str, float] = field(default_factory=dict)  # noqa: N815 - Pulumi's own key
+    ignoreChanges: list[str] = field(default_factory=list)  # noqa: N815 - Pulumi's own key
 
     def as_json(self) -> dict[str, Any]:
         """Without what is empty, as Pulumi writes it."""

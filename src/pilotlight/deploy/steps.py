@@ -306,6 +306,7 @@ class Steps(Acts):
             additionalSecretOutputs=list(goal.additional_secrets),
             importID=goal.import_id,
             customTimeouts=dict(goal.timeouts),
+            ignoreChanges=list(goal.ignore_changes),
         )
 
     def _sealed(self, goal: Goal, kind: ResourceType, outputs: dict[str, Any]) -> dict[str, Any]:

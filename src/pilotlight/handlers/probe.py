@@ -9,6 +9,7 @@ from typing import Any
 from pilotlight.cloud.aws import AwsDoor
 from pilotlight.recovery.desk import open_from_environment
 from pilotlight.recovery.probe import probe
+from pilotlight.recovery.replacements import replace_missing
 
 LOOK_SECONDS = 4.0
 """For one answer: what takes longer is no service. All are asked side by side, well within the function's timeout."""
@@ -24,4 +25,6 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """One look. The event of the schedule holds nothing that is needed."""
     desk = open_from_environment(os.environ, context.aws_request_id, _eyes())
     seen = probe(desk.site)
-    return {"healthy": seen.healthy, "verdict": seen.verdict, "answer": seen.answer, "active": seen.active}
+    groups = replace_missing(desk.site)
+    looked = {"healthy": seen.healthy, "verdict": seen.verdict, "answer": seen.answer, "active": seen.active}
+    return looked | ({"groups": groups} if groups else {})

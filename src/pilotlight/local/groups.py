@@ -1,4 +1,4 @@
-"""Auto Scaling: groups launch through their launch template's newest version, down the ladder of instance types.
+"""Auto Scaling: groups launch through the version of a launch template that they name, down the ladder of types.
 
 Amazon EC2 Auto Scaling User Guide, "Allocation strategies for multiple instance types" (prioritized: overrides in their
 order), and "Verify a scaling activity": an attempt without capacity is a failed activity with EC2's words.
@@ -19,7 +19,7 @@ from moto.core.responses import ActionResult
 
 from pilotlight.local.capacity import Capacity, NoCapacity
 from pilotlight.local.cloud import Behaviour, Cloud
-from pilotlight.local.grafts import graft, original
+from pilotlight.local.grafts import graft, graft_properties, original
 
 ACTIVITIES_MAX = 200
 """Kept per region; AWS keeps six weeks."""
@@ -78,6 +78,7 @@ class Groups(Behaviour):
                 subnet_id=subnet,
             ).instances[0]
             made.autoscaling_group = group
+            made.launched_from = _specification(group.ec2_launch_template, version.number)
             protected = group.new_instances_protected_from_scale_in
             group.instance_states.append(Member(made, protected_from_scale_in=protected))
             self._note(group, "Successful", f"Launching a new EC2 instance: {made.id}", f"{kind} in {zone}")
@@ -174,9 +175,21 @@ class Groups(Behaviour):
             ours.shrink(group, wanted)
             wish(group, new_capacity)
 
+        graft_properties(Member, launch_template=_launched_from)
         graft(FakeAutoScalingGroup, set_desired_capacity=set_desired_capacity)
         graft(FakeAutoScalingGroup, update=keep_policy, replace_autoscaling_group_instances=replace)
         graft(AutoScalingResponse, describe_scaling_activities=describe_scaling_activities)
+
+
+def _specification(template: Any, version: Any) -> dict[str, str]:
+    return {"LaunchTemplateId": template.id, "LaunchTemplateName": template.name, "Version": str(version)}
+
+
+def _launched_from(member: Any) -> dict[str, str] | None:
+    """The template and version that an instance was launched from, whatever its group names by now (Auto Scaling API
+    Reference, Instance); moto gives the group's default."""
+    found: dict[str, str] | None = getattr(member.instance, "launched_from", None)
+    return found
 
 
 def _suspended(group: Any) -> set[str]:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from moto.autoscaling.models import FakeAutoScalingGroup
+from moto.autoscaling.models import InstanceState as Member
 from moto.autoscaling.responses import AutoScalingResponse
 from moto.ec2.models import EC2Backend
 from moto.ec2.models.elastic_block_store import Snapshot
@@ -51,7 +52,8 @@ class Instances(Behaviour):
 
     def stop(self) -> None:
         """The EC2 behaviours share moto's classes; this one, installed after the others, gives them back."""
-        release(EC2Backend, Instance, Snapshot, LaunchTemplates, General, FakeAutoScalingGroup, AutoScalingResponse)
+        ec2 = (EC2Backend, Instance, Snapshot, LaunchTemplates, General)
+        release(*ec2, FakeAutoScalingGroup, AutoScalingResponse, Member)
 
     # -- life --------------------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pilotlight.local import needs_along, needs_of_data, needs_of_ec2, needs_of_s3
+from pilotlight.local import needs_along, needs_of_data, needs_of_ec2, needs_of_groups, needs_of_s3
 from pilotlight.local.operations import Operation
 from pilotlight.local.resources import ARN_OF, Place
 
@@ -53,7 +53,7 @@ def needs_of(operation: Operation, place: Place) -> tuple[Need, ...]:
         return ()
     special = SPECIAL.get(operation.service)
     own = tuple(special(operation, place) if special else _by_rule(operation, place))
-    along = needs_along.needs(operation, place, own)
+    along = (*needs_along.needs(operation, place, own), *needs_of_groups.needs(operation, place))
     return (*(Need(*each) for each in (*own, *along)), *_passed_role(operation, place))
 
 

@@ -84,6 +84,12 @@ def profile_role(params: Mapping[str, Any], place: Place) -> str | None:
     return str(roles[0].arn) if roles else None
 
 
+def resource(identity: str, place: Place) -> tuple[str, dict[str, tuple[str, ...]]]:
+    """ARN of what an id names, and its tags as condition keys."""
+    tags = place.backend("ec2").tags.get(identity, {})
+    return _arn(_kind_of(identity), identity, place), _resource_tags(tags)
+
+
 def _named(params: Mapping[str, Any], place: Place) -> Iterator[tuple[str, dict[str, tuple[str, ...]]]]:
     for identity, kind in _identities(params, place):
         tags = place.backend("ec2").tags.get(identity, {})

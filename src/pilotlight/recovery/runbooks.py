@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from pilotlight.records.inventory import Inventory
+from pilotlight.records.inventory import Compute, Inventory
 from pilotlight.records.runs import Runbook, Step
+from pilotlight.recovery.launching import spread
 from pilotlight.recovery.ledger import FAILING_OVER, SERVING, SWITCHING
 from pilotlight.recovery.observe.cut import CHECKPOINTS
 
@@ -28,7 +29,8 @@ def failover(inventory: Inventory) -> Runbook:
         _about("restore-volumes", each.name, "choose-point", STANDBY) for each in inventory.computes if each.volumes
     ]
     ready = (*told, *promoted, *restored)
-    scaled = [_scaled(each.name, (*each.uses, each.name), ready) for each in inventory.computes]
+    launched = [step for each in inventory.computes for step in _launched(inventory, each, ready)]
+    scaled = [step for step in launched if step.name.startswith("scale-")]
     moved = _traffic(inventory, STANDBY, "checks")
     return _runbook(
         FAILOVER,
@@ -37,7 +39,7 @@ def failover(inventory: Inventory) -> Runbook:
         _saying("fence", STANDBY, FAILING_OVER, "preflight", raises=True),
         Step("choose-point", "choose-point", needs=("fence",)),
         *ready,
-        *scaled,
+        *launched,
         Step("checks", "healthy", needs=_names(*ready, *scaled) or ("choose-point",), arguments=STANDBY),
         *moved,
         _saying("commit", STANDBY, SERVING, *(_names(*moved) or ("checks",))),
@@ -108,7 +110,12 @@ def _at_rest(inventory: Inventory, needs: tuple[str, ...]) -> list[Step]:
         for each in inventory.datasets
         if each.kind == CHECKPOINTS
     ]
-    return [*stopped, *forgotten]
+    given_back = [
+        Step(f"forget-volumes-{each.name}", "forget-volumes", each.name, (f"rest-{each.name}",), STANDBY)
+        for each in inventory.computes
+        if each.volumes
+    ]
+    return [*stopped, *given_back, *forgotten]
 
 
 def _protected_again(inventory: Inventory) -> list[Step]:
@@ -123,10 +130,17 @@ def _told(asset: str) -> Step:
     return _about("tell-checkpoint", asset, "choose-point", STANDBY)
 
 
-def _scaled(asset: str, of: tuple[str, ...], ready: tuple[Step, ...]) -> Step:
-    """A group starts when what it uses, and its own volumes, are ready; what it does not use may take longer."""
-    needs = tuple(step.name for step in ready if step.asset in of)
-    return Step(f"scale-{asset}", "scale", asset, needs or ("choose-point",), STANDBY)
+def _launched(inventory: Inventory, asset: Compute, ready: tuple[Step, ...]) -> list[Step]:
+    """A group starts when what it uses, and its own volumes, are ready; what it does not use may take longer. Where
+    instances have volumes of their own they are launched one after the other, each from its version."""
+    needs = tuple(step.name for step in ready if step.asset in (*asset.uses, asset.name)) or ("choose-point",)
+    if not spread(inventory, asset):
+        return [Step(f"scale-{asset.name}", "scale", asset.name, needs, STANDBY)]
+    ones: list[Step] = []
+    for index in range(asset.count):
+        after = (ones[-1].name,) if ones else needs
+        ones.append(Step(f"launch-{asset.name}-{index}", "launch-one", asset.name, after, STANDBY | {"index": index}))
+    return [*ones, Step(f"scale-{asset.name}", "hold", asset.name, (ones[-1].name,), STANDBY)]
 
 
 def _traffic(inventory: Inventory, side: dict[str, Any], *needs: str) -> list[Step]:

@@ -1,10 +1,10 @@
 """Compute: image copy, launch template and Auto Scaling group at zero in the standby region.
 
-Activation is data, not a redeploy: a run adds a template version with the snapshots in its block devices and raises
-the group's size; the group follows `$Latest`, and its sizes are left out of comparison, so that deploying after a
-failover does not stop what serves. The ladder of instance types is a prioritized on-demand list (Auto Scaling User
-Guide, "Allocation strategies for multiple instance types"). AMI ids, endpoints and bucket names are bound to a region,
-so the image is copied and the user data translated.
+Activation is data, not a redeploy: a run makes a launch template of its own from this one's data, with the snapshots in
+its block devices, points the group at it and raises the group's size. Which template a group names, and its sizes, are
+left out of comparison, so that deploying after a failover does not stop what serves, nor blank its disks. The ladder of
+instance types is a prioritized on-demand list (Auto Scaling User Guide, "Allocation strategies for multiple instance
+types"). AMI ids, endpoints and bucket names are bound to a region, so the image is copied and the user data translated.
 """
 
 from __future__ import annotations
@@ -27,7 +27,10 @@ HEALTH_GRACE_SECONDS = 300
 HOP_LIMIT = 1
 """Metadata answers stay on the instance (EC2 User Guide, "Use IMDSv2"); containers would need 2."""
 VOLUME_TYPE = "gp3"
-IGNORED_GROUP = ["desired_capacity", "min_size", "max_size"]
+NAMED_TEMPLATE = "mixedInstancesPolicy.launchTemplate.launchTemplateSpecification"
+IGNORED_GROUP = ["desired_capacity", "min_size", "max_size", NAMED_TEMPLATE]
+"""What runs change on the day. Of the policy only the template that it names: instance types still deploy. Paths below
+a property are in the wire's words, which the SDK does not translate."""
 
 
 @dataclass(frozen=True)

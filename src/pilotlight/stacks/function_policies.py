@@ -1,15 +1,27 @@
 """What the three functions may do: probe, protect and recover, each in one IAM document and nothing more.
 
 Recover acts in the standby region alone: of the primary region it may name only the member that a promotion leaves
-behind (FailoverGlobalCluster is authorized on the whole global cluster), of IAM and Route 53 nothing. It changes
-an Auto Scaling group's size and never its template, which therefore needs neither ec2:RunInstances nor iam:PassRole
-(Auto Scaling User Guide, "Launch template support": a group on `$Latest` is not checked when a version is added).
+behind (FailoverGlobalCluster is authorized on the whole global cluster), of IAM only the role that instances of its
+groups get, of Route 53 nothing. It writes launch templates of its own, told by a tag, and never the stack's; whoever
+points a group at a template is asked for ec2:RunInstances and iam:PassRole (Auto Scaling User Guide, "Control Amazon
+EC2 launch template usage in Auto Scaling groups"), which it may do through a launch template of this account alone.
 """
 
 from __future__ import annotations
 
-from pilotlight.naming import METRIC_NAMESPACE, PAPER_MANIFESTS, PAPER_POINTS, TAG_WORKLOAD, Names
-from pilotlight.records.inventory import Database, Inventory
+from collections.abc import Iterable
+
+from pilotlight.naming import (
+    METRIC_NAMESPACE,
+    PAPER_MANIFESTS,
+    PAPER_POINTS,
+    TAG_TEMPLATE,
+    TAG_WORKLOAD,
+    TEMPLATE_OF_RUN,
+    Names,
+)
+from pilotlight.records.inventory import Compute, Database, Inventory
+from pilotlight.recovery.launching import spread
 from pilotlight.recovery.looking import asked_cluster
 from pilotlight.stacks.policies import (
     PARTITION,
@@ -40,6 +52,7 @@ def probe(inventory: Inventory) -> Document:
         allow("ReadPapers", ["s3:GetObject"], [objects_arn(names.vault_bucket, "papers/")]),
         use_copies_key(names, ["kms:Decrypt"]),
         *_look(inventory),
+        *_replace_missing(inventory),
         _metrics(),
     )
 
@@ -268,19 +281,83 @@ def _start_compute(inventory: Inventory) -> list[Statement]:
         return []
     names = inventory.names
     own = f"{names.standby}:{names.account}"
-    groups = [
-        f"arn:{PARTITION}:autoscaling:{own}:autoScalingGroup:*:autoScalingGroupName/{each.standby_group}"
-        for each in inventory.computes
-    ]
-    ours = {"StringEquals": {f"aws:ResourceTag/{TAG_WORKLOAD}": names.workload}}
-    templates = [f"arn:{PARTITION}:ec2:{own}:launch-template/*"]
+    groups = _standby_groups(inventory, inventory.computes)
     parameters = f"arn:{PARTITION}:ssm:{own}:parameter{names.parameter('*')}"
     return [
         allow("DescribeCompute", DESCRIBE_COMPUTE, ["*"]),
-        allow("PrepareTemplate", ["ec2:CreateLaunchTemplateVersion"], templates, ours),
         allow("Scale", ["autoscaling:UpdateAutoScalingGroup"], groups),
         allow("TellRecovered", ["ssm:PutParameter", "ssm:GetParameter"], [parameters]),
+        *_launch_with_volumes(inventory),
+        *_hold_groups(inventory),
     ]
+
+
+def _launch_with_volumes(inventory: Inventory) -> list[Statement]:
+    """The run's own template, and pointing a group at it. Only where a group mounts volumes."""
+    mounting = [each for each in inventory.computes if each.volumes]
+    if not mounting:
+        return []
+    names = inventory.names
+    templates = [_own_ec2(names, "launch-template")]
+    runs = {f"aws:ResourceTag/{TAG_TEMPLATE}": TEMPLATE_OF_RUN, f"aws:ResourceTag/{TAG_WORKLOAD}": names.workload}
+    new = {key.replace("Resource", "Request"): value for key, value in runs.items()}
+    made = {"StringEquals": {"ec2:CreateAction": "CreateLaunchTemplate"}}
+    return [
+        allow("MakeTemplate", ["ec2:CreateLaunchTemplate"], templates, {"StringEquals": new}),
+        allow("TagTemplate", ["ec2:CreateTags"], templates, made),
+        allow("PrepareTemplate", ["ec2:CreateLaunchTemplateVersion"], templates, {"StringEquals": runs}),
+        *_name_template(inventory, mounting),
+    ]
+
+
+def _name_template(inventory: Inventory, computes: list[Compute]) -> list[Statement]:
+    """What Auto Scaling asks of whoever names a template: that they could launch from it themselves."""
+    names = inventory.names
+    through = {"ArnLike": {"ec2:LaunchTemplate": _own_ec2(names, "launch-template")}}
+    tagging = {"StringEquals": {"ec2:CreateAction": "RunInstances"}}
+    launched = [_own_ec2(names, kind) for kind in ("instance", "network-interface", "volume")]
+    used = [_own_ec2(names, kind) for kind in ("launch-template", "security-group", "subnet")]
+    shared = [f"arn:{PARTITION}:ec2:{names.standby}::{kind}/*" for kind in ("image", "snapshot")]
+    roles = [f"arn:{PARTITION}:iam::{names.account}:role/{names.role(f'instance-{each.name}')}" for each in computes]
+    to_ec2 = {"StringEquals": {"iam:PassedToService": "ec2.amazonaws.com"}}
+    return [
+        allow("NameTemplate", ["ec2:RunInstances"], [*launched, *used, *shared], through),
+        allow("TagLaunched", ["ec2:CreateTags"], launched, tagging),
+        allow("PassInstanceRole", ["iam:PassRole"], roles, to_ec2),
+    ]
+
+
+def _hold_groups(inventory: Inventory) -> list[Statement]:
+    """Keeping a group from launching an instance with another one's volumes."""
+    held = [each for each in inventory.computes if spread(inventory, each)]
+    if not held:
+        return []
+    hold = ["autoscaling:SuspendProcesses", "autoscaling:ResumeProcesses"]
+    return [allow("HoldGroups", hold, _standby_groups(inventory, held))]
+
+
+def _replace_missing(inventory: Inventory) -> list[Statement]:
+    """What the probe needs to replace an instance by one with the same volumes (recovery/replacements.py)."""
+    held = [each for each in inventory.computes if spread(inventory, each)]
+    if not held:
+        return []
+    return [
+        allow("ReplaceMissing", ["autoscaling:UpdateAutoScalingGroup"], _standby_groups(inventory, held)),
+        *_name_template(inventory, held),
+        *_hold_groups(inventory),
+    ]
+
+
+def _standby_groups(inventory: Inventory, computes: Iterable[Compute]) -> list[str]:
+    own = f"{inventory.standby}:{inventory.account}"
+    return [
+        f"arn:{PARTITION}:autoscaling:{own}:autoScalingGroup:*:autoScalingGroupName/{each.standby_group}"
+        for each in computes
+    ]
+
+
+def _own_ec2(names: Names, kind: str) -> str:
+    return f"arn:{PARTITION}:ec2:{names.standby}:{names.account}:{kind}/*"
 
 
 OBSERVE_COMPUTE = ["ec2:DescribeImages", "ec2:DescribeLaunchTemplateVersions", "autoscaling:DescribeAutoScalingGroups"]

@@ -6,7 +6,7 @@ from typing import Any
 
 from pilotlight.deploy.provider import Place, Properties, ResourceType
 from pilotlight.deploy.resources.network import _Ec2
-from pilotlight.deploy.resources.shape import absent, capital, pick, tag_list, tagged
+from pilotlight.deploy.resources.shape import absent, capital, pick, small, tag_list, tagged
 from pilotlight.deploy.resources.waiting import until
 
 ENDED = ("shutting-down", "terminated")
@@ -152,6 +152,9 @@ class AmiCopy(_Ec2):
             absent(lambda one=snapshot: ec2.delete_snapshot(SnapshotId=one))  # type: ignore[misc]
 
 
+DESCRIBED = {"description": "VersionDescription"}
+
+
 class LaunchTemplate(_Ec2):
     """aws.ec2.LaunchTemplate; every change is a new version."""
 
@@ -162,18 +165,21 @@ class LaunchTemplate(_Ec2):
     def make(self, ec2: Any, inputs: Properties) -> str:
         tags = tagged("launch-template", inputs.get("tags"))
         made = ec2.create_launch_template(
-            LaunchTemplateName=inputs["name"], LaunchTemplateData=self._data(inputs), TagSpecifications=tags
+            LaunchTemplateName=inputs["name"],
+            LaunchTemplateData=self._data(inputs),
+            TagSpecifications=tags,
+            **pick(inputs, DESCRIBED),
         )
         return str(made["LaunchTemplate"]["LaunchTemplateId"])
 
     def arrange(self, ec2: Any, id_: str, old: Properties, new: Properties) -> None:
-        if old and self._data(old) != self._data(new):
-            ec2.create_launch_template_version(LaunchTemplateId=id_, LaunchTemplateData=self._data(new))
+        if old and (self._data(old), old.get("description")) != (self._data(new), new.get("description")):
+            described = pick(new, DESCRIBED)
+            ec2.create_launch_template_version(LaunchTemplateId=id_, LaunchTemplateData=self._data(new), **described)
 
     def _data(self, inputs: Properties) -> Properties:
-        names = {"imageId": "ImageId", "instanceType": "InstanceType", "userData": "UserData", "keyName": "KeyName",
-                 "vpcSecurityGroupIds": "SecurityGroupIds"}  # fmt: skip
-        data = pick(inputs, names)
+        plain = ("imageId", "instanceType", "userData", "keyName", "vpcSecurityGroupIds")
+        data = pick(inputs, {wire: LAUNCH_DATA[wire] for wire in plain})
         if inputs.get("iamInstanceProfile"):
             data["IamInstanceProfile"] = capital(inputs["iamInstanceProfile"])
         if inputs.get("metadataOptions"):
@@ -195,6 +201,26 @@ class LaunchTemplate(_Ec2):
                 made["Ebs"][switch] = made["Ebs"][switch] == "true"
         return made
 
+    def read(self, place: Place, id_: str, inputs: Properties) -> Properties | None:
+        """The template and its newest version, whoever wrote that: the provider reads it at every refresh
+        (terraform-provider-aws, internal/service/ec2/ec2_launch_template.go, resourceLaunchTemplateRead)."""
+        found = super().read(place, id_, inputs)
+        if found is None:
+            return None
+        answer = place.client("ec2").describe_launch_template_versions(LaunchTemplateId=id_, Versions=["$Latest"])
+        version = answer["LaunchTemplateVersions"][0]
+        data = self._seen(inputs, version["LaunchTemplateData"])
+        return {**found, **data, "description": version.get("VersionDescription") or inputs.get("description")}
+
+    def _seen(self, inputs: Properties, data: Properties) -> Properties:
+        """What the version has otherwise than the inputs say, in the wire's form."""
+        wanted, there = self._data(inputs), _without_own_tags(data)
+        return {
+            wire: _wire(wire, there.get(aws), wanted.get(aws))
+            for wire, aws in LAUNCH_DATA.items()
+            if _comparable(there.get(aws)) != _comparable(wanted.get(aws))
+        }
+
     def find(self, ec2: Any, id_: str) -> Any:
         return ec2.describe_launch_templates(LaunchTemplateIds=[id_])["LaunchTemplates"][0]
 
@@ -209,6 +235,50 @@ class LaunchTemplate(_Ec2):
 
     def remove(self, ec2: Any, id_: str, outputs: Properties) -> Any:
         return ec2.delete_launch_template(LaunchTemplateId=id_)
+
+
+LAUNCH_DATA = {
+    "imageId": "ImageId",
+    "instanceType": "InstanceType",
+    "userData": "UserData",
+    "keyName": "KeyName",
+    "vpcSecurityGroupIds": "SecurityGroupIds",
+    "iamInstanceProfile": "IamInstanceProfile",
+    "metadataOptions": "MetadataOptions",
+    "blockDeviceMappings": "BlockDeviceMappings",
+    "tagSpecifications": "TagSpecifications",
+}
+"""Pulumi's property -> the member of a version's data."""
+ANSWERED = frozenset({"State"})
+"""Members of what AWS answers that nobody sets."""
+
+
+def _without_own_tags(data: Properties) -> Properties:
+    """The embedded cloud tells a template's own tags among those of what it launches."""
+    given = [each for each in data.get("TagSpecifications") or [] if each["ResourceType"] != "launch-template"]
+    return {**data, "TagSpecifications": given or None}
+
+
+def _wire(name: str, found: Any, wanted: Any) -> Any:
+    """A member of a version's data as the provider tells it: switches of volumes are texts, tags are a map."""
+    if found is None:
+        return type(wanted)()
+    told = small(found)
+    for each in told if name == "blockDeviceMappings" else ():
+        each["ebs"] = {key: str(one).lower() if isinstance(one, bool) else one for key, one in each["ebs"].items()}
+    for each in told if name == "tagSpecifications" else ():
+        each["tags"] = {tag["key"]: tag["value"] for tag in each["tags"]}
+    return told
+
+
+def _comparable(value: Any) -> Any:
+    """Lists of things with a name or type are sets to AWS; what is empty is not there."""
+    if isinstance(value, dict):
+        kept = {key: _comparable(each) for key, each in value.items() if key not in ANSWERED}
+        return {key: each for key, each in kept.items() if each not in (None, {}, [], "")}
+    if isinstance(value, list):
+        return sorted((_comparable(each) for each in value), key=str)
+    return value or None if not isinstance(value, bool | int) else value
 
 
 class Group(ResourceType):
@@ -285,6 +355,28 @@ class Group(ResourceType):
             "desiredCapacity": found[0]["DesiredCapacity"],
             "minSize": found[0]["MinSize"],
             "maxSize": found[0]["MaxSize"],
+            **self._seen(inputs, found[0]),
+        }
+
+    def _seen(self, inputs: Properties, found: Properties) -> Properties:
+        """What the group has otherwise than the inputs say (terraform-provider-aws,
+        internal/service/autoscaling/group.go, resourceGroupRead); what the program left out is not looked at."""
+        policy = found.get("MixedInstancesPolicy")
+        told = {
+            "mixedInstancesPolicy": small(policy) if policy else None,
+            "launchTemplate": _named(found.get("LaunchTemplate") or {}),
+            "vpcZoneIdentifiers": [each for each in (found.get("VPCZoneIdentifier") or "").split(",") if each],
+            "targetGroupArns": found.get("TargetGroupARNs") or [],
+            "healthCheckType": found.get("HealthCheckType"),
+            "healthCheckGracePeriod": found.get("HealthCheckGracePeriod"),
+            "tags": [
+                small({key: each[key] for key in ("Key", "Value", "PropagateAtLaunch")}) for each in found["Tags"]
+            ],
+        }
+        return {
+            key: _put_over(inputs[key], value)
+            for key, value in told.items()
+            if inputs.get(key) is not None and not _same(key, value, inputs[key])
         }
 
     def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
@@ -303,6 +395,40 @@ class Group(ResourceType):
         if self.read(place, id_, {}) is not None:
             scaling.delete_auto_scaling_group(AutoScalingGroupName=id_, ForceDelete=True)
             until(f"group {id_} is gone", lambda: self.read(place, id_, {}) is None, WAIT_SECONDS)
+
+
+def _named(template: Properties) -> Properties:
+    return pick(template, {"LaunchTemplateId": "id", "LaunchTemplateName": "name", "Version": "version"})
+
+
+def _says(found: Any, wanted: Any) -> bool:
+    """Whether what AWS tells is what was asked for, where something was: it tells its own defaults besides."""
+    if isinstance(wanted, dict):
+        return isinstance(found, dict) and all(_says(found.get(key), value) for key, value in wanted.items())
+    if isinstance(wanted, list):
+        return len(found or []) == len(wanted) and all(_says(*each) for each in zip(found, wanted, strict=True))
+    return wanted is None or str(found) == str(wanted)
+
+
+def _put_over(wanted: Any, found: Any) -> Any:
+    """What the program said, with AWS's values in their places: what it left to AWS is no difference."""
+    if isinstance(wanted, dict) and isinstance(found, dict):
+        return {key: _put_over(value, found.get(key)) for key, value in wanted.items()}
+    return wanted if _says(found, wanted) else found
+
+
+def _alike(found: list[Any], wanted: list[Any]) -> bool:
+    """Whether two lists have the same members, in any order."""
+    members = [[sorted(one.items()) if isinstance(one, dict) else one for one in each] for each in (found, wanted)]
+    return sorted(map(str, members[0])) == sorted(map(str, members[1]))
+
+
+SETS = frozenset({"vpcZoneIdentifiers", "targetGroupArns", "tags"})
+"""Properties that are sets to AWS; types of a policy have an order."""
+
+
+def _same(key: str, found: Any, wanted: Any) -> bool:
+    return _alike(found, wanted) if key in SETS else _says(found, wanted)
 
 
 def _template(specification: Properties, id_key: str, name_key: str) -> Properties:

@@ -11,9 +11,9 @@ from typing import Any
 from pilotlight.clock import parse_stamp
 from pilotlight.cloud.absence import says_absent
 from pilotlight.errors import CallRefused, NoRecoveryPoint
-from pilotlight.records.inventory import Datasets
+from pilotlight.records.inventory import Datasets, Inventory
 from pilotlight.records.point import RecoveryPoint
-from pilotlight.recovery import choose
+from pilotlight.recovery import choose, launching
 from pilotlight.recovery.observe import checkpoints
 from pilotlight.recovery.observe.cut import CHECKPOINTS
 from pilotlight.recovery.observe.shelf import choose as choose_from
@@ -35,9 +35,20 @@ class PointExists(Watch):
     wait = Wait(1, 1, "nothing to wait for: a point that does not exist now is not made by waiting")
 
     def ask(self, work: Work) -> Answer:
-        """The newest complete point, by name."""
+        """The newest complete point, by name, with a snapshot for every device of every instance."""
         point = newest_point(work)
+        references = volumes_of(work.inventory, point)
+        for asset in work.inventory.computes:
+            found = launching.layout(work.inventory, asset, references)
+            if found.problems:
+                raise work.failed(f"{asset.name}, point {point.id}: {'; '.join(found.problems)}")
         return Proven({"point": point.id, "created_at": point.created_at})
+
+
+def volumes_of(inventory: Inventory, point: RecoveryPoint) -> dict[str, dict[str, Any]]:
+    """What a point names of each volume group (pure)."""
+    parts = {each.name: point.part(each.name) for each in inventory.volumes}
+    return {name: dict(part.reference) if part else {} for name, part in parts.items()}
 
 
 class ChoosePoint(Watch):
@@ -48,10 +59,8 @@ class ChoosePoint(Watch):
     def ask(self, work: Work) -> Answer:
         """The point, its snapshots by volume group, and the newest complete checkpoint of every checkpoints asset."""
         point = newest_point(work)
-        evidence: dict[str, Any] = {"point": point.id, "created_at": point.created_at, "volumes": {}, "checkpoints": {}}
-        for group in work.inventory.volumes:
-            part = point.part(group.name)
-            evidence["volumes"][group.name] = dict(part.reference) if part else {}
+        evidence: dict[str, Any] = {"point": point.id, "created_at": point.created_at, "checkpoints": {}}
+        evidence["volumes"] = volumes_of(work.inventory, point)
         for asset in work.inventory.datasets:
             if asset.kind == CHECKPOINTS:
                 found = choose_checkpoint(work, asset, work.inventory.standby, asset.standby_bucket)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from pilotlight.clock import stamp
+from pilotlight.recovery import launching, replacements
 from pilotlight.recovery.observe.compute import group
 from pilotlight.recovery.steps.action import Absent, Answer, Proven, Underway, Wait, Work
 
@@ -72,6 +73,56 @@ class Scale:
         return refused
 
 
+class LaunchOne(Scale):
+    """One more instance, from the version with its own volumes. Arguments: region; `index`, in launch order.
+
+    Nothing else may be launched from that version: the group's wish is raised by one, and the next step moves on.
+    """
+
+    def ask(self, work: Work) -> Answer:
+        """Whether an instance of this version is a member."""
+        found, index, version = _group(work), int(work.step.arguments["index"]), _version(work)
+        members = launching.members(found, _restored(work)["template"])
+        instance = next((each for each, of in members.items() if of == version), "")
+        if instance:
+            return Proven({"index": index, "instance": instance, "version": version})
+        named = launching.specification(found)
+        if named.get("Version") == version and launching.launches(found) and found["DesiredCapacity"] > index:
+            return Underway(self._observed(work, len(members), work.compute().count))
+        return Absent(f"no instance was launched from version {version} yet")
+
+    def act(self, work: Work) -> None:
+        """Point the group at the version, let it launch, wish for one more."""
+        found, wished = _group(work), int(work.step.arguments["index"]) + 1
+        name = _restored(work)["template"]
+        sizes = {"MinSize": 0, "DesiredCapacity": wished, "MaxSize": max(work.compute().count, found["MaxSize"])}
+        if not launching.launches(found):
+            launching.let_launch(work.door, work.region, found, True)
+        launching.point(work.door, work.region, found, name, _version(work), **sizes)
+
+
+class Hold(Scale):
+    """Every instance is in service, each with its own volumes, and the group launches none by itself: it would get
+    another one's. What ends is replaced by the scheduled probe (recovery/replacements.py). Arguments: region."""
+
+    def ask(self, work: Work) -> Answer:
+        """By index; what is missing is launched anew."""
+        found, restored = _group(work), _restored(work)
+        held = replacements.Held(restored["template"], tuple(str(each) for each in restored["versions"]))
+        if isinstance(replacements.decide(found, held), replacements.Idle):
+            serving = [each for each in found["Instances"] if _serves(each)]
+            if len(serving) >= len(held.versions):
+                return Proven({"instances": [_shown(each) for each in serving], "refused": self._refused(work)})
+            return Underway(self._observed(work, len(serving), len(held.versions)))
+        return Absent(replacements.told(found, held))
+
+    def act(self, work: Work) -> None:
+        """What the probe would do at its next look."""
+        found, restored = _group(work), _restored(work)
+        held = replacements.Held(restored["template"], tuple(str(each) for each in restored["versions"]))
+        replacements.act(work.door, work.region, found, held)
+
+
 class Stop:
     """The group has no instances. Arguments: region; `suspend` keeps it from launching any (a fence)."""
 
@@ -93,6 +144,15 @@ class Stop:
         if work.step.arguments.get("suspend"):
             _processes(work, "suspend_processes")
         _resize(work, MinSize=0, DesiredCapacity=0)
+
+
+def _restored(work: Work) -> dict[str, Any]:
+    """What the step before has proven: the run's template, and its version by index."""
+    return work.evidence_of(f"restore-volumes-{work.step.asset}")
+
+
+def _version(work: Work) -> str:
+    return str(_restored(work)["versions"][int(work.step.arguments["index"])])
 
 
 def _group(work: Work) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pilotlight.recovery.steps import choosing, compute, databases, fencing, front, homecoming, reprotecting
 from pilotlight.recovery.steps.action import Action
 from pilotlight.recovery.steps.standing import SayActive
-from pilotlight.recovery.steps.volumes import RestoreVolumes
+from pilotlight.recovery.steps.volumes import ForgetVolumes, RestoreVolumes
 
 ACTIONS: dict[str, Action] = {
     "point-exists": choosing.PointExists(),
@@ -17,6 +17,9 @@ ACTIONS: dict[str, Action] = {
     "switch-back": databases.SwitchBack(),
     "follows": databases.Follows(),
     "restore-volumes": RestoreVolumes(),
+    "forget-volumes": ForgetVolumes(),
+    "launch-one": compute.LaunchOne(),
+    "hold": compute.Hold(),
     "scale": compute.Scale(),
     "stop": compute.Stop(),
     "healthy": front.Healthy(),

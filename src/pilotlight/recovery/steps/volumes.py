@@ -1,79 +1,104 @@
-"""Volumes come up through the launch template's block devices: one new version with the point's snapshots in it.
+"""Volumes come up through the launch template's block devices: versions of the run's own template, with the point's
+snapshots in them, which the group is pointed at; and the stack's template again when the standby is at rest.
 
-No CreateVolume and no AttachVolume, whose token buckets alone would cost minutes for a large fleet. The version
-inherits everything else (EC2 API, CreateLaunchTemplateVersion: "the new version inherits the same launch parameters as
-the source version, except for parameters that you specify"); the group follows `$Latest`.
+No CreateVolume and no AttachVolume, whose token buckets alone would cost minutes for a large fleet. The stack's own
+template is never written: its newest version is what deployments compare with (recovery/launching.py).
 """
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
 
-from pilotlight.recovery.observe.compute import template
-from pilotlight.recovery.snapshots import COMPLETED, sets_of
+from pilotlight.recovery import launching
+from pilotlight.recovery.observe.compute import group
+from pilotlight.recovery.snapshots import COMPLETED
 from pilotlight.recovery.steps.action import Absent, Answer, Proven, Wait, Work
+
+LATEST = "$Latest"
 
 
 class RestoreVolumes:
-    """The newest template version of a compute group has the chosen snapshots behind its devices."""
+    """The group launches from versions of the run's template that have the chosen snapshots behind their devices."""
 
-    wait = Wait(60, 1, "one write; the version is there when the call returns")
+    wait = Wait(60, 1, "a few writes; versions are there when the call returns")
 
     def ask(self, work: Work) -> Answer:
-        """Compare the devices of the newest version with what was chosen."""
-        wanted = chosen(work)
-        version = template(work.door, work.region, work.compute().standby_launch_template)
-        mapped = {each["DeviceName"]: each.get("Ebs", {}).get("SnapshotId", "") for each in _devices(version)}
-        if any(mapped.get(device) != snapshot for device, snapshot in wanted.items()):
-            return Absent(f"version {version['VersionNumber']} has {mapped or 'no devices'}")
-        return Proven({"version": version["VersionNumber"], "snapshots": wanted})
-
-    def act(self, work: Work) -> None:
-        """A new version, after the snapshots were seen completed. The token makes a repetition the same version."""
-        wanted = chosen(work)
-        self._require_completed(work, sorted(wanted.values()))
-        name = work.compute().standby_launch_template
-        version = template(work.door, work.region, name)
-        work.door.call(
-            "ec2",
-            "create_launch_template_version",
-            work.region,
-            LaunchTemplateName=name,
-            SourceVersion=str(version["VersionNumber"]),
-            VersionDescription=f"pilotlight {work.run}"[:255],
-            ClientToken=hashlib.sha256(f"{work.run} {work.step.name}".encode()).hexdigest(),
-            LaunchTemplateData={"BlockDeviceMappings": mappings(_devices(version), wanted)},
+        """Every version is there, and the group names one of them."""
+        layout, name = chosen(work), template_of(work)
+        made = launching.made_by(work.run, launching.versions_of(work.door, work.region, name), layout)
+        if len(made) < len(layout.devices):
+            return Absent(f"{len(made)} of {len(layout.devices)} versions of launch template {name} are there")
+        named = launching.specification(standby_group(work))
+        if (named.get("LaunchTemplateName"), named.get("Version")) not in {(name, str(each)) for each in made.values()}:
+            return Absent(f"the group names version {named.get('Version')} of {named.get('LaunchTemplateName')}")
+        versions = [made[index] for index in range(len(layout.devices))]
+        return Proven(
+            {"template": name, "versions": versions, "snapshots": list(layout.devices), "left": list(layout.left)}
         )
 
+    def act(self, work: Work) -> None:
+        """The versions that are missing, after the snapshots were seen completed; then the group."""
+        layout, name = chosen(work), template_of(work)
+        self._require_completed(work, layout.snapshots)
+        made = launching.made_by(work.run, launching.versions_of(work.door, work.region, name), layout)
+        for index, devices in enumerate(layout.devices):
+            if index not in made:
+                launching.add_version(work.door, work.inventory, work.compute(), work.run, index, devices)
+        made = launching.made_by(work.run, launching.versions_of(work.door, work.region, name), layout)
+        if 0 in made:
+            launching.point(work.door, work.region, standby_group(work), name, str(made[0]))
+
     def _require_completed(self, work: Work, snapshots: list[str]) -> None:
-        answer = work.door.call("ec2", "describe_snapshots", work.region, SnapshotIds=snapshots)
-        states = {each["SnapshotId"]: each["State"] for each in answer["Snapshots"]}
+        pages = work.door.pages("ec2", "describe_snapshots", work.region, SnapshotIds=snapshots)
+        states = {each["SnapshotId"]: each["State"] for page in pages for each in page["Snapshots"]}
         for snapshot in snapshots:
             if states.get(snapshot) != COMPLETED:
                 raise work.failed(f"snapshot {snapshot} is {states.get(snapshot, 'not there')}")
 
 
-def chosen(work: Work) -> dict[str, str]:
-    """Device -> snapshot of every volume group that the compute group mounts."""
-    found: dict[str, str] = {}
-    volumes = work.evidence_of("choose-point")["volumes"]
-    for group in work.compute().volumes:
-        for each in sets_of(volumes.get(group, {})):
-            found |= each["snapshots"]
+class ForgetVolumes:
+    """The group names the stack's template again, may launch, and the run's template is gone."""
+
+    wait = Wait(60, 1, "a few writes")
+
+    def ask(self, work: Work) -> Answer:
+        """Whether anything of the run's is left."""
+        found, name = standby_group(work), template_of(work)
+        named = launching.specification(found)
+        if named.get("LaunchTemplateName") == name or not launching.launches(found):
+            return Absent(f"the group names {named.get('LaunchTemplateName')}")
+        if launching.versions_of(work.door, work.region, name):
+            return Absent(f"launch template {name} is there")
+        return Proven({"template": named.get("LaunchTemplateName", ""), "version": named.get("Version", "")})
+
+    def act(self, work: Work) -> None:
+        """First the group, which needs a template at any time; the run's is deleted last."""
+        found, name = standby_group(work), template_of(work)
+        if launching.specification(found).get("LaunchTemplateName") == name:
+            launching.point(work.door, work.region, found, work.compute().standby_launch_template, LATEST)
+        if not launching.launches(found):
+            launching.let_launch(work.door, work.region, found, True)
+        if launching.versions_of(work.door, work.region, name):
+            work.door.call("ec2", "delete_launch_template", work.region, LaunchTemplateName=name)
+
+
+def chosen(work: Work) -> launching.Layout:
+    """What the point gives each instance; StepFailed where a device would come up blank."""
+    found = launching.layout(work.inventory, work.compute(), work.evidence_of("choose-point")["volumes"])
+    if found.problems:
+        raise work.failed("; ".join(found.problems))
     return found
 
 
-def mappings(devices: list[dict[str, Any]], wanted: dict[str, str]) -> list[dict[str, Any]]:
-    """The devices of a version with snapshots put behind them; devices it did not have are added (pure)."""
-    found = {each["DeviceName"]: dict(each) for each in devices}
-    for device, snapshot in wanted.items():
-        before = found.get(device, {"DeviceName": device})
-        ebs = {name: value for name, value in before.get("Ebs", {}).items() if name not in ("Encrypted", "KmsKeyId")}
-        found[device] = before | {"Ebs": ebs | {"SnapshotId": snapshot}}
-    return [found[device] for device in sorted(found)]
+def template_of(work: Work) -> str:
+    """Name of the run's template of the step's compute group."""
+    return work.inventory.names.run_template(work.compute().name)
 
 
-def _devices(version: dict[str, Any]) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = version["LaunchTemplateData"].get("BlockDeviceMappings", [])
+def standby_group(work: Work) -> dict[str, Any]:
+    """The group in the standby region; StepFailed where there is none."""
+    name = work.compute().standby_group
+    found = group(work.door, work.inventory.standby, name)
+    if not found:
+        raise work.failed(f"there is no Auto Scaling group {name}")
     return found
