@@ -160,7 +160,7 @@ class Throttled(PilotlightError):
 
     code = 4
     transient = True
-    hint = "Wait a minute and resume; the journal keeps what was done."
+    hint = "Wait a minute and run the same command again; it goes on from what was done."
 
 
 # -- deploying (exit code 5) -----------------------------------------------------------------------------------
@@ -301,7 +301,7 @@ class NotConfirmed(PilotlightError):
     """{what} was not confirmed. Nothing was changed."""
 
     code = 2
-    hint = "Answer y, or give --yes where nobody can be asked."
+    hint = "Answer as it is asked for, or give --yes where nobody can be asked."
 
 
 class Drifted(PilotlightError):
@@ -357,6 +357,14 @@ class PointDamaged(PilotlightError):
     hint = "Mend what is named, or `pilotlight points refuse {point} --why ...`; the newest sound point is used then."
 
 
+class NothingToApprove(PilotlightError):
+    """{workload}: no failover waits for a word: nobody asked, it was carried out, or its alarm is over. Nothing was
+    changed."""
+
+    code = 6
+    hint = "`pilotlight status` says what is seen; `pilotlight failover` without --approve begins one by your own word."
+
+
 class LeaseHeld(PilotlightError):
     """{workload}: {holder} holds the lease until {expires_at} (epoch {epoch}). This run did nothing."""
 
@@ -378,7 +386,9 @@ class StepFailed(PilotlightError):
     closed."""
 
     code = 6
-    hint = "Mend the cause, then `pilotlight {runbook} --resume`: proven steps are not repeated."
+    hint = (
+        "Mend the cause, then `pilotlight {runbook}` again: it goes on from there, and proven steps are not repeated."
+    )
 
 
 class StepTimedOut(PilotlightError):
@@ -387,7 +397,7 @@ class StepTimedOut(PilotlightError):
 
     code = 6
     transient = True
-    hint = "`pilotlight {runbook} --resume` asks again and goes on from there."
+    hint = "`pilotlight {runbook}` again asks anew and goes on from there."
 
 
 class NotProtected(PilotlightError):

@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 
 from pilotlight.cli.talk import say
+from pilotlight.cli.telling import writable
 from pilotlight.errors import BadOption, CheckFailed, DeclarationUnreadable
 from pilotlight.records.codec import dumps
 from pilotlight.report.paper import Report
@@ -34,7 +35,7 @@ def demo(
     if take_away is not None and take_away not in BREAKAGES:
         raise BadOption(option="--break", value=take_away, reason="is not known", expected=", ".join(BREAKAGES))
     for path in (json, report):
-        _writable(path)
+        writable(path)
     if not (example / "workload.yaml").is_file():
         raise DeclarationUnreadable(path=example / "workload.yaml", reason="there is no such file")
 
@@ -49,22 +50,6 @@ def demo(
         lines = "; ".join(f"{check.name} ({check.seen})" for check in broken)
         raise CheckFailed(count=len(broken), lines=lines)
     return 0
-
-
-def _writable(path: Path | None) -> None:
-    if path is not None and path.is_dir():
-        raise BadOption(option="FILE", value=path, reason="is a folder", expected="the name of a file")
-    if path is not None:
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.touch()
-        except OSError as problem:
-            raise BadOption(
-                option="FILE",
-                value=path,
-                reason=f"cannot be written ({problem.strerror})",
-                expected="a file that can be",
-            ) from problem
 
 
 def _show(figures: Report, json: Path | None, report: Path | None) -> None:

@@ -1,4 +1,4 @@
-"""`pilotlight failback`: bring the workload home with nothing lost, and protect it again."""
+"""`pilotlight failback`: bring the workload home, and protect it again."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from typing import Annotated
 
 import typer
 
-from pilotlight.cli.talk import Directory, Json
+from pilotlight.cli.asking import before_failback
+from pilotlight.cli.talk import Directory, Json, Report
 from pilotlight.cli.target import DEFAULT_DECLARATION, Declaration, Target, TargetOption, place
-from pilotlight.cli.telling import show_journal, show_runbook
+from pilotlight.cli.telling import FOLLOW_SECONDS, show_runbook, watched
 
 
 def failback(
@@ -16,12 +17,21 @@ def failback(
     declaration: Declaration = DEFAULT_DECLARATION,
     target: TargetOption = Target.LOCAL,
     dry_run: Annotated[bool, typer.Option(help="Print the runbook; do nothing.")] = False,
-    resume: Annotated[bool, typer.Option(help="Go on with a run that was left; a failback always does.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask, also where something does not come home.")] = False,
+    report: Report = None,
     json: Json = False,
 ) -> None:
-    """Fail back now. Steps that an earlier process proved are not repeated."""
-    desk = place(declaration, target, directory).desk()
+    """Fail back now, or go on with a failback that was left: steps that were proven are not repeated."""
+    here = place(declaration, target, directory)
+    desk = here.desk()
     if dry_run:
         show_runbook(desk.runbook("failback"), json)
         return
-    show_journal(desk.failback(), desk, json)
+    before_failback(desk, here.workload, yes)
+    watched(
+        desk,
+        lambda lines: desk.failback(patience=FOLLOW_SECONDS, observer=lines),
+        json,
+        report,
+        declaration,
+    )

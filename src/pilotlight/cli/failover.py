@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-from pilotlight.cli.talk import Directory, Json
+from pilotlight.cli.asking import before_failover
+from pilotlight.cli.talk import Directory, Json, Report, say
 from pilotlight.cli.target import DEFAULT_DECLARATION, Declaration, Target, TargetOption, place
-from pilotlight.cli.telling import show_journal, show_runbook
+from pilotlight.cli.telling import FOLLOW_SECONDS, show_runbook, watched
 
 
 def failover(
@@ -18,14 +19,25 @@ def failover(
     target: TargetOption = Target.LOCAL,
     dry_run: Annotated[bool, typer.Option(help="Print the runbook; do nothing.")] = False,
     approve: Annotated[bool, typer.Option(help="Record the word for the request that waits, then run it.")] = False,
-    resume: Annotated[bool, typer.Option(help="Go on with a run that was left; a failover always does.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask, also where the primary region answers.")] = False,
+    report: Report = None,
     json: Json = False,
 ) -> None:
-    """Fail over now. Steps that an earlier process proved are not repeated."""
-    desk = place(declaration, target, directory).desk()
+    """Fail over now, or go on with a failover that was left: steps that were proven are not repeated."""
+    here = place(declaration, target, directory)
+    desk = here.desk()
     if dry_run:
         show_runbook(desk.runbook("failover"), json)
         return
     if approve:
+        say(f"asked for: {desk.waiting().reason}")
+    before_failover(desk, here.workload, yes)
+    if approve:
         desk.approve(getpass.getuser())
-    show_journal(desk.failover(), desk, json)
+    watched(
+        desk,
+        lambda lines: desk.failover(patience=FOLLOW_SECONDS, observer=lines),
+        json,
+        report,
+        declaration,
+    )

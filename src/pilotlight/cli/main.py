@@ -17,6 +17,9 @@ INTERRUPTED = 130
 
 def main() -> None:
     """Entry point of the command."""
+    from pilotlight.cli.talk import by_the_line
+
+    by_the_line()
     sys.exit(run(sys.argv[1:]))
 
 

@@ -1,9 +1,16 @@
-"""How commands speak: data to stdout, talk to stderr, and the options that many of them share."""
+"""How commands speak: data to stdout, talk to stderr, and the options that many of them share.
+
+What a person waits for is printed line by line as it happens, on stdout, so that a file it is piped into grows; with
+`--json` stdout is the one JSON value and the same lines go to stderr. Whoever stops reading stops nothing.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
+from collections.abc import Callable
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,11 +29,29 @@ Directory = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Report = Annotated[Path | None, typer.Option("--report", help="Write the report to this HTML file.")]
+
+
+def by_the_line() -> None:
+    """Every line leaves this process when it is printed, and none fails on what a terminal has no letter for."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(line_buffering=True, errors="backslashreplace")
 
 
 def say(text: str) -> None:
     """Talk to the person; scripts do not read this."""
     print(text, file=sys.stderr)
+
+
+def progress(json: bool) -> Callable[[str], None]:
+    """Where lines go while somebody waits: stdout, or stderr where stdout is JSON."""
+
+    def tell(text: str) -> None:
+        with contextlib.suppress(BrokenPipeError):
+            print(text, file=sys.stderr if json else sys.stdout, flush=True)
+
+    return tell
 
 
 def print_json(paper: Any) -> None:

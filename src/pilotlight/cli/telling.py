@@ -1,10 +1,36 @@
-"""How runbooks and journals are printed by the verbs that run them."""
+"""How runbooks and runs are printed by the verbs that run them: line by line as the journal is written, then the end.
+
+A run that another process carries is followed in the same way. While nothing is written, a line says now and then what
+is waited for, since when, and for how long at most.
+"""
 
 from __future__ import annotations
 
-from pilotlight.cli.talk import print_json, say
-from pilotlight.records.runs import Journal, Runbook
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from pilotlight.cli.talk import print_json, progress, say
+from pilotlight.clock import Clock, parse_stamp
+from pilotlight.errors import BadOption, NoSuchPoint, PaperUnreadable, PilotlightError
+from pilotlight.records.codec import encode
+from pilotlight.records.point import RecoveryPoint
+from pilotlight.records.runs import FAILED, INTENDED, Entry, Journal, Runbook
 from pilotlight.recovery.desk import Recovery
+from pilotlight.recovery.watching import WAITS_FOR, WAITS_SECONDS, Observer
+from pilotlight.report.paper import Report
+
+STILL_SECONDS = 10.0
+"""Between two words about what is still waited for."""
+FOLLOW_SECONDS = 12 * 3600.0
+"""How long a command follows a run that another process carries: longer than Lambda goes on by itself."""
+
+Run = Callable[[Observer], Journal | None]
 
 
 def show_runbook(book: Runbook, json: bool) -> None:
@@ -16,14 +42,161 @@ def show_runbook(book: Runbook, json: bool) -> None:
         print(f"{step.name}" + (f"  after {', '.join(step.needs)}" if step.needs else ""))
 
 
-def show_journal(journal: Journal | None, desk: Recovery, json: bool) -> None:
-    """What a run did; who serves, where there was nothing to do."""
+@dataclass
+class Lines:
+    """The observer of whoever sits at the terminal."""
+
+    tell: Callable[[str], None]
+    clock: Clock
+    run: str = ""
+    began: float = 0.0
+    holder: str = ""
+    open: dict[str, Entry] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        self.began = self.clock.now()
+
+    def wrote(self, run: str, entry: Entry) -> None:
+        """One line, with the seconds since the command was typed."""
+        with self._lock:
+            if run != self.run:
+                self.run = run
+                self.tell(f"run {run}")
+            if entry.state == INTENDED:
+                self.open[entry.step] = entry
+            else:
+                self.open.pop(entry.step, None)
+            seconds = parse_stamp(entry.at) - self.began
+            self.tell(f"{entry.at}  {seconds:+8.1f} s  {entry.state:<9} {entry.step}{_more(entry)}")
+
+    def beside(self, holder: str, seconds: float) -> None:
+        """Said once for each holder."""
+        if holder != self.holder:
+            self.holder = holder
+            self.tell(f"{holder} has the lease; its run is followed here, and Ctrl-C ends only the following")
+
+    def still(self) -> None:
+        """What is waited for, since when, for how long at most."""
+        with self._lock:
+            waiting = list(self.open.values())
+        for each in waiting:
+            seconds = self.clock.now() - parse_stamp(each.at)
+            self.tell(f"  still {each.step}: {seconds:.0f} s{_at_most(each)}")
+
+
+def _more(entry: Entry) -> str:
+    if entry.state == FAILED:
+        return f": {entry.evidence.get('reason', '')}"
+    if entry.state != INTENDED:
+        return ""
+    return f"  ({entry.evidence.get('observed', '')}){_at_most(entry)}"
+
+
+def _at_most(entry: Entry) -> str:
+    if WAITS_SECONDS not in entry.evidence:
+        return ""
+    return f", at most {entry.evidence[WAITS_SECONDS]:g} s: {entry.evidence[WAITS_FOR]}"
+
+
+@contextlib.contextmanager
+def ticking(word: Callable[[], None], every: float = STILL_SECONDS) -> Iterator[None]:
+    """Call this every so many seconds, beside the block."""
+    over = threading.Event()
+
+    def beat() -> None:
+        while not over.wait(every):
+            word()
+
+    thread = threading.Thread(target=beat, name="still", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def watched(desk: Recovery, run: Run, json: bool, report: Path | None, file: Path) -> None:
+    """Carry out, or follow, a run before the eyes of whoever typed it, and end with its report."""
+    writable(report)
+    began_at = _called_for(desk)
+    lines = Lines(progress(json), desk.site.clock)
+    try:
+        with ticking(lines.still):
+            journal = run(lines)
+    except PilotlightError:
+        _end(desk, _of(desk, lines.run), began_at, json, report, file)
+        raise
+    _end(desk, journal or _of(desk, lines.run), began_at, json, report, file)
+
+
+def _of(desk: Recovery, run: str) -> Journal | None:
+    """The journal of the run that was seen, whoever carried it; a journal that cannot be read hides no error."""
+    with contextlib.suppress(PilotlightError):
+        return desk.site.ledger.journal(run) if run else None
+    return None
+
+
+def _called_for(desk: Recovery) -> str:
+    """When the alarm went off for which somebody is asked; empty where nobody is."""
+    request = desk.site.ledger.request()
+    return (request.alarm_at or request.requested_at) if request and request.is_open else ""
+
+
+def _end(desk: Recovery, journal: Journal | None, began_at: str, json: bool, report: Path | None, file: Path) -> None:
+    if journal is None:
+        if json:
+            print_json(None)
+        say(f"{serving(desk)}; nothing was done")
+        return
+    figures = _report(desk, journal, began_at, file)
     if json:
-        print_json(journal)
-    elif journal is None:
-        active = desk.active()
-        say(f"{active.region} serves since {active.since}; nothing was done")
+        print_json(encode(journal) | {"report": figures})
     else:
-        for entry in journal.entries:
-            print(f"{entry.at}  {entry.state:<9} {entry.step}")
+        from pilotlight.report import terminal
+
+        terminal.show_run(figures, Console())
         print(f"{journal.run}: {journal.state}")
+    if report:
+        from pilotlight.report import page
+
+        report.write_text(page.render(figures), encoding="utf-8")
+        say(f"Report: {report}")
+
+
+def _report(desk: Recovery, journal: Journal, began_at: str, file: Path) -> Report:
+    from pilotlight.report.of_run import of_run
+
+    chosen = journal.proven("choose-point")
+    point = _point(desk, chosen.evidence) if chosen else None
+    return of_run(journal, desk.site.inventory, point, began_at if journal.kind == "failover" else "", str(file))
+
+
+def _point(desk: Recovery, evidence: dict[str, Any]) -> RecoveryPoint | None:
+    """The point of the run; one that is gone since leaves the loss unknown, and the run as it is."""
+    try:
+        return desk.point(str(evidence.get("point", "")))
+    except (NoSuchPoint, PaperUnreadable):
+        return None
+
+
+def serving(desk: Recovery) -> str:
+    """Who serves, in words; since when, where anything ever changed that."""
+    active = desk.active()
+    return f"{active.region} serves" + (f" since {active.since}" if active.since else "")
+
+
+def writable(path: Path | None) -> None:
+    """BadOption before anything is done for a report that could not be kept."""
+    if path is None:
+        return
+    wanted = "the name of a file that can be written"
+    if path.is_dir():
+        raise BadOption(option="FILE", value=path, reason="is a folder", expected=wanted)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    except OSError as problem:
+        reason = f"cannot be written ({problem.strerror})"
+        raise BadOption(option="FILE", value=path, reason=reason, expected=wanted) from problem

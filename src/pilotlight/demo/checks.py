@@ -16,7 +16,7 @@ def objectives(assets: tuple[AssetFigures, ...], rto_seconds: float, wanted: Obj
     ]
     for asset in assets:
         seen = f"{asset.rpo_seconds:.2f} s, {asset.lost_items} lost, objective {asset.objective_seconds:g} s"
-        held = asset.rpo_seconds <= asset.objective_seconds and asset.kept_items > 0
+        held = asset.within and bool(asset.kept_items)
         checks.append(Check(f"RPO of {asset.name} is within its objective", held, seen))
     return checks
 

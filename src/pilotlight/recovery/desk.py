@@ -14,7 +14,7 @@ from pilotlight.cloud.aws import AwsDoor
 from pilotlight.cloud.coats import Retrying
 from pilotlight.cloud.door import Door
 from pilotlight.cloud.pacing import Paced
-from pilotlight.errors import NoSuchPoint, PaperUnreadable
+from pilotlight.errors import NoSuchPoint, NothingToApprove, PaperUnreadable
 from pilotlight.records.inventory import Datasets, Inventory
 from pilotlight.records.point import RecoveryPoint
 from pilotlight.records.runs import Journal, Runbook
@@ -113,8 +113,16 @@ class Recovery:
         """Leave a failover to a person's word."""
         return self.site.ledger.ask_for_approval(reason)
 
+    def waiting(self) -> Request:
+        """The request that waits for a person's word; NothingToApprove where none does."""
+        found = self.site.ledger.open_request()
+        if found is None:
+            raise NothingToApprove(workload=self.site.inventory.workload)
+        return found
+
     def approve(self, by: str) -> Request:
-        """A person's word."""
+        """A person's word for the request that waits; NothingToApprove where none does."""
+        self.waiting()
         return self.site.ledger.approve(by)
 
     # -- looking -----------------------------------------------------------------------------------------------

@@ -1,21 +1,34 @@
-"""The summary on screen: timeline, RPO and RTO against the objectives, what held and what did not."""
+"""The summary on screen: timeline, RPO and RTO against the objectives, what held and what did not, what to do next."""
 
 from __future__ import annotations
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
-from pilotlight.report.paper import AssetFigures, Report
+from pilotlight.report.paper import MEASURED, REHEARSAL, Answers, AssetFigures, Report
 
 
 def show(report: Report, console: Console) -> None:
-    """Print the whole summary."""
+    """Print the whole summary of a rehearsal."""
     console.print()
     console.print(_timeline(report))
     console.print(_assets(report))
-    console.print(_answers(report))
+    if report.answers:
+        console.print(_answers(report.answers))
     _figures(report, console)
     _checks(report, console)
+
+
+def show_run(report: Report, console: Console) -> None:
+    """Print the end of a run whose lines were printed as they came: loss, time, what held, what to do next."""
+    console.print()
+    if report.assets:
+        console.print(_assets(report))
+    _figures(report, console)
+    _checks(report, console)
+    for each in report.next:
+        console.print(f"next: {each}", markup=False, soft_wrap=True)
 
 
 def _timeline(report: Report) -> Table:
@@ -29,45 +42,40 @@ def _timeline(report: Report) -> Table:
     table.add_column("", style="dim")
     table.add_column("what happened")
     for moment in sorted(report.timeline, key=lambda each: each.seconds):
-        table.add_row(f"{moment.seconds:+.1f}", moment.lane, moment.what)
+        table.add_row(f"{moment.seconds:+.1f}", moment.lane, escape(moment.what))
     return table
 
 
 def _assets(report: Report) -> Table:
-    table = Table(
-        title="\nRPO by asset, measured from the numbered data",
-        title_justify="left",
-        box=None,
-        pad_edge=False,
-    )
+    counted = any(asset.lost_items is not None for asset in report.assets)
+    how = "measured from the numbered data" if counted else f"at most, from {_basis(report)}"
+    table = Table(title=f"\nRPO by asset, {how}", title_justify="left", box=None, pad_edge=False)
     for name, justify in (("asset", "left"), ("mechanism", "left"), ("RPO", "right"), ("objective", "right")):
         table.add_column(name, justify=justify)  # type: ignore[arg-type]
-    table.add_column("lost", justify="right")
-    table.add_column("kept", justify="right")
+    for name in ("lost", "kept") if counted else ("lost",):
+        table.add_column(name, justify="right")
     for asset in report.assets:
-        table.add_row(
-            asset.name,
-            asset.mechanism,
-            _coloured(f"{asset.rpo_seconds:.2f} s", _within(asset)),
-            f"{asset.objective_seconds:g} s",
-            str(asset.lost_items),
-            str(asset.kept_items),
-        )
+        words = (asset.name, asset.mechanism, _coloured(_rpo(asset), asset.within), f"{asset.objective_seconds:g} s")
+        table.add_row(*words, asset.lost, *([str(asset.kept_items)] if counted else []))
     return table
 
 
-def _within(asset: AssetFigures) -> bool:
-    return asset.rpo_seconds <= asset.objective_seconds
+def _basis(report: Report) -> str:
+    return next((asset.basis for asset in report.assets if asset.basis != MEASURED), "the journal")
 
 
-def _answers(report: Report) -> Table:
+def _rpo(asset: AssetFigures) -> str:
+    return "not known" if asset.rpo_seconds is None else f"{asset.rpo_seconds:.2f} s"
+
+
+def _answers(said: Answers) -> Table:
     table = Table(title="\nThe same URL, three times", title_justify="left", box=None, pad_edge=False)
     for name in ("when", "region", "step", "sha256 of the weights"):
         table.add_column(name)
     moments = (
-        ("before", report.answers.before),
-        ("after failover", report.answers.after_failover),
-        ("after failback", report.answers.after_failback),
+        ("before", said.before),
+        ("after failover", said.after_failover),
+        ("after failback", said.after_failback),
     )
     for name, answer in moments:
         table.add_row(name, answer.region, str(answer.step), answer.sha256[:16])
@@ -75,24 +83,37 @@ def _answers(report: Report) -> Table:
 
 
 def _figures(report: Report, console: Console) -> None:
-    within = report.rto_seconds <= report.objectives.rto_seconds
-    calls, step = report.calls_during_failover, report.checkpoint
     console.print()
-    console.print(
-        "RTO "
-        + _coloured(f"{report.rto_seconds:.1f} s", within)
-        + f" (objective {report.objectives.rto_seconds:g} s), "
-        f"from dark to the first correct answer"
-    )
-    console.print(
-        f"Checkpoint: step {step.newest_started_step} was being written, {step.newest_complete_step} was the newest "
-        f"complete in {report.standby}, {step.recovered_step} serves"
-    )
-    console.print(
-        f"Calls of the failover: {calls.primary} to {report.primary}, {calls.global_control_plane} to global control "
-        f"planes, {calls.standby} in {report.standby}"
-    )
-    console.print(f"Failback: {report.failback.lost_items} items lost in {report.failback.seconds:.1f} s")
+    console.print(_rto(report))
+    if report.checkpoint:
+        step = report.checkpoint
+        console.print(
+            f"Checkpoint: step {step.newest_started_step} was being written, {step.newest_complete_step} was the "
+            f"newest complete in {report.standby}, {step.recovered_step} serves"
+        )
+    if report.calls_during_failover:
+        calls = report.calls_during_failover
+        console.print(
+            f"Calls of the failover: {calls.primary} to {report.primary}, {calls.global_control_plane} to global "
+            f"control planes, {calls.standby} in {report.standby}"
+        )
+    if report.failback:
+        items = report.failback.lost_items
+        told = "" if items is None else f"{items} items lost in "
+        console.print(f"Failback: {told}{report.failback.seconds:.1f} s")
+
+
+FROM = {
+    REHEARSAL: "from dark to the first correct answer",
+    "failover": "from what called for it to the workload serving again",
+    "failback": "in which nothing could be written",
+}
+
+
+def _rto(report: Report) -> str:
+    within = report.rto_seconds <= report.objectives.rto_seconds
+    seconds = _coloured(f"{report.rto_seconds:.1f} s", within)
+    return f"RTO {seconds} (objective {report.objectives.rto_seconds:g} s), {FROM.get(report.kind, 'of the run')}"
 
 
 def _checks(report: Report, console: Console) -> None:
@@ -100,7 +121,7 @@ def _checks(report: Report, console: Console) -> None:
     held = len(report.checks) - len(broken)
     console.print(_coloured(f"{held} of {len(report.checks)} checks held", not broken))
     for check in broken:
-        console.print(f"  [red]FAILED[/red] {check.name}: {check.seen}")
+        console.print(f"  [red]FAILED[/red] {escape(check.name)}: {escape(check.seen)}")
 
 
 def _coloured(text: str, good: bool) -> str:

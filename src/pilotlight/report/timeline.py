@@ -10,11 +10,16 @@ from html import escape
 
 from pilotlight.report.paper import Moment, Report
 
+FAILBACK = "failback"
+SUCCEEDED = "succeeded"
 LANES = ("disaster", "detection", "recovery", "service", "failback")
 WIDTH = 1080
 LEFT = 110
 RIGHT = 30
 TOP = 80
+STEPS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000)
+"""Seconds between two ticks; a rehearsal takes a minute, a run in AWS may take a day."""
+TICKS_MAX = 14
 ROW = 22
 CHARACTER = 6.3
 """Width of one character of the label font in pixels, for keeping labels inside the picture."""
@@ -61,11 +66,18 @@ def _open(height: int) -> str:
 
 
 def _title(report: Report) -> str:
-    text = (
-        f"{report.workload}: {report.primary} lost, serving from {report.standby} again after "
-        f"{report.rto_seconds:.1f} s, home again with {report.failback.lost_items} items lost"
-    )
+    text = f"{report.workload}: {_told(report)}"
     return f'<text x="{LEFT}" y="26" font-size="15" font-weight="600" fill="#101828">{escape(text)}</text>'
+
+
+def _told(report: Report) -> str:
+    """The run in one sentence."""
+    if report.kind == FAILBACK:
+        return f"home in {report.primary} again, {report.rto_seconds:.1f} s without writes"
+    told = f"{report.primary} lost, serving from {report.standby} again after {report.rto_seconds:.1f} s"
+    if report.failback is None:
+        return told if report.state == SUCCEEDED else f"failover from {report.primary} {report.state}"
+    return f"{told}, home again with {report.failback.lost_items} items lost"
 
 
 def _dark(report: Report, scale: Scale, height: int) -> str:
@@ -80,7 +92,7 @@ def _dark(report: Report, scale: Scale, height: int) -> str:
 
 
 def _ticks(scale: Scale, height: int) -> list[str]:
-    step = next(each for each in (1, 2, 5, 10, 20, 50, 100) if (scale.last - scale.first) / each <= 14)
+    step = next(each for each in STEPS if (scale.last - scale.first) / each <= TICKS_MAX or each == STEPS[-1])
     first = int(scale.first // step + 1) * step
     ticks = []
     for seconds in range(first, int(scale.last) + 1, step):

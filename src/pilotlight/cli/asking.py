@@ -1,0 +1,69 @@
+"""Asking before a run that costs something: the costs are named first, and nobody is asked where nobody can answer."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import typer
+
+from pilotlight.cli.talk import say
+from pilotlight.clock import stamp
+from pilotlight.errors import CallRefused, NotConfirmed
+from pilotlight.planning.plan import plan
+from pilotlight.recovery import choose, costs
+from pilotlight.recovery.desk import Recovery
+from pilotlight.recovery.runbooks import FAILOVER
+from pilotlight.workload.model import Workload
+
+
+def before_failover(desk: Recovery, workload: Workload, yes: bool) -> None:
+    """Ask where the primary serves and answers; a run that has begun is gone on with, and a lost region costs no word.
+
+    With --yes the primary is not even looked at: on the day nothing is asked of it.
+    """
+    site = desk.site
+    if yes or not _begins(desk):
+        return
+    say(f"asking whether {site.inventory.primary} answers")
+    if not _answers(desk):
+        return
+    line = choose.newest_complete(site.ledger.points())
+    point = site.papers.point(line.id) if line else None
+    forecast = plan(workload).forecast_rto_seconds
+    told = costs.of_failover(site.inventory, point, stamp(site.clock.now()), forecast)
+    what = f"Failing over from {site.inventory.primary}, which answers,"
+    ask(what, f"{site.inventory.primary} answers. A failover now costs:", told, workload.workload)
+
+
+def _begins(desk: Recovery) -> bool:
+    """Whether the failover would begin anew: nothing has moved yet, and the primary serves."""
+    site = desk.site
+    active, unfinished = desk.active(), site.ledger.unfinished(FAILOVER)
+    return active.region == site.inventory.primary and not (unfinished and unfinished.run == active.run)
+
+
+def _answers(desk: Recovery) -> bool:
+    """A refusal is an answer, too."""
+    try:
+        return desk.site.answers(desk.site.inventory.primary)
+    except CallRefused:
+        return True
+
+
+def before_failback(desk: Recovery, workload: Workload, yes: bool) -> None:
+    """Ask where going home costs more than the minutes of its switch."""
+    told = costs.of_failback(desk.site.inventory)
+    if told and not yes and desk.active().region != desk.site.inventory.primary:
+        ask("The failback", "Going home costs:", told, workload.workload)
+
+
+def ask(what: str, title: str, told: Sequence[str], word: str) -> None:
+    """Name the costs, then have the word typed; NotConfirmed where it was not, or where nobody can be asked."""
+    say(title)
+    for each in told:
+        say(f"  - {each}")
+    if not sys.stdin.isatty():
+        raise NotConfirmed(what=what)
+    if typer.prompt(f"Type {word} to go on", default="", show_default=False, err=True) != word:
+        raise NotConfirmed(what=what)

@@ -1,0 +1,66 @@
+"""What a run costs that somebody could still decide against: said before it begins, by asset (pure).
+
+A failover of a region that answers throws away what that region holds beyond the newest complete point, and from its
+fence on the two regions write apart. Nobody should learn that from the report.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pilotlight.clock import parse_stamp
+from pilotlight.records.inventory import Compute, Inventory
+from pilotlight.records.point import Loss, RecoveryPoint
+from pilotlight.recovery import choose
+
+
+@dataclass(frozen=True)
+class AssetLoss:
+    """What one asset would lose at this moment; `loss` is None where nothing of it is proven."""
+
+    name: str
+    kind: str
+    loss: Loss | None
+
+
+def losses(inventory: Inventory, point: RecoveryPoint | None, moment: str) -> tuple[AssetLoss, ...]:
+    """By asset that holds data: everything beyond the point."""
+    held = [each for each in inventory.assets if not isinstance(each, Compute)]
+    return tuple(AssetLoss(each.name, each.kind, _of(inventory, point, each.name, moment)) for each in held)
+
+
+def _of(inventory: Inventory, point: RecoveryPoint | None, asset: str, moment: str) -> Loss | None:
+    part = point.part(asset) if point else None
+    if part is None or not part.proven or not part.true_at:
+        return None
+    training = next((each.training for each in inventory.datasets if each.name == asset), None)
+    return choose.loss(part, moment, training)
+
+
+def in_words(loss: Loss | None) -> str:
+    """A loss as a person says it."""
+    if loss is None:
+        return "everything: nothing of it is proven"
+    words = [f"up to {loss.seconds:.0f} s"]
+    words += [f"{loss.steps} steps"] if loss.steps is not None else []
+    words += [f"{loss.gpu_hours:g} GPU-hours"] if loss.gpu_hours is not None else []
+    return ", ".join(words)
+
+
+def of_failover(inventory: Inventory, point: RecoveryPoint | None, moment: str, forecast_seconds: float) -> list[str]:
+    """What a failover costs while the primary answers, in sentences."""
+    primary, standby = inventory.primary, inventory.standby
+    age = f"{parse_stamp(moment) - parse_stamp(point.created_at):.0f} s old" if point else ""
+    told = [f"the newest complete recovery point is {point.id}, {age}" if point else "there is no complete point"]
+    told += [f"{each.name} loses {in_words(each.loss)}" for each in losses(inventory, point, moment)]
+    told.append(
+        f"what is written in {primary} from now until it is fenced is split from what {standby} serves: "
+        f"a failback keeps what {standby} has"
+    )
+    told.append(f"nothing is served for about {forecast_seconds:g} s (forecast; objective {inventory.rto_seconds:g} s)")
+    return told
+
+
+def of_failback(inventory: Inventory) -> list[str]:
+    """What a failback costs beyond the minutes of its switch, in sentences; nothing where all of it comes home."""
+    return []

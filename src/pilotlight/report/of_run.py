@@ -1,0 +1,201 @@
+"""A Report made of a Journal: what a real run did, measured by its own lines, and what it lost at most.
+
+Nobody numbered the data of a real workload, so loss is a bound: the time from what called for the run to the newest
+moment that the copy in use is known to hold. Everything here is in the journal and the point; nothing is asked (pure).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from pilotlight.clock import parse_stamp
+from pilotlight.records.inventory import Compute, Database, Datasets, Inventory, Volumes
+from pilotlight.records.point import Part, RecoveryPoint
+from pilotlight.records.runs import FAILED, INTENDED, PROVEN, SUCCEEDED, Journal
+from pilotlight.report.paper import (
+    BOUND,
+    AssetFigures,
+    Check,
+    CheckpointFigures,
+    FailbackFigures,
+    Moment,
+    ObjectiveFigures,
+    Report,
+)
+
+FAILBACK = "failback"
+CHOSEN = "choose-point"
+STOPPED = "quiesce"
+"""The step of a failback from which nothing can be written in the standby region."""
+LANES = {"failover": "recovery", FAILBACK: FAILBACK}
+SECONDS_PER_HOUR = 3600
+
+
+def of_run(
+    journal: Journal, inventory: Inventory, point: RecoveryPoint | None, began_at: str = "", file: str = "workload.yaml"
+) -> Report:
+    """`began_at` is when that was seen which called for the run, where anybody kept it; else when the run began."""
+    lost_at, back_at = _span(journal, began_at)
+    seconds = max(0.0, parse_stamp(back_at) - parse_stamp(lost_at))
+    chosen = _evidence(journal, CHOSEN)
+    home = journal.kind == FAILBACK
+    assets = () if home else tuple(_figures(each, point, chosen, lost_at, inventory) for each in _stateful(inventory))
+    wanted = ObjectiveFigures(inventory.rpo_seconds, inventory.rto_seconds)
+    return Report(
+        workload=inventory.workload,
+        primary=inventory.primary,
+        standby=inventory.standby,
+        seed=0,
+        objectives=wanted,
+        disaster_at=lost_at,
+        detected_at=journal.started_at,
+        recovered_at=back_at,
+        rto_seconds=round(seconds, 3),
+        assets=assets,
+        checkpoint=_checkpoint(chosen),
+        calls_during_failover=None,
+        answers=None,
+        failback=_failback(journal) if home else None,
+        second_up_changes=None,
+        up_after_failover_changes=None,
+        phases_seconds=_phases(journal),
+        timeline=tuple(_timeline(journal, lost_at)),
+        checks=tuple(_checks(journal, assets, seconds, wanted)),
+        evidence={each.step: each.evidence for each in journal.entries if each.state == PROVEN and each.evidence},
+        kind=journal.kind,
+        run=journal.run,
+        state=journal.state,
+        point=str(chosen.get("point", "")),
+        next=_next(journal, inventory, file),
+    )
+
+
+def _span(journal: Journal, began_at: str) -> tuple[str, str]:
+    """From when nothing was served to when it was again; to the last line, where it is not yet."""
+    last = journal.entries[-1].at if journal.entries else journal.started_at
+    served = [_proven_at(journal, name) for name in ("commit", "traffic")]
+    back = next((at for at in served if at), last)
+    first = _proven_at(journal, STOPPED) if journal.kind == FAILBACK else began_at
+    return first or journal.started_at, back
+
+
+def _proven_at(journal: Journal, step: str) -> str:
+    entry = journal.proven(step)
+    return entry.at if entry else ""
+
+
+def _evidence(journal: Journal, step: str) -> dict[str, Any]:
+    entry = journal.proven(step)
+    return entry.evidence if entry else {}
+
+
+def _stateful(inventory: Inventory) -> list[Datasets | Volumes | Database]:
+    return [each for each in inventory.assets if not isinstance(each, Compute)]
+
+
+def _figures(
+    asset: Datasets | Volumes | Database,
+    point: RecoveryPoint | None,
+    chosen: dict[str, Any],
+    lost_at: str,
+    inventory: Inventory,
+) -> AssetFigures:
+    part = point.part(asset.name) if point else None
+    taken = chosen.get("checkpoints", {}).get(asset.name, {})
+    as_of = str(taken.get("written_at") or (part.true_at if part else ""))
+    seconds = round(max(0.0, parse_stamp(lost_at) - parse_stamp(as_of)), 3) if as_of else None
+    gpus = asset.training.gpus if isinstance(asset, Datasets) and asset.training else None
+    return AssetFigures(
+        name=asset.name,
+        kind=asset.kind,
+        mechanism=asset.mechanism,
+        rpo_seconds=seconds,
+        lost_items=None,
+        kept_items=None,
+        objective_seconds=asset.rpo_seconds or inventory.rpo_seconds,
+        basis=f"{BOUND} {point.id}" if point and part else "nothing is known of it",
+        lost_steps=_steps(taken, part),
+        lost_gpu_hours=round(seconds / SECONDS_PER_HOUR * gpus, 3) if gpus and seconds is not None else None,
+    )
+
+
+def _steps(taken: dict[str, Any], part: Part | None) -> int | None:
+    begun, used = taken.get("newest_started_step"), taken.get("step")
+    if isinstance(begun, int) and isinstance(used, int):
+        return max(0, begun - used)
+    return part.loss.steps if part and part.loss else None
+
+
+def _checkpoint(chosen: dict[str, Any]) -> CheckpointFigures | None:
+    found = [each for each in chosen.get("checkpoints", {}).values() if isinstance(each.get("step"), int)]
+    begun, complete = chosen.get("newest_started_step"), chosen.get("newest_complete_step")
+    if not found or not isinstance(begun, int) or not isinstance(complete, int):
+        return None
+    return CheckpointFigures(begun, complete, int(found[-1]["step"]))
+
+
+def _failback(journal: Journal) -> FailbackFigures:
+    ended = journal.finished_at or (journal.entries[-1].at if journal.entries else journal.started_at)
+    return FailbackFigures(None, round(parse_stamp(ended) - parse_stamp(journal.started_at), 3))
+
+
+def _phases(journal: Journal) -> dict[str, float]:
+    """How long each step took, from its intention to its proof; steps that were so already took nothing."""
+    intended = {each.step: each.at for each in journal.entries if each.state == INTENDED}
+    return {
+        each.step: round(parse_stamp(each.at) - parse_stamp(intended[each.step]), 3)
+        for each in journal.entries
+        if each.state == PROVEN and each.step in intended
+    }
+
+
+def _timeline(journal: Journal, lost_at: str) -> Iterable[Moment]:
+    zero, lane = parse_stamp(lost_at), LANES.get(journal.kind, "recovery")
+    yield Moment(journal.started_at, _since(journal.started_at, zero), "detection", f"the {journal.kind} run begins")
+    for entry in journal.entries:
+        if entry.state in (PROVEN, FAILED):
+            what = entry.step if entry.state == PROVEN else f"{entry.step} failed: {entry.evidence.get('reason', '')}"
+            yield Moment(entry.at, _since(entry.at, zero), lane, what)
+
+
+def _since(at: str, zero: float) -> float:
+    return round(parse_stamp(at) - zero, 3)
+
+
+def _checks(
+    journal: Journal, assets: tuple[AssetFigures, ...], seconds: float, wanted: ObjectiveFigures
+) -> Iterable[Check]:
+    done = journal.state == SUCCEEDED
+    yield Check(f"the {journal.kind} succeeded", done, journal.reason or journal.state)
+    yield Check(
+        "RTO is within its objective",
+        done and seconds <= wanted.rto_seconds,
+        f"{seconds:.1f} s, objective {wanted.rto_seconds:g} s",
+    )
+    for asset in assets:
+        seconds_lost = asset.rpo_seconds
+        seen = "not known" if seconds_lost is None else f"at most {seconds_lost:.2f} s"
+        held = seconds_lost is not None and seconds_lost <= asset.objective_seconds
+        yield Check(
+            f"RPO of {asset.name} is within its objective", held, f"{seen}, objective {asset.objective_seconds:g} s"
+        )
+
+
+def _next(journal: Journal, inventory: Inventory, file: str) -> tuple[str, ...]:
+    """What a person does after this run."""
+    if journal.state != SUCCEEDED:
+        return (
+            f"Mend what is named above, then `pilotlight {journal.kind} {file}` again: "
+            "it goes on from here, and proven steps are not repeated.",
+        )
+    if journal.kind == FAILBACK:
+        return (
+            f"`pilotlight status {file}` says when every asset is PROTECTED again.",
+            f"`pilotlight points verify newest {file}` reads the next recovery point anew.",
+        )
+    return (
+        f"Start nothing in {inventory.primary} and write nothing there: it is fenced where it could be reached.",
+        f"Nothing protects what {inventory.standby} writes from now on, until the workload is home again.",
+        f"When {inventory.primary} answers: `pilotlight failback {file}`. Until then `pilotlight status {file}`.",
+    )

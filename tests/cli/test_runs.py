@@ -1,0 +1,183 @@
+"""What somebody loses when one of these fails: the sight of a run that goes on, or a region that was serving."""
+
+from __future__ import annotations
+
+import copy
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from doors import FakeAws, desk_of, save
+from pilotlight.cli.asking import before_failover
+from pilotlight.cli.telling import watched
+from pilotlight.clock import FakeClock
+from pilotlight.errors import NotConfirmed, NothingToApprove, PilotlightError, StepFailed
+from pilotlight.recovery.desk import Recovery
+from pilotlight.workload.load import load
+from pilotlight.workload.model import Workload
+
+TESTS = Path(__file__).parents[1]
+DECLARATION = TESTS.parent / "examples/inference-service/workload.yaml"
+SECONDS_MAX = 60
+SLOW = """
+import sys, time
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from cli.test_runs import desk_before_a_disaster
+from pilotlight.cli.talk import by_the_line
+from pilotlight.cli.telling import watched
+desk, clock = desk_before_a_disaster()
+moves = clock.sleep
+def sleep(seconds):
+    time.sleep(0.05)
+    moves(seconds)
+clock.sleep = sleep
+watched(desk, lambda lines: desk.failover(observer=lines), "--json" in sys.argv, None, Path("workload.yaml"))
+"""
+
+
+def desk_before_a_disaster() -> tuple[Recovery, FakeClock]:
+    """A protected workload whose primary region is lost."""
+    aws = FakeAws(FakeClock())
+    desk = desk_of(aws)
+    desk.initialise()
+    save(aws, 20)
+    for _ in range(4):
+        aws.clock.sleep(20)
+        desk.protect()
+    aws.dark.add("us-east-1")
+    return desk, aws.clock
+
+
+@pytest.fixture(scope="module")
+def workload() -> Workload:
+    return load(DECLARATION)
+
+
+@pytest.fixture(scope="module")
+def _lost() -> Recovery:
+    return desk_before_a_disaster()[0]
+
+
+@pytest.fixture
+def desk(_lost: Recovery) -> Recovery:
+    return copy.deepcopy(_lost)
+
+
+def light(desk: Recovery) -> Recovery:
+    """The same, with a region that answers."""
+    inner = desk.site.door
+    while not isinstance(inner, FakeAws):
+        inner = inner.inner  # type: ignore[attr-defined]
+    inner.dark.clear()
+    return desk
+
+
+def failover(desk: Recovery, as_json: bool = False, report: Path | None = None) -> None:
+    watched(desk, lambda lines: desk.failover(observer=lines), as_json, report, Path("workload.yaml"))
+
+
+def test_the_output_of_a_run_that_is_piped_into_a_file_grows_while_it_runs(tmp_path: Path) -> None:
+    out = tmp_path / "run.txt"
+    sizes: set[int] = set()
+    with out.open("w") as stream:
+        child = subprocess.Popen([sys.executable, "-c", SLOW, str(TESTS)], stdout=stream, stderr=subprocess.STDOUT)
+        deadline = time.monotonic() + SECONDS_MAX
+        while child.poll() is None and time.monotonic() < deadline:
+            sizes.add(out.stat().st_size)
+            time.sleep(0.02)
+        assert child.wait(5) == 0, out.read_text()
+    assert len(sizes) > 5
+    assert "RTO" in out.read_text() and "next: " in out.read_text()
+
+
+def test_a_run_says_what_it_waits_for_and_ends_with_time_loss_and_what_to_do(
+    desk: Recovery, capsys: pytest.CaptureFixture[str]
+) -> None:
+    failover(desk)
+    out = capsys.readouterr().out
+    assert "at most 900 s: Aurora: order of minutes" in out
+    assert "RPO by asset, at most, from recovery point" in out and "corpus" in out
+    assert "next: When us-east-1 answers: `pilotlight failback workload.yaml`" in out
+    assert out.index("promote-registry") < out.index("RTO ")
+
+
+def test_with_json_stdout_is_one_value_and_the_lines_go_to_whoever_watches(
+    desk: Recovery, capsys: pytest.CaptureFixture[str]
+) -> None:
+    failover(desk, as_json=True)
+    out, err = capsys.readouterr()
+    told = json.loads(out)
+    assert told["schema"] == "pilotlight/journal/1" and told["state"] == "succeeded"
+    assert told["report"]["schema"] == "pilotlight/report/1" and told["report"]["kind"] == "failover"
+    assert {each["name"]: each["lost_items"] for each in told["report"]["assets"]}["registry"] is None
+    assert "proven    commit" in err
+
+
+def test_the_report_of_a_real_run_is_a_page_also_when_the_run_failed(
+    desk: Recovery, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = tmp_path / "report.html"
+    failover(desk, report=page)
+    assert "us-east-1 was lost" in page.read_text() and "<svg" in page.read_text()
+    broken = copy.deepcopy(desk)
+    with pytest.raises(PilotlightError):
+        watched(broken, _failing(broken), False, page, Path("workload.yaml"))
+    assert "FAILED" in capsys.readouterr().out
+
+
+def _failing(desk: Recovery):  # type: ignore[no-untyped-def]
+    """A run whose last line is a failure."""
+
+    def run(lines):  # type: ignore[no-untyped-def]
+        from pilotlight.records.runs import FAILED, Entry
+
+        ledger = desk.site.ledger
+        held = ledger.leases.take("test")
+        ledger.open_run("99-failback", "failback", held.epoch)
+        entry = Entry("primary-answers", FAILED, "2026-01-01T00:00:00.000Z", held.epoch, {"reason": "dark"})
+        ledger.append("99-failback", entry, 1)
+        ledger.close_run("99-failback", FAILED, "dark")
+        lines.wrote("99-failback", entry)
+        raise StepFailed(step="primary-answers", asset="all", region="us-east-1", reason="dark", runbook="failback")
+
+    return run
+
+
+def test_where_nothing_ever_ran_nobody_is_told_of_a_moment_that_never_was(
+    desk: Recovery, capsys: pytest.CaptureFixture[str]
+) -> None:
+    watched(light(desk), lambda lines: desk.failback(observer=lines), False, None, Path("workload.yaml"))
+    told = capsys.readouterr().err
+    assert "us-east-1 serves" in told and "since ;" not in told
+
+
+def test_a_region_that_answers_is_not_failed_over_without_a_word(
+    desk: Recovery, workload: Workload, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(NotConfirmed, match="us-east-1, which answers,") as refused:
+        before_failover(light(desk), workload, yes=False)
+    assert "--yes" in refused.value.advice
+    told = capsys.readouterr().err
+    assert "corpus loses up to" in told and "is split from" in told and "forecast" in told
+
+
+def test_a_lost_region_costs_no_word_and_with_yes_nothing_is_asked_of_it(
+    desk: Recovery, workload: Workload, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before_failover(desk, workload, yes=False)
+    capsys.readouterr()
+    before_failover(light(desk), workload, yes=True)
+    assert not capsys.readouterr().err
+
+
+def test_a_word_for_a_request_that_nobody_made_is_not_taken_for_one(desk: Recovery) -> None:
+    with pytest.raises(NothingToApprove):
+        desk.approve("somebody")
+    assert desk.site.ledger.request() is None
+    desk.request("alarm")
+    assert desk.approve("somebody").approved_by == "somebody"
