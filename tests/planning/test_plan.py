@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
+from doors import inventory
 from pilotlight.planning.plan import Plan, plan
 from pilotlight.records.codec import dumps, loads
+from pilotlight.recovery.looking import _questions
 from pilotlight.workload.load import load
-from pilotlight.workload.model import Vault
+from pilotlight.workload.model import Notify, Vault
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "inference-service" / "workload.yaml"
 
@@ -38,3 +40,23 @@ def test_a_vault_in_another_account_is_said_to_make_the_way_home_longer():
     apart = load(EXAMPLE).model_copy(update={"vault": Vault(account="210987654321")})
     assert any("in account 210987654321" in each for each in plan(apart).warnings)
     assert not any("account" in each for each in plan(load(EXAMPLE)).warnings)
+
+
+def test_a_plan_says_what_is_watched_and_who_is_told():
+    found = plan(load(EXAMPLE))
+    assert "models.example.internal" in found.watched[0] and "from outside" in found.watched[0]
+    assert any("EC2, RDS, DynamoDB, S3, Auto Scaling" in each for each in found.watched)
+    assert any(each.startswith("checkpoints: the newest checkpoint") for each in found.watched)
+    quiet = load(EXAMPLE).model_copy(update={"traffic": None, "trigger": "approval", "notify": None})
+    assert "a loss when all but one are silent" in plan(quiet).watched[0], (
+        "what nobody asks from outside is watched, too"
+    )
+    assert any("waits for a word that nobody is asked for" in each for each in plan(quiet).warnings)
+    told = plan(quiet.model_copy(update={"notify": Notify(email=("oncall@example.com",))}))
+    assert told.told == ("oncall@example.com",) and not any("notify" in each for each in told.warnings)
+
+
+def test_a_plan_promises_to_watch_what_the_probe_looks_at():
+    built = inventory()
+    services = ", ".join(_questions(built, built.primary))
+    assert f"({services})" in " ".join(plan(load(EXAMPLE)).watched), "the plan and the probe name the same services"

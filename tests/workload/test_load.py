@@ -163,3 +163,37 @@ def test_a_good_declaration_with_anything_put_into_it_is_taken_or_refused_by_lin
         assert isinstance(load(path), Workload)
     except DeclarationErrors as refused:
         assert all(each.startswith(f"{path}:") for each in refused.problems)
+
+
+BUCKETS = """
+version: 1
+workload: quiet
+regions: {primary: us-east-1, standby: us-west-2}
+objectives: {rpo: 1h, rto: 1h}
+trigger: approval
+notify: {email: [oncall@example.com], https: ["https://alerts.example.com/hook"]}
+assets:
+  data: {kind: dataset, bucket: quiet-data}
+"""
+
+
+def test_who_is_told_is_taken_as_it_is_written(tmp_path):
+    notify = load(write(tmp_path, BUCKETS)).notify
+    assert (notify.email, notify.https) == (("oncall@example.com",), ("https://alerts.example.com/hook",))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "wanted"),
+    [
+        ("trigger: approval", "trigger: automatic", 6, "there is nothing to watch that serves"),
+        ("[oncall@example.com]", "[oncall]", 7, "is no e-mail address"),
+        ("[oncall@example.com]", "[a@example.com, a@example.com]", 7, "is named twice"),
+        ("https://alerts", "http://alerts", 7, "is no HTTPS endpoint"),
+        ("https://alerts", "https://me:secret@alerts", 7, "has a password in it"),
+        ('email: [oncall@example.com], https: ["https://alerts.example.com/hook"]', "", 7, "names nobody"),
+        ("email:", "mail:", 7, "did you mean email?"),
+    ],
+)
+def test_a_channel_that_would_reach_nobody_is_refused_by_its_line(tmp_path, old, new, line, wanted):
+    (found,) = problems(tmp_path, BUCKETS.replace(old, new))
+    assert f":{line}: " in found and wanted in found

@@ -30,5 +30,8 @@ def _show(paper: Plan, console: Console) -> None:
         table.add_row(each.name, each.kind, each.mechanism, asked, forecast, each.because)
     console.print(table)
     console.print(f"RTO asked {paper.wanted_rto_seconds:g} s, forecast {paper.forecast_rto_seconds:g} s on AWS")
+    for sentence in paper.watched:
+        console.print(f"watched {sentence}", highlight=False)
+    console.print(f"told {', '.join(paper.told) or 'nobody'}", highlight=False)
     for warning in paper.warnings:
         console.print(f"[yellow]warning[/yellow] {warning}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from pilotlight.planning import mechanisms
+from pilotlight.planning import mechanisms, watching
 from pilotlight.planning.mechanisms import DETECTION_SECONDS, HEALTH_CHECK_SECONDS, Forecast
 from pilotlight.workload.model import Checkpoints, Compute, Dataset, Volumes, Workload
 
@@ -36,6 +36,10 @@ class Plan:
     forecast_rto_seconds: float
     assets: tuple[AssetPlan, ...]
     warnings: tuple[str, ...]
+    watched: tuple[str, ...] = ()
+    """What the probe will look at, from the standby region."""
+    told: tuple[str, ...] = ()
+    """Addresses and endpoints that are told what needs a person."""
     schema: str = "pilotlight/plan/1"
 
 
@@ -52,6 +56,8 @@ def plan(workload: Workload) -> Plan:
         forecast_rto_seconds=rto,
         assets=assets,
         warnings=tuple(_warnings(workload, assets, forecasts, rto)),
+        watched=watching.watched(workload),
+        told=watching.told(workload),
     )
 
 
@@ -101,6 +107,13 @@ def _warnings(
         found.append(
             f"RTO is forecast at {rto:g} s, {wanted:g} s is asked: {DETECTION_SECONDS:g} s pass before the alarm acts"
         )
+    if workload.notify is None:
+        asked = (
+            "a failover waits for a word that nobody is asked for"
+            if workload.trigger == "approval"
+            else "nobody is told"
+        )
+        found.append(f"there is no `notify`: {asked}; name e-mail addresses or HTTPS endpoints")
     if workload.vault is not None:
         found.append(
             f"the vault is in account {workload.vault.account}: no rule replicates back from there, so a failback "
