@@ -7,7 +7,13 @@ The exit codes are documented in docs/reference/errors.md, which a test compares
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, ClassVar
+
+
+def one_a_line(problems: Iterable[str]) -> str:
+    """Several problems as a person reads them: each on a line of its own."""
+    return "".join(f"\n  {each}" for each in problems)
 
 
 class PilotlightError(Exception):
@@ -57,14 +63,14 @@ class NoSuchStack(PilotlightError):
 
 
 class DeclarationErrors(PilotlightError):
-    """{path}: {count} problem(s), nothing was called and nothing changed: {lines}"""
+    """{path}: {count} problem(s), nothing was called and nothing changed:{lines}"""
 
     code = 2
     hint = "Mend each line named above; docs/reference/declaration.md lists every key."
 
     def __init__(self, path: str, problems: tuple[str, ...]) -> None:
         self.problems = problems
-        super().__init__(path=path, count=len(problems), lines="; ".join(problems))
+        super().__init__(path=path, count=len(problems), lines=one_a_line(problems))
 
 
 class BadOption(PilotlightError):
@@ -210,14 +216,14 @@ class PassphraseWrong(PilotlightError):
 
 
 class SurveyProblems(PilotlightError):
-    """{count} thing(s) that the declaration names are not as they must be in {region}. Nothing was changed: {lines}"""
+    """{count} thing(s) that the declaration names are not as they must be in {region}. Nothing was changed:{lines}"""
 
     code = 5
     hint = "Mend each in {region}, or take the asset out of the declaration; then run `pilotlight up` again."
 
     def __init__(self, region: str, problems: tuple[str, ...]) -> None:
         self.problems = problems
-        super().__init__(region=region, count=len(problems), lines="; ".join(problems))
+        super().__init__(region=region, count=len(problems), lines=one_a_line(problems))
 
 
 class PlaceholderUnfilled(PilotlightError):
@@ -305,7 +311,7 @@ class NotConfirmed(PilotlightError):
 
 
 class Drifted(PilotlightError):
-    """{count} resource(s) in AWS are not what the state says: {lines}. Nothing was changed."""
+    """{count} resource(s) in AWS are not what the state says; nothing was changed:{lines}"""
 
     code = 7
     hint = "`pilotlight up` makes them as declared; `pilotlight refresh` takes them over into the state as they are."

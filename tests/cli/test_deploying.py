@@ -66,6 +66,15 @@ def test_drift_is_told_and_mended(deployed: LocalCloud, capsys: pytest.CaptureFi
     assert s3.get_bucket_versioning(Bucket=NAMES.vault_bucket)["Status"] == "Enabled"
 
 
+def test_the_names_of_both_buckets_are_there_for_other_programs(
+    deployed: LocalCloud, capsys: pytest.CaptureFixture[str]
+) -> None:
+    primary = said(deployed, capsys, "outputs")["stacks"]["primary"]
+    assert primary["primary_bucket_name"] == "inference-corpus-123456789012"
+    assert primary["secondary_bucket_name"] == primary["secondary_bucket_names"]["corpus"]
+    assert set(primary["primary_bucket_names"]) == {"corpus", "checkpoints"}
+
+
 @pytest.mark.parametrize(("who", "policies_min"), [("deployer", 3), ("operator", 1), ("runtime", 10)])
 def test_the_policies_of_everybody_are_printed(
     deployed: LocalCloud, capsys: pytest.CaptureFixture[str], who: str, policies_min: int

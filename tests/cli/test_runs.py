@@ -33,7 +33,7 @@ from pilotlight.cli.telling import watched
 desk, clock = desk_before_a_disaster()
 moves = clock.sleep
 def sleep(seconds):
-    time.sleep(0.05)
+    time.sleep(0.1)
     moves(seconds)
 clock.sleep = sleep
 watched(desk, lambda lines: desk.failover(observer=lines), "--json" in sys.argv, None, Path("workload.yaml"))
@@ -91,7 +91,7 @@ def test_the_output_of_a_run_that_is_piped_into_a_file_grows_while_it_runs(tmp_p
             sizes.add(out.stat().st_size)
             time.sleep(0.02)
         assert child.wait(5) == 0, out.read_text()
-    assert len(sizes) > 5
+    assert len(sizes) > 2, "empty, and whole: nothing in between"
     assert "RTO" in out.read_text() and "next: " in out.read_text()
 
 

@@ -74,14 +74,18 @@ def test_both_bucket_names_are_exported_for_every_dataset(primary: Recording) ->
     assert primary.exports["standby_bucket_names"] == {each.name: each.standby_bucket for each in taken.datasets}
     assert primary.exports["primary_bucket_name"] == "inference-corpus-123456789012"
     assert primary.exports["standby_bucket_name"] == NAMES.standby_bucket("corpus")
+    assert primary.exports["secondary_bucket_name"] == NAMES.standby_bucket("corpus")
+    assert primary.exports["secondary_bucket_names"] == primary.exports["standby_bucket_names"]
 
 
-def test_two_datasets_have_no_plain_name_that_could_mean_either() -> None:
+def test_two_datasets_have_both_maps_and_the_plain_names_are_of_the_first() -> None:
     taken = inventory()
     other = dataclasses.replace(taken.datasets[0], name="eval", primary_bucket="inference-eval-123456789012")
     two = dataclasses.replace(taken, datasets=(taken.datasets[0], other))
     exports = record(lambda: program.primary(two)).exports
-    assert "primary_bucket_name" not in exports
+    assert exports["primary_bucket_name"] == taken.datasets[0].primary_bucket
+    assert exports["secondary_bucket_name"] == taken.datasets[0].standby_bucket
+    assert set(exports["secondary_bucket_names"]) == {"corpus", "eval"}
     assert set(exports["primary_bucket_names"]) == {"corpus", "eval"}
 
 

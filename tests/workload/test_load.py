@@ -197,3 +197,44 @@ def test_who_is_told_is_taken_as_it_is_written(tmp_path):
 def test_a_channel_that_would_reach_nobody_is_refused_by_its_line(tmp_path, old, new, line, wanted):
     (found,) = problems(tmp_path, BUCKETS.replace(old, new))
     assert f":{line}: " in found and wanted in found
+
+
+MERGING = """\
+version: 1
+workload: mini
+regions: {primary: us-east-1, standby: us-west-2}
+objectives: {rpo: 15m, rto: 30m}
+assets:
+  data: &data
+    kind: dataset
+    bucket: acme-data
+    prefix: a/
+  other: {<<: *data, bucket: acme-other}
+  both: {<<: [{bucket: acme-both}, *data]}
+"""
+
+
+def test_assets_that_share_keys_by_a_merge_are_what_yaml_says_they_are(tmp_path):
+    found = load(write(tmp_path, MERGING)).assets
+    told = {name: (each.kind, each.bucket, each.prefix) for name, each in found.items()}
+    assert told["other"] == ("dataset", "acme-other", "a/")
+    assert told["both"] == ("dataset", "acme-both", "a/")
+
+
+def test_a_mistake_in_a_merged_key_is_named_where_it_stands(tmp_path):
+    found = problems(tmp_path, MERGING.replace("bucket: acme-data", "bukket: acme-data"))
+    assert any(":8: assets.data.bukket" in each for each in found)
+    assert any(":8: assets.other.bukket" in each for each in found)
+    assert "merges mappings alone" in problems(tmp_path, MERGING.replace("<<: *data", "<<: 5"))[0]
+
+
+def test_merges_that_multiply_without_end_are_refused_at_once(tmp_path):
+    lines = ["a0: &a0 {k: 1}"]
+    lines += [f"a{n}: &a{n} {{<<: [*a{n - 1}, *a{n - 1}]}}" for n in range(1, 40)]
+    assert "more than" in problems(tmp_path, "\n".join(lines))[0]
+
+
+def test_several_problems_are_read_one_a_line(tmp_path):
+    with pytest.raises(DeclarationErrors) as caught:
+        load(write(tmp_path, GOOD.replace("bucket: corpus-1", "bukket: corpus-1").replace("rto: 2m", "rto: soon")))
+    assert len(caught.value.message.splitlines()) == 1 + len(caught.value.problems) > 2

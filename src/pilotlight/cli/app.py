@@ -17,6 +17,7 @@ from pilotlight.cli import (
     failover,
     iam,
     local,
+    outputs,
     plan,
     points,
     preview,
@@ -54,6 +55,7 @@ app.command()(up.up)
 app.command()(refresh.refresh)
 app.command()(refresh.drift)
 app.command()(destroy.destroy)
+app.command()(outputs.outputs)
 app.command(name="export-pulumi")(export_pulumi.export_pulumi)
 app.command()(backfill.backfill)
 app.add_typer(points.app, name="points")

@@ -105,7 +105,7 @@ def _bucket(place: str, target: Target, directory: Path, region: str) -> BucketR
     if not bucket:
         raise BadOption(option="PLACE", value=place, reason="names no bucket", expected="s3://bucket/prefix")
     if target is Target.LOCAL:
-        os.environ.update(LocalCloud.attach(directory).environment())
+        LocalCloud.attach(directory).enter()
     door = coated(AwsDoor(), SystemClock(), random.Random())
     if not region:
         asked = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"

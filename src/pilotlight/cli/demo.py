@@ -10,7 +10,7 @@ from rich.console import Console
 
 from pilotlight.cli.talk import say
 from pilotlight.cli.telling import writable
-from pilotlight.errors import BadOption, CheckFailed, DeclarationUnreadable
+from pilotlight.errors import BadOption, CheckFailed, DeclarationUnreadable, one_a_line
 from pilotlight.records.codec import dumps
 from pilotlight.report.paper import Report
 
@@ -47,7 +47,7 @@ def demo(
     figures = rehearse(Options(example, seed, keep, take_away), say, finish)
     broken = [check for check in figures.checks if not check.held]
     if broken:
-        lines = "; ".join(f"{check.name} ({check.seen})" for check in broken)
+        lines = one_a_line(f"{check.name} ({check.seen})" for check in broken)
         raise CheckFailed(count=len(broken), lines=lines)
     return 0
 

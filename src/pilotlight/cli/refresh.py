@@ -19,7 +19,7 @@ from pilotlight.cli.deploying import (
 from pilotlight.cli.talk import Directory, Json
 from pilotlight.cli.target import DEFAULT_DECLARATION, Declaration, Place, Target, TargetOption, place
 from pilotlight.deploy.results import PARALLEL, UNCHANGED, Deployment, Event
-from pilotlight.errors import Drifted
+from pilotlight.errors import Drifted, one_a_line
 
 if TYPE_CHECKING:
     from pilotlight.deploy.operations import Operations
@@ -77,7 +77,7 @@ def _drifted(found: Deployment) -> Drifted:
         if event.operation not in UNCHANGED
     ]
     more = [f"and {len(names) - TOLD_MAX} more"] if len(names) > TOLD_MAX else []
-    return Drifted(count=len(names), lines="; ".join(names[:TOLD_MAX] + more))
+    return Drifted(count=len(names), lines=one_a_line(names[:TOLD_MAX] + more))
 
 
 def _what(event: Event) -> str:

@@ -96,7 +96,7 @@ def place(declaration: Path, target: Target, directory: Path) -> Place:
     look: Fetch = fetch
     if target is Target.LOCAL:
         cloud = LocalCloud.attach(directory)
-        os.environ.update(cloud.environment())
+        cloud.enter()
         look = fetch_through(str(cloud.status()["front_door_url"]))
     door = AwsDoor()
     account = str(door.call("sts", "get_caller_identity", workload.regions.standby)["Account"])

@@ -19,13 +19,10 @@ from types import FrameType
 
 from pilotlight.clock import Clock, SystemClock
 from pilotlight.demo.traffic import Client, Program
-from pilotlight.local.handle import LocalCloud
+from pilotlight.local.handle import USER_SETTINGS, LocalCloud
 
 PACE = 30.0
 """An AWS minute takes two seconds, so that schedules of minutes fit into a rehearsal of two."""
-
-USER_SETTINGS = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL_S3", "AWS_ROLE_ARN")
-"""Settings of the person's own account that must not leak into a rehearsal."""
 
 
 @dataclass

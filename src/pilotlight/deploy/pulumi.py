@@ -20,6 +20,7 @@ from pulumi import automation
 from pilotlight.deploy.command import Command
 from pilotlight.deploy.diff import OPERATIONS
 from pilotlight.deploy.results import PARALLEL, Event, Held, Program, Result, Tell, silent
+from pilotlight.deploy.urns import STACK_TYPE
 from pilotlight.errors import BackendUnusable, DeploymentFailed, PassphraseWrong, ResourceProtected, StackLocked
 
 UNWANTED_MARKUP = re.compile(r"<\{%[a-z0-9 -]*%\}>")
@@ -30,6 +31,10 @@ FOLDED = {"create-replacement": None, "delete-replaced": None, "discard-replaced
           "read-replacement": None, "read-discard": None, "discard": None, "refresh": None,
           "remove-pending-replace": None}  # fmt: skip
 """Operations that belong to another one which is told itself, or that change nothing."""
+
+SIGNATURE = "4dabf18193072939515e22adb298388d"
+"""The key by which Pulumi's states mark special values, secrets among them (pulumi sdk, `resource/sig`)."""
+SEALED = "[secret]"
 
 
 @dataclass(frozen=True)
@@ -129,6 +134,12 @@ class PulumiEngine:
         """URNs of what was begun and whose outcome the state does not know."""
         found = self._deployment(stack).get("pending_operations") or []
         return tuple(each["resource"]["urn"] for each in found)
+
+    def outputs(self, stack: str) -> dict[str, Any]:
+        """What the stack exports; what is secret stays sealed."""
+        found = self._deployment(stack).get("resources") or []
+        root: dict[str, Any] = next((each for each in found if each["type"] == STACK_TYPE), {})
+        return {name: SEALED if _sealed(value) else value for name, value in (root.get("outputs") or {}).items()}
 
     # -- parts -------------------------------------------------------------------------------------------------
 
@@ -271,3 +282,8 @@ def _nothing() -> None:
 
 def _no(line: str) -> None:
     """The engine's own words: what matters of them is heard as events."""
+
+
+def _sealed(value: Any) -> bool:
+    """Whether this is a secret as a state has it (Pulumi's deployment schema: its signature is a key)."""
+    return isinstance(value, dict) and SIGNATURE in value

@@ -124,6 +124,10 @@ class Deployer(Protocol):
         """What the state has: AWS resources, in the order of their creation."""
         ...
 
+    def outputs(self, stack: str) -> dict[str, Any]:
+        """What the stack exports."""
+        ...
+
     def pending(self, stack: str) -> tuple[str, ...]:
         """URNs of what was begun and whose outcome the state does not know."""
         ...

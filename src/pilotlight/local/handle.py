@@ -41,6 +41,9 @@ LOOK_SECONDS = 0.02
 CONTROL_SECONDS_MAX = 60.0
 """Longest answer of the control API; the call record of a long run is the largest."""
 
+USER_SETTINGS = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL_S3", "AWS_ROLE_ARN")
+"""Settings of the person's own account that must not leak into a rehearsal, nor stop one by being wrong."""
+
 
 class LocalCloud:
     """A running embedded cloud."""
@@ -117,6 +120,13 @@ class LocalCloud:
             "AWS_DEFAULT_REGION": first,
             "AWS_ENDPOINT_URL": self.router_url,
         }
+
+    def enter(self) -> None:
+        """From here on this process's AWS is this cloud, whatever the person's own settings and files say."""
+        for name in USER_SETTINGS:
+            os.environ.pop(name, None)
+        nothing = {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
+        os.environ.update(nothing | self.environment())
 
     def client(self, service: str, region: str) -> Any:
         """A boto3 client as root; made once per service and region."""

@@ -69,8 +69,8 @@ def vault_parts(inventory: Inventory, under: Under = None) -> Parts:
 
 
 def primary_parts(inventory: Inventory, under: Under = None) -> Parts:
-    """The resources of `primary`. Bucket names by asset; and plain, where there is exactly one dataset. A key is needed
-    for what comes back by a rule alone."""
+    """The resources of `primary`. Bucket names by asset, and plain ones: of the only dataset, or of the first that the
+    declaration names. A key is needed for what comes back by a rule alone."""
     key = None if inventory.vault else RegionKey("key", KeyArgs(primary_key_spec(inventory)), under)
     made = {
         each.name: Datasets(each.name, DatasetsArgs(dataset_spec(inventory, each), key), under)
@@ -78,14 +78,13 @@ def primary_parts(inventory: Inventory, under: Under = None) -> Parts:
     }
     for database in inventory.databases:
         GlobalDatabase(database.name, GlobalDatabaseArgs(global_database_spec(inventory, database)), under)
-    parts: Parts = {
-        "primary_bucket_names": {name: each.primary_bucket_name for name, each in made.items()},
-        "standby_bucket_names": {name: each.standby_bucket_name for name, each in made.items()},
-    }
-    plain = [each.name for each in inventory.datasets if each.kind == "dataset"] or list(made)
-    if len(plain) == 1:
-        parts["primary_bucket_name"] = made[plain[0]].primary_bucket_name
-        parts["standby_bucket_name"] = made[plain[0]].standby_bucket_name
+    here = {name: each.primary_bucket_name for name, each in made.items()}
+    there = {name: each.standby_bucket_name for name, each in made.items()}
+    parts: Parts = {"primary_bucket_names": here, "standby_bucket_names": there, "secondary_bucket_names": there}
+    plain = next(iter([each.name for each in inventory.datasets if each.kind == "dataset"] or made), None)
+    if plain is not None:
+        parts |= {"primary_bucket_name": here[plain]}
+        parts |= {"standby_bucket_name": there[plain], "secondary_bucket_name": there[plain]}
     return parts
 
 

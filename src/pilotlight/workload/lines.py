@@ -1,6 +1,6 @@
 """YAML to plain values that remember their lines: every key and value can be named as file:line afterwards.
 
-Only what JSON could say is taken: no tags, no anchors that repeat themselves without end, no key twice.
+Only what JSON could say is taken, and merge keys: no tags, no anchors that repeat themselves without end, no key twice.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ Path = tuple[str | int, ...]
 PLAIN_TAGS = {
     f"tag:yaml.org,2002:{name}" for name in ("map", "seq", "str", "int", "float", "bool", "null", "timestamp", "merge")
 }
+MERGE = "tag:yaml.org,2002:merge"
 NODES_MAX = 20_000
 """A declaration of 20,000 values is a slip or an attack (aliases can multiply a small file without end)."""
 
@@ -87,8 +88,11 @@ class _Reader:
             return None
 
     def _pairs(self, node: yaml.MappingNode, path: Path) -> Iterator[tuple[str, Any]]:
+        """Its own keys, then those that it merges and does not have itself; a merged value keeps its line."""
         seen: set[str] = set()
         for key_node, value_node in node.value:
+            if key_node.tag == MERGE:
+                continue
             if not isinstance(key_node, yaml.ScalarNode):
                 self._problem(key_node, "a key must be a word")
                 continue
@@ -99,6 +103,35 @@ class _Reader:
             seen.add(key)
             self.document.lines[(*path, key)] = key_node.start_mark.line + 1
             yield key, self.build(value_node, (*path, key))
+        for key_node, value_node in self._merged(node):
+            key = str(key_node.value)
+            if key not in seen:
+                seen.add(key)
+                self.document.lines[(*path, key)] = key_node.start_mark.line + 1
+                yield key, self.build(value_node, (*path, key))
+
+    def _merged(self, node: yaml.MappingNode) -> Iterator[tuple[yaml.ScalarNode, yaml.Node]]:
+        """The pairs behind its merge keys, what wins first: of a list the earlier mapping, of a mapping its own keys
+        before those that it merges itself (yaml.org, "Merge Key Language-Independent Type")."""
+        for key_node, value_node in node.value:
+            if key_node.tag != MERGE:
+                continue
+            found = value_node.value if isinstance(value_node, yaml.SequenceNode) else [value_node]
+            for each in found:
+                if isinstance(each, yaml.MappingNode):
+                    yield from self._flat(each)
+                else:
+                    self._problem(
+                        key_node, "<<: merges mappings alone; write <<: *name of a mapping, or a list of them"
+                    )
+
+    def _flat(self, node: yaml.MappingNode) -> Iterator[tuple[yaml.ScalarNode, yaml.Node]]:
+        self.count += 1
+        if self.count > NODES_MAX:
+            raise TooMuch(f"more than {NODES_MAX} values")
+        own = [pair for pair in node.value if pair[0].tag != MERGE and isinstance(pair[0], yaml.ScalarNode)]
+        yield from own
+        yield from self._merged(node)
 
     def _problem(self, node: yaml.Node, what: str) -> None:
         self.document.problems.append((node.start_mark.line + 1, what))
