@@ -34,6 +34,7 @@ _stop_cluster = RDSBackend.stop_db_cluster
 _create_instance = RDSBackend.create_db_instance
 _delete_instance = RDSBackend.delete_db_instance
 _to_point_in_time = RDSBackend.restore_db_cluster_to_point_in_time
+_modify_subnet_group = RDSBackend.modify_db_subnet_group
 _automated_backup = DBCluster.save_automated_backup
 _instance_backup = DBInstanceClustered.save_automated_backup
 _status = DBCluster.status
@@ -110,6 +111,13 @@ def _replace_clusters(aurora: Aurora) -> None:
         text = "The embedded cloud does not restore Aurora clusters to a point in time; restore a snapshot."
         raise refused("InvalidParameterCombination", text)
 
+    def modify_subnet_group(self: Any, subnet_name: str, description: str, subnets: Any) -> Any:
+        """moto's own forgets the group that it changes."""
+        changed = _modify_subnet_group(self, subnet_name, description, subnets)
+        self.subnet_groups[subnet_name] = changed
+        return changed
+
+    RDSBackend.modify_db_subnet_group = modify_subnet_group
     RDSBackend.create_db_cluster = create
     RDSBackend.modify_db_cluster = modify
     RDSBackend.delete_db_cluster = delete

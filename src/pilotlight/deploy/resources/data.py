@@ -47,9 +47,9 @@ class SubnetGroup(ResourceType):
         if not alike([old.get("subnetIds"), old.get("description")], [new["subnetIds"], new.get("description")]):
             described = pick(new, {"description": "DBSubnetGroupDescription"})
             place.client("rds").modify_db_subnet_group(DBSubnetGroupName=id_, SubnetIds=new["subnetIds"], **described)
-        found = self.read(place, id_, new) or new
-        retag(place, "rds", str(found["arn"]), old, new)
-        return found
+        if found := self.read(place, id_, new):
+            retag(place, "rds", str(found["arn"]), old, new)
+        return self.read(place, id_, new) or new
 
     def delete(self, place: Place, id_: str, outputs: Properties) -> None:
         absent(lambda: place.client("rds").delete_db_subnet_group(DBSubnetGroupName=id_))
@@ -327,9 +327,9 @@ class Table(ResourceType):
         if old.get("serverSideEncryption") != new.get("serverSideEncryption"):
             dynamo.update_table(TableName=id_, SSESpecification=_encryption(new))
         self._point_in_time(dynamo, id_, old, new)
-        found = self.read(place, id_, new) or new
-        retag(place, "dynamodb", str(found["arn"]), old, new)
-        return found
+        if found := self.read(place, id_, new):
+            retag(place, "dynamodb", str(found["arn"]), old, new)
+        return self.read(place, id_, new) or new
 
     def delete(self, place: Place, id_: str, outputs: Properties) -> None:
         absent(lambda: place.client("dynamodb").delete_table(TableName=id_))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
+from pathlib import Path
 from typing import Any
 
 from pilotlight.deploy.provider import Place, Properties, ResourceType
@@ -82,8 +84,17 @@ class Function(ResourceType):
         for key, name in (("tracingConfig", "TracingConfig"), ("loggingConfig", "LoggingConfig")):
             there[key] = wire(found.get(name))
         if "code" in inputs:
-            there["code"] = inputs["code"] | {"hash": base64.b64decode(found["CodeSha256"]).hex()}
+            there["code"] = self._code(inputs["code"], base64.b64decode(found["CodeSha256"]).hex())
         return there
+
+    def _code(self, wanted: Properties, sha256: str) -> Properties:
+        """The archive, with the hash of what runs; Pulumi's own engine hashes an archive in its own way, so bytes that
+        are there to be read are looked at too."""
+        if sha256 == wanted.get("hash"):
+            return wanted
+        there = "path" not in wanted or Path(wanted["path"]).exists()
+        same = there and hashlib.sha256(archive_bytes(wanted)).hexdigest() == sha256
+        return wanted if same else wanted | {"hash": sha256}
 
     def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
         function = place.client("lambda")
@@ -182,9 +193,9 @@ class LogGroup(ResourceType):
             place.client("logs").delete_retention_policy(logGroupName=id_)
         if old and new.get("kmsKeyId") and old.get("kmsKeyId") != new["kmsKeyId"]:
             place.client("logs").associate_kms_key(logGroupName=id_, kmsKeyId=new["kmsKeyId"])
-        found = self.read(place, id_, new) or new
-        retag(place, "logs", str(found["arn"]), old, new)
-        return found
+        if found := self.read(place, id_, new):
+            retag(place, "logs", str(found["arn"]), old, new)
+        return self.read(place, id_, new) or new
 
     def delete(self, place: Place, id_: str, outputs: Properties) -> None:
         absent(lambda: place.client("logs").delete_log_group(logGroupName=id_))
@@ -222,10 +233,10 @@ class MetricAlarm(ResourceType):
         place.client("cloudwatch").put_metric_alarm(
             AlarmName=id_, Dimensions=dimensions, Tags=tag_list(new.get("tags")), **pick(new, self.names)
         )
-        found = self.read(place, id_, new) or new
-        if old:
+        found = self.read(place, id_, new)
+        if found and old:
             retag(place, "cloudwatch", str(found["arn"]), old, new)
-        return found
+        return self.read(place, id_, new) or new
 
     def delete(self, place: Place, id_: str, outputs: Properties) -> None:
         absent(lambda: place.client("cloudwatch").delete_alarms(AlarmNames=[id_]))

@@ -182,7 +182,7 @@ class RouteTable(_Ec2):
 
     def settings(self, ec2: Any, found: Any, inputs: Properties) -> Properties:
         routes = [
-            {"cidrBlock": each["DestinationCidrBlock"]} | _target(each)
+            {"cidrBlock": each["DestinationCidrBlock"], **_target(each)}
             for each in found["Routes"]
             if each.get("DestinationCidrBlock") and each.get("GatewayId") != "local"
         ]
@@ -193,7 +193,8 @@ class RouteTable(_Ec2):
 
 
 def _target(route: Properties) -> Properties:
-    return {key: route[name] for key, name in ROUTE_TARGETS.items() if route.get(name)}
+    found: Properties = {key: route[name] for key, name in ROUTE_TARGETS.items() if route.get(name)}
+    return found
 
 
 class Route(ResourceType):
@@ -214,7 +215,7 @@ class Route(ResourceType):
         ec2, table = place.client("ec2"), inputs["routeTableId"]
         found = absent(lambda: ec2.describe_route_tables(RouteTableIds=[table])["RouteTables"][0]["Routes"])
         there = [each for each in found or [] if each.get("DestinationCidrBlock") == inputs["destinationCidrBlock"]]
-        nowhere = dict.fromkeys(ROUTE_TARGETS, "")
+        nowhere: Properties = dict.fromkeys(ROUTE_TARGETS, "")
         return {**inputs, "id": id_, **unlike(inputs, nowhere | _target(there[0]))} if there else None
 
     def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
@@ -306,7 +307,7 @@ class SecurityGroup(_Ec2):
         for way, name in (("ingress", "IpPermissions"), ("egress", "IpPermissionsEgress")):
             wanted, rules = inputs.get(way) or [], [_rule(each, found["GroupId"]) for each in found.get(name, [])]
             same = alike(_singly(wanted), _singly(rules))
-            there[way] = wanted if same else rules
+            there[way] = wanted if same else [one for each in rules for one in _apart(each)]
         return there
 
     def remove(self, ec2: Any, id_: str, outputs: Properties) -> Any:
@@ -330,6 +331,13 @@ def _rule(permission: Properties, own: str) -> Properties:
         "self": own in groups,
     }
     return {key: value for key, value in made.items() if value not in ([], False)}
+
+
+def _apart(rule: Properties) -> list[Properties]:
+    """The rule once for each of its sources, so that one that was added to it is one more."""
+    ports = {key: rule[key] for key in ("protocol", "fromPort", "toPort")}
+    sources = [{key: [each]} for key in SOURCES for each in rule.get(key) or []]
+    return [ports | each for each in [*sources, *([{"self": True}] if rule.get("self") else [])]]
 
 
 def _singly(rules: list[Properties]) -> list[list[str]]:
