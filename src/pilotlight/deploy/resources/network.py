@@ -336,8 +336,9 @@ def _rule(permission: Properties, own: str) -> Properties:
 def _apart(rule: Properties) -> list[Properties]:
     """The rule once for each of its sources, so that one that was added to it is one more."""
     ports = {key: rule[key] for key in ("protocol", "fromPort", "toPort")}
-    sources = [{key: [each]} for key in SOURCES for each in rule.get(key) or []]
-    return [ports | each for each in [*sources, *([{"self": True}] if rule.get("self") else [])]]
+    sources: list[Properties] = [{key: [each]} for key in SOURCES for each in rule.get(key) or []]
+    own: list[Properties] = [{"self": True}] if rule.get("self") else []
+    return [ports | each for each in sources + own]
 
 
 def _singly(rules: list[Properties]) -> list[list[str]]:
