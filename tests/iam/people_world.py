@@ -235,7 +235,7 @@ def _operate(scene: Scene) -> None:
     for asset in datasets:
         desk.backfill(asset)
     desk.hand_over(datasets[0])
-    desk.protections()
+    desk.status()
     before.await_points(scene)
     newest = desk.points(1)[0]
     desk.verify(newest.id, deep=True)
