@@ -13,6 +13,7 @@ import typer.main
 import yaml
 
 from pilotlight.cli.app import app
+from pilotlight.cli.reference import error_classes
 
 ROOT = Path(__file__).parents[1]
 PAGES = ("README.md", "docs/guide/*.md", "examples/ci/*.yml", "CONTRIBUTING.md")
@@ -32,7 +33,18 @@ def commands() -> Iterator[tuple[str, str]]:
                     yield str(path.relative_to(ROOT)), " ".join(found.split())
 
 
-@pytest.mark.parametrize(("page", "command"), sorted(set(commands())))
+FILLED = {"runbook": "failover", "act": "up", "place": "runs/", "point": "newest", "workload": "inference"}
+
+
+def hints() -> Iterator[tuple[str, str]]:
+    """Error and command, of every hint and message that names one."""
+    for kind in error_classes():
+        for text in (kind.hint, kind.__doc__ or ""):
+            for found in INSIDE.findall(" ".join(text.split())):
+                yield kind.__name__, re.sub(r"{(\w+)}", lambda match: FILLED.get(match[1], "x"), found)
+
+
+@pytest.mark.parametrize(("page", "command"), sorted({*commands(), *hints()}))
 def test_a_command_of_a_page_is_one_of_ours(page: str, command: str) -> None:
     group: click.Command = typer.main.get_command(app)
     words = shlex.split(command)[1:]
@@ -54,6 +66,8 @@ def test_the_commands_are_found_at_all() -> None:
 
 def test_the_workflow_is_yaml_and_keeps_no_key() -> None:
     text = (ROOT / "examples/ci/pilotlight.yml").read_text()
+    assert "pip install pilotlight" not in text, "no package index has it"
+    assert "--dry-run" not in text, "a check that cannot fail is none"
     found = yaml.safe_load(text)
     assert found["permissions"] == {"contents": "read", "id-token": "write"}
     assert set(found["jobs"]) == {"preview", "deploy", "drill"}
