@@ -393,6 +393,16 @@ def test_both_buckets_must_keep_versions(pair: Pair) -> None:
     assert refusal(lambda: pair.east.get_bucket_replication(Bucket=pair.source)).startswith("ReplicationConfiguration")
 
 
+def test_a_bucket_with_object_lock_replicates_nothing_into_one_without_it(pair: Pair) -> None:
+    """S3 User Guide, "Using Object Lock with S3 Replication": the destination must have Object Lock enabled, too."""
+    pair.replicate()
+    pair.east.put_object_lock_configuration(
+        Bucket=pair.source, ObjectLockConfiguration={"ObjectLockEnabled": "Enabled"}
+    )
+    pair.put("locked")
+    assert pair.is_failed("locked") and pair.replica("locked") is None
+
+
 def test_versioning_cannot_be_suspended_under_a_rule(pair: Pair) -> None:
     pair.replicate()
     suspended = {"Status": "Suspended"}

@@ -244,6 +244,8 @@ class Replication(Behaviour):
         rule = next((each for each in rules_of(configuration) if each.id == task.rule_id and each.is_enabled), None)
         if rule is None or target is None or not target.is_versioned:
             return False
+        if getattr(source, "object_lock_enabled", False) and not target.object_lock_enabled:
+            return False
         permissions = self._permissions.of(str(configuration["Role"]), source, target)
         if not permissions.may_assume():
             return False
