@@ -363,6 +363,15 @@ class PointDamaged(PilotlightError):
     hint = "Mend what is named, or `pilotlight points refuse {point} --why ...`; the newest sound point is used then."
 
 
+class TimeIsUp(PilotlightError):
+    """{workload}: the scheduled run's time was up before {service}:{operation} in {region}. It gave its lease back;
+    what it began goes on in AWS, and the points that are there stay."""
+
+    code = 6
+    transient = True
+    hint = "The next scheduled run goes on with it; `pilotlight status` says whether points become too old."
+
+
 class NothingToApprove(PilotlightError):
     """{workload}: no failover waits for a word: nobody asked, it was carried out, or its alarm is over. Nothing was
     changed."""

@@ -94,7 +94,7 @@ def test_data_volumes_outlive_the_instance_that_wrote_them(standby: Recording) -
 
 def test_functions_run_the_deployed_archive_and_know_only_where_the_papers_are(standby: Recording) -> None:
     timeouts = {each.inputs["name"]: each.inputs["timeout"] for each in standby.all("Function")}
-    assert timeouts == {NAMES.function("probe"): 30, NAMES.function("protect"): 300, NAMES.function("recover"): 900}
+    assert timeouts == {NAMES.function("probe"): 30, NAMES.function("protect"): 900, NAMES.function("recover"): 900}
     for each in standby.all("Function"):
         assert each.inputs["handler"] == f"pilotlight.handlers.{each.name}.handler"
         assert set(each.inputs["environment"]["variables"]) == {

@@ -16,7 +16,7 @@ from typing import Any
 from pilotlight.clock import Clock
 from pilotlight.cloud import paging
 from pilotlight.cloud.door import Door, is_reading, refused
-from pilotlight.errors import EpochStale, PilotlightError, RegionUnreachable, Throttled
+from pilotlight.errors import EpochStale, PilotlightError, RegionUnreachable, Throttled, TimeIsUp
 
 THROTTLED_ATTEMPTS_MAX = 10
 """With the waits below about a minute in the mean: EC2's slowest bucket used here refills well within it."""
@@ -103,6 +103,20 @@ class Recording(Coat):
     def call(self, service: str, operation: str, region: str, **parameters: Any) -> dict[str, Any]:
         """See Door.call."""
         self.made.append(Made(service, operation, region, parameters))
+        return self.inner.call(service, operation, region, **parameters)
+
+
+class Until(Coat):
+    """Lets nothing through after a moment: whoever is ended by force at a limit ends by itself before it."""
+
+    def __init__(self, inner: Door, workload: str, clock: Clock, until: float) -> None:
+        super().__init__(inner)
+        self._workload, self._clock, self._until = workload, clock, until
+
+    def call(self, service: str, operation: str, region: str, **parameters: Any) -> dict[str, Any]:
+        """See Door.call; TimeIsUp from the moment on, before the call."""
+        if self._clock.now() >= self._until:
+            raise TimeIsUp(workload=self._workload, service=service, operation=operation, region=region)
         return self.inner.call(service, operation, region, **parameters)
 
 

@@ -51,10 +51,10 @@ class Recovery:
         self.site.papers.write_inventory(self.site.inventory)
         return self.site.ledger.initialise(self.site.inventory.primary)
 
-    def protect(self) -> RecoveryPoint | None:
+    def protect(self, deadline: float | None = None) -> RecoveryPoint | None:
         """One firing: a recovery point while the primary serves; else the returned primary is fenced."""
         fence_returned.fence_returned(self.site, self.holder)
-        return protect.protect(self.site, self.holder)
+        return protect.protect(self.site, self.holder, deadline)
 
     def backfill(self, asset: Datasets, progress: filling.Progress = filling.silent) -> filling.Backfilled:
         """Copy what replication does not, and prove both sides equal; NotCopied, NotProtected when they are not."""

@@ -11,6 +11,7 @@ import contextlib
 from collections.abc import Callable, Iterable, Iterator
 
 from pilotlight.clock import stamp
+from pilotlight.cloud.coats import Until
 from pilotlight.errors import CallRefused, EpochStale, PilotlightError
 from pilotlight.naming import METRIC_PROTECT_FAILURES, METRIC_UNREPLICATED
 from pilotlight.records.inventory import Inventory
@@ -33,7 +34,7 @@ FURTHER_LOOK_SECONDS = 2.0
 PRIMARY_SILENT = "The primary region does not answer; the point is what the standby region holds."
 
 
-def protect(site: Site, holder: str) -> RecoveryPoint | None:
+def protect(site: Site, holder: str, deadline: float | None = None) -> RecoveryPoint | None:
     """One firing. None while the standby region serves or a run goes on. LeaseHeld when the last one still works."""
     ledger = site.ledger
     ledger.sightings.keep_beat()
@@ -42,7 +43,7 @@ def protect(site: Site, holder: str) -> RecoveryPoint | None:
         return None
     with ledger.leases.during(holder, PROTECT) as held:
         try:
-            return _keep(site, held)
+            return _keep(_timed(site, deadline), held)
         except EpochStale:
             raise
         except PilotlightError as problem:
@@ -62,6 +63,13 @@ def _keep(site: Site, held: Held) -> RecoveryPoint:
     leases.renew(held)
     _tidy(site, primary_answers)
     return point
+
+
+def _timed(site: Site, deadline: float | None) -> Site:
+    """The same, with no call after the deadline (seconds since 1970), so that the lease can be given back in time."""
+    if deadline is None:
+        return site
+    return site.through(Until(site.door, site.inventory.workload, site.clock, deadline))
 
 
 def _fail(site: Site, problem: PilotlightError) -> None:

@@ -19,7 +19,8 @@ RUNTIME = "python3.12"
 ARCHITECTURE = "arm64"
 PROBE_TIMEOUT_SECONDS = 30
 """Half the minute between two firings: two silent regions cost seconds each."""
-PROTECT_TIMEOUT_SECONDS = 300
+PROTECT_TIMEOUT_SECONDS = 900
+"""The longest Lambda allows: listings grow with buckets. The run ends by itself before it and gives its lease back."""
 RECOVER_TIMEOUT_SECONDS = 900
 """The longest Lambda allows; a run then goes on in the next invocation, from the journal."""
 MEMORY_MIB = 512
