@@ -41,6 +41,12 @@ ROLE = {
 SHARED = {"Statement": [{"Sid": "Read", "Effect": "Allow", "Action": "ssm:GetParameter", "Resource": "arn:aws:x"}]}
 
 
+NOT_THERE = {
+    "get_bucket_replication": "ReplicationConfigurationNotFoundError",
+    "get_object_lock_configuration": "ObjectLockConfigurationNotFoundError",
+}
+
+
 class Account:
     """A door to a made-up account: one answer for each operation, which a test may replace or take away."""
 
@@ -69,7 +75,7 @@ class Account:
     def call(self, service: str, operation: str, region: str, **parameters: Any) -> dict[str, Any]:
         self.asked.append((service, operation, region))
         if operation not in self.answers:
-            code = "ReplicationConfigurationNotFoundError" if operation == "get_bucket_replication" else "NotFound"
+            code = NOT_THERE.get(operation, "NotFound")
             raise refused(service, operation, region, code, f"{code}: {parameters}")
         answer: dict[str, Any] = self.answers[operation]
         return answer
@@ -306,6 +312,13 @@ def test_it_only_reads_and_in_the_standby_region_only_what_other_workloads_keep_
     there = [each for each in account.asked if each[2] != "us-east-1"]
     assert set(there) == {("autoscaling", "describe_auto_scaling_groups", "us-west-2")}
     assert all(operation.startswith(("get_", "list_", "describe_")) for _, operation, _ in account.asked)
+
+
+def test_a_bucket_with_object_lock_is_refused_before_replication_fails_each_of_its_objects(
+    account: Account, workload: Workload
+) -> None:
+    account.answers["get_object_lock_configuration"] = {"ObjectLockConfiguration": {"ObjectLockEnabled": "Enabled"}}
+    assert "has Object Lock, so its copies must have it too" in _problems(account, workload)
 
 
 def test_replication_rules_of_the_users_are_not_overwritten(account: Account, workload: Workload) -> None:

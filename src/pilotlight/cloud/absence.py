@@ -23,6 +23,7 @@ ABSENT: dict[str, frozenset[str]] = {
     "s3:get_bucket_encryption": frozenset({"ServerSideEncryptionConfigurationNotFoundError"}),
     "s3:get_bucket_lifecycle_configuration": frozenset({"NoSuchLifecycleConfiguration"}),
     "s3:get_bucket_ownership_controls": frozenset({"OwnershipControlsNotFoundError"}),
+    "s3:get_object_lock_configuration": frozenset({"ObjectLockConfigurationNotFoundError"}),
     "s3:get_bucket_policy": frozenset({"NoSuchBucketPolicy"}),
     "s3:get_bucket_replication": frozenset({"ReplicationConfigurationNotFoundError"}),
     "s3:get_object": frozenset({"NoSuchKey", "NoSuchBucket"}),

@@ -11,10 +11,12 @@ from __future__ import annotations
 from typing import Any
 
 from pilotlight.clock import Clock, stamp
+from pilotlight.cloud.absence import says_absent
 from pilotlight.cloud.door import Door
 from pilotlight.deploy import claims, survey_fleet, survey_volumes
 from pilotlight.deploy.findings import Findings
 from pilotlight.deploy.translate import Dictionary, Endpoint
+from pilotlight.errors import CallRefused
 from pilotlight.naming import Names
 from pilotlight.records import inventory as paper
 from pilotlight.stacks.policies import PARTITION
@@ -131,6 +133,25 @@ def _check_bucket(findings: Findings, names: Names, name: str, bucket: str) -> N
     problem = claims.bucket_problem(names, name, bucket, claims.replication(findings, name, bucket))
     if problem:
         findings.add(name, problem)
+    _check_lock(findings, name, bucket)
+
+
+def _check_lock(findings: Findings, name: str, bucket: str) -> None:
+    """S3 User Guide, "Using Object Lock with S3 Replication": the destination needs Object Lock, too; ours has none,
+    and replication would fail each object."""
+    what = f"the Object Lock configuration of bucket {bucket}"
+    try:
+        found = findings.door.call("s3", "get_object_lock_configuration", findings.region, Bucket=bucket)
+    except CallRefused as refusal:
+        if not says_absent(refusal):
+            findings.add(name, f"{what} cannot be read ({refusal.facts['reason']})")
+        return
+    if found["ObjectLockConfiguration"].get("ObjectLockEnabled") == "Enabled":
+        findings.add(
+            name,
+            f"bucket {bucket} has Object Lock, so its copies must have it too, which is not built: S3 would fail each "
+            "object; keep its data in a bucket without Object Lock, or take the asset out of the declaration",
+        )
 
 
 # -- databases -------------------------------------------------------------------------------------------------

@@ -104,6 +104,11 @@ EVERYWHERE: dict[str, tuple[Besides, ...]] = {
             "the survey asks for the order of launch where several instances have selected volumes, and for the tags "
             "of snapshot copies where volumes are attached to none; the example has one instance",
         ),
+        Besides(
+            "OriginalBuckets",
+            ("s3:GetBucketObjectLockConfiguration",),
+            "the survey asks whether a bucket has Object Lock, which its copies would need too",
+        ),
         Besides("Network", ("ec2:DescribeVpcAttribute",), PROVIDER),
         Besides("Changes", ("route53:GetChange",), PROVIDER),
         Besides(
