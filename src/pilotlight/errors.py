@@ -136,6 +136,14 @@ class CallRefused(PilotlightError):
     hint = "If it was AccessDenied, the role {caller} lacks the action named; deploy again with `pilotlight up`."
 
 
+class ListingCut(CallRefused):
+    """{service}:{operation} in {region}: the listing cannot be read to its end ({reason}). What was listed until then
+    counts for nothing, and nothing was changed."""
+
+    code = 4
+    hint = "Narrow what is listed (a `prefix`, a tag of fewer volumes); if AWS repeats a page, try again later."
+
+
 class NoCredentials(PilotlightError):
     """There are no AWS credentials that can be used: {reason}. This call did nothing; what was done before it stays."""
 
@@ -346,6 +354,14 @@ class NoCheckpoints(PilotlightError):
 
     code = 7
     hint = "Look at the path; files of a format of your own become a checkpoint by `pilotlight checkpoints manifest`."
+
+
+class RunGivenUp(PilotlightError):
+    """{workload}: run {run} is not finished after {times} invocations of {function} in {region}, and no further one was
+    made. What is proven stays proven, and the journal says what is waited for."""
+
+    code = 6
+    hint = "See what is waited for with `pilotlight status`, mend it, and go on with `pilotlight failover`."
 
 
 class TooManyToList(PilotlightError):

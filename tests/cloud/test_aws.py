@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import socket
 from collections.abc import Iterator
 
@@ -12,7 +13,8 @@ from moto import mock_aws
 
 from pilotlight.cloud.aws import BODY_BYTES_MAX, AwsDoor
 from pilotlight.cloud.door import aws_code, is_reading
-from pilotlight.errors import CallRefused, NoCredentials, PilotlightError, RegionUnreachable, Throttled
+from pilotlight.cloud.paging import pages
+from pilotlight.errors import CallRefused, ListingCut, NoCredentials, PilotlightError, RegionUnreachable, Throttled
 
 
 @pytest.fixture
@@ -43,6 +45,32 @@ def test_every_page_is_seen(door: AwsDoor) -> None:
     pages = list(door.pages("s3", "list_objects_v2", "us-east-1", Bucket="bucket", MaxKeys=2))
     assert [item["Key"] for page in pages for item in page["Contents"]] == ["0", "1", "2", "3", "4"]
     assert len(pages) == 3
+
+
+def test_a_listing_that_is_longer_than_its_bound_is_cut_with_a_word_and_counts_for_nothing() -> None:
+    numbers = itertools.count()
+
+    def endless(service: str, operation: str, region: str, **asked: str) -> dict[str, object]:
+        return {"Contents": [], "IsTruncated": True, "NextContinuationToken": f"{next(numbers)}"}
+
+    with pytest.raises(ListingCut, match=r"s3:list_objects_v2 in us-east-1: .+ more than 3 pages"):
+        list(pages(endless, "s3", "list_objects_v2", "us-east-1", {"Bucket": "b"}, pages_max=3))
+
+
+def test_a_listing_that_repeats_its_page_is_not_taken_for_ended() -> None:
+    def again(service: str, operation: str, region: str, **asked: str) -> dict[str, object]:
+        return {"Contents": [], "IsTruncated": True, "NextContinuationToken": "same"}
+
+    with pytest.raises(ListingCut, match="the one that was just read"):
+        list(pages(again, "s3", "list_objects_v2", "us-east-1", {"Bucket": "b"}))
+
+
+def test_a_first_page_is_not_taken_for_the_whole_where_there_is_no_way_to_the_next() -> None:
+    def first(service: str, operation: str, region: str, **asked: str) -> dict[str, object]:
+        return {"HostedZones": [], "IsTruncated": True}
+
+    with pytest.raises(ListingCut, match="no way to ask"):
+        list(pages(first, "route53", "list_hosted_zones_by_name", "us-east-1", {}))
 
 
 def test_a_region_that_does_not_answer_is_called_so(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,9 +35,11 @@ def list_points(
     json: Json = False,
 ) -> None:
     """List recovery points, the newest first, and what the partial ones lack."""
-    found = place(declaration, target, directory).desk().points(limit)
+    desk = place(declaration, target, directory).desk()
+    found = desk.points(limit)
+    older = desk.points_count() - len(found)
     if json:
-        print_json({"schema": "pilotlight/points/1", "points": found})
+        print_json({"schema": "pilotlight/points/1", "points": found, "older": older})
         return
     table = Table(box=None, pad_edge=False)
     for name in ("point", "status", "proven", "would lose", "what is missing"):
@@ -46,6 +48,8 @@ def list_points(
         proven = f"{sum(part.proven for part in point.parts)} of {len(point.parts)}"
         table.add_row(point.id, point.status, proven, worst(point), "; ".join(point.problems))
     Console().print(table)
+    if older > 0:
+        say(f"and {older} older; --limit {len(found) + older} lists them")
 
 
 @app.command()

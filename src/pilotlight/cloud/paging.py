@@ -16,25 +16,42 @@ from botocore import xform_name
 from botocore.exceptions import DataNotFoundError, UnknownServiceError
 from botocore.loaders import Loader
 
+from pilotlight.errors import ListingCut
+
 Call = Callable[..., dict[str, Any]]
 
 PAGES_MAX = 100_000
-"""A hundred million objects of an S3 listing: a bound against a service that answers with the same page forever."""
+"""A hundred million objects of an S3 listing: what lies beyond is a ListingCut, never left out in silence."""
+MORE = ("NextToken", "nextToken", "NextMarker", "Marker", "NextPageToken", "NextKeyMarker")
+"""How answers of operations that botocore lists no pages of say that there is more; IsTruncated says it, too."""
 
 
 def pages(
-    call: Call, service: str, operation: str, region: str, parameters: dict[str, Any]
+    call: Call, service: str, operation: str, region: str, parameters: dict[str, Any], pages_max: int = PAGES_MAX
 ) -> Iterator[dict[str, Any]]:
-    """Every page; `call` has the signature of Door.call."""
+    """Every page; `call` has the signature of Door.call. ListingCut where the listing does not come to its end."""
     rule = _rules(service).get(operation)
     asked = dict(parameters)
-    for _ in range(PAGES_MAX):
+    for _ in range(pages_max):
         answer = call(service, operation, region, **asked)
         yield answer
         following = _following(rule, answer) if rule else {}
-        if not following or following.items() <= asked.items():
+        if not following:
+            if rule is None and _truncated(answer):
+                raise _cut(service, operation, region, "there is more, and no way to ask for it")
             return
+        if following.items() <= asked.items():
+            raise _cut(service, operation, region, "its next page is the one that was just read")
         asked |= following
+    raise _cut(service, operation, region, f"it has more than {pages_max} pages")
+
+
+def _cut(service: str, operation: str, region: str, reason: str) -> ListingCut:
+    return ListingCut(service=service, operation=operation, region=region, reason=reason, caller="in use", aws_code="")
+
+
+def _truncated(answer: dict[str, Any]) -> bool:
+    return bool(answer.get("IsTruncated")) or any(answer.get(name) for name in MORE)
 
 
 def _following(rule: dict[str, Any], answer: dict[str, Any]) -> dict[str, Any]:

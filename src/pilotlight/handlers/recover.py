@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pilotlight.clock import parse_stamp, stamp
-from pilotlight.errors import PilotlightError
+from pilotlight.errors import PilotlightError, RunGivenUp
 from pilotlight.naming import ACTIVE_UNHEALTHY as ALARM
 from pilotlight.naming import ALARMS
 from pilotlight.records.runs import SUCCEEDED, WAITING
@@ -166,9 +166,18 @@ def drive(desk: Recovery, call: Call, deadline: float, function: str) -> dict[st
         raise
     if journal is None:
         return NOTHING
-    if journal.state != SUCCEEDED and call.goes_on < GO_ON_MAX:
+    if journal.state != SUCCEEDED:
+        if call.goes_on >= GO_ON_MAX:
+            raise _given_up(desk, journal.run, function)
         _go_on(desk, function, call)
     return {"state": journal.state, "run": journal.run, "epoch": journal.epoch}
+
+
+def _given_up(desk: Recovery, run: str, function: str) -> RunGivenUp:
+    inventory = desk.site.inventory
+    return RunGivenUp(
+        workload=inventory.workload, run=run, times=GO_ON_MAX, function=function, region=inventory.standby
+    )
 
 
 def _go_on(desk: Recovery, function: str, call: Call) -> None:

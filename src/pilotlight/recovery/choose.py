@@ -72,6 +72,11 @@ def dangling(parts: Iterable[Part]) -> Iterator[str]:
                 f"{part.asset} has {counts['dangling']} rows that name checkpoints which are not complete in the "
                 f"standby region: {_few(rows['dangling'])}."
             )
+        if rows.get("more"):
+            yield (
+                f"{part.asset} has more rows that name checkpoints than the {rows['named']} that are looked at, the "
+                "last in the order of their names; let `references.table` name a view of those that matter."
+            )
         if counts.get("ahead"):
             yield (
                 f"{part.asset} has {counts['ahead']} rows that name checkpoints newer than the one whose data is "

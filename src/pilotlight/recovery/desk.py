@@ -140,6 +140,10 @@ class Recovery:
         found = [self._point(line) for line in self.site.ledger.points()[:limit]]
         return [point for point in found if point is not None]
 
+    def points_count(self) -> int:
+        """How many there are in all."""
+        return len(self.site.ledger.points())
+
     def point(self, named: str) -> RecoveryPoint:
         """One point by its id, the beginning of it, or `newest`; NoSuchPoint where that is none, or more than one."""
         lines = self.site.ledger.points()

@@ -16,9 +16,10 @@ from typing import Any
 
 from pilotlight.clock import parse_stamp, stamp
 from pilotlight.cloud.coats import Fenced
-from pilotlight.errors import EpochStale, PilotlightError, RegionUnreachable, StepTimedOut, Throttled
+from pilotlight.errors import EpochStale, PilotlightError, RegionUnreachable, StepFailed, StepTimedOut, Throttled
 from pilotlight.records.runs import FAILED, INTENDED, PROVEN, Entry, Runbook, Step
 from pilotlight.recovery.lease import RENEW_SECONDS, Held
+from pilotlight.recovery.ledger import CUT
 from pilotlight.recovery.site import Site
 from pilotlight.recovery.steps.action import Absent, Action, Answer, Proven, Underway, Work
 from pilotlight.recovery.watching import UNWATCHED, Observer, waiting
@@ -198,7 +199,16 @@ class Engine:
             return list(self.entries)
 
     def _evidence_of(self, step: str) -> dict[str, Any]:
-        return next((each.evidence for each in self._seen() if each.step == step and each.state == PROVEN), {})
+        found = next((each.evidence for each in self._seen() if each.step == step and each.state == PROVEN), {})
+        if CUT in found:
+            raise StepFailed(
+                step=step,
+                asset=self.site.inventory.workload,
+                region=self.site.inventory.standby,
+                reason=f"what it found is too long for one entry of the journal ({found[CUT]})",
+                runbook=self.runbook.kind,
+            )
+        return found
 
     def _intended_at(self, step: Step) -> float | None:
         found = [each.at for each in self._seen() if each.step == step.name and each.state == INTENDED]

@@ -26,9 +26,11 @@ SERVING = "serving"
 FAILING_OVER = "failing-over"
 SWITCHING = "switching"
 KNOWN_MAX = 20_000
-"""States of 16 characters: 340 KB, within the 400 KB of an item."""
-EVIDENCE_BYTES_MAX = 100_000
-"""DynamoDB items end at 400 KB; evidence beyond this is cut to its keys."""
+"""States of 16 characters: 340 KB, within the 400 KB of an item. What is left out is read again at the next firing."""
+CUT = "cut"
+"""The key of evidence that was too long to be kept."""
+EVIDENCE_BYTES_MAX = 380_000
+"""DynamoDB items end at 400 KB; evidence beyond this is cut to its keys, says so, and no step goes on with it."""
 
 
 @dataclass(frozen=True)
@@ -360,4 +362,4 @@ def _bounded(evidence: dict[str, Any]) -> str:
     text = json.dumps(evidence, sort_keys=True, default=str)
     if len(text) <= EVIDENCE_BYTES_MAX:
         return text
-    return json.dumps({"cut": f"{len(text)} bytes of evidence", "keys": sorted(evidence)})
+    return json.dumps({CUT: f"{len(text)} bytes of evidence", "keys": sorted(evidence)})

@@ -18,6 +18,7 @@ from pilotlight.recovery.listing import Current
 
 OBJECTS_MAX = 1_000_000
 """A firing lists about as many in the five minutes of its function; a larger dataset is counted, not listed."""
+LATER = "whether they are still there later cannot be told by `pilotlight points verify`"
 MEMORY_BYTES_MAX = 8 * 1024 * 1024
 """What is longer waits on disk until it is written."""
 
@@ -46,6 +47,13 @@ class Manifest:
         if self.objects > OBJECTS_MAX:
             return ""
         return f"{PAPER_MANIFESTS}{self._asset}/{self._digest.hexdigest()}.jsonl.gz"
+
+    @property
+    def unlisted(self) -> str:
+        """What a point says of a dataset that is too large to be listed; empty for any other."""
+        if self.objects <= OBJECTS_MAX:
+            return ""
+        return f"its {self.objects} objects are proven now and not listed, which {OBJECTS_MAX} at most are; {LATER}"
 
     def body(self) -> IO[bytes]:
         """Its bytes, from the beginning; nothing can be added any more."""

@@ -46,7 +46,7 @@ def keep_up(site: Site) -> tuple[str, ...]:
     waiting: list[list[tuple[Volumes, Snapshot]]] = []
     for asset in site.inventory.volumes:
         with _told(asset.name, remarks):
-            waiting.append([(asset, each) for each in _keep_up_one(site, asset)])
+            waiting.append([(asset, each) for each in _keep_up_one(site, asset, remarks)])
     if any(waiting):
         with _told("snapshot copies", remarks):
             remarks += _copy(site, list(_in_turn(waiting)))
@@ -69,20 +69,18 @@ class _told:  # noqa: N801 - reads as a word of the with statement
         return True
 
 
-def _keep_up_one(site: Site, asset: Volumes) -> list[Snapshot]:
+def _keep_up_one(site: Site, asset: Volumes, remarks: list[str]) -> list[Snapshot]:
     """The snapshots of this group that wait for a copy, after a run was begun where one is due."""
     inventory, door = site.inventory, site.door
     copies = snapshots.listed(door, inventory.standby, inventory.workload, asset.name)
     sources = snapshots.listed(door, inventory.primary, inventory.workload, asset.name)
     known, selection = site.ledger.rosters(asset.name), selected(door, inventory.primary, asset)
     last = rosters.newest(known)
-    due = is_due(
-        snapshots.runs(sources),
-        snapshots.runs(copies),
-        site.clock.now(),
-        inventory.every_seconds,
-        bool(uncovered(asset, selection, last)),
-    )
+    runs_here, runs_there = snapshots.runs(sources), snapshots.runs(copies)
+    fresh, now = bool(uncovered(asset, selection, last)), site.clock.now()
+    due = is_due(runs_here, runs_there, now, inventory.every_seconds, fresh)
+    if not due and is_late(runs_here, runs_there, now, inventory.every_seconds):
+        remarks.append(f"{asset.name}: {UNFINISHED_RUNS_MAX} scheduled runs are being copied; no further one is begun.")
     if due and any(each.state in USABLE for each in selection.volumes):
         known = [*known, _begin(site, asset, selection, last)]
         sources = snapshots.listed(door, inventory.primary, inventory.workload, asset.name)
@@ -95,11 +93,21 @@ def is_due(
     """Whether a new run is begun now; what no run has is not made to wait for the interval (pure)."""
     if not sources:
         return True
+    old = now - parse_stamp(sources[0].true_at) >= every_seconds * DUE_SHARE
+    return under_way(sources, copies) < UNFINISHED_RUNS_MAX and (uncovered or old)
+
+
+def is_late(sources: list[SnapshotRun], copies: list[SnapshotRun], now: float, every_seconds: float) -> bool:
+    """Whether a whole interval has passed without a new run, because others are under way (pure)."""
+    newest = sources[0].true_at if sources else ""
+    return bool(newest) and now - parse_stamp(newest) > every_seconds and under_way(sources, copies) > 0
+
+
+def under_way(sources: list[SnapshotRun], copies: list[SnapshotRun]) -> int:
+    """Runs that can be whole in the standby region and are newer than the newest that is (pure)."""
     done = {each.id for each in copies if each.complete}
     newest = snapshots.newest_complete(copies)
-    under_way = [each for each in sources if each.whole and each.id not in done and each.true_at > newest]
-    age = now - parse_stamp(sources[0].true_at)
-    return len(under_way) < UNFINISHED_RUNS_MAX and (uncovered or age >= every_seconds * DUE_SHARE)
+    return sum(each.whole and each.id not in done and each.true_at > newest for each in sources)
 
 
 def uncovered(asset: Volumes, selection: Selection, last: Roster | None) -> list[str]:

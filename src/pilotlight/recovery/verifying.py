@@ -29,6 +29,11 @@ from pilotlight.recovery.snapshots import COMPLETED, copies_of
 FILTER_VALUES_MAX = 200
 """EC2 User Guide, "List and filter your resources": a filter takes up to 200 values."""
 
+UNLISTED = (
+    f"the point has no list of its objects to compare with, because there were more than {manifests.OBJECTS_MAX}; "
+    "`pilotlight backfill` compares both sides as they are now"
+)
+
 Progress = Callable[[str, int], None]
 """(asset, objects looked at)."""
 
@@ -110,8 +115,7 @@ def _again(
 def _dataset(site: Site, asset: Datasets, part: Part, deep: bool, progress: Progress) -> PartVerified:
     key = str(part.reference.get("manifest", ""))
     if not key:
-        remark = f"has more than {manifests.OBJECTS_MAX} objects, so the point has no list of them to compare with"
-        return PartVerified(part.asset, part.kind, remarks=(remark,))
+        return PartVerified(part.asset, part.kind, (UNLISTED,))
     wanted = manifests.lines(io.BytesIO(site.papers.manifest(key)))
     primary, standby = buckets(site.inventory, asset)
     return _reread(site, part, primary, standby, wanted, deep, progress)

@@ -58,18 +58,22 @@ def evidence(choice: Choice) -> dict[str, object]:
         "bytes_total": taken.bytes_total if taken else 0,
         "bytes_read": taken.bytes_read if taken else 0,
         "refused": [
-            {"path": each.path, "step": each.step, "problems": [_told(problem) for problem in _problems(each)]}
-            for each in choice.torn[:REFUSED_MAX]
+            {"path": each.path, "step": each.step, "problems": _said(each)} for each in choice.torn[:REFUSED_MAX]
         ],
         "passed_over": [
             {"path": each.path, "step": each.step, "why": each.why, "poisoned": each.poisoned}
             for each in choice.passed_over[:REFUSED_MAX]
         ],
+        "refused_count": len(choice.torn),
+        "passed_over_count": len(choice.passed_over),
     }
 
 
-def _problems(verdict: Verdict) -> tuple[Problem, ...]:
-    return verdict.problems[:PROBLEMS_MAX]
+def _said(verdict: Verdict) -> list[str]:
+    """What is wrong with one, the first few by name."""
+    told = [_told(problem) for problem in verdict.problems[:PROBLEMS_MAX]]
+    left = len(verdict.problems) - len(told)
+    return [*told, f"and {left} more"] if left else told
 
 
 def _told(problem: Problem) -> str:
@@ -77,8 +81,10 @@ def _told(problem: Problem) -> str:
 
 
 def _reasons(choice: Choice) -> tuple[str, ...]:
-    torn = [f"{each.path} {_told(problem)}" for each in choice.torn[:REFUSED_MAX] for problem in _problems(each)[:1]]
-    return (*torn, *(f"{each.path} {each.why}" for each in choice.passed_over[:REFUSED_MAX]))
+    torn = [f"{each.path} {_told(problem)}" for each in choice.torn[:REFUSED_MAX] for problem in each.problems[:1]]
+    passed = [f"{each.path} {each.why}" for each in choice.passed_over[:REFUSED_MAX]]
+    left = max(0, len(choice.torn) - REFUSED_MAX) + max(0, len(choice.passed_over) - REFUSED_MAX)
+    return (*torn, *passed, *([f"and {left} more that are not named here"] if left else []))
 
 
 def cadence(candidates: Iterable[Candidate]) -> tuple[float, str] | None:

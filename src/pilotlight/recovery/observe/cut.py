@@ -70,7 +70,9 @@ class Cut:
             rule = rule_seen(self.site, asset)
             part = _looked(asset, lambda: datasets.observe(door, inventory, asset, clock, manifest.add, rule))
             self.manifests[asset.name] = manifest
-            return replace(part, reference=part.reference | {"manifest": manifest.key})
+            told = {"remarks": [manifest.unlisted]} if manifest.unlisted else {}
+            reference = part.reference | {"manifest": manifest.key}
+            return replace(part, reference=reference, evidence=part.evidence | told)
         except RegionUnreachable as problem:
             self._primary_only(problem)
             return datasets.observe_alone(asset, self.earlier.part(asset.name))

@@ -19,6 +19,7 @@ from pilotlight.cloud.door import Door
 from pilotlight.records.inventory import Datasets, Inventory
 from pilotlight.records.point import Part
 from pilotlight.recovery.listing import DIFFERENT, Bucket, Current, current, joined, settled
+from pilotlight.recovery.observe.earlier import POINTS_MAX
 from pilotlight.recovery.observe.rule import ALWAYS, Rule
 
 NAMED_MAX = 20
@@ -161,8 +162,14 @@ def observe(
             "extra": found.extra,
             "strengths": found.strengths,
         },
-        missing=tuple(f"s3://{asset.primary_bucket}/{key} has not arrived" for key in found.overdue_keys),
+        missing=_missing(asset, found),
     )
+
+
+def _missing(asset: Datasets, found: Comparison) -> tuple[str, ...]:
+    named = tuple(f"s3://{asset.primary_bucket}/{key} has not arrived" for key in found.overdue_keys)
+    left = found.overdue - len(named)
+    return (*named, f"and {left} more of s3://{asset.primary_bucket} have not arrived") if left else named
 
 
 def counts(found: Comparison, rule: Rule) -> dict[str, object]:
@@ -175,7 +182,7 @@ def counts(found: Comparison, rule: Rule) -> dict[str, object]:
 def observe_alone(asset: Datasets, last: Part | None) -> Part:
     """The part when the primary does not answer: what an earlier point proved, and no more."""
     if last is None or not last.proven:
-        reason = "the primary region does not answer, and no earlier point proved this part"
+        reason = f"the primary region does not answer, and none of the newest {POINTS_MAX} points proved this part"
         return Part(asset.name, asset.kind, asset.mechanism, False, "", missing=(reason,))
     evidence = last.evidence | {"primary": "did not answer; as an earlier point proved it"}
     return Part(asset.name, asset.kind, asset.mechanism, True, last.true_at, last.reference, evidence)

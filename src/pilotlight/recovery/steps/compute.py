@@ -7,6 +7,7 @@ shortage of every type is only an error after some patience.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from pilotlight.clock import stamp
@@ -21,7 +22,8 @@ STOP_SECONDS = 900
 EVERY_SECONDS = 1.0
 PATIENCE_SECONDS = 120
 """Auto Scaling repeats a failed launch within this time, in other zones too."""
-ACTIVITIES_MAX = 50
+PAGE_RECORDS = 100
+"""Auto Scaling API, DescribeScalingActivities: the most that one page holds; further pages are asked for."""
 LAUNCH = "Launch"
 
 
@@ -65,8 +67,8 @@ class Scale:
         """Instance type -> AWS's words, from the activities since the step began; `?` where they name no type."""
         since = stamp(work.begun_at or 0.0)
         refused: dict[str, str] = {}
-        for activity in _activities(work):
-            if activity.get("StatusCode") == "Failed" and stamp(activity["StartTime"].timestamp()) >= since:
+        for activity in _activities(work, since):
+            if activity.get("StatusCode") == "Failed":
                 words = str(activity.get("StatusMessage", ""))
                 named = [kind for kind in work.compute().instance_types if kind in words] or ["?"]
                 refused |= {kind: words for kind in named if kind not in refused}
@@ -186,17 +188,16 @@ def _processes(work: Work, operation: str) -> None:
     work.door.call("autoscaling", operation, work.region, AutoScalingGroupName=name_of(work), ScalingProcesses=[LAUNCH])
 
 
-def _activities(work: Work) -> list[dict[str, Any]]:
-    """The newest activities, the newest first."""
-    answer = work.door.call(
-        "autoscaling",
-        "describe_scaling_activities",
-        work.region,
-        AutoScalingGroupName=name_of(work),
-        MaxRecords=ACTIVITIES_MAX,
-    )
-    found: list[dict[str, Any]] = answer["Activities"]
-    return found
+def _activities(work: Work, since: str) -> Iterator[dict[str, Any]]:
+    """The activities that began since then, the newest first, page by page."""
+    name = name_of(work)
+    for page in work.door.pages(
+        "autoscaling", "describe_scaling_activities", work.region, AutoScalingGroupName=name, MaxRecords=PAGE_RECORDS
+    ):
+        for activity in page["Activities"]:
+            if stamp(activity["StartTime"].timestamp()) < since:
+                return
+            yield activity
 
 
 def _listed(refused: dict[str, str]) -> str:
