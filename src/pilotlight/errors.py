@@ -288,6 +288,36 @@ class VaultMoved(PilotlightError):
     )
 
 
+class StateMissing(PilotlightError):
+    """{workload}: stack {stack} is deployed, says the vault, and the state at {place} says nothing of it. Nothing was
+    compared and nothing changed."""
+
+    code = 5
+    hint = (
+        "If the state is elsewhere, name its place: --directory for the embedded cloud, --backend (or its variable) "
+        "for AWS. If it is lost: `pilotlight state restore` takes the copy in s3://{bucket}, then `pilotlight drift`."
+    )
+
+
+class StateTorn(PilotlightError):
+    """Stack {stack}: its state {path} cannot be read: {reason}. It was left as it is and nothing was deployed."""
+
+    code = 5
+    hint = (
+        "`pilotlight state restore` takes the copy that the last deployment left in the vault, and puts this one aside."
+    )
+
+
+class NoStateCopy(PilotlightError):
+    """{workload}: s3://{bucket} in {region} has no copy of the state of stack {stack}. Nothing was restored for it."""
+
+    code = 5
+    hint = (
+        "Copy the state from the machine that deployed last: <folder of the cloud>/state/{workload}/{stack}.json; for "
+        "AWS an older version of .pulumi/stacks/ in the bucket that `pilotlight state init` made."
+    )
+
+
 class ServesFromStandby(PilotlightError):
     """{workload} serves from {region} ({state}): destroying would delete what serves, or what a run is moving. Nothing
     was changed."""

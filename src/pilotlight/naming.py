@@ -65,6 +65,7 @@ PAPER_INVENTORY = "papers/inventory.json"
 PAPER_POINTS = "papers/points/"
 PAPER_MANIFESTS = "papers/manifests/"
 PAPER_RUNS = "papers/runs/"
+PAPER_STATES = "papers/states/"
 
 
 @dataclass(frozen=True)

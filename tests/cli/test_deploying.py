@@ -140,7 +140,8 @@ def test_nothing_is_destroyed_while_the_standby_may_be_all_there_is(
 ) -> None:
     key = {"pk": {"S": "active"}, "sk": {"S": "active"}}
     journal = deployed.client("dynamodb", "us-west-2")
-    journal.put_item(TableName=NAMES.journal_table, Item=key | {"region": {"S": "us-west-2"}})
+    said_so = {"region": {"S": "us-west-2"}, "epoch": {"N": "2"}, "since": {"S": ""}, "run": {"S": "run-1"}}
+    journal.put_item(TableName=NAMES.journal_table, Item=key | said_so)
     assert "serves from us-west-2" in told(deployed, capsys, "destroy", code=5)
     journal.delete_item(TableName=NAMES.journal_table, Key=key)
     deployed.dark("us-east-1")

@@ -68,6 +68,9 @@ class Acts:
         self.asked: list[str] = []
         self.engine = SimpleNamespace(held=lambda stack: (), unprotect=lambda stack, urns: None)
 
+    def check_state(self, stacks: Iterable[str]) -> None:
+        """There is one."""
+
     def destroy(self, stacks: Iterable[str]) -> Deployment:
         self.asked += stacks
         return Deployment(inventory(), ())

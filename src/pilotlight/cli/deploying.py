@@ -70,10 +70,12 @@ def chosen(only: str | None) -> tuple[str, ...]:
 
 
 def operations(here: Place, inventory: Inventory, deployer: Deployer) -> Operations:
-    """Acts that tell the person what they do."""
+    """Acts that tell the person what they do, and do nothing where the state of what is deployed is lost."""
+    from pilotlight.deploy.current import deployed_stacks
     from pilotlight.deploy.operations import Operations
 
-    return Operations(inventory, deployer, tell=_tell, say=say)
+    deployed = deployed_stacks(here.names, here.door)
+    return Operations(inventory, deployer, tell=_tell, say=say, deployed=deployed, papers=here.papers())
 
 
 def build_archive(here: Place) -> Path:

@@ -26,6 +26,7 @@ from pilotlight.naming import Names
 from pilotlight.records.inventory import Inventory, VaultAccount
 from pilotlight.recovery.desk import Recovery, open_desk
 from pilotlight.recovery.fetch import Fetch, fetch, fetch_through
+from pilotlight.recovery.papers import Papers
 from pilotlight.workload.load import load
 from pilotlight.workload.model import Workload
 
@@ -79,6 +80,10 @@ class Place:
         """What keeps and brings back this workload."""
         holder = f"{getpass.getuser()}@{socket.gethostname()}:{os.getpid()}"
         return open_desk(self.inventory(), holder, self.clock, self.look)
+
+    def papers(self) -> Papers:
+        """What the vault keeps."""
+        return Papers(self.door, self.names.standby, self.names.vault_bucket)
 
     def inventory(self) -> Inventory:
         """What was built; an error when nothing was."""

@@ -119,9 +119,9 @@ class Scene:
 
     def up(self) -> Deployment:
         """`pilotlight up`."""
-        door, folder = AwsDoor(), self.stage.folder / "state"
+        door, folder = AwsDoor(), self.stage.folder / "state"  # as `--directory` of every verb has it
         inventory = current_inventory(self.workload, self.stage.account, door, self.stage.clock)
-        engine = Engine(folder, inventory.names.project, chance=self.stage.chance)
+        engine = Engine(folder / self.workload.workload, inventory.names.project, chance=self.stage.chance)
         return Operations(inventory, engine, say=self.talk).up(door, archive.build(folder))
 
     def open_desk(self, deployment: Deployment) -> None:

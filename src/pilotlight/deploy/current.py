@@ -44,6 +44,14 @@ def kept_inventory(names: Names, door: Door) -> Inventory | None:
         raise
 
 
+def deployed_stacks(names: Names, door: Door) -> tuple[str, ...]:
+    """The stacks that are deployed, by what is kept outside of any state; a vault alone where no more is told."""
+    kept = kept_inventory(names, door)
+    if kept is not None:
+        return kept.stacks or ("vault",)
+    return ("vault",) if _active(names, door) else ()
+
+
 def is_home(names: Names, active: Active) -> bool:
     """Whether the primary serves and no run is on the way between the regions (pure)."""
     return active.region == names.primary and active.state == SERVING
@@ -55,9 +63,14 @@ def serving(names: Names, door: Door) -> Active:
     Only AWS's word that the table does not exist says that there is none. A read that is refused, throttled or not
     answered is raised: whoever deletes or deploys must not take it for "the primary serves".
     """
+    return _active(names, door) or Active(names.primary, FIRST_EPOCH, "", "")
+
+
+def _active(names: Names, door: Door) -> Active | None:
+    """The active record; None where there is no journal table."""
     try:
         return read_active(Table(door, names.standby, names.journal_table), names.primary)
     except CallRefused as refusal:
         if says_absent(refusal):
-            return Active(names.primary, FIRST_EPOCH, "", "")
+            return None
         raise

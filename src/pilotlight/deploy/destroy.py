@@ -9,19 +9,20 @@ global cluster) is taken away here, and nowhere else.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pilotlight.cloud.absence import says_absent
 from pilotlight.cloud.door import Door, aws_code
 from pilotlight.deploy import claims
-from pilotlight.deploy.current import is_home, serving
+from pilotlight.deploy.current import is_home, kept_inventory, serving
 from pilotlight.deploy.operations import Operations
 from pilotlight.deploy.resources.waiting import until
 from pilotlight.deploy.results import Deployment
 from pilotlight.errors import CallRefused, NotErased, OnlyCopy, RegionUnreachable, ServesFromStandby
 from pilotlight.records.inventory import Inventory
 from pilotlight.recovery.listing import Bucket, current, joined, settled
+from pilotlight.recovery.papers import Papers
 
 LEAVING_SECONDS_MAX = 1800.0
 """Aurora says that a cluster leaves its global database within minutes; half an hour is our patience."""
@@ -48,10 +49,13 @@ class Destroy:
     def run(self, stacks: Iterable[str]) -> Deployment:
         """Delete these stacks, standby first; ServesFromStandby or OnlyCopy before anything where data could go."""
         wanted = [stack for stack in ("standby", "primary", "vault") if stack in set(stacks)]
+        self.acts.check_state(wanted)
         self._check_originals()
         if "vault" in wanted:
             self._check_copies()
         done = [self._one(stack) for stack in wanted]
+        if "vault" not in wanted:
+            self._note(wanted)
         return Deployment(self.inventory, tuple(result for each in done for result in each.stacks))
 
     def _one(self, stack: str) -> Deployment:
@@ -63,6 +67,14 @@ class Destroy:
                 self._leave_rules_of_others()
             self._unprotect(stack, OURS[stack])
         return self.acts.destroy([stack])
+
+    def _note(self, gone: Iterable[str]) -> None:
+        """Let the vault say that these stacks are deployed no more."""
+        names = self.inventory.names
+        kept = kept_inventory(names, self.door)
+        if kept is not None:
+            left = tuple(stack for stack in kept.stacks or ("vault",) if stack not in gone)
+            Papers(self.door, names.standby, names.vault_bucket).write_inventory(replace(kept, stacks=left))
 
     # -- what must be seen first -------------------------------------------------------------------------------
 

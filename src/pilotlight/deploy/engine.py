@@ -7,6 +7,7 @@ It serves the embedded cloud and tests; the state is in Pulumi's own format. `up
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import random
 import runpy
@@ -41,6 +42,9 @@ from pilotlight.errors import DeploymentFailed, PilotlightError
 PASSPHRASE_VARIABLE = "PULUMI_CONFIG_PASSPHRASE"
 PASSPHRASE_DEFAULT = "pilotlight-local"
 """For states of the embedded cloud, whose secrets are made up and die with it."""
+
+ASIDE = ".torn"
+"""How the name of a state file ends that another one took the place of."""
 
 
 class Engine:
@@ -140,10 +144,25 @@ class Engine:
         """The state, as `pulumi stack export` prints it."""
         return self._open(stack).export()
 
+    def restore(self, stack: str, document: dict[str, Any]) -> None:
+        """Let the state be what `export` gave; a file that is there already is put aside."""
+        path = self._path(stack)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists():
+            path.replace(path.with_suffix(ASIDE))
+        path.write_text(json.dumps(document, indent=1))
+
+    def location(self, stack: str) -> str:
+        """The file of the state."""
+        return str(self._path(stack))
+
     # -- parts -------------------------------------------------------------------------------------------------
 
     def _open(self, stack: str) -> Stack:
-        return open_stack(self.folder / f"{stack}.json", stack, self.passphrase)
+        return open_stack(self._path(stack), stack, self.passphrase)
+
+    def _path(self, stack: str) -> Path:
+        return self.folder / f"{stack}.json"
 
     def _steps(self, state: Stack, stack: str, region: str, preview: bool, on_event: Tell) -> Steps:
         return Steps(state, stack, self.types, self.invokes, Place(region, self.chance), preview, on_event)

@@ -6,14 +6,15 @@ done, what is under way and what was not begun.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pilotlight.cloud.door import Door
+from pilotlight.deploy.current import kept_inventory
 from pilotlight.deploy.results import Deployer, Deployment, Event, Result
-from pilotlight.errors import DeploymentInterrupted, PilotlightError, VaultMoved
+from pilotlight.errors import DeploymentInterrupted, PilotlightError, StateMissing, VaultMoved
 from pilotlight.naming import STACKS
 from pilotlight.records.inventory import Inventory
 from pilotlight.recovery.papers import Papers
@@ -22,6 +23,9 @@ from pilotlight.stacks.project import region
 
 PAPERS = "aws:s3/bucket:Bucket::vault-papers"
 """How the URN of the papers' bucket ends, whoever owns it."""
+
+WRITING = ("up", "refresh", "destroy")
+"""Acts that change a state."""
 
 
 @dataclass
@@ -32,11 +36,18 @@ class Operations:
     engine: Deployer
     tell: Callable[[str, Event], None] = lambda stack, event: None
     say: Callable[[str], None] = lambda text: None
+    deployed: Collection[str] = ()
+    """Stacks that are known to be deployed; what the state does not have of them is lost, and nothing is done."""
+    papers: Papers | None = None
+    """Where a copy of each state is kept: the vault."""
     _begun: list[str] = field(default_factory=list)
     """URNs of the stack in hand."""
 
     def up(self, door: Door, archive: Path, stacks: Iterable[str] = STACKS) -> Deployment:
         """Deploy, then keep the Inventory in the vault; `archive` is what the Lambda functions run."""
+        names, stacks = self.inventory.names, tuple(stacks)
+        self.papers = self.papers or Papers(door, names.standby, names.vault_bucket)
+        self.check_state(stacks)
         self._check_vault()
         programs = _programs(self.inventory, archive)
         made = self._each(
@@ -46,12 +57,14 @@ class Operations:
                 stack, programs[stack], region=self._region(stack), on_event=self._told(stack)
             ),
         )
-        names = self.inventory.names
-        Papers(door, names.standby, names.vault_bucket).write_inventory(self.inventory)
-        return made
+        kept = kept_inventory(names, door)
+        built = replace(self.inventory, stacks=_together(kept.stacks if kept else (), stacks))
+        self.papers.write_inventory(built)
+        return replace(made, inventory=built)
 
     def preview(self, archive: Path, stacks: Iterable[str] = STACKS) -> Deployment:
         """What `up` would do; changes nothing."""
+        self.check_state(stacks := tuple(stacks))
         self._check_vault()
         programs = _programs(self.inventory, archive)
         return self._each(
@@ -64,6 +77,7 @@ class Operations:
 
     def refresh(self, keep: bool, stacks: Iterable[str] = STACKS) -> Deployment:
         """Look at every resource; with `keep` the states take over what was found, without it this is drift."""
+        self.check_state(stacks := tuple(stacks))
         return self._each(
             "refresh" if keep else "drift",
             stacks,
@@ -72,9 +86,32 @@ class Operations:
 
     def destroy(self, stacks: Iterable[str]) -> Deployment:
         """Delete what is not protected, in the order given."""
+        self.check_state(stacks := tuple(stacks))
         return self._each(
             "destroy", stacks, lambda stack: self.engine.destroy(stack, self._region(stack), self._told(stack))
         )
+
+    def check_state(self, stacks: Iterable[str]) -> None:
+        """StateMissing where a stack is known to be deployed and the state has nothing of it."""
+        for stack in stacks:
+            if stack in self.deployed and not self.engine.held(stack):
+                names = self.inventory.names
+                place = self.engine.location(stack)
+                raise StateMissing(workload=names.workload, stack=stack, place=place, bucket=names.vault_bucket)
+
+    @contextmanager
+    def _copied(self, act: str, stack: str) -> Iterator[None]:
+        """Leave a copy of the state in the vault, after a failure too; a vault that was destroyed takes none."""
+        if act not in WRITING or self.papers is None or (act, stack) == ("destroy", "vault"):
+            yield
+            return
+        try:
+            yield
+        except BaseException:
+            with suppress(PilotlightError):
+                self.papers.write_state(stack, self.engine.export(stack))
+            raise
+        self.papers.write_state(stack, self.engine.export(stack))
 
     def _check_vault(self) -> None:
         """VaultMoved where the state has a vault whose papers lie in another account's bucket."""
@@ -86,7 +123,7 @@ class Operations:
     def _each(self, act: str, stacks: Iterable[str], do: Callable[[str], Result]) -> Deployment:
         wanted, results = tuple(stacks), list[Result]()
         for stack in wanted:
-            with self._interruptible(act, stack, wanted):
+            with self._interruptible(act, stack, wanted), self._copied(act, stack):
                 results.append(do(stack))
             self.say(f"  {stack}: {_counted(results[-1])}")
         return Deployment(self.inventory, tuple(results))
@@ -131,6 +168,11 @@ def _programs(inventory: Inventory, archive: Path) -> Mapping[str, Callable[[], 
         "primary": lambda: program.primary(inventory),
         "standby": lambda: program.standby(inventory, archive),
     }
+
+
+def _together(before: Iterable[str], now: Iterable[str]) -> tuple[str, ...]:
+    known = {*before, *now}
+    return tuple(stack for stack in STACKS if stack in known)
 
 
 def _named(names: Iterable[str]) -> str:

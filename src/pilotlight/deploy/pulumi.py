@@ -141,6 +141,23 @@ class PulumiEngine:
         root: dict[str, Any] = next((each for each in found if each["type"] == STACK_TYPE), {})
         return {name: SEALED if _sealed(value) else value for name, value in (root.get("outputs") or {}).items()}
 
+    def export(self, stack: str) -> dict[str, Any]:
+        """The state with its secrets sealed."""
+        opened = self._open(stack)
+        told = self._said(stack, lambda: self._call(opened.workspace, stack, ["stack", "export"]))
+        return dict(json.loads(told))
+
+    def restore(self, stack: str, document: dict[str, Any]) -> None:
+        """Import it. Its settings are then those of the document: what opens its secrets is kept there."""
+        opened = self._open(stack)
+        made = automation.Deployment(document["version"], document["deployment"])
+        self._said(stack, lambda: opened.import_stack(made))
+        (self.folder / stack / f"Pulumi.{stack}.yaml").unlink(missing_ok=True)
+
+    def location(self, stack: str) -> str:
+        """The backend."""
+        return self.backend.url
+
     # -- parts -------------------------------------------------------------------------------------------------
 
     def _deployment(self, stack: str) -> dict[str, Any]:

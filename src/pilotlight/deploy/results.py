@@ -128,6 +128,18 @@ class Deployer(Protocol):
         """What the stack exports."""
         ...
 
+    def export(self, stack: str) -> dict[str, Any]:
+        """The state as `pulumi stack export` prints it, secrets as ciphertext."""
+        ...
+
+    def restore(self, stack: str, document: dict[str, Any]) -> None:
+        """Let the state be what `export` gave; changes nothing in AWS."""
+        ...
+
+    def location(self, stack: str) -> str:
+        """Where the state is looked for, for a person."""
+        ...
+
     def pending(self, stack: str) -> tuple[str, ...]:
         """URNs of what was begun and whose outcome the state does not know."""
         ...

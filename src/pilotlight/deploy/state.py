@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pilotlight.deploy.secrets import Secrets
-from pilotlight.errors import PaperUnreadable
+from pilotlight.errors import StateTorn
 
 VERSION = 3
 WRITER = "pilotlight"
@@ -135,5 +135,5 @@ def open_stack(path: Path, name: str, passphrase: str) -> Stack:
             for each in deployment["resources"]
         ]
     except (ValueError, KeyError, TypeError) as problem:
-        raise PaperUnreadable(paper=path, reason=str(problem)) from problem
+        raise StateTorn(stack=name, path=path, reason=str(problem)) from problem
     return Stack(path, secrets, resources, deployment.get("pending_operations", []))

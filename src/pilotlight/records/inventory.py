@@ -224,6 +224,9 @@ class Inventory:
     notify: Notify = Notify()
     taken_at: str = ""
     schema: str = "pilotlight/inventory/1"
+    stacks: tuple[str, ...] = ()
+    """The stacks that are deployed, as the last `up` or `destroy` left them; empty in what was written before this was
+    kept."""
 
     @property
     def names(self) -> Names:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from typing import IO, Any, TypeVar
 
 from pilotlight.cloud.absence import says_absent
 from pilotlight.cloud.door import Door
 from pilotlight.errors import CallRefused, PaperUnreadable
-from pilotlight.naming import PAPER_INVENTORY, PAPER_POINTS, PAPER_RUNS
+from pilotlight.naming import PAPER_INVENTORY, PAPER_POINTS, PAPER_RUNS, PAPER_STATES
 from pilotlight.records import codec
 from pilotlight.records.inventory import Inventory, Lock
 from pilotlight.records.point import RecoveryPoint
@@ -65,6 +66,19 @@ class Papers:
     def write_journal(self, journal: Journal) -> None:
         """The journal of a run as a paper, beside the table it was kept in."""
         self._write(f"{PAPER_RUNS}{journal.run}.json", journal)
+
+    def write_state(self, stack: str, document: dict[str, Any]) -> None:
+        """A copy of what the engine knows of a stack, its secrets sealed: the original may be lost with a folder."""
+        self._put(f"{PAPER_STATES}{stack}.json", json.dumps(document).encode())
+
+    def state(self, stack: str) -> dict[str, Any]:
+        """The copy of a stack's state; PaperUnreadable where there is none."""
+        key = f"{PAPER_STATES}{stack}.json"
+        try:
+            found: dict[str, Any] = json.loads(self._get(key))
+        except ValueError as problem:
+            raise PaperUnreadable(paper=f"s3://{self._bucket}/{key}", reason=str(problem)) from problem
+        return found
 
     def _read(self, kind: type[Paper], key: str) -> Paper:
         return codec.loads(kind, self._get(key), f"s3://{self._bucket}/{key}")
