@@ -352,7 +352,10 @@ class Drifted(PilotlightError):
     """{count} resource(s) in AWS are not what the state says; nothing was changed:{lines}"""
 
     code = 7
-    hint = "`pilotlight up` makes them as declared; `pilotlight refresh` takes them over into the state as they are."
+    hint = (
+        "`pilotlight refresh`, then `pilotlight up` makes them as declared: `up` alone compares with the state and "
+        "does not look. Whoever wants them as they are changes the declaration."
+    )
 
 
 # -- keeping and recovering (exit code 6) ----------------------------------------------------------------------
