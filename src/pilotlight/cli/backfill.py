@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+import time
+from collections.abc import Callable
 from enum import StrEnum
 from typing import Annotated
 
@@ -10,8 +12,9 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from pilotlight.cli.talk import Directory, Json, print_json, say
+from pilotlight.cli.talk import Directory, Json, print_json, progress, say
 from pilotlight.cli.target import DEFAULT_DECLARATION, Declaration, Target, TargetOption, place
+from pilotlight.cli.telling import STILL_SECONDS
 from pilotlight.errors import BadOption, BatchJobFailed, NotCopied, NotProtected
 from pilotlight.records.inventory import Datasets, Inventory
 from pilotlight.recovery import batch
@@ -53,7 +56,7 @@ def backfill(
     for each in wanted:
         say(f"{each.name}: s3://{each.primary_bucket} -> s3://{each.standby_bucket}")
         try:
-            done.append(_copied(desk, each) if engine is Engine.COPY else _handed_over(desk, each))
+            done.append(_copied(desk, each, json) if engine is Engine.COPY else _handed_over(desk, each, json))
         except (NotCopied, NotProtected, BatchJobFailed) as problem:
             problems.append(problem)
             _told(problem)
@@ -66,6 +69,20 @@ def backfill(
         raise problems[0]
 
 
+def _now_and_then(json: bool, every: float = STILL_SECONDS) -> Callable[[str], None]:
+    """Lines where no bar can move: the first at once, then one every so many seconds."""
+    told_at = float("-inf")
+    tell = progress(json)
+
+    def line(text: str) -> None:
+        nonlocal told_at
+        if not sys.stderr.isatty() and time.monotonic() - told_at >= every:
+            told_at = time.monotonic()
+            tell(text)
+
+    return line
+
+
 def _named(inventory: Inventory, names: list[str]) -> list[Datasets]:
     known = {asset.name: asset for asset in inventory.datasets}
     for name in names:
@@ -75,30 +92,32 @@ def _named(inventory: Inventory, names: list[str]) -> list[Datasets]:
     return [known[name] for name in names] if names else list(known.values())
 
 
-def _copied(desk: Recovery, asset: Datasets) -> Backfilled:
+def _copied(desk: Recovery, asset: Datasets, json: bool) -> Backfilled:
     """One bucket, under a bar that moves where somebody looks at it; how long it is, the last comparison knows."""
     objects = desk.protections()[asset.name].objects
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True) as shown:
-        task = shown.add_task("comparing", total=objects or None)
+        task, line = shown.add_task("comparing", total=objects or None), _now_and_then(json)
 
         def tell(brought: Brought) -> None:
             if brought.compared % SHOWN_EVERY == 0:
                 words = f"{brought.copied:,} copied ({brought.bytes / 1000**3:,.1f} GB), {brought.failed:,} failed"
                 shown.update(task, completed=brought.compared, description=words)
+                line(f"  {asset.name}: {brought.compared:,} compared, {words}")
 
         return desk.backfill(asset, tell)
 
 
-def _handed_over(desk: Recovery, asset: Datasets) -> Backfilled:
+def _handed_over(desk: Recovery, asset: Datasets, json: bool) -> Backfilled:
     """One bucket by a job of S3's, under a bar of what the job tells."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True) as shown:
-        task = shown.add_task("asking S3", total=None)
+        task, line = shown.add_task("asking S3", total=None), _now_and_then(json)
 
         def tell(job: batch.Progress) -> None:
             words = f"job {job.status}, {job.failed:,} failed"
             shown.update(task, completed=job.succeeded + job.failed, total=job.total or None, description=words)
+            line(f"  {asset.name}: {words}, {job.succeeded:,} of {job.total:,} replicated")
 
         return desk.hand_over(asset, tell)
 

@@ -6,17 +6,37 @@ have not. After that this file only watches: probe, metric, alarm, SNS, Lambda a
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from pilotlight.clock import parse_stamp
 from pilotlight.demo.diagnosis import diagnose
 from pilotlight.demo.scene import FILES_PER_CHECKPOINT, Scene
 from pilotlight.demo.traffic import Said
 from pilotlight.demo.waiting import wait_for
-from pilotlight.records.runs import PROVEN, SUCCEEDED, Journal
+from pilotlight.records.runs import PROVEN, SUCCEEDED, Entry, Journal
+from pilotlight.recovery.watching import Beside
 
 TORN_SECONDS = 20.0
 RECOVERY_SECONDS = 75.0
 """Longer than any recovery that was measured; the objective is checked afterwards."""
 COMMIT_SECONDS = 20.0
+LOOK_SECONDS = 1.0
+"""Between two looks at the journal while the run goes on: one small query."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """Tells the run's lines as they come, in seconds since the region went dark."""
+
+    scene: Scene
+
+    def wrote(self, run: str, entry: Entry) -> None:
+        """One line."""
+        seconds = parse_stamp(entry.at) - self.scene.disaster_at
+        self.scene.talk(f"  {seconds:+6.1f} s  {entry.state:<9} {entry.step}")
+
+    def beside(self, holder: str, seconds: float) -> None:
+        """Nobody waits for a lease here."""
 
 
 def darken(scene: Scene) -> None:
@@ -51,8 +71,14 @@ def _torn(scene: Scene) -> int | None:
 def await_recovery(scene: Scene) -> Said:
     """The first correct answer from the standby region, at the same URL."""
 
+    beside, looked_at = Beside(scene.recovery.site.ledger, Told(scene)), 0.0
+
     def answered() -> Said | None:
+        nonlocal looked_at
         assert scene.client is not None
+        if scene.now() - looked_at >= LOOK_SECONDS:
+            looked_at = scene.now()
+            beside.catch_up()
         return scene.client.first(scene.disaster_at, scene.standby, scene.saved())
 
     first = wait_for(
