@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 from pathlib import Path
@@ -84,7 +85,7 @@ def test_people_get_a_table_and_names_that_look_like_markup_stay_names(
 def test_a_bucket_of_the_embedded_cloud_is_read_by_ranges(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["local", "up", "--directory", str(tmp_path / "cloud")]) == 0
     try:
-        upload(tmp_path / "cloud", "orbax/1200", "runs/7/1200")
+        upload(tmp_path / "cloud", "orbax/1200", "runs/7/1200", "runs/7-old/1300")
         capsys.readouterr()
         code, paper, said = verify(capsys, "s3://weights/runs/7", "--directory", str(tmp_path / "cloud"))
         assert (code, [each["path"] for each in paper["checkpoints"]]) == (0, ["1200/"]), said
@@ -94,7 +95,7 @@ def test_a_bucket_of_the_embedded_cloud_is_read_by_ranges(tmp_path: Path, capsys
         run(["local", "down", "--directory", str(tmp_path / "cloud")])
 
 
-def upload(cloud: Path, fixture: str, prefix: str) -> None:
+def upload(cloud: Path, fixture: str, *prefixes: str) -> None:
     """As any user would, with boto3 and the cloud's own variables."""
     import boto3
 
@@ -109,10 +110,7 @@ def upload(cloud: Path, fixture: str, prefix: str) -> None:
         aws_secret_access_key=told["AWS_SECRET_ACCESS_KEY"],
     )
     s3.create_bucket(Bucket="weights", CreateBucketConfiguration={"LocationConstraint": "us-west-2"})
-    for path in (FIXTURES / fixture).rglob("*"):
-        if path.is_file():
-            s3.put_object(
-                Bucket="weights",
-                Key=f"{prefix}/{path.relative_to(FIXTURES / fixture).as_posix()}",
-                Body=path.read_bytes(),
-            )
+    files = [path for path in (FIXTURES / fixture).rglob("*") if path.is_file()]
+    for prefix, path in itertools.product(prefixes, files):
+        key = f"{prefix}/{path.relative_to(FIXTURES / fixture).as_posix()}"
+        s3.put_object(Bucket="weights", Key=key, Body=path.read_bytes())

@@ -53,7 +53,7 @@ def test_everything_is_described(schema: dict[str, Any]) -> None:
 
 def protected(**more: Any) -> Recording:
     """A program with one protected bucket."""
-    datasets = [pl.ProtectedDataset(name="corpus", bucket="my-corpus", prefix="train/")]
+    datasets = [pl.ProtectedDataset(name="corpus", bucket="my-corpus", prefix="train")]
 
     def program() -> None:
         made = pl.ProtectedDatasets("search", {**PLACES, "datasets": datasets, **more})  # type: ignore[typeddict-item]

@@ -238,3 +238,9 @@ def test_several_problems_are_read_one_a_line(tmp_path):
     with pytest.raises(DeclarationErrors) as caught:
         load(write(tmp_path, GOOD.replace("bucket: corpus-1", "bukket: corpus-1").replace("rto: 2m", "rto: soon")))
     assert len(caught.value.message.splitlines()) == 1 + len(caught.value.problems) > 2
+
+
+@pytest.mark.parametrize("written", ["/a/", "a//b/", "5"])
+def test_a_prefix_below_which_no_key_can_lie_is_refused_by_its_line(tmp_path, written):
+    found = problems(tmp_path, MERGING.replace("prefix: a/", f"prefix: {written}"))
+    assert any(":9: assets.data.prefix" in each and "no folder of a bucket" in each for each in found)

@@ -27,6 +27,7 @@ from pilotlight.clock import SystemClock
 from pilotlight.cloud.aws import AwsDoor
 from pilotlight.errors import BadOption, CheckpointsIncomplete, NoCheckpoints, TooManyToList
 from pilotlight.local.handle import LocalCloud
+from pilotlight.records.inventory import as_folder
 from pilotlight.recovery.desk import coated
 from pilotlight.workload.words import nearest
 
@@ -110,7 +111,7 @@ def _bucket(place: str, target: Target, directory: Path, region: str) -> BucketR
     if not region:
         asked = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
         region = door.call("s3", "get_bucket_location", asked, Bucket=bucket).get("LocationConstraint") or "us-east-1"
-    return BucketReader(door, region, bucket, prefix if not prefix or prefix.endswith("/") else f"{prefix}/")
+    return BucketReader(door, region, bucket, as_folder(prefix))
 
 
 def _judge(found: Listing, reader: Reader, deep: bool) -> list[Verdict]:

@@ -25,6 +25,8 @@ from pilotlight.workload.model import Checkpoints, Compute, Database, Dataset, W
 LOCATION_DEFAULT = "us-east-1"
 """S3 API, GetBucketLocation: buckets there have no location constraint."""
 ENGINE = "aurora-postgresql"
+NAMED_MAX = 5
+"""Keys that a problem names, where a prefix may mean any of them; a sentence of more is not read."""
 
 
 def survey(door: Door, workload: Workload, account: str, clock: Clock) -> paper.Inventory:
@@ -94,7 +96,8 @@ def _datasets(findings: Findings, workload: Workload, names: Names) -> list[pape
         if asset.bucket in owners:
             findings.add(name, f"bucket {asset.bucket} is {owners[asset.bucket]}'s; S3 has one set of rules a bucket")
         owners.setdefault(asset.bucket, name)
-        _check_bucket(findings, names, name, asset.bucket)
+        if _check_bucket(findings, names, name, asset.bucket):
+            _check_folder(findings, name, asset)
         found.append(_dataset(workload, names, name, asset))
     return found
 
@@ -105,7 +108,7 @@ def _dataset(workload: Workload, names: Names, name: str, asset: Dataset | Check
         kind=asset.kind,
         primary_bucket=asset.bucket,
         standby_bucket=names.standby_bucket(name),
-        prefix=asset.prefix,
+        prefix=paper.as_folder(asset.prefix),
         format=asset.format if isinstance(asset, Checkpoints) else "auto",
         rpo_seconds=asset.rpo_seconds or workload.objectives.rpo_seconds,
         uses=tuple(asset.uses),
@@ -122,18 +125,42 @@ def _training(asset: Checkpoints) -> paper.Training | None:
     return paper.Training(asset.training.gpus, asset.training.steps_per_hour) if asset.training else None
 
 
-def _check_bucket(findings: Findings, names: Names, name: str, bucket: str) -> None:
+def _check_bucket(findings: Findings, names: Names, name: str, bucket: str) -> bool:
+    """Whether the bucket is there, in the primary region; what is amiss with it becomes a problem."""
     answer = findings.ask(name, f"bucket {bucket}", "s3", "get_bucket_location", Bucket=bucket)
     if answer is None:
-        return
+        return False
     region = answer.get("LocationConstraint") or LOCATION_DEFAULT
     if region != findings.region:
         findings.add(name, f"bucket {bucket} is in {region}, not in {findings.region}; declare one that is there")
-        return
+        return False
     problem = claims.bucket_problem(names, name, bucket, claims.replication(findings, name, bucket))
     if problem:
         findings.add(name, problem)
     _check_lock(findings, name, bucket)
+    return True
+
+
+def _check_folder(findings: Findings, name: str, asset: Dataset | Checkpoints) -> None:
+    """A prefix without its slash is a folder that has objects, or the word for something else that is there."""
+    if asset.prefix == paper.as_folder(asset.prefix) or _beginning(findings, name, asset.bucket, asset.prefix + "/"):
+        return
+    others = _beginning(findings, name, asset.bucket, asset.prefix)
+    if others:
+        findings.add(
+            name,
+            f"prefix {asset.prefix} is a folder, and bucket {asset.bucket} has nothing in {asset.prefix}/, but has "
+            f"{', '.join(others)}; write {asset.prefix}/ for the folder that is yet to come, or name what is meant, "
+            f"for example {others[0]}",
+        )
+
+
+def _beginning(findings: Findings, name: str, bucket: str, text: str) -> list[str]:
+    """The first few keys and folders that begin with this text."""
+    asked: dict[str, Any] = {"Bucket": bucket, "Prefix": text, "Delimiter": "/", "MaxKeys": NAMED_MAX}
+    answer = findings.ask(name, f"the keys of bucket {bucket}", "s3", "list_objects_v2", **asked) or {}
+    folders = [str(each["Prefix"]) for each in answer.get("CommonPrefixes", [])]
+    return folders + [str(each["Key"]) for each in answer.get("Contents", [])]
 
 
 def _check_lock(findings: Findings, name: str, bucket: str) -> None:

@@ -29,6 +29,11 @@ class Training:
     steps_per_hour: float | None = None
 
 
+def as_folder(prefix: str) -> str:
+    """A prefix of an asset is a folder: `runs/llama` means `runs/llama/` and nothing of `runs/llama-old/`."""
+    return f"{prefix}/" if prefix and not prefix.endswith("/") else prefix
+
+
 @dataclass(frozen=True)
 class Datasets:
     """One bucket (below one prefix) replicated to the standby region; `kind` is dataset or checkpoints."""
@@ -38,6 +43,7 @@ class Datasets:
     primary_bucket: str
     standby_bucket: str
     prefix: str = ""
+    """A folder, with its slash, or empty; inventories of older editions may lack the slash until the next `up`."""
     format: str = "auto"
     rpo_seconds: float = 0.0
     uses: tuple[str, ...] = ()

@@ -18,6 +18,7 @@ from pilotlight.workload.words import (
     BucketName,
     DomainName,
     EmailAddress,
+    FolderName,
     HttpsEndpoint,
     InstanceType,
     RegionName,
@@ -113,7 +114,11 @@ class Dataset(Asset):
 
     kind: Literal["dataset"]
     bucket: BucketName = Field(description="The existing bucket in the primary region.")
-    prefix: StrictStr = Field(default="", description="Only objects whose key begins with this.")
+    prefix: FolderName = Field(
+        default="",
+        description="Only what lies in this folder: `train` and `train/` mean the same, and `train-old/` is not in it. "
+        "Empty: the whole bucket.",
+    )
 
 
 class Health(Strict):
@@ -155,7 +160,11 @@ class Checkpoints(Asset):
 
     kind: Literal["checkpoints"]
     bucket: BucketName = Field(description="The existing bucket in the primary region.")
-    prefix: StrictStr = Field(default="", description="Where checkpoints are; one folder each.")
+    prefix: FolderName = Field(
+        default="",
+        description="The folder where checkpoints are, one folder each: `runs/llama` and `runs/llama/` mean the same, "
+        "and `runs/llama-old/` is not in it. Empty: the whole bucket.",
+    )
     format: CheckpointFormat = Field(default="auto", description="Format of the checkpoints.")
     health: Health | None = Field(default=None, description="How a poisoned checkpoint is told from a sound one.")
     training: Training | None = Field(default=None, description="What a lost step costs.")

@@ -97,6 +97,14 @@ def role(value: object) -> str:
     return value
 
 
+def folder(value: object) -> str:
+    """A folder of a bucket as it was written; the survey gives it its slash. Keys begin with no slash and S3 keeps
+    an empty name between two slashes as a folder of its own, so both are slips."""
+    if not isinstance(value, str) or value.startswith("/") or "//" in value:
+        raise ValueError(f"{value!r} is no folder of a bucket; write for example runs/llama/, with no slash in front")
+    return value
+
+
 def domain(value: object) -> str:
     """A DNS name, lower case, without the dot at its end."""
     if not isinstance(value, str) or not DOMAIN.match(value):
@@ -144,6 +152,7 @@ RegionName = Annotated[str, BeforeValidator(region)]
 InstanceType = Annotated[str, BeforeValidator(instance_type)]
 AccountId = Annotated[str, BeforeValidator(account)]
 RoleName = Annotated[str, BeforeValidator(role)]
+FolderName = Annotated[str, BeforeValidator(folder)]
 DomainName = Annotated[str, BeforeValidator(domain)]
 Assignment = Annotated[str, BeforeValidator(assignment)]
 EmailAddress = Annotated[str, BeforeValidator(email)]

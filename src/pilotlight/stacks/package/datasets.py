@@ -5,7 +5,7 @@ from typing import NotRequired, TypedDict
 import pulumi
 
 from pilotlight.records.inventory import Datasets as Asset
-from pilotlight.records.inventory import Inventory, Keep
+from pilotlight.records.inventory import Inventory, Keep, as_folder
 from pilotlight.stacks.buckets import BucketArgs, BucketSpec, PrivateBucket, noncurrent_days
 from pilotlight.stacks.datasets import Datasets, DatasetsArgs, dataset_spec
 from pilotlight.stacks.keys import KeyArgs, RegionKey, primary_key_spec, standby_key_spec
@@ -23,7 +23,7 @@ class ProtectedDataset(TypedDict):
     """Name of the bucket in the primary region. Known when the program starts; where the same program makes the
     bucket, give `dependsOn` too. Versioning is turned on for it, and stays on when the component goes."""
     prefix: NotRequired[str]
-    """Only keys that begin so. Default: the whole bucket."""
+    """Only what lies in this folder: `train` means `train/`. Default: the whole bucket."""
 
 
 class ProtectedDatasetsArgs(TypedDict):
@@ -79,7 +79,7 @@ class ProtectedDatasets(pulumi.ComponentResource):
                 kind="dataset",
                 primary_bucket=each["bucket"],
                 standby_bucket=bare.names.standby_bucket(each["name"]),
-                prefix=each.get("prefix") or "",
+                prefix=as_folder(each.get("prefix") or ""),
             )
             for each in args["datasets"]
         )
