@@ -1,6 +1,7 @@
 """Papers survive being written down: what a standby region reads is what was written, or an error that says why not."""
 
 import json
+from dataclasses import dataclass
 
 import pytest
 from hypothesis import given
@@ -74,3 +75,43 @@ def test_a_damaged_paper_is_refused_by_name_and_nothing_is_decided_from_it(text)
 def test_random_bytes_are_never_a_paper_and_never_a_traceback(data):
     with pytest.raises(PaperUnreadable):
         loads(Inventory, data, "inventory")
+
+
+@dataclass(frozen=True)
+class Disk:
+    name: str
+    size: int = 0
+    kind: str = "disk"
+
+
+@dataclass(frozen=True)
+class Table:
+    name: str
+    rows: int = 0
+    kind: str = "table"
+
+
+@dataclass(frozen=True)
+class Shelf:
+    holds: Disk | Table | str | tuple[str, ...] | None = None
+    weight: int | float = 0
+
+
+@pytest.mark.parametrize("holds", [Disk("a", 3), Table("a", 3), Table("a"), "a", ("a", "b"), None])
+def test_what_a_paper_holds_is_not_read_as_another_kind_of_thing(holds):
+    assert loads(Shelf, dumps(Shelf(holds, 1.5)), "shelf") == Shelf(holds, 1.5)
+
+
+def test_an_older_paper_without_its_tag_is_told_by_its_fields():
+    assert loads(Shelf, '{"holds": {"name": "a", "rows": 3}}', "shelf") == Shelf(Table("a", 3))
+
+
+@pytest.mark.parametrize("raw", ['{"size": 3}', "7", '{"name": "a"}'])
+def test_what_fits_no_kind_or_two_alike_is_an_error_and_never_the_first(raw):
+    with pytest.raises(PaperUnreadable, match="expected one of"):
+        loads(Shelf, f'{{"holds": {raw}}}', "shelf")
+
+
+def test_a_word_is_not_read_as_a_list_of_its_letters():
+    with pytest.raises(PaperUnreadable, match="expected a list"):
+        loads(RecoveryPoint, dumps(RecoveryPoint("p1", "w", "t", "complete", ())).replace("[]", '"ab"'), "p1")

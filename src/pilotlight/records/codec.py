@@ -16,6 +16,9 @@ from pilotlight.errors import PaperUnreadable
 
 Paper = TypeVar("Paper")
 
+TAGS = ("kind", "schema")
+"""Fields whose default names the class that they are in."""
+
 
 def encode(value: Any) -> Any:
     """JSON-ready form of a paper or any value inside one."""
@@ -53,6 +56,8 @@ def decode(kind: Any, raw: Any) -> Any:
     if origin in (typing.Union, types.UnionType):
         return _decode_union(kind, raw)
     if origin is tuple:
+        if not isinstance(raw, list | tuple):
+            raise ValueError(f"expected a list, found {raw!r}")
         item = typing.get_args(kind)[0]
         return tuple(decode(item, each) for each in raw)
     if origin is dict:
@@ -66,10 +71,35 @@ def decode(kind: Any, raw: Any) -> Any:
 
 
 def _decode_union(kind: Any, raw: Any) -> Any:
-    if raw is None:
+    """The one arm that fits best: by its tag where it has one, else by the most fields that the paper names."""
+    arms = typing.get_args(kind)
+    if raw is None and type(None) in arms:
         return None
-    chosen = next(arm for arm in typing.get_args(kind) if arm is not type(None))
-    return decode(chosen, raw)
+    told = [arm for arm in arms if arm is not type(None)]
+    if len(told) == 1:
+        return decode(told[0], raw)
+    fitting = [(_fit(arm, raw), found) for arm in told for found in _decoded(arm, raw)]
+    best = [found for fit, found in fitting if fit == max(each for each, _ in fitting)]
+    if len(best) != 1:
+        names = ", ".join(str(getattr(arm, "__name__", arm)) for arm in told)
+        raise ValueError(f"expected one of {names}, found {raw!r}, which fits {len(best)} of them")
+    return best[0]
+
+
+def _decoded(arm: Any, raw: Any) -> list[Any]:
+    try:
+        return [decode(arm, raw)]
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return []
+
+
+def _fit(arm: Any, raw: Any) -> tuple[bool, int]:
+    """How well an arm fits: its `kind` or `schema` is the paper's, or its type is the very one; then fields known."""
+    if not dataclasses.is_dataclass(arm):
+        return type(raw) is arm, 0
+    fields = {field.name: field.default for field in dataclasses.fields(arm)}
+    tagged = any(tag in raw and raw[tag] == fields.get(tag, dataclasses.MISSING) for tag in TAGS)
+    return tagged, len(fields.keys() & raw.keys())
 
 
 def _decode_dataclass(kind: type[Any], raw: Any) -> Any:
