@@ -7,12 +7,14 @@ import dataclasses
 import pytest
 
 from doors import CORPUS, CORPUS_COPY, MODELS_COPY, NAMES, PRIMARY, STANDBY, FakeAws, inventory, save
-from pilotlight.errors import NoSuchPoint
+from pilotlight.errors import NoSuchPoint, StepFailed
 from pilotlight.naming import PAPER_MANIFESTS, PAPER_POINTS
-from pilotlight.records.inventory import Lock
+from pilotlight.records.inventory import Datasets, Lock
 from pilotlight.records.point import COMPLETE, REFUSED
+from pilotlight.records.runs import Step
 from pilotlight.recovery.desk import Recovery
 from pilotlight.recovery.site import Site
+from pilotlight.recovery.steps.action import Work
 
 
 def problems(desk: Recovery, deep: bool = False, point: str = "newest") -> dict[str, tuple[str, ...]]:
@@ -146,6 +148,34 @@ def test_after_a_refusal_the_newest_sound_checkpoint_is_taken(aws: FakeAws, soun
     aws.dark.add(PRIMARY)
     assert sound.failover() is not None
     assert aws.parameters[STANDBY, NAMES.parameter("checkpoints")].endswith("step-000020/")
+
+
+def declared(desk: Recovery, *datasets: Datasets) -> Recovery:
+    """The same workload, where the declaration has these buckets now."""
+    taken = dataclasses.replace(desk.site.inventory, datasets=datasets)
+    return dataclasses.replace(desk, site=dataclasses.replace(desk.site, inventory=taken))
+
+
+def test_a_poisoned_point_can_be_refused_after_its_checkpoints_left_the_declaration(sound: Recovery) -> None:
+    left = [each for each in sound.site.inventory.datasets if each.name != "checkpoints"]
+    fallen = declared(sound, *left).refuse("newest", "loss spiked at 40", "kim")
+    assert fallen and {point.status for point in sound.points() if point.id in fallen} == {REFUSED}
+
+
+def test_verifying_says_what_left_the_declaration_and_what_came_after_the_point(sound: Recovery) -> None:
+    corpus, *others = sound.site.inventory.datasets
+    now = declared(sound, dataclasses.replace(corpus, name="later"), *others)
+    told = {part.asset: part.remarks for part in now.verify("newest", deep=False).parts}
+    assert "no part of the workload any more" in told[corpus.name][0]
+    assert "declared after this point" in told["later"][0]
+
+
+def test_a_step_about_an_asset_that_left_the_declaration_fails_by_its_name(sound: Recovery) -> None:
+    step = Step("fence", "fence", asset="gone")
+    work = Work(step, "failover", "r1", 1, sound.site, lambda _: {}, None, lambda: None)
+    for look in (work.datasets, work.database, work.compute):
+        with pytest.raises(StepFailed, match="gone is no asset of the inventory any more"):
+            look()
 
 
 # -- papers ----------------------------------------------------------------------------------------------------

@@ -162,13 +162,15 @@ class Recovery:
     def refuse(self, named: str, why: str, by: str) -> tuple[str, ...]:
         """Refuse a point and the checkpoints that it names; the ids of all points that fall with it.
 
-        A checkpoint that one person found poisoned is poisoned in every point, so those that name it are refused too.
+        A checkpoint that one person found poisoned is poisoned in every point, so those that name it are refused too;
+        of an asset that is no longer declared there are points alone to refuse.
         """
         ledger, point = self.site.ledger, self.point(named)
         vetoed = set(protect.line(point).checkpoints)
+        below = {each.name: each.prefix for each in self.site.inventory.datasets}
         for asset, _, prefix in (each.partition("#") for each in sorted(vetoed)):
-            below = next(each.prefix for each in self.site.inventory.datasets if each.name == asset)
-            ledger.veto(asset, prefix.removeprefix(below), why, by)
+            if asset in below:
+                ledger.veto(asset, prefix.removeprefix(below[asset]), why, by)
         fallen = [line.id for line in ledger.points() if line.id == point.id or vetoed & set(line.checkpoints)]
         for each in fallen:
             ledger.refuse_point(each, f"refused by {by} with {point.id}: {why}")

@@ -79,6 +79,11 @@ def verify_point(
 ) -> Verification:
     """Read every part again; a part that cannot be read does not hold, with the reason."""
     parts = tuple(_part(site, part, deep, progress) for part in point.parts)
+    parts += tuple(
+        PartVerified(each.name, each.kind, remarks=("was declared after this point, which has nothing of it",))
+        for each in site.inventory.assets
+        if point.part(each.name) is None
+    )
     return Verification(point.id, deep, verified_at, all(part.holds for part in parts), parts)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from pilotlight.clock import Clock
 from pilotlight.cloud.door import Door
@@ -18,6 +18,8 @@ from pilotlight.records.inventory import Compute, Database, Datasets, Inventory
 from pilotlight.records.runs import Step
 from pilotlight.recovery.ledger import Ledger
 from pilotlight.recovery.site import Site
+
+Kind = TypeVar("Kind", Datasets, Database, Compute)
 
 
 @dataclass(frozen=True)
@@ -90,15 +92,23 @@ class Work:
 
     def datasets(self) -> Datasets:
         """The dataset or checkpoints the step is about."""
-        return next(each for each in self.inventory.datasets if each.name == self.step.asset)
+        return self._declared(self.inventory.datasets)
 
     def database(self) -> Database:
         """The database the step is about."""
-        return next(each for each in self.inventory.databases if each.name == self.step.asset)
+        return self._declared(self.inventory.databases)
 
     def compute(self) -> Compute:
         """The compute group the step is about."""
-        return next(each for each in self.inventory.computes if each.name == self.step.asset)
+        return self._declared(self.inventory.computes)
+
+    def _declared(self, assets: tuple[Kind, ...]) -> Kind:
+        found = next((each for each in assets if each.name == self.step.asset), None)
+        if found is None:
+            raise self.failed(
+                f"{self.step.asset} is no asset of the inventory any more; declare it again, then `pilotlight up`"
+            )
+        return found
 
     def failed(self, reason: str) -> StepFailed:
         """The error of a step that waiting will not mend."""
