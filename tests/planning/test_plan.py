@@ -2,7 +2,10 @@
 
 from pathlib import Path
 
+import pytest
+
 from doors import inventory
+from pilotlight.planning import mechanisms
 from pilotlight.planning.plan import Plan, plan
 from pilotlight.records.codec import dumps, loads
 from pilotlight.recovery.looking import _questions
@@ -60,3 +63,17 @@ def test_a_plan_promises_to_watch_what_the_probe_looks_at():
     built = inventory()
     services = ", ".join(_questions(built, built.primary))
     assert f"({services})" in " ".join(plan(load(EXAMPLE)).watched), "the plan and the probe name the same services"
+
+
+def test_a_plan_does_not_say_that_anything_is_there_before_it_is_deployed():
+    told = [
+        each.because for each in (mechanisms.replication(), mechanisms.global_database(), mechanisms.warm_capacity())
+    ]
+    assert not [each for each in told if "in place" in each or "is there" in each]
+
+
+def test_an_asset_of_a_kind_without_a_forecast_is_not_promised_a_databases():
+    known = load(EXAMPLE)
+    unknown = known.model_copy(update={"assets": {"odd": known.objectives}})
+    with pytest.raises(AssertionError):
+        plan(unknown)

@@ -18,7 +18,8 @@ AURORA_LAG_SECONDS = 1.0
 AURORA_PROMOTION_SECONDS = 60.0
 """AWS Database Blog on managed failover of Aurora Global Database: promotion in about a minute."""
 SNAPSHOT_COPY_SECONDS = 900.0
-"""EBS User Guide, "Time-based copies": the shortest completion duration is 15 minutes; without one, best effort."""
+"""EBS User Guide, "Time-based copies": the shortest completion duration is 15 minutes; without one, best effort.
+What a declaration may ask for at all is another number: workload/rules.py, FASTEST_COPY_SECONDS."""
 INSTANCE_BOOT_SECONDS = 300.0
 """AWS Elastic Disaster Recovery, "FAQ": Linux machines boot in about 5 minutes; used for images of that size."""
 DETECTION_SECONDS = 180.0
@@ -45,7 +46,7 @@ def replication() -> Forecast:
         "replication",
         REPLICATION_TYPICAL_SECONDS,
         0.0,
-        f"objects replicate in seconds up to {REPLICATION_GBPS:g} Gbit/s; the copy is in place",
+        f"objects replicate in seconds up to {REPLICATION_GBPS:g} Gbit/s; recovery will wait for no copy",
         REPLICATION_PROMISE_SECONDS,
     )
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, assert_never
 
 from pilotlight.planning import mechanisms, watching
 from pilotlight.planning.mechanisms import DETECTION_SECONDS, HEALTH_CHECK_SECONDS, Forecast
-from pilotlight.workload.model import Checkpoints, Compute, Dataset, Volumes, Workload
+from pilotlight.workload.model import Checkpoints, Compute, Database, Dataset, Volumes, Workload
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,9 @@ def _forecast(workload: Workload, name: str) -> Forecast:
         return mechanisms.snapshot_copies(workload.points.every_seconds)
     if isinstance(asset, Compute):
         return mechanisms.warm_capacity()
-    return mechanisms.global_database()
+    if isinstance(asset, Database):
+        return mechanisms.global_database()
+    assert_never(asset)
 
 
 def _asset(workload: Workload, name: str, forecast: Forecast) -> AssetPlan:

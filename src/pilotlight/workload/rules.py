@@ -18,9 +18,10 @@ FLOOR_SECONDS = {"dataset": 1.0, "checkpoints": 1.0, "database": 1.0, "compute":
 """No mechanism that copies asynchronously promises less: Aurora Global Database lags "typically less than a second"
 (Aurora User Guide, "Using Amazon Aurora Global Database"); S3 replication is "within seconds" at its best (S3 FAQ)."""
 
-SNAPSHOT_COPY_SECONDS = 60.0
+FASTEST_COPY_SECONDS = 60.0
 """A snapshot and its copy take at least about a minute however small (EBS User Guide, "Copy an EBS snapshot": best
-effort, no promise); a volume's RPO cannot be below the schedule plus this."""
+effort, no promise); a volume's RPO cannot be below the schedule plus this.
+What is forecast is longer: planning/mechanisms.py, SNAPSHOT_COPY_SECONDS."""
 
 USES = {
     "dataset": (),
@@ -80,7 +81,10 @@ def _objectives(workload: Workload) -> Iterator[Problem]:
 def _floor(workload: Workload, kind: str) -> tuple[float, str]:
     if kind == "volumes":
         every = workload.points.every_seconds
-        return every + SNAPSHOT_COPY_SECONDS, f"snapshots every {every:g}s plus {SNAPSHOT_COPY_SECONDS:g}s for the copy"
+        return (
+            every + FASTEST_COPY_SECONDS,
+            f"snapshots every {every:g}s plus {FASTEST_COPY_SECONDS:g}s, the least that a copy takes",
+        )
     return FLOOR_SECONDS[kind], "copies are asynchronous"
 
 
