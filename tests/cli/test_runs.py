@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from doors import FakeAws, desk_of, save
-from pilotlight.cli.asking import before_failover
+from pilotlight.cli.asking import before_failback, before_failover
 from pilotlight.cli.telling import watched
 from pilotlight.clock import FakeClock
 from pilotlight.errors import NotConfirmed, NothingToApprove, PilotlightError, StepFailed
@@ -173,6 +173,20 @@ def test_a_lost_region_costs_no_word_and_with_yes_nothing_is_asked_of_it(
     capsys.readouterr()
     before_failover(light(desk), workload, yes=True)
     assert not capsys.readouterr().err
+
+
+def test_what_was_written_on_volumes_is_not_left_behind_without_a_word(
+    desk: Recovery, workload: Workload, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The fleet's volumes go back to what they were when the region was lost: whoever goes home has to know it."""
+    before_failback(desk, workload, yes=False)
+    assert not capsys.readouterr().err, "who serves at home already is asked nothing"
+    desk.failover()
+    with pytest.raises(NotConfirmed, match="The failback"):
+        before_failback(desk, workload, yes=False)
+    assert "does not come home" in capsys.readouterr().err
+    before_failback(desk, workload, yes=True)
+    assert "does not come home" in capsys.readouterr().err
 
 
 def test_a_word_for_a_request_that_nobody_made_is_not_taken_for_one(desk: Recovery) -> None:

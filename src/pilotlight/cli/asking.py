@@ -13,9 +13,10 @@ from pilotlight.errors import CallRefused, NotConfirmed
 from pilotlight.planning.plan import plan
 from pilotlight.recovery import choose, costs
 from pilotlight.recovery.desk import Recovery
-from pilotlight.recovery.runbooks import FAILOVER
+from pilotlight.recovery.runbooks import FAILBACK, FAILOVER
 from pilotlight.workload.model import Workload
 
+STAYS = "Objects and rows come home. This does not:"
 
 def before_failover(desk: Recovery, workload: Workload, yes: bool) -> None:
     """Ask where the primary serves and answers; a run that has begun is gone on with, and a lost region costs no word.
@@ -52,17 +53,33 @@ def _answers(desk: Recovery) -> bool:
 
 
 def before_failback(desk: Recovery, workload: Workload, yes: bool) -> None:
-    """Ask where going home costs more than the minutes of its switch."""
+    """Tell what does not come home, and ask; a failback that has begun is gone on with."""
     told = costs.of_failback(desk.site.inventory)
-    if told and not yes and desk.active().region != desk.site.inventory.primary:
-        ask("The failback", "Going home costs:", told, workload.workload)
+    if not told or not _goes_home(desk):
+        return
+    if yes:
+        name_costs(STAYS, told)
+    else:
+        ask("The failback", STAYS, told, workload.workload)
+
+
+def _goes_home(desk: Recovery) -> bool:
+    """Whether the failback would begin anew: the standby serves, and no failback has moved anything."""
+    active, unfinished = desk.active(), desk.site.ledger.unfinished(FAILBACK)
+    begun = unfinished is not None and unfinished.run == active.run
+    return active.region != desk.site.inventory.primary and not begun
+
+
+def name_costs(title: str, told: Sequence[str]) -> None:
+    """The title and a line for each cost."""
+    say(title)
+    for each in told:
+        say(f"  - {each}")
 
 
 def ask(what: str, title: str, told: Sequence[str], word: str) -> None:
     """Name the costs, then have the word typed; NotConfirmed where it was not, or where nobody can be asked."""
-    say(title)
-    for each in told:
-        say(f"  - {each}")
+    name_costs(title, told)
     if not sys.stdin.isatty():
         raise NotConfirmed(what=what)
     if typer.prompt(f"Type {word} to go on", default="", show_default=False, err=True) != word:

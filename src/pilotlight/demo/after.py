@@ -16,6 +16,7 @@ from pilotlight.demo.scene import FILES_PER_CHECKPOINT, STEP_SIZE, Scene
 from pilotlight.demo.traffic import Program, Said
 from pilotlight.demo.waiting import wait_for
 from pilotlight.records.inventory import Compute
+from pilotlight.recovery import costs
 from pilotlight.report.paper import Answer, AssetFigures, CheckpointFigures, FailbackFigures
 
 FIRST_STANDBY_NUMBER = 1_000_000
@@ -123,6 +124,8 @@ def _refusal(program: Program) -> Callable[[], str | None]:
 
 def go_home(scene: Scene) -> FailbackFigures:
     """`failback`: resynchronise, switch over, protect again; then count what that lost."""
+    for each in costs.of_failback(scene.built):
+        scene.talk(f"  Stays behind - {each}")
     started = scene.now()
     scene.recovery.failback()
     seconds = scene.now() - started

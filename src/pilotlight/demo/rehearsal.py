@@ -76,7 +76,7 @@ def _report(scene: Scene, home: FailbackFigures, evidence: dict[str, dict[str, o
         *checks.independence(calls, scene.primary),
         *checks.answers(answers, scene.primary, scene.standby, scene.saved()),
         *(checks.unchanged(when, changes) for when, changes in scene.changes.items()),
-        Check("the failback lost nothing", home.lost_items == 0, f"{home.lost_items} items lost"),
+        Check("the failback lost no object and no row", home.lost_items == 0, f"{home.lost_items} items lost"),
         *scene.checks,
     ]
     return Report(

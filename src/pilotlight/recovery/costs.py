@@ -62,5 +62,16 @@ def of_failover(inventory: Inventory, point: RecoveryPoint | None, moment: str, 
 
 
 def of_failback(inventory: Inventory) -> list[str]:
-    """What a failback costs beyond the minutes of its switch, in sentences; nothing where all of it comes home."""
-    return []
+    """What a failback costs beyond the minutes of its switch, in sentences; nothing where all of it comes home.
+
+    Objects and rows are brought home. Blocks are not: no service of AWS replicates an attached volume back (EBS User
+    Guide, "Copy an Amazon EBS snapshot", is the only way to another region).
+    """
+    primary, standby = inventory.primary, inventory.standby
+    mounted = [(name, each) for each in inventory.computes for name in each.volumes]
+    return [
+        f"{name}: what {standby} wrote on the volumes of {each.name} since the failover does not come home; "
+        f"{primary} goes on with its own, as they were when it was lost. The volumes in {standby} are kept when their "
+        f"instances end (tag pilotlight:workload={inventory.workload}): copy from them what you need"
+        for name, each in mounted
+    ]

@@ -47,7 +47,7 @@ def failover(inventory: Inventory) -> Runbook:
 
 
 def failback(inventory: Inventory) -> Runbook:
-    """The way home, with nothing lost: fence, bring home, quiesce, switch, open, prove, protect again."""
+    """The way home, with no object and no row lost: fence, bring home, quiesce, switch, open, prove, protect again."""
     fences = _fences(inventory, "primary-answers")
     rejoined = [_about("follows", each.name, "primary-answers", PRIMARY, "rejoin") for each in inventory.databases]
     synced = [_about("bring-home", each.name, f"fence-bucket-{each.name}", {}, "sync") for each in inventory.datasets]
