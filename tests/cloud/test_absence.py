@@ -9,8 +9,8 @@ from botocore.session import Session
 from pilotlight.cloud.absence import ABSENT, says_absent
 from pilotlight.cloud.door import refused
 
-UNMODELLED = ("s3",)
-"""S3 lists most of its codes on one page of its API reference, not with each operation."""
+UNMODELLED = ("s3", "ec2")
+"""S3 and EC2 list their codes on one page of their API references, not with each operation."""
 
 
 def modelled(call: str) -> set[str]:

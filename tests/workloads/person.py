@@ -78,7 +78,7 @@ def lost_and_regained(person: Person) -> None:
 
 
 def home(person: Person) -> None:
-    person.types("failback")
+    person.types("failback", "--yes")
     status = json.loads(person.tries("status", "--json").stdout)
     assert (status["active"]["region"], status["active"]["state"]) == (PRIMARY, "serving")
     assert "0 changes" in person.types("up", "--yes")

@@ -18,6 +18,7 @@ from pilotlight.workload.model import Workload
 
 STAYS = "Objects and rows come home. This does not:"
 
+
 def before_failover(desk: Recovery, workload: Workload, yes: bool) -> None:
     """Ask where the primary serves and answers; a run that has begun is gone on with, and a lost region costs no word.
 

@@ -45,9 +45,8 @@ def graft_attribute(kind: type, name: str, kept_as: str) -> None:
 
 
 def release(*kinds: type) -> None:
-    """Give these classes back as moto has them, all of them where none is named: a cloud that has stopped must not
-    answer for the next one."""
-    for kind, name in [each for each in _BEFORE if not kinds or each[0] in kinds]:
+    """Give these classes back as moto has them: a cloud that has stopped must not answer for the next one."""
+    for kind, name in [each for each in _BEFORE if each[0] in kinds]:
         before = _BEFORE.pop((kind, name))
         if before is _ABSENT:
             delattr(kind, name)
