@@ -90,17 +90,18 @@ def checkpoint(cloud: LocalCloud, bucket: str, step: int) -> None:
 
 
 def members(cloud: LocalCloud, region: str, group: str, count: int) -> list[str]:
-    """The instances of a group, oldest first, once it has this many."""
+    """The instances of a group, in launch order, once it has this many."""
     until = time.monotonic() + LAUNCH_SECONDS
     while True:
-        found = [each["InstanceId"] for each in _described(cloud, region, group)["Instances"]]
+        found = _described(cloud, region, group)["Instances"]
         if len(found) >= count or time.monotonic() > until:
             break
         time.sleep(0.2)
     assert len(found) == count, f"{group} has {len(found)} instances, not {count}"
-    ec2 = cloud.client("ec2", region)
-    answers = [i for r in ec2.describe_instances(InstanceIds=found)["Reservations"] for i in r["Instances"]]
-    return [each["InstanceId"] for each in sorted(answers, key=lambda each: (each["LaunchTime"], each["InstanceId"]))]
+    versions = {each["InstanceId"]: int(each["LaunchTemplate"]["Version"]) for each in found}
+    answer = cloud.client("ec2", region).describe_instances(InstanceIds=list(versions))
+    launched = {i["InstanceId"]: i["LaunchTime"] for each in answer["Reservations"] for i in each["Instances"]}
+    return sorted(versions, key=lambda each: (versions[each], launched[each], each))
 
 
 def _described(cloud: LocalCloud, region: str, group: str) -> dict[str, Any]:

@@ -81,4 +81,5 @@ def home(person: Person) -> None:
     person.types("failback", "--yes")
     status = json.loads(person.tries("status", "--json").stdout)
     assert (status["active"]["region"], status["active"]["state"]) == (PRIMARY, "serving")
-    assert "0 changes" in person.types("up", "--yes")
+    done = person.tries("up", "--yes")
+    assert "0 changes" in done.stdout, done.stdout + done.stderr

@@ -59,8 +59,8 @@ def run_failback(
     patience: float = PATIENCE_SECONDS,
     observer: Observer = UNWATCHED,
 ) -> Journal | None:
-    """Bring the workload home with no object and no row lost. None when the primary serves already and nothing is left to do, or who
-    serves has changed while it waited."""
+    """Bring the workload home with no object and no row lost. None when the primary serves already and nothing is left
+    to do, or who serves has changed while it waited."""
     runbook = runbooks.failback(site.inventory)
     return _run(site, site.inventory.primary, runbook, holder, deadline, side_by_side, patience, None, observer)
 
