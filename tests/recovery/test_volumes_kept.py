@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from doors import NAMES, PRIMARY, STANDBY, FakeAws, inventory
 from pilotlight.clock import FakeClock, parse_stamp
@@ -11,6 +12,9 @@ from pilotlight.records.inventory import Compute, Inventory, Volumes
 from pilotlight.records.point import COMPLETE, PARTIAL, Part, RecoveryPoint
 from pilotlight.recovery import snapshots
 from pilotlight.recovery.desk import Recovery
+from pilotlight.recovery.prune import unneeded_rosters
+from pilotlight.recovery.rosters import Roster
+from pilotlight.recovery.selection import Place
 from pilotlight.recovery.site import Site
 from pilotlight.recovery.snapshots import COMPLETED, TAG_DEVICE, Snapshot, copies_of, sets_of
 
@@ -346,3 +350,14 @@ def test_pruning_keeps_all_sets_of_a_point(again: Callable[[], FakeAws]) -> None
         copies = copies_of(part(recovery.site.papers.point(line.id)).reference)
         assert set(copies) <= set(aws.snapshots[STANDBY])
     assert len(recovery.site.ledger.rosters("index")) <= 4, "rosters go once a newer run is complete"
+
+
+def test_the_places_of_volumes_outlive_the_run_that_told_them_last() -> None:
+    """A roster is a moment older than its snapshots; forgotten with them, a detached volume would lose its device."""
+    roster = Roster("20260102T030405000Z", "2026-01-02T03:04:05.000Z", (Place("vol-af", "/dev/sdf", "i-a", 0),))
+    made = Snapshot("snap-1", "vol-af", COMPLETED, "s", 1, "2026-01-02T03:04:06.000Z", "/dev/sdf", "o", roster.run, 1)
+    assert unneeded_rosters([roster], [made]) == []
+    newer = replace(roster, run="20260102T030505000Z", true_at="2026-01-02T03:05:05.000Z")
+    assert unneeded_rosters([newer, roster], [made]) == [], "that of the newest complete run names what is deleted"
+    copied = replace(made, id="snap-2", run=newer.run, true_at="2026-01-02T03:05:06.000Z")
+    assert unneeded_rosters([newer, roster], [made, copied]) == [roster]

@@ -52,9 +52,13 @@ def _prune_snapshots(site: Site, asset: Volumes, needed: set[str], primary_answe
 
 
 def unneeded_rosters(known: Iterable[Roster], copies: list[Snapshot]) -> list[Roster]:
-    """Those of runs older than the newest that is complete: the copies' own tags say all that is asked of them."""
-    newest = newest_complete(runs(copies))
-    return [each for each in known if each.true_at < newest]
+    """Those of runs older than the newest that is complete: the copies' own tags say all that is asked of them (pure).
+
+    Ids of runs sort by their beginning. The newest stays: it alone remembers the place of a volume that is detached.
+    """
+    complete = max((each.id for each in runs(copies) if each.complete), default="")
+    rosters = sorted(known, key=lambda each: each.run)
+    return [each for each in rosters[:-1] if each.run < complete]
 
 
 def unneeded_copies(copies: list[Snapshot], needed: Collection[str]) -> list[Snapshot]:
