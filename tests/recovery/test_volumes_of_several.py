@@ -210,3 +210,13 @@ def test_the_way_home_leaves_the_standby_as_the_stack_made_it(again: Callable[[]
     group: Group = aws.groups[FLEET]
     assert aws.templates == before and group.names == (NAMES.launch_template("fleet"), "$Latest")
     assert not group.suspended and not group.instances
+
+
+def test_a_snapshot_copy_that_is_gone_is_named_before_anything_is_fenced(again: Callable[[], FakeAws]) -> None:
+    """The point was complete when it was made; somebody deleted a copy since, and an instance would come up blank."""
+    aws = again()
+    gone = max(aws.snapshots[STANDBY])
+    del aws.snapshots[STANDBY][gone]
+    with pytest.raises(StepFailed, match=f"snapshot copy {gone} is gone in {STANDBY}"):
+        fail_over(aws, two())
+    assert desk(aws, two()).active().region == PRIMARY

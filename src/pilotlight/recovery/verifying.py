@@ -18,16 +18,13 @@ from pilotlight.checkpoints.readers import BucketReader
 from pilotlight.errors import CallRefused, PaperUnreadable
 from pilotlight.records.inventory import Compute, Database, Datasets, Volumes
 from pilotlight.records.point import Part, RecoveryPoint
-from pilotlight.recovery import manifests, rereading
+from pilotlight.recovery import manifests, rereading, snapshots
 from pilotlight.recovery.listing import Bucket, Current
 from pilotlight.recovery.observe import compute, database
 from pilotlight.recovery.observe.cut import CHECKPOINTS
 from pilotlight.recovery.observe.datasets import buckets
 from pilotlight.recovery.site import Site
 from pilotlight.recovery.snapshots import COMPLETED, copies_of
-
-FILTER_VALUES_MAX = 200
-"""EC2 User Guide, "List and filter your resources": a filter takes up to 200 values."""
 
 UNLISTED = (
     f"the point has no list of its objects to compare with, because there were more than {manifests.OBJECTS_MAX}; "
@@ -180,7 +177,7 @@ def _files(site: Site, asset: Datasets, path: str, part: Part, deep: bool) -> Pa
 def _volumes(site: Site, part: Part, deep: bool) -> PartVerified:
     """Every snapshot copy is there and completed; the bytes inside are EBS's to keep, and a drill's to prove."""
     wanted = copies_of(part.reference)
-    states = _states(site, sorted(wanted))
+    states = snapshots.states(site.door, site.inventory.standby, sorted(wanted))
     problems = [
         f"snapshot copy {id} of {what} is {states.get(id, 'gone')} in {site.inventory.standby}"
         for id, what in sorted(wanted.items(), key=lambda each: (each[1], each[0]))
@@ -188,13 +185,3 @@ def _volumes(site: Site, part: Part, deep: bool) -> PartVerified:
     ]
     remarks = ("the bytes inside snapshot copies are not read; a drill restores them",) if deep else ()
     return PartVerified(part.asset, part.kind, tuple(problems), len(wanted), remarks=remarks)
-
-
-def _states(site: Site, ids: list[str]) -> dict[str, str]:
-    """Snapshot -> state, of those that are there; asked as a filter, because an id that is gone refuses a listing."""
-    found: dict[str, str] = {}
-    for start in range(0, len(ids), FILTER_VALUES_MAX):
-        filters = [{"Name": "snapshot-id", "Values": ids[start : start + FILTER_VALUES_MAX]}]
-        pages = site.door.pages("ec2", "describe_snapshots", site.inventory.standby, OwnerIds=["self"], Filters=filters)
-        found |= {item["SnapshotId"]: item["State"] for page in pages for item in page["Snapshots"]}
-    return found

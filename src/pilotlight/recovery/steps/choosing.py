@@ -18,6 +18,7 @@ from pilotlight.recovery.observe import checkpoints
 from pilotlight.recovery.observe.cut import CHECKPOINTS
 from pilotlight.recovery.observe.shelf import choose as choose_from
 from pilotlight.recovery.observe.shelf import shelf
+from pilotlight.recovery.snapshots import COMPLETED, states
 from pilotlight.recovery.steps.action import Absent, Answer, Proven, Wait, Watch, Work
 
 
@@ -40,9 +41,17 @@ class PointExists(Watch):
         references = volumes_of(work.inventory, point)
         for asset in work.inventory.computes:
             found = launching.layout(work.inventory, asset, references)
-            if found.problems:
-                raise work.failed(f"{asset.name}, point {point.id}: {'; '.join(found.problems)}")
+            problems = found.problems or _not_there(work, found.snapshots)
+            if problems:
+                raise work.failed(f"{asset.name}, point {point.id}: {'; '.join(problems)}")
         return Proven({"point": point.id, "created_at": point.created_at})
+
+
+def _not_there(work: Work, wanted: list[str]) -> list[str]:
+    """A sentence for every snapshot copy that the point names and that cannot become a volume."""
+    there = states(work.door, work.region, wanted)
+    lacking = [each for each in wanted if there.get(each) != COMPLETED]
+    return [f"snapshot copy {each} is {there.get(each, 'gone')} in {work.region}" for each in lacking]
 
 
 def volumes_of(inventory: Inventory, point: RecoveryPoint) -> dict[str, dict[str, Any]]:

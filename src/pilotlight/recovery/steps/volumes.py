@@ -11,7 +11,7 @@ from typing import Any
 
 from pilotlight.recovery import launching
 from pilotlight.recovery.observe.compute import group
-from pilotlight.recovery.snapshots import COMPLETED
+from pilotlight.recovery.snapshots import COMPLETED, states
 from pilotlight.recovery.steps.action import Absent, Answer, Proven, Wait, Work
 
 LATEST = "$Latest"
@@ -49,11 +49,10 @@ class RestoreVolumes:
             launching.point(work.door, work.region, standby_group(work), name, str(made[0]))
 
     def _require_completed(self, work: Work, snapshots: list[str]) -> None:
-        pages = work.door.pages("ec2", "describe_snapshots", work.region, SnapshotIds=snapshots)
-        states = {each["SnapshotId"]: each["State"] for page in pages for each in page["Snapshots"]}
+        there = states(work.door, work.region, snapshots)
         for snapshot in snapshots:
-            if states.get(snapshot) != COMPLETED:
-                raise work.failed(f"snapshot {snapshot} is {states.get(snapshot, 'not there')}")
+            if there.get(snapshot) != COMPLETED:
+                raise work.failed(f"snapshot {snapshot} is {there.get(snapshot, 'not there')}")
 
 
 class ForgetVolumes:
