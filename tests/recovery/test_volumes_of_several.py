@@ -20,6 +20,7 @@ from pilotlight.recovery.desk import Recovery
 from pilotlight.recovery.lease import LEASE_SECONDS
 from pilotlight.recovery.runs import run_failback, run_failover
 from pilotlight.recovery.site import Site
+from pilotlight.recovery.snapshots import copies_of
 
 FLEET = (STANDBY, NAMES.group("fleet"))
 RUNS_OWN = NAMES.run_template("fleet")
@@ -215,7 +216,8 @@ def test_the_way_home_leaves_the_standby_as_the_stack_made_it(again: Callable[[]
 def test_a_snapshot_copy_that_is_gone_is_named_before_anything_is_fenced(again: Callable[[], FakeAws]) -> None:
     """The point was complete when it was made; somebody deleted a copy since, and an instance would come up blank."""
     aws = again()
-    gone = max(aws.snapshots[STANDBY])
+    named = desk(aws, two()).point("newest")
+    gone = next(iter(copies_of(next(each for each in named.parts if each.kind == "volumes").reference)))
     del aws.snapshots[STANDBY][gone]
     with pytest.raises(StepFailed, match=f"snapshot copy {gone} is gone in {STANDBY}"):
         fail_over(aws, two())
