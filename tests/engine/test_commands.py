@@ -77,23 +77,6 @@ def test_with_the_primary_dark_and_no_settings_left_the_standby_can_be_deployed(
         cloud.light("us-east-1")
 
 
-def test_an_interrupt_lets_what_is_under_way_end_and_says_what_was_left(shell: Shell, tmp_path: Path) -> None:
-    (tmp_path / "states").mkdir()
-    words = ["up", DECLARATION, "--target", "aws", "--yes", "--backend", f"file://{tmp_path}/states"]
-    environment = {**shell.environment, "PULUMI_CONFIG_PASSPHRASE": "of a test", "HOME": str(tmp_path)}
-    command = [sys.executable, "-m", "pilotlight", *words]
-    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stderr
-        for line in process.stderr:
-            if "create" in line and "Key" in line:
-                process.send_signal(signal.SIGINT)
-                break
-        told = process.stderr.read()
-        assert process.wait(60) == 130, told
-    assert "Interrupted in stack vault" in told and "Not begun: primary, standby" in told
-    assert "Traceback" not in told
-
-
 def test_a_state_that_is_not_there_is_named(shell: Shell, tmp_path: Path) -> None:
     told = shell.run("preview", DECLARATION, "--target", "aws", "--backend", f"file://{tmp_path}/none", code=5).stderr
     assert "none" in told and "pilotlight state init" in told
@@ -116,3 +99,21 @@ def test_destroy_leaves_the_vault_unless_it_is_named(shell: Shell, cloud: LocalC
     assert last["stacks"]["vault"]["delete"] > 20
     left = [each["Name"] for each in s3.list_buckets()["Buckets"] if each["Name"].startswith("pilotlight-")]
     assert ["-state-" in name for name in left] == [True], "the state's bucket stays"
+
+
+def test_an_interrupt_lets_what_is_under_way_end_and_says_what_was_left(shell: Shell, tmp_path: Path) -> None:
+    """From nothing again: everything was destroyed before."""
+    (tmp_path / "states").mkdir()
+    words = ["up", DECLARATION, "--target", "aws", "--yes", "--backend", f"file://{tmp_path}/states"]
+    environment = {**shell.environment, "PULUMI_CONFIG_PASSPHRASE": "of a test", "HOME": str(tmp_path)}
+    command = [sys.executable, "-m", "pilotlight", *words]
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr
+        for line in process.stderr:
+            if "create" in line and "Key" in line:
+                process.send_signal(signal.SIGINT)
+                break
+        told = process.stderr.read()
+        assert process.wait(60) == 130, told
+    assert "Interrupted in stack vault" in told and "Not begun: primary, standby" in told
+    assert "Traceback" not in told
