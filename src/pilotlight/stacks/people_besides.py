@@ -47,6 +47,12 @@ BUCKETS_READ = Besides(
     ),
     PROVIDER,
 )
+BUCKETS_TAGGED = Besides(
+    "Buckets",
+    ("s3:ListTagsForResource", "s3:TagResource", "s3:UntagResource"),
+    "pulumi-aws sends a bucket's tags with CreateBucket, reads and changes them by S3 Control, and falls back on the "
+    "bucket's tagging where it may not (terraform-provider-aws, CHANGELOG.md, 6.23.0, resource/aws_s3_bucket)",
+)
 KEYS_READ = Besides("Keys", ("kms:GetKeyPolicy", "kms:ListResourceTags"), PROVIDER)
 VAULT_KEY_USED = Besides("VaultKeys", ("kms:Decrypt", "kms:GenerateDataKey"), VAULT_KEY)
 
@@ -76,6 +82,24 @@ EVERYWHERE: dict[str, tuple[Besides, ...]] = {
             "Functions",
             ("lambda:GetFunctionCodeSigningConfig", "lambda:ListVersionsByFunction"),
             PROVIDER,
+        ),
+        Besides(
+            "Functions",
+            ("lambda:GetFunction",),
+            "how pulumi-aws reads a function, also right after it was made (terraform-provider-aws, "
+            "internal/service/lambda/function.go, findFunction)",
+        ),
+        Besides(
+            "Zone",
+            ("route53:GetHostedZone",),
+            "pulumi-aws asks for the zone's name before it makes or reads a record (terraform-provider-aws, "
+            "internal/service/route53/record.go, resourceRecordCreate)",
+        ),
+        Besides(
+            "AllGlobalDatabases",
+            ("rds:DescribeGlobalClusters",),
+            "pulumi-aws looks for a cluster's global database by a filter and names none (terraform-provider-aws, "
+            "internal/service/rds/global_cluster.go, findGlobalClusterByDBClusterARN)",
         ),
         Besides("Logs", ("logs:ListTagsForResource",), PROVIDER),
         Besides("Topic", ("sns:ListTagsForResource",), PROVIDER),
@@ -138,12 +162,12 @@ EVERYWHERE: dict[str, tuple[Besides, ...]] = {
         ),
     ),
 }
-WITHIN: dict[str, tuple[Besides, ...]] = {DEPLOYER: (BUCKETS_READ,)}
+WITHIN: dict[str, tuple[Besides, ...]] = {DEPLOYER: (BUCKETS_READ, BUCKETS_TAGGED)}
 """Where the vault is in the workload's own account."""
 APART: dict[str, tuple[Besides, ...]] = {
     DEPLOYER: (VAULT_KEY_USED,),
     OPERATOR: (VAULT_KEY_USED,),
-    VAULT: (BUCKETS_READ, KEYS_READ),
+    VAULT: (BUCKETS_READ, BUCKETS_TAGGED, KEYS_READ),
 }
 """Where it has an account of its own."""
 

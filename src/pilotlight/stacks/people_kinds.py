@@ -203,6 +203,11 @@ KINDS = (
         lambda one: [arn for region in _regions(one) for arn in _arn("ssm", region, one, _parameters(one))],
     ),
     Kind("GlobalDatabases", lambda one: [f"arn:{PARTITION}:rds::{one.account}:global-cluster:{one.names.project}-*"]),
+    Kind(
+        "AllGlobalDatabases",
+        lambda one: [f"arn:{PARTITION}:rds::{one.account}:global-cluster:*"],
+        only=("rds:DescribeGlobalClusters",),
+    ),
     Kind("Databases", _here("rds", *(f"{kind}:{{own}}-*" for kind in ("cluster", "db", "subgrp", "cluster-snapshot")))),
     Kind("DatabaseDefaults", _here("rds", "cluster-pg:default.*", "pg:default.*", "og:default:*")),
     Kind("TheirDatabases", _originals_of_databases),
