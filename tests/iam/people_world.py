@@ -226,7 +226,8 @@ def _tear_down(scene: Scene) -> None:
 
 def _acts(scene: Scene) -> Operations:
     inventory = current_inventory(scene.workload, scene.stage.account, AwsDoor(), scene.stage.clock)
-    return Operations(inventory, Engine(scene.stage.folder / "state", inventory.names.project))
+    folder = scene.stage.folder / "state" / inventory.workload
+    return Operations(inventory, Engine(folder, inventory.names.project))
 
 
 def _operate(scene: Scene) -> None:
