@@ -24,7 +24,7 @@ from pilotlight.local.postgres import Postgres, ToolFailed
 from pilotlight.local.postgres_server import Server
 from pilotlight.local.tcp_proxy import free_port
 
-START_SECONDS_MAX = 3.0
+START_SECONDS_MAX = 10.0
 """A tenth of this on an idle machine."""
 
 

@@ -53,6 +53,10 @@ MADE_BY = {
 }
 """Operation -> types of resources that it makes; their ids are not known yet, so the resource is `type/*`."""
 
+DESCRIBE_ONE = frozenset({"DescribeVpcAttribute", "DescribeInstanceAttribute", "DescribeImageAttribute",
+                          "DescribeSnapshotAttribute", "DescribeVolumeAttribute"})  # fmt: skip
+"""Of all that describes, these are asked on the resource that they name."""
+
 WITHOUT_ACCOUNT = frozenset({"snapshot", "image"})
 """Their ARNs have no account."""
 
@@ -60,7 +64,7 @@ WITHOUT_ACCOUNT = frozenset({"snapshot", "image"})
 def needs(operation: Operation, place: Place) -> Iterator[Item]:
     """The operation on each resource, then ec2:CreateTags where it tags what it makes."""
     action = f"ec2:{operation.name}"
-    if operation.name.startswith("Describe"):
+    if operation.name.startswith("Describe") and operation.name not in DESCRIBE_ONE:
         yield action, "*", {}
         return
     context = _request_tags(operation.params)
