@@ -36,6 +36,7 @@ UNSHOWN = {
         "s3:(Get|Put)BucketPolicy": RETURNED,
         "s3:DeleteObject": "nothing is old enough to be pruned",
         "dynamodb:DeleteItem": "nothing is old enough to be pruned",
+        "ec2:CreateSnapshot": "no volume of the example is detached (tests/recovery/test_volumes_kept.py)",
         "ec2:DeleteSnapshot": "nothing is old enough to be pruned",
     },
     r"recover": {

@@ -42,7 +42,6 @@ BUCKETS_READ = Besides(
         "s3:GetBucketLogging",
         "s3:GetBucketObjectLockConfiguration",
         "s3:GetBucketRequestPayment",
-        "s3:GetBucketTagging",
         "s3:GetBucketWebsite",
     ),
     PROVIDER,
@@ -53,7 +52,6 @@ BUCKETS_TAGGED = Besides(
     "pulumi-aws sends a bucket's tags with CreateBucket, reads and changes them by S3 Control, and falls back on the "
     "bucket's tagging where it may not (terraform-provider-aws, CHANGELOG.md, 6.23.0, resource/aws_s3_bucket)",
 )
-KEYS_READ = Besides("Keys", ("kms:GetKeyPolicy", "kms:ListResourceTags"), PROVIDER)
 VAULT_KEY_USED = Besides("VaultKeys", ("kms:Decrypt", "kms:GenerateDataKey"), VAULT_KEY)
 
 EVERYWHERE: dict[str, tuple[Besides, ...]] = {
@@ -67,12 +65,7 @@ EVERYWHERE: dict[str, tuple[Besides, ...]] = {
             GRANT,
         ),
         Besides("TheirKeys", ("kms:CreateGrant", "kms:Decrypt", "kms:DescribeKey", "kms:ReEncryptFrom"), THEIR_KEY),
-        KEYS_READ,
-        Besides(
-            "Journal",
-            ("dynamodb:DescribeContinuousBackups", "dynamodb:DescribeTimeToLive", "dynamodb:ListTagsOfResource"),
-            PROVIDER,
-        ),
+        Besides("Journal", ("dynamodb:DescribeTimeToLive",), PROVIDER),
         Besides(
             "Roles",
             ("iam:ListAttachedRolePolicies", "iam:ListInstanceProfilesForRole"),
@@ -84,28 +77,11 @@ EVERYWHERE: dict[str, tuple[Besides, ...]] = {
             PROVIDER,
         ),
         Besides(
-            "Functions",
-            ("lambda:GetFunction",),
-            "how pulumi-aws reads a function, also right after it was made (terraform-provider-aws, "
-            "internal/service/lambda/function.go, findFunction)",
-        ),
-        Besides(
             "Zone",
             ("route53:GetHostedZone",),
             "pulumi-aws asks for the zone's name before it makes or reads a record (terraform-provider-aws, "
             "internal/service/route53/record.go, resourceRecordCreate)",
         ),
-        Besides(
-            "AllGlobalDatabases",
-            ("rds:DescribeGlobalClusters",),
-            "pulumi-aws looks for a cluster's global database by a filter and names none (terraform-provider-aws, "
-            "internal/service/rds/global_cluster.go, findGlobalClusterByDBClusterARN)",
-        ),
-        Besides("Logs", ("logs:ListTagsForResource",), PROVIDER),
-        Besides("Topic", ("sns:ListTagsForResource",), PROVIDER),
-        Besides("Alarms", ("cloudwatch:ListTagsForResource",), PROVIDER),
-        Besides("Databases", ("rds:ListTagsForResource",), PROVIDER),
-        Besides("HealthChecks", ("route53:ListTagsForResource",), PROVIDER),
         Besides(
             "Any",
             (
@@ -116,9 +92,6 @@ EVERYWHERE: dict[str, tuple[Besides, ...]] = {
                 "ec2:DescribeSecurityGroupRules",
                 "ec2:DescribeTags",
                 "elasticloadbalancing:DescribeListenerAttributes",
-                "elasticloadbalancing:DescribeLoadBalancerAttributes",
-                "elasticloadbalancing:DescribeTags",
-                "elasticloadbalancing:DescribeTargetGroupAttributes",
             ),
             PROVIDER,
         ),
@@ -128,25 +101,12 @@ EVERYWHERE: dict[str, tuple[Besides, ...]] = {
             "the survey asks for the order of launch where several instances have selected volumes, and for the tags "
             "of snapshot copies where volumes are attached to none; the example has one instance",
         ),
-        Besides(
-            "OriginalBuckets",
-            ("s3:GetBucketObjectLockConfiguration",),
-            "the survey asks whether a bucket has Object Lock, which its copies would need too",
-        ),
-        Besides("Network", ("ec2:DescribeVpcAttribute",), PROVIDER),
         Besides("Changes", ("route53:GetChange",), PROVIDER),
         Besides(
             "DatabaseDefaults",
             ("rds:CreateDBCluster", "rds:CreateDBInstance"),
             "RDS asks it of the default groups too, where none are named (Service Authorization Reference)",
         ),
-        Besides(
-            "Launches",
-            ("ec2:RunInstances",),
-            "Auto Scaling asks it of whoever makes a group on a launch template (Auto Scaling User Guide, "
-            '"Launch template support"), though the group is at zero',
-        ),
-        Besides("Images", ("ec2:RunInstances",), "the same, of the copied image"),
         Besides(
             "ServiceRoles",
             ("iam:CreateServiceLinkedRole",),
@@ -160,6 +120,11 @@ EVERYWHERE: dict[str, tuple[Besides, ...]] = {
         Besides(
             "Copies", ("s3:AbortMultipartUpload",), "a large object that cannot be copied to its end leaves no parts"
         ),
+        Besides(
+            "Groups",
+            ("autoscaling:SuspendProcesses",),
+            "a failback fences the group at home, unless the schedule was there before it and has fenced it already",
+        ),
     ),
 }
 WITHIN: dict[str, tuple[Besides, ...]] = {DEPLOYER: (BUCKETS_READ, BUCKETS_TAGGED)}
@@ -167,7 +132,7 @@ WITHIN: dict[str, tuple[Besides, ...]] = {DEPLOYER: (BUCKETS_READ, BUCKETS_TAGGE
 APART: dict[str, tuple[Besides, ...]] = {
     DEPLOYER: (VAULT_KEY_USED,),
     OPERATOR: (VAULT_KEY_USED,),
-    VAULT: (BUCKETS_READ, BUCKETS_TAGGED, KEYS_READ),
+    VAULT: (BUCKETS_READ, BUCKETS_TAGGED),
 }
 """Where it has an account of its own."""
 
