@@ -113,6 +113,18 @@ def test_a_cluster_in_another_workloads_global_database_is_refused_by_that_workl
     assert "global database pilotlight-analytics-rows" in said
 
 
+def test_a_cluster_in_somebodys_global_database_is_refused_before_the_vault_is_built(
+    account: Account, workload: Workload
+) -> None:
+    arn = _cluster()["DBClusterArn"]
+    members = [{"DBClusterArn": arn}, {"DBClusterArn": arn.replace("us-east-1", "eu-west-1")}]
+    found = {"GlobalClusterIdentifier": "worldwide", "GlobalClusterMembers": members}
+    account.answers["describe_global_clusters"] = {"GlobalClusters": [found]}
+    account.answers["describe_db_clusters"] = {"DBClusters": [_cluster() | {"DBClusterIdentifier": "registry"}]}
+    said = _problems(account, workload)
+    assert "cluster registry is in global database worldwide already (eu-west-1, us-east-1)" in said
+
+
 def test_a_cluster_in_our_own_global_database_is_ours(account: Account, workload: Workload) -> None:
     arn, ours = _cluster()["DBClusterArn"], OURS.global_cluster("registry")
     found = {"GlobalClusterIdentifier": ours, "GlobalClusterMembers": [{"DBClusterArn": arn}]}

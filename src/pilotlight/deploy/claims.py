@@ -97,18 +97,28 @@ def destination(rule: Properties) -> str:
 
 
 def check_cluster(findings: Findings, names: Names, asset: str, cluster: Properties) -> None:
-    """A cluster in the global database of another workload cannot be put into ours."""
+    """A cluster in the global database of another workload, or of anybody else, cannot be put into ours."""
     what = "global databases"
     for one in findings.all(asset, what, "GlobalClusters", "rds", "describe_global_clusters"):
         found = str(one["GlobalClusterIdentifier"])
         members = [each["DBClusterArn"] for each in one.get("GlobalClusterMembers", [])]
-        if (
-            cluster["DBClusterArn"] in members
-            and found.startswith(f"{PREFIX}-")
-            and found != names.global_cluster(asset)
-        ):
+        if cluster["DBClusterArn"] not in members or found == names.global_cluster(asset):
+            continue
+        if not found.startswith(f"{PREFIX}-"):
+            findings.add(asset, _in_a_global(cluster, found, members))
+        else:
             whose = _workload_of_cluster(findings, names.standby, f"{found}-standby") or f"of global database {found}"
             findings.add(asset, _taken(f"cluster {cluster['DBClusterIdentifier']}", whose, f"global database {found}"))
+
+
+def _in_a_global(cluster: Properties, found: str, members: list[str]) -> str:
+    """A cluster is in one global database at most (RDS API, CreateGlobalCluster); whose it is decides about it."""
+    regions = ", ".join(sorted(arn.split(":")[3] for arn in members))
+    return (
+        f"cluster {cluster['DBClusterIdentifier']} is in global database {found} already ({regions}), and a cluster "
+        "is in one at most; a global database of somebody else's is not taken over: take the cluster out of it "
+        "(aws rds remove-from-global-cluster), or take this asset out of the declaration"
+    )
 
 
 def _workload_of_cluster(findings: Findings, region: str, copy: str) -> str:
