@@ -293,6 +293,187 @@ def test_a_group_with_a_mixed_instances_policy_is_read_too(account: Account, wor
     assert _survey(account, workload).computes[0].image == "ami-1"
 
 
+def _mixed(*overrides: dict[str, Any], **more: Any) -> dict[str, Any]:
+    group = _group() | more
+    named = group.pop("LaunchTemplate")
+    group["MixedInstancesPolicy"] = {
+        "LaunchTemplate": {"LaunchTemplateSpecification": named, "Overrides": list(overrides)}
+    }
+    return group
+
+
+def _starts(account: Account, group: dict[str, Any], **template: Any) -> None:
+    """The account has this group, and a template without a type, unless `template` says one."""
+    data = {key: value for key, value in _template().items() if key != "InstanceType"} | template
+    account.answers["describe_auto_scaling_groups"] = {"AutoScalingGroups": [group]}
+    account.answers["describe_launch_template_versions"] = {"LaunchTemplateVersions": [{"LaunchTemplateData": data}]}
+
+
+def _undeclared(workload: Workload, **update: Any) -> Workload:
+    fleet = workload.assets["fleet"].model_copy(update={"instance_types": ()} | update)
+    return workload.model_copy(update={"assets": workload.assets | {"fleet": fleet}})
+
+
+def test_types_of_a_mixed_instances_policy_are_started_and_not_an_empty_one(
+    account: Account, workload: Workload
+) -> None:
+    _starts(account, _mixed({"InstanceType": "p5.48xlarge"}, {"InstanceType": "p4d.24xlarge"}))
+    assert _survey(account, _undeclared(workload)).computes[0].instance_types == ("p5.48xlarge", "p4d.24xlarge")
+
+
+def test_the_types_of_the_policy_win_over_the_templates_and_the_declared_ones_over_both(
+    account: Account, workload: Workload
+) -> None:
+    _starts(account, _mixed({"InstanceType": "p5.48xlarge"}), InstanceType="g5.xlarge")
+    assert _survey(account, _undeclared(workload)).computes[0].instance_types == ("p5.48xlarge",)
+    declared = _undeclared(workload, instance_types=("m6i.large",))
+    assert _survey(account, declared).computes[0].instance_types == ("m6i.large",)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "template", "said"),
+    [
+        ([], {}, "neither its launch template nor the policy of its group names an instance type"),
+        ([], {"InstanceRequirements": {"VCpuCount": {"Min": 4}}}, "(InstanceRequirements)"),
+        (
+            [{"InstanceRequirements": {"VCpuCount": {"Min": 4}}}],
+            {"InstanceType": "g5.xlarge"},
+            "(InstanceRequirements)",
+        ),
+        (
+            [
+                {"InstanceType": "p5.48xlarge"},
+                {"InstanceType": "c7g.large", "LaunchTemplateSpecification": {"LaunchTemplateId": "lt-arm"}},
+            ],
+            {},
+            "override c7g.large of its group has a launch template of its own (lt-arm)",
+        ),
+    ],
+)
+def test_types_that_the_standby_could_not_start_are_refused_before_anything_is_made(
+    account: Account, workload: Workload, overrides: list[dict[str, Any]], template: dict[str, Any], said: str
+) -> None:
+    _starts(account, _mixed(*overrides), **template)
+    (told,) = _problems(account, _undeclared(workload)).splitlines()
+    assert told.startswith("fleet (us-east-1): ") and said in told and "declare `instance_types`" in told
+    assert _survey(account, _undeclared(workload, instance_types=("m6i.large",))).computes
+
+
+@pytest.mark.parametrize(
+    "group",
+    [
+        _mixed({"InstanceType": "p5.48xlarge", "WeightedCapacity": "8"}, DesiredCapacity=16),
+        _mixed({"InstanceType": "p5.48xlarge"}, DesiredCapacity=16, DesiredCapacityType="vcpu"),
+    ],
+)
+def test_a_capacity_in_weights_is_not_taken_for_a_number_of_instances(
+    account: Account, workload: Workload, group: dict[str, Any]
+) -> None:
+    _starts(account, group)
+    assert "declare `count`, of instances" in _problems(account, _undeclared(workload, count=None))
+    assert _survey(account, _undeclared(workload, count=2)).computes[0].count == 2
+
+
+def test_a_version_of_the_template_that_is_gone_does_not_leave_the_group_out(
+    account: Account, workload: Workload
+) -> None:
+    account.answers["describe_launch_template_versions"] = {"LaunchTemplateVersions": []}
+    assert "launch template lt-1 has no version $Latest" in _problems(account, workload)
+
+
+PRIVATE, PUBLIC, OTHER = ("ZPRIVATE", True), ("ZPUBLIC", False), ("ZOTHER", False)
+ALIAS = {"AliasTarget": {"DNSName": "dualstack.LB.us-east-1.elb.amazonaws.com."}}
+CNAME = {"ResourceRecords": [{"Value": "lb.us-east-1.elb.amazonaws.com"}]}
+ELSEWHERE = {"ResourceRecords": [{"Value": "lb.eu-west-1.elb.amazonaws.com"}]}
+
+
+class Zones(Account):
+    """An account with these hosted zones, a page for each, and the records that each zone has of the front door."""
+
+    def __init__(self, *zones: tuple[str, bool], **records: dict[str, Any]) -> None:
+        super().__init__()
+        self.zones, self.records = zones, records
+
+    def call(self, service: str, operation: str, region: str, **parameters: Any) -> dict[str, Any]:
+        if operation == "list_hosted_zones_by_name":
+            return self._page(parameters.get("HostedZoneId", ""))
+        if operation == "list_resource_record_sets":
+            zone = parameters["HostedZoneId"]
+            if self.records.get(zone) == {"refused": True}:
+                raise refused(service, operation, region, "AccessDenied", "AccessDenied: not for you")
+            named = {"Name": f"{parameters['StartRecordName']}.", "Type": "A"}
+            return {"ResourceRecordSets": [named | self.records[zone]] if zone in self.records else []}
+        return super().call(service, operation, region, **parameters)
+
+    def _page(self, start: str) -> dict[str, Any]:
+        ids = [zone for zone, _ in self.zones]
+        at = ids.index(start) if start else 0
+        zone, private = self.zones[at]
+        shown = {"Id": f"/hostedzone/{zone}", "Name": "example.internal.", "Config": {"PrivateZone": private}}
+        more = {"NextDNSName": "example.internal.", "NextHostedZoneId": ids[at + 1]} if ids[at + 1 :] else {}
+        return {"HostedZones": [shown], "IsTruncated": bool(more)} | more
+
+
+def _zone(account: Account, workload: Workload, **traffic: Any) -> str:
+    taken = _survey(account, _front(workload, **traffic))
+    assert taken.traffic is not None
+    return taken.traffic.zone_id
+
+
+def _front(workload: Workload, **traffic: Any) -> Workload:
+    assert workload.traffic is not None
+    return workload.model_copy(update={"traffic": workload.traffic.model_copy(update=traffic)})
+
+
+def test_failover_records_do_not_go_into_the_private_zone_of_that_name(workload: Workload) -> None:
+    assert _zone(Zones(PRIVATE, PUBLIC), workload) == "ZPUBLIC"
+    assert _zone(Zones(PRIVATE, PUBLIC, ZPRIVATE=ELSEWHERE), workload) == "ZPUBLIC"
+
+
+@pytest.mark.parametrize("record", [ALIAS, CNAME])
+def test_the_zone_whose_record_points_at_the_balancer_gets_the_failover_records(
+    workload: Workload, record: dict[str, Any]
+) -> None:
+    assert _zone(Zones(OTHER, PRIVATE, PUBLIC, ZPUBLIC=record, ZOTHER=ELSEWHERE), workload) == "ZPUBLIC"
+
+
+def test_of_several_zones_that_could_be_meant_the_id_is_asked_for(workload: Workload) -> None:
+    account = Zones(OTHER, PUBLIC)
+    told = _problems(account, workload)
+    assert "2 hosted zones are named example.internal (ZOTHER public, ZPUBLIC public); declare the id" in told
+    assert _zone(account, workload, zone_id="ZPUBLIC") == "ZPUBLIC"
+
+
+def test_a_declared_zone_that_is_not_of_that_name_is_refused(workload: Workload) -> None:
+    told = _problems(Zones(OTHER, PUBLIC), _front(workload, zone_id="ZGONE"))
+    assert "zone ZGONE is none of those named example.internal (ZOTHER public, ZPUBLIC public)" in told
+
+
+@pytest.mark.parametrize(
+    ("account", "traffic", "said"),
+    [
+        (Zones(PRIVATE), {}, "hosted zone example.internal (ZPRIVATE private) is private"),
+        (Zones(PRIVATE, PUBLIC), {"zone_id": "ZPRIVATE"}, "zone ZPRIVATE is private"),
+        (Zones(PRIVATE, PUBLIC, ZPRIVATE=ALIAS), {}, "points at the balancer in zone ZPRIVATE, which is private"),
+    ],
+)
+def test_a_private_front_door_is_refused_by_name_before_its_records_move_nobody(
+    workload: Workload, account: Zones, traffic: dict[str, Any], said: str
+) -> None:
+    assert said in _problems(account, _front(workload, **traffic))
+
+
+def test_records_that_may_not_be_read_choose_no_zone_and_the_declared_id_needs_none(workload: Workload) -> None:
+    account = Zones(PRIVATE, PUBLIC, ZPRIVATE={"refused": True})
+    assert "which has models.example.internal cannot be read" in _problems(account, workload)
+    assert _zone(account, workload, zone_id="ZPUBLIC") == "ZPUBLIC"
+
+
+def test_more_zones_than_are_looked_at_are_an_error_and_not_the_first_of_them(workload: Workload) -> None:
+    many = Zones(*((f"Z{at}", False) for at in range(60)), Z59=ALIAS)
+    assert "more than 50 pages of hosted zones" in _problems(many, workload)
+
+
 def test_traffic_knows_the_balancer_and_the_zone(account: Account, workload: Workload) -> None:
     taken = _survey(account, workload)
     assert taken.traffic is not None

@@ -10,16 +10,14 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from pilotlight.deploy import claims
+from pilotlight.deploy import claims, survey_types, survey_zone
 from pilotlight.deploy.findings import Findings
+from pilotlight.deploy.survey_zone import TRAFFIC
 from pilotlight.deploy.translate import Dictionary, translate, translate_user_data
 from pilotlight.naming import Names
 from pilotlight.records import inventory as paper
 from pilotlight.stacks.policies import document, text
 from pilotlight.workload.model import Compute, Traffic
-
-TRAFFIC = "traffic"
-"""How problems of the front door name it; it is no asset."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +51,7 @@ def fleet(findings: Findings, name: str, asset: Compute, names: Names, words: Di
         standby_group=names.group(name),
         standby_launch_template=names.launch_template(name),
         image=_image(findings, name, template),
-        instance_types=tuple(asset.instance_types) or (template.get("InstanceType", ""),),
+        instance_types=survey_types.instance_types(findings, name, asset, group, template),
         count=_count(findings, name, asset, group),
         user_data=_user_data(findings, name, template, words),
         port=port,
@@ -75,7 +73,7 @@ def traffic(
         findings.add(TRAFFIC, "no compute group is behind a load balancer; attach the group to a target group")
     elif balancer.internal:
         findings.add(TRAFFIC, f"balancer {balancer.dns} is internal, so the probe cannot reach it; use a public one")
-    zone_id = _zone_id(findings, front.zone)
+    zone_id = survey_zone.zone_id(findings, front, balancer.dns if balancer else "")
     if zone_id:
         claims.check_record(findings, names, TRAFFIC, zone_id, front.record)
     if balancer is None or not zone_id:
@@ -111,10 +109,14 @@ def _template(findings: Findings, name: str, group: dict[str, Any]) -> dict[str,
     if not named:
         findings.add(name, "its group has no launch template; launch configurations are retired, use a template")
         return None
-    which = {"LaunchTemplateId": named["LaunchTemplateId"], "Versions": [named.get("Version", "$Default")]}
+    version = named.get("Version", "$Default")
+    which = {"LaunchTemplateId": named["LaunchTemplateId"], "Versions": [version]}
     what = f"launch template {named['LaunchTemplateId']}"
     answer = findings.ask(name, what, "ec2", "describe_launch_template_versions", **which)
-    if not answer or not answer["LaunchTemplateVersions"]:
+    if answer is None:
+        return None
+    if not answer["LaunchTemplateVersions"]:
+        findings.add(name, f"{what} has no version {version}, which its group names; name one that exists")
         return None
     data: dict[str, Any] = answer["LaunchTemplateVersions"][0]["LaunchTemplateData"]
     return data
@@ -123,7 +125,11 @@ def _template(findings: Findings, name: str, group: dict[str, Any]) -> dict[str,
 def _count(findings: Findings, name: str, asset: Compute, group: dict[str, Any]) -> int:
     """Instances after a failover: as declared, else as many as the group wishes for now."""
     count = asset.count or int(group["DesiredCapacity"])
-    if not count:
+    if not asset.count and not survey_types.counts_instances(group):
+        findings.add(
+            name, f"group {asset.group} counts its capacity in weights, vCPUs or memory; declare `count`, of instances"
+        )
+    elif not count:
         findings.add(name, f"group {asset.group} is at zero now; declare `count`, the instances after a failover")
     return count
 
@@ -224,12 +230,3 @@ def _balancer(findings: Findings, name: str, arns: list[str]) -> Balancer | None
         return None
     found = answer["LoadBalancers"][0]
     return Balancer(found["DNSName"], found["CanonicalHostedZoneId"], found.get("Scheme") == "internal")
-
-
-def _zone_id(findings: Findings, zone: str) -> str:
-    what = f"hosted zone {zone}"
-    answer = findings.ask(TRAFFIC, what, "route53", "list_hosted_zones_by_name", DNSName=zone)
-    ids = [each["Id"] for each in (answer or {}).get("HostedZones", []) if each["Name"].rstrip(".") == zone]
-    if answer and not ids:
-        findings.add(TRAFFIC, f"there is no {what}; create it, or correct its name in the declaration")
-    return str(ids[0]).rpartition("/")[2] if ids else ""

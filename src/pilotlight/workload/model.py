@@ -221,7 +221,10 @@ class Compute(Asset):
     group: Annotated[StrictStr, Field(min_length=1, max_length=255, description="The group in the primary region.")]
     instance_types: Annotated[
         tuple[InstanceType, ...],
-        Field(max_length=INSTANCE_TYPES_MAX, description="Wanted type first, then what will do when it is short."),
+        Field(
+            max_length=INSTANCE_TYPES_MAX,
+            description="Wanted type first, then what will do when it is short; else those that the group names.",
+        ),
     ] = ()
     count: Annotated[
         StrictInt | None, Field(ge=1, le=COUNT_MAX, description="Instances after a failover; else as many as now.")
@@ -233,6 +236,10 @@ class Traffic(Strict):
     """The front door."""
 
     zone: DomainName = Field(description="Hosted zone, which exists.")
+    zone_id: Annotated[
+        StrictStr | None,
+        Field(pattern=r"^[0-9A-Z]{1,32}$", description="Id of a public one, where several zones have that name."),
+    ] = None
     record: DomainName = Field(description="Name inside the zone that clients ask.")
     check: Annotated[StrictStr, Field(pattern=r"^/\S*$", description="Path that answers 200 while it serves.")] = "/"
     port: Annotated[StrictInt, Field(ge=1, le=PORT_MAX, description="Port of the load balancer.")] = 80
