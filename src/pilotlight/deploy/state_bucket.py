@@ -51,6 +51,7 @@ def settings(names: Names, key_arn: str) -> tuple[Setting, ...]:
         {
             "ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key_arn},
             "BucketKeyEnabled": True,
+            "BlockedEncryptionTypes": {"EncryptionType": ["SSE-C"]},
         }
     ]
     encryption = {"ServerSideEncryptionConfiguration": {"Rules": rules}}

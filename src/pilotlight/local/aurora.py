@@ -206,7 +206,7 @@ class Aurora(Behaviour):
     def detach(self, asked: Asked) -> GlobalDatabase:
         """RemoveFromGlobalCluster."""
         one = self.globals.get(str(asked["global_cluster_identifier"]))
-        member = one.member(str(asked["db_cluster_identifier"]))
+        member = one.leaving(str(asked["db_cluster_identifier"]))
         if one.status != AVAILABLE:
             raise refused("InvalidGlobalClusterStateFault", f"Global cluster {one.identifier} is {one.status}.")
         if member.database is one.writer and one.secondaries:

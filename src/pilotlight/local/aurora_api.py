@@ -41,6 +41,7 @@ _status = DBCluster.status
 _endpoint = DBCluster.endpoint
 _reader_endpoint = DBCluster.reader_endpoint
 _instance_endpoint = DBInstanceClustered.endpoint
+_scaling = DBCluster.scaling_configuration_info
 
 
 def make_cluster(backend: Any, asked: dict[str, Any]) -> Any:
@@ -142,7 +143,8 @@ def _replace_instances(aurora: Aurora) -> None:
 
 
 def _replace_records(aurora: Aurora) -> None:
-    """What moto's records say of themselves: status, endpoints, and no automated snapshot without data."""
+    """What moto's records say of themselves: status, endpoints, no automated snapshot without data, and of scaling
+    only where there is some (RDS API Reference, "ScalingConfigurationInfo": for DB clusters in serverless mode)."""
 
     def status(self: Any) -> Any:
         database = aurora.database_of(self)
@@ -159,6 +161,9 @@ def _replace_records(aurora: Aurora) -> None:
         told = _instance_endpoint.fget(self)
         return told | {"Address": LOOPBACK, "Port": database.endpoint.port} if database else told
 
+    def scaling(self: Any) -> Any:
+        return _scaling.fget(self) if self.scaling_configuration else None
+
     def cluster_backup(self: Any) -> None:
         if self.engine != ENGINE:
             _automated_backup(self)
@@ -170,6 +175,7 @@ def _replace_records(aurora: Aurora) -> None:
     DBCluster.status = property(status, _status.fset)
     DBCluster.endpoint = property(endpoint)
     DBCluster.reader_endpoint = property(reader_endpoint)
+    DBCluster.scaling_configuration_info = property(scaling)
     DBCluster.save_automated_backup = cluster_backup
     DBInstanceClustered.endpoint = property(instance_endpoint)
     DBInstanceClustered.save_automated_backup = instance_backup

@@ -79,6 +79,15 @@ class GlobalDatabase:
         text = f"{named} is not a member of the global cluster {self.identifier}."
         raise refused("DBClusterNotFoundFault", text)
 
+    def leaving(self, named: str) -> Member:
+        """The member that RemoveFromGlobalCluster means; of one that is none RDS says so in other words, which
+        terraform-provider-aws waits for (internal/service/rds/cluster.go, `resourceClusterDelete`)."""
+        for each in self.members:
+            if named in (each.database.arn, each.database.cluster.db_cluster_identifier):
+                return each
+        text = f"Cluster '{named}' is not found in global cluster '{self.identifier}'"
+        raise refused("InvalidParameterValue", text)
+
     def described(self) -> dict[str, Any]:
         """As the API has it."""
         answer = {

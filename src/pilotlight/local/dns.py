@@ -19,7 +19,7 @@ from moto.route53.responses import Route53
 from pilotlight.local.alarms import Alarms
 from pilotlight.local.cloud import Behaviour, Cloud
 from pilotlight.local.grafts import graft, graft_properties, original
-from pilotlight.local.health_checks import HealthChecks, Observation, direct
+from pilotlight.local.health_checks import ENDPOINT_TYPES, HealthChecks, Observation, direct
 from pilotlight.local.load_balancers import LoadBalancers, Request
 
 TICK_SECONDS = 0.25
@@ -31,6 +31,11 @@ ALIAS_DEPTH_MAX = 8
 ADDRESS_TYPES = ("A", "AAAA", "CNAME")
 KEPT = {"AlarmIdentifier": "alarm_identifier", "InsufficientDataHealthStatus": "insufficient_data_health_status"}
 """Parts of a health check that moto would lose, and where they are kept on its object."""
+
+OF_ENDPOINTS = frozenset({"IPAddress", "Port", "ResourcePath", "FullyQualifiedDomainName", "SearchString",
+                          "RequestInterval", "FailureThreshold", "MeasureLatency", "EnableSNI"})  # fmt: skip
+"""Said of checks of endpoints alone: one that follows an alarm or counts others answers without them (Route 53 API
+Reference, "HealthCheckConfig"). moto gives every check a port and an interval."""
 
 _create_health_check = original(Route53, "create_health_check")
 _update_health_check = original(Route53, "update_health_check")
@@ -197,7 +202,8 @@ def _replace_operations(dns: Dns) -> None:
     def health_check_config(self: Any) -> dict[str, Any]:
         config: dict[str, Any] = _health_check_config(self)
         kept = {key: getattr(self, attribute) for key, attribute in KEPT.items()}
-        return config | {key: value for key, value in kept.items() if value is not None}
+        found = config | {key: value for key, value in kept.items() if value is not None}
+        return found if self.type_ in ENDPOINT_TYPES else {key: found[key] for key in found.keys() - OF_ENDPOINTS}
 
     for attribute in KEPT.values():
         if not hasattr(HealthCheck, attribute):

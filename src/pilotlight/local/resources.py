@@ -189,15 +189,19 @@ def _iam_arn(kind: str, name: str, place: Place) -> str:
 
 
 def _route53(operation: str, params: Params, place: Place) -> list[str]:
-    zone = str(params.get("HostedZoneId") or (params.get("Id") if "HostedZone" in operation else "") or "")
-    check = params.get("HealthCheckId") or params.get("ResourceId")
-    named = [f"arn:aws:route53:::hostedzone/{zone.rsplit('/', 1)[-1]}"] if zone else []
-    return named + ([f"arn:aws:route53:::healthcheck/{check}"] if check else [])
+    """A change too: GetChange is asked on the change (Service Authorization Reference, "Amazon Route 53")."""
+    named = {
+        "hostedzone": params.get("HostedZoneId") or (params.get("Id") if "HostedZone" in operation else ""),
+        "healthcheck": params.get("HealthCheckId"),
+        "change": params.get("Id") if operation == "GetChange" else "",
+    } | ({str(params["ResourceType"]): params.get("ResourceId")} if params.get("ResourceType") else {})
+    return [f"arn:aws:route53:::{kind}/{str(id_).rsplit('/', 1)[-1]}" for kind, id_ in named.items() if id_]
 
 
 def _s3control(operation: str, params: Params, place: Place) -> list[str]:
-    """A job that is to be made has no name yet, and no permission can be narrowed to it."""
-    return [place.arn("s3", f"job/{params['JobId']}")] if params.get("JobId") else []
+    """A job that is to be made has no name yet, and no permission can be narrowed to it; what is tagged has its ARN."""
+    jobs = [place.arn("s3", f"job/{params['JobId']}")] if params.get("JobId") else []
+    return jobs + ([str(params["ResourceArn"])] if params.get("ResourceArn") else [])
 
 
 def _sts(operation: str, params: Params, place: Place) -> list[str]:

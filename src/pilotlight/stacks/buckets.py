@@ -18,6 +18,9 @@ NONCURRENT_MARGIN_DAYS = 7
 """Days that old versions stay after the last recovery point that could name them was pruned: time to notice."""
 UPLOAD_ABORT_DAYS = 7
 """Parts of a multipart upload that was never finished; S3 User Guide, "Aborting a multipart upload"."""
+BLOCKED_ENCRYPTION = ["SSE-C"]
+"""What S3 blocks in new buckets by itself (S3 User Guide, "Blocking or unblocking SSE-C for a general purpose bucket"):
+said, so that what is asked for and what is answered are one."""
 DAYS_PER_WEEK = 7
 HOURS_PER_DAY = 24
 
@@ -92,7 +95,9 @@ class PrivateBucket(pulumi.ComponentResource):
             sse_algorithm="aws:kms", kms_master_key_id=key_arn
         )
         rule = aws.s3.BucketServerSideEncryptionConfigurationRuleArgs(
-            apply_server_side_encryption_by_default=default, bucket_key_enabled=True
+            apply_server_side_encryption_by_default=default,
+            bucket_key_enabled=True,
+            blocked_encryption_types=BLOCKED_ENCRYPTION,
         )
         aws.s3.BucketServerSideEncryptionConfiguration(
             f"{self._name}-encryption",

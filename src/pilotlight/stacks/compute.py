@@ -136,6 +136,7 @@ class Compute(pulumi.ComponentResource):
             f"{self._name}-image",
             region=spec.region,
             name=spec.image_name,
+            description=f"Copy of {spec.image} of {spec.image_region}",
             source_ami_id=spec.image,
             source_ami_region=spec.image_region,
             encrypted=True,

@@ -145,6 +145,8 @@ class BucketServerSideEncryptionConfiguration(_Setting):
             made: Properties = {"ApplyServerSideEncryptionByDefault": wanted}
             if rule.get("bucketKeyEnabled") is not None:
                 made["BucketKeyEnabled"] = rule["bucketKeyEnabled"]
+            if rule.get("blockedEncryptionTypes"):
+                made["BlockedEncryptionTypes"] = {"EncryptionType": rule["blockedEncryptionTypes"]}
             rules.append(made)
         s3.put_bucket_encryption(Bucket=inputs["bucket"], ServerSideEncryptionConfiguration={"Rules": rules})
 
@@ -153,7 +155,11 @@ class BucketServerSideEncryptionConfiguration(_Setting):
 
     def differs(self, inputs: Properties, answer: Any) -> Properties:
         names = {"SSEAlgorithm": "sseAlgorithm", "KMSMasterKeyID": "kmsMasterKeyId"}
-        return unlike(inputs, {"rules": wire(answer["ServerSideEncryptionConfiguration"]["Rules"], names)})
+        rules = wire(answer["ServerSideEncryptionConfiguration"]["Rules"], names)
+        for rule in rules:
+            if "blockedEncryptionTypes" in rule:
+                rule["blockedEncryptionTypes"] = rule["blockedEncryptionTypes"]["encryptionType"]
+        return unlike(inputs, {"rules": rules})
 
     def take_away(self, s3: Any, bucket: str) -> Any:
         return s3.delete_bucket_encryption(Bucket=bucket)
