@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -68,6 +69,25 @@ def test_one_thing_taken_away_makes_it_fail_and_is_named(room, what):
     assert done.returncode != 0
     assert CAUSES[what] in done.stderr
     assert left(room) == ([], [])
+
+
+def test_every_verb_works_on_the_cloud_that_is_kept_as_its_last_lines_say(room):
+    done = run(room, "--seed", "5", "--keep")
+    assert done.returncode == 0, done.stderr
+    told = [shlex.split(line.partition("pilotlight ")[2]) for line in done.stdout.splitlines() if "--directory" in line]
+    *verbs, down = told
+    try:
+        codes = {words[0]: typed(room, *words) for words in verbs}
+        assert len(codes) >= 5 and set(codes) - {"status"} == {verb for verb in codes if codes[verb] == 0}
+        assert codes["status"] in (0, 7), "nobody trains any more, which may be told by now"
+    finally:
+        assert typed(room, *down) == 0
+
+
+def typed(room, *words):
+    """The exit code of one command, as somebody who copies the line gets it."""
+    command = [sys.executable, "-m", "pilotlight", *words]
+    return subprocess.run(command, env=room, stdin=subprocess.DEVNULL, timeout=SECONDS_MAX, check=False).returncode
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])

@@ -14,6 +14,8 @@ from pilotlight.errors import BadOption, CheckFailed, DeclarationUnreadable, one
 from pilotlight.records.codec import dumps
 from pilotlight.report.paper import Report
 
+KEPT_VERBS = ("status", "drift", "points list", "up --yes", "failover --yes", "failback --yes", "destroy --yes")
+"""What can be typed on a cloud that is kept, in an order in which all of it works."""
 EXAMPLE = Path(__file__).resolve().parents[3] / "examples" / "inference-service"
 
 
@@ -73,4 +75,7 @@ def _tell_access(scene: object) -> None:
     for region, witness in scene.witnesses.items():
         print(f"# {region}: psql {witness.url(scene.cluster(region))}")
     print("# aws s3 ls   aws rds describe-global-clusters   (with the exports above)")
-    print(f"# stop it:  pilotlight local down --directory '{scene.stage.cloud.directory}'")
+    where = f"--directory '{scene.stage.cloud.directory}'"
+    for verb in KEPT_VERBS:
+        print(f"# pilotlight {verb} '{scene.options.example / 'workload.yaml'}' {where}")
+    print(f"# stop it:  pilotlight local down {where}")
