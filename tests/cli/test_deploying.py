@@ -61,6 +61,8 @@ def test_drift_is_told_and_mended(deployed: LocalCloud, capsys: pytest.CaptureFi
     s3 = deployed.client("s3", "us-west-2")
     s3.put_bucket_versioning(Bucket=NAMES.vault_bucket, VersioningConfiguration={"Status": "Suspended"})
     assert "versioningConfiguration" in told(deployed, capsys, "drift", code=7)
+    assert said(deployed, capsys, "up")["changes"] == 0
+    assert "`pilotlight drift` looks" in told(deployed, capsys, "up", code=0), "an up that did not look says so"
     assert said(deployed, capsys, "refresh")["changes"] == 1
     assert said(deployed, capsys, "up")["stacks"]["vault"]["update"] == 1
     assert s3.get_bucket_versioning(Bucket=NAMES.vault_bucket)["Status"] == "Enabled"

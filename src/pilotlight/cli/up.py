@@ -15,7 +15,7 @@ from pilotlight.cli.deploying import (
     operations,
     show,
 )
-from pilotlight.cli.talk import Directory, Json
+from pilotlight.cli.talk import Directory, Json, say
 from pilotlight.cli.target import DEFAULT_DECLARATION, Declaration, Target, TargetOption, place
 from pilotlight.deploy.results import PARALLEL
 
@@ -45,3 +45,4 @@ def up(
         planned = acts.preview(archive, stacks)
         confirm(here, yes, f"Make these {planned.changes} changes in account {here.account}")
     show("up", acts.up(here.door, archive, stacks), json)
+    say("Compared with the state alone; `pilotlight drift` looks whether somebody has changed something by hand.")
