@@ -56,6 +56,15 @@ def test_one_stack_alone_is_previewed_and_a_wrong_name_refused(
     assert "vault, primary, standby" in told(deployed, capsys, "up", "--only", "both", code=2)
 
 
+def test_what_a_deployment_does_stands_in_the_file_it_is_piped_into(
+    deployed: LocalCloud, capsys: pytest.CaptureFixture[str]
+) -> None:
+    capsys.readouterr()
+    assert run(["up", DECLARATION, "--only", "vault", "--directory", str(deployed.directory)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert any(each.startswith("  vault: ") and "same" in each for each in lines) and lines[-1] == "0 changes"
+
+
 def test_drift_is_told_and_mended(deployed: LocalCloud, capsys: pytest.CaptureFixture[str]) -> None:
     assert said(deployed, capsys, "drift")["changes"] == 0
     s3 = deployed.client("s3", "us-west-2")

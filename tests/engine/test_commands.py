@@ -107,9 +107,10 @@ def test_an_interrupt_lets_what_is_under_way_end_and_says_what_was_left(shell: S
     words = ["up", DECLARATION, "--target", "aws", "--yes", "--backend", f"file://{tmp_path}/states"]
     environment = {**shell.environment, "PULUMI_CONFIG_PASSPHRASE": "of a test", "HOME": str(tmp_path)}
     command = [sys.executable, "-m", "pilotlight", *words]
-    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stderr
-        for line in process.stderr:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, env=environment, stdout=pipe, stderr=pipe, text=True) as process:
+        assert process.stdout and process.stderr
+        for line in process.stdout:
             if "create" in line and "Key" in line:
                 process.send_signal(signal.SIGINT)
                 break

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pilotlight.cli.talk import print_json, say
+from pilotlight.cli.talk import print_json, progress, say
 from pilotlight.cli.target import Place, Target
 from pilotlight.deploy.results import UNCHANGED, Deployer, Deployment, Event
 from pilotlight.errors import NoSuchStack, NotConfirmed
@@ -69,13 +70,24 @@ def chosen(only: str | None) -> tuple[str, ...]:
     return (only,) if only else STACKS
 
 
-def operations(here: Place, inventory: Inventory, deployer: Deployer) -> Operations:
-    """Acts that tell the person what they do, and do nothing where the state of what is deployed is lost."""
+def operations(here: Place, inventory: Inventory, deployer: Deployer, json: bool) -> Operations:
+    """Acts that tell the person what they do, and do nothing where the state of what is deployed is lost.
+
+    Every resource is a line as it happens, on stdout, so that a file grows; on stderr where stdout is JSON.
+    """
     from pilotlight.deploy.current import deployed_stacks
     from pilotlight.deploy.operations import Operations
 
     deployed = deployed_stacks(here.names, here.door)
-    return Operations(inventory, deployer, tell=_tell, say=say, deployed=deployed, papers=here.papers())
+    tell = progress(json)
+    return Operations(
+        inventory,
+        deployer,
+        tell=lambda stack, event: _tell(tell, stack, event),
+        say=tell,
+        deployed=deployed,
+        papers=here.papers(),
+    )
 
 
 def build_archive(here: Place) -> Path:
@@ -124,7 +136,7 @@ def show(act: str, made: Deployment, json: bool, **more: Any) -> None:
         print(f"{made.changes} changes")
 
 
-def _tell(stack: str, event: Event) -> None:
+def _tell(tell: Callable[[str], None], stack: str, event: Event) -> None:
     if event.operation not in UNCHANGED:
         keys = f"  ({', '.join(event.keys)})" if event.operation in ("update", "replace") and event.keys else ""
-        say(f"  {stack:8} {event.operation:8} {event.type.rpartition(':')[2]} {event.urn.rpartition('::')[2]}{keys}")
+        tell(f"  {stack:8} {event.operation:8} {event.type.rpartition(':')[2]} {event.urn.rpartition('::')[2]}{keys}")

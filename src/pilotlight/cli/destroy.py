@@ -49,7 +49,7 @@ def destroy(
         raise BadOption(option="--vault", value=vault or "", reason="is not the workload's name", expected=name)
     into_vault = here.vault_door() if "vault" in stacks else here.door
     deployer = engine(here, backend, secrets, parallel)
-    acts = operations(here, _inventory(here), deployer)
+    acts = operations(here, _inventory(here), deployer, json)
     what = f"Delete {', '.join(reversed(stacks))} of {name} in account {here.account}"
     confirm(here, yes, what + (", with every copy and recovery point" if "vault" in stacks else ""))
     made = Destroy(acts.inventory, here.door, into_vault, acts, say).run(stacks)

@@ -36,5 +36,5 @@ def preview(
     if "vault" in stacks:
         here.vault_door()
     deployer = engine(here, backend, secrets, parallel)
-    acts = operations(here, current_inventory(here.workload, here.account, here.door, here.clock), deployer)
+    acts = operations(here, current_inventory(here.workload, here.account, here.door, here.clock), deployer, json)
     show("preview", acts.preview(build_archive(here), stacks), json)

@@ -43,7 +43,7 @@ def refresh(
     stacks = chosen(only)
     here = place(declaration, target, directory)
     confirm(here, yes, "Take over into the state what is found in AWS")
-    show("refresh", _acts(here, backend, secrets, parallel).refresh(True, stacks), json)
+    show("refresh", _acts(here, backend, secrets, parallel, json).refresh(True, stacks), json)
 
 
 def drift(
@@ -59,14 +59,14 @@ def drift(
     """Look at every resource and name what is not as the state says, with exit code 7; changes nothing."""
     stacks = chosen(only)
     here = place(declaration, target, directory)
-    found = _acts(here, backend, secrets, parallel).refresh(False, stacks)
+    found = _acts(here, backend, secrets, parallel, json).refresh(False, stacks)
     show("drift", found, json)
     if found.changes:
         raise _drifted(found)
 
 
-def _acts(here: Place, backend: str | None, secrets: str | None, parallel: int) -> Operations:
-    return operations(here, here.inventory(), engine(here, backend, secrets, parallel))
+def _acts(here: Place, backend: str | None, secrets: str | None, parallel: int, json: bool) -> Operations:
+    return operations(here, here.inventory(), engine(here, backend, secrets, parallel), json)
 
 
 def _drifted(found: Deployment) -> Drifted:

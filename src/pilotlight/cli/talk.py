@@ -41,7 +41,7 @@ def by_the_line() -> None:
 
 def say(text: str) -> None:
     """Talk to the person; scripts do not read this."""
-    print(text, file=sys.stderr)
+    sys.stderr.write(f"{text}\n")
 
 
 def progress(json: bool) -> Callable[[str], None]:
@@ -49,7 +49,9 @@ def progress(json: bool) -> Callable[[str], None]:
 
     def tell(text: str) -> None:
         with contextlib.suppress(BrokenPipeError):
-            print(text, file=sys.stderr if json else sys.stdout, flush=True)
+            stream = sys.stderr if json else sys.stdout
+            stream.write(f"{text}\n")  # in one piece: lines of two threads stay apart
+            stream.flush()
 
     return tell
 

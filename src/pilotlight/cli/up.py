@@ -39,7 +39,7 @@ def up(
     if "vault" in stacks:
         here.vault_door()
     deployer = engine(here, backend, secrets, parallel)
-    acts = operations(here, current_inventory(here.workload, here.account, here.door, here.clock), deployer)
+    acts = operations(here, current_inventory(here.workload, here.account, here.door, here.clock), deployer, json)
     archive = build_archive(here)
     if target is Target.AWS and not yes:
         planned = acts.preview(archive, stacks)
