@@ -85,7 +85,7 @@ def test_a_dark_region_without_traffic_is_asked_about_by_mail_and_the_words_in_i
     cloud.dark("us-east-1")
     mail = eventually(lambda: [each for each in cloud.mail() if "waits for your word" in each["subject"]])
     assert mail and mail[0]["to"] == ONCALL
-    assert "data: what was written after" in mail[0]["text"] and "EC2 in us-east-1 does not answer" in mail[0]["text"]
+    assert "data: up to " in mail[0]["text"] and "EC2 in us-east-1 does not answer" in mail[0]["text"]
     command = next(line.split() for line in mail[0]["text"].splitlines() if "--approve" in line)
     found = status(7)
     assert found["problems"][0].startswith("a failover waits for a person") and found["request"]["told_at"]

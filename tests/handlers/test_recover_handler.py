@@ -224,7 +224,7 @@ def test_a_person_is_asked_once_with_what_is_seen_what_is_lost_and_what_to_type(
     ((subject, text),) = aws.told
     assert subject == "inference: a failover to us-west-2 waits for your word"
     assert "Seen: the region is lost" in text and f"{PRIMARY} is lost since" in text
-    assert "  corpus: what was written after" in text and "  fleet:" not in text
+    assert "  corpus: up to " in text and ", written after " in text and "  fleet:" not in text
     assert "pilotlight failover workload.yaml --approve --target aws" in text
     found = desk.site.ledger.open_request()
     assert found is not None and found.told_at

@@ -15,7 +15,8 @@ from pilotlight.local.mailbox import CONFIRM_SUBJECT, Mail
 from pilotlight.local.notifications import Notifications
 from pilotlight.naming import POINTS_STALE, PROTECT_SILENT
 from pilotlight.records.inventory import Inventory, Keep
-from pilotlight.stacks.monitoring import AlarmSpec, monitoring_spec
+from pilotlight.stacks.alarms import AlarmSpec
+from pilotlight.stacks.monitoring import monitoring_spec
 
 ONCALL = "oncall@example.com"
 

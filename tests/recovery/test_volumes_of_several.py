@@ -14,6 +14,7 @@ from pilotlight.clock import FakeClock
 from pilotlight.cloud.coats import Faulty
 from pilotlight.errors import StepFailed
 from pilotlight.records.inventory import SHARED, InstanceVolumes, Inventory, Volumes
+from pilotlight.records.point import PARTIAL
 from pilotlight.records.runs import SUCCEEDED, Journal
 from pilotlight.recovery import launching, replacements
 from pilotlight.recovery.desk import Recovery
@@ -222,3 +223,12 @@ def test_a_snapshot_copy_that_is_gone_is_named_before_anything_is_fenced(again: 
     with pytest.raises(StepFailed, match=f"snapshot copy {gone} is gone in {STANDBY}"):
         fail_over(aws, two())
     assert desk(aws, two()).active().region == PRIMARY
+
+
+def test_a_point_from_which_an_instance_would_come_up_blank_is_partial(again: Callable[[], FakeAws]) -> None:
+    """The group has grown since its volumes were attached: a failover would refuse the point, so it is partial."""
+    aws = again()
+    aws.clock.sleep(60)
+    point = desk(aws, two(count=3)).protect()
+    assert point is not None and point.status == PARTIAL
+    assert any("blank disks" in each for each in point.problems)

@@ -35,11 +35,18 @@ def volumes(findings: Findings, workload: Workload, names: Names) -> list[paper.
 
 
 def check_counts(findings: Findings, groups: Iterable[paper.Volumes], computes: Iterable[paper.Compute]) -> None:
-    """What several instances wrote needs as many instances after a failover."""
+    """What several instances wrote needs as many instances after a failover, and each needs what is its own."""
     by_name = {each.name: each for each in groups}
-    for compute in computes:
+    for compute in (each for each in computes if each.count):
         for group in (by_name[name] for name in compute.volumes if name in by_name):
             several = len(group.instances)
+            if 0 < several < compute.count and group.assign != paper.SHARED:
+                findings.add(
+                    compute.name,
+                    f"{compute.count} would start after a failover, and {group.name} has volumes of {several}, so the "
+                    f"others would come up with blank disks; set `count: {several}`, or `assign: shared` for "
+                    f"{group.name} where all of them get the same",
+                )
             if several > compute.count:
                 findings.add(
                     compute.name,

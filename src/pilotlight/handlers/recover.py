@@ -89,7 +89,8 @@ def _told(desk: Recovery, call: Call, act: Callable[[], dict[str, Any]], target:
         found = act()
     except PilotlightError as problem:
         if not problem.transient or call.tries >= TRIES_MAX:
-            people.tell(desk.site, people.failed(desk.site, problem, target))
+            with contextlib.suppress(PilotlightError):  # the log is to name what stopped the run
+                people.tell(desk.site, people.failed(desk.site, problem, target))
         raise
     if found["state"] == SUCCEEDED:
         journal = desk.site.ledger.journal(str(found["run"]))

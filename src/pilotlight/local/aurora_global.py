@@ -81,7 +81,7 @@ class GlobalDatabase:
 
     def leaving(self, named: str) -> Member:
         """The member that RemoveFromGlobalCluster means; of one that is none RDS says so in other words, which
-        terraform-provider-aws waits for (internal/service/rds/cluster.go, `resourceClusterDelete`)."""
+        terraform-provider-aws waits for (internal/service/rds/global_cluster.go)."""
         for each in self.members:
             if named in (each.database.arn, each.database.cluster.db_cluster_identifier):
                 return each

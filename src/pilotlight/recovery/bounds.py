@@ -13,8 +13,9 @@ LOOK_SECONDS_MAX = 300.0
 """Five looks of the probe that did not come: as long as the alarm `probe-silent` waits."""
 INTERVALS_MAX = 3
 """One scheduled run may fail and one may be late; the third that brings nothing is a pattern."""
-RUN_SECONDS = 300.0
-"""The longest that a scheduled run takes (stacks/functions.py): what it makes is older by that when it is done."""
+RUN_SECONDS = 900.0
+"""The longest that a scheduled run takes: what it makes is older by that when it is done. Lambda allows no more (Lambda
+Developer Guide, "Lambda quotas"); listings grow with buckets."""
 
 
 def interval_seconds(inventory: Inventory) -> float:

@@ -16,25 +16,25 @@ from pilotlight.recovery import choose
 
 @dataclass(frozen=True)
 class AssetLoss:
-    """What one asset would lose at this moment; `loss` is None where nothing of it is proven."""
+    """What one asset would lose at this moment: what was written after `as_of`; None where nothing of it is proven."""
 
     name: str
-    kind: str
     loss: Loss | None
+    as_of: str = ""
 
 
 def losses(inventory: Inventory, point: RecoveryPoint | None, moment: str) -> tuple[AssetLoss, ...]:
     """By asset that holds data: everything beyond the point."""
     held = [each for each in inventory.assets if not isinstance(each, Compute)]
-    return tuple(AssetLoss(each.name, each.kind, _of(inventory, point, each.name, moment)) for each in held)
+    return tuple(_of(inventory, point, each.name, moment) for each in held)
 
 
-def _of(inventory: Inventory, point: RecoveryPoint | None, asset: str, moment: str) -> Loss | None:
+def _of(inventory: Inventory, point: RecoveryPoint | None, asset: str, moment: str) -> AssetLoss:
     part = point.part(asset) if point else None
     if part is None or not part.proven or not part.true_at:
-        return None
+        return AssetLoss(asset, None)
     training = next((each.training for each in inventory.datasets if each.name == asset), None)
-    return choose.loss(part, moment, training)
+    return AssetLoss(asset, choose.loss(part, moment, training), part.true_at)
 
 
 def in_words(loss: Loss | None) -> str:

@@ -17,7 +17,7 @@ from pilotlight.naming import PAPER_MANIFESTS
 from pilotlight.recovery.listing import Current
 
 OBJECTS_MAX = 1_000_000
-"""A firing lists about as many in the five minutes of its function; a larger dataset is counted, not listed."""
+"""About as many are listed within five minutes, a third of a scheduled run; a larger dataset is counted, not listed."""
 LATER = "whether they are still there later cannot be told by `pilotlight points verify`"
 MEMORY_BYTES_MAX = 8 * 1024 * 1024
 """What is longer waits on disk until it is written."""

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pilotlight.clock import parse_stamp, stamp
 from pilotlight.errors import PaperUnreadable, PilotlightError
 from pilotlight.naming import ACTIVE_UNKNOWN, POINTS_STALE, PROTECT_FAILING, UNREPLICATED
-from pilotlight.records.inventory import Datasets, Training
-from pilotlight.records.point import Loss, Part, RecoveryPoint
+from pilotlight.records.point import RecoveryPoint
 from pilotlight.records.runs import Journal
-from pilotlight.recovery.choose import STATELESS, loss, newest_complete
+from pilotlight.recovery.choose import newest_complete
+from pilotlight.recovery.costs import in_words, losses
 from pilotlight.recovery.ledger import Request
 from pilotlight.recovery.site import Site
 from pilotlight.recovery.standing import Known, standings
@@ -204,23 +204,9 @@ def _lost(site: Site) -> Iterator[str]:
         return
     age = now - parse_stamp(point.created_at)
     yield f"What a failover now would lose, by the newest complete recovery point {point.id} ({age:.0f} s old):"
-    trained = {each.name: each.training for each in site.inventory.datasets if isinstance(each, Datasets)}
-    for part in point.parts:
-        if part.kind not in STATELESS and part.true_at:
-            yield f"  {part.asset}: {_of_part(part, now, trained.get(part.asset))}"
-
-
-def _of_part(part: Part, now: float, training: Training | None) -> str:
-    found = loss(part, stamp(now), training)
-    return f"what was written after {part.true_at} ({', '.join(_amounts(found))})"
-
-
-def _amounts(found: Loss) -> Iterator[str]:
-    yield f"{found.seconds:.0f} s"
-    if found.steps:
-        yield f"{found.steps} training steps"
-    if found.gpu_hours:
-        yield f"{found.gpu_hours:g} GPU-hours"
+    for each in losses(site.inventory, point, stamp(now)):
+        after = f", written after {each.as_of}" if each.as_of else ""
+        yield f"  {each.name}: {in_words(each.loss)}{after}"
 
 
 def _paper(site: Site, point: str) -> RecoveryPoint | None:

@@ -7,6 +7,7 @@ in turn, within the limit of the region; a run whose copies were begun is finish
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 
@@ -53,20 +54,13 @@ def keep_up(site: Site) -> tuple[str, ...]:
     return tuple(remarks)
 
 
-class _told:  # noqa: N801 - reads as a word of the with statement
+@contextmanager
+def _told(what: str, remarks: list[str]) -> Iterator[None]:
     """What AWS refuses for one group is a remark, and the others go on."""
-
-    def __init__(self, what: str, remarks: list[str]) -> None:
-        self._what, self._remarks = what, remarks
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, problem: BaseException | None, trace: object) -> bool:
-        if not isinstance(problem, CallRefused | RegionUnreachable):
-            return False
-        self._remarks.append(f"{self._what}: {problem.message}")
-        return True
+    try:
+        yield
+    except (CallRefused, RegionUnreachable) as problem:
+        remarks.append(f"{what}: {problem.message}")
 
 
 def _keep_up_one(site: Site, asset: Volumes, remarks: list[str]) -> list[Snapshot]:

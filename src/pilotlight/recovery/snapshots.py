@@ -30,6 +30,8 @@ TAG_LAUNCHED_AT = "pilotlight:launched-at"
 COMPLETED = "completed"
 PENDING = "pending"
 ERROR = "error"
+GONE = "gone"
+"""Of a snapshot that the region does not list."""
 FILTER_VALUES_MAX = 200
 """EC2 User Guide, "List and filter your resources": a filter takes up to 200 values."""
 UNASSIGNED = -1
@@ -144,6 +146,13 @@ def states(door: Door, region: str, ids: list[str]) -> dict[str, str]:
         pages = door.pages("ec2", "describe_snapshots", region, OwnerIds=["self"], Filters=filters)
         found |= {item["SnapshotId"]: item["State"] for page in pages for item in page["Snapshots"]}
     return found
+
+
+def unusable(door: Door, region: str, ids: Iterable[str]) -> dict[str, str]:
+    """Snapshot -> why no volume can be made of it: its state, or GONE. Empty where all are completed."""
+    wanted = sorted(ids)
+    there = states(door, region, wanted)
+    return {each: there.get(each, GONE) for each in wanted if there.get(each) != COMPLETED}
 
 
 def sets_of(reference: dict[str, Any]) -> list[dict[str, Any]]:

@@ -24,7 +24,7 @@ from pilotlight.recovery.observe import compute, database
 from pilotlight.recovery.observe.cut import CHECKPOINTS
 from pilotlight.recovery.observe.datasets import buckets
 from pilotlight.recovery.site import Site
-from pilotlight.recovery.snapshots import COMPLETED, copies_of
+from pilotlight.recovery.snapshots import copies_of
 
 UNLISTED = (
     f"the point has no list of its objects to compare with, because there were more than {manifests.OBJECTS_MAX}; "
@@ -177,11 +177,10 @@ def _files(site: Site, asset: Datasets, path: str, part: Part, deep: bool) -> Pa
 def _volumes(site: Site, part: Part, deep: bool) -> PartVerified:
     """Every snapshot copy is there and completed; the bytes inside are EBS's to keep, and a drill's to prove."""
     wanted = copies_of(part.reference)
-    states = snapshots.states(site.door, site.inventory.standby, sorted(wanted))
+    found = snapshots.unusable(site.door, site.inventory.standby, wanted)
     problems = [
-        f"snapshot copy {id} of {what} is {states.get(id, 'gone')} in {site.inventory.standby}"
-        for id, what in sorted(wanted.items(), key=lambda each: (each[1], each[0]))
-        if states.get(id) != COMPLETED
+        f"snapshot copy {id} of {wanted[id]} is {found[id]} in {site.inventory.standby}"
+        for id in sorted(found, key=lambda each: (wanted[each], each))
     ]
     remarks = ("the bytes inside snapshot copies are not read; a drill restores them",) if deep else ()
     return PartVerified(part.asset, part.kind, tuple(problems), len(wanted), remarks=remarks)

@@ -13,14 +13,15 @@ import pulumi
 import pulumi_aws as aws
 
 from pilotlight.records.inventory import Inventory
+from pilotlight.recovery import bounds
 from pilotlight.stacks import function_policies, policies
 
 RUNTIME = "python3.12"
 ARCHITECTURE = "arm64"
 PROBE_TIMEOUT_SECONDS = 30
 """Half the minute between two firings: two silent regions cost seconds each."""
-PROTECT_TIMEOUT_SECONDS = 900
-"""The longest Lambda allows: listings grow with buckets. The run ends by itself before it and gives its lease back."""
+PROTECT_TIMEOUT_SECONDS = int(bounds.RUN_SECONDS)
+"""The run ends by itself before it and gives its lease back."""
 RECOVER_TIMEOUT_SECONDS = 900
 """The longest Lambda allows; a run then goes on in the next invocation, from the journal."""
 MEMORY_MIB = 512

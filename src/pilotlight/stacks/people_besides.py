@@ -80,7 +80,7 @@ EVERYWHERE: dict[str, tuple[Besides, ...]] = {
             "Zone",
             ("route53:GetHostedZone",),
             "pulumi-aws asks for the zone's name before it makes or reads a record (terraform-provider-aws, "
-            "internal/service/route53/record.go, resourceRecordCreate)",
+            "internal/service/route53/record.go, findResourceRecordSetByFourPartKey)",
         ),
         Besides(
             "Any",

@@ -6,7 +6,7 @@ from typing import Any
 
 from pilotlight.deploy.provider import Place, Properties, ResourceType
 from pilotlight.deploy.resources.network import _Ec2
-from pilotlight.deploy.resources.shape import absent, capital, pick, small, tag_list, tagged
+from pilotlight.deploy.resources.shape import absent, alike, capital, pick, tag_list, tagged, wire
 from pilotlight.deploy.resources.waiting import until
 
 ENDED = ("shutting-down", "terminated")
@@ -214,7 +214,7 @@ class LaunchTemplate(_Ec2):
 
     def _seen(self, inputs: Properties, data: Properties) -> Properties:
         """What the version has otherwise than the inputs say, in the wire's form."""
-        wanted, there = self._data(inputs), _without_own_tags(data)
+        wanted, there = self._data(inputs), data
         return {
             wire: _wire(wire, there.get(aws), wanted.get(aws))
             for wire, aws in LAUNCH_DATA.items()
@@ -253,17 +253,11 @@ ANSWERED = frozenset({"State"})
 """Members of what AWS answers that nobody sets."""
 
 
-def _without_own_tags(data: Properties) -> Properties:
-    """The embedded cloud tells a template's own tags among those of what it launches."""
-    given = [each for each in data.get("TagSpecifications") or [] if each["ResourceType"] != "launch-template"]
-    return {**data, "TagSpecifications": given or None}
-
-
 def _wire(name: str, found: Any, wanted: Any) -> Any:
     """A member of a version's data as the provider tells it: switches of volumes are texts, tags are a map."""
     if found is None:
         return type(wanted)()
-    told = small(found)
+    told = wire(found)
     for each in told if name == "blockDeviceMappings" else ():
         each["ebs"] = {key: str(one).lower() if isinstance(one, bool) else one for key, one in each["ebs"].items()}
     for each in told if name == "tagSpecifications" else ():
@@ -363,15 +357,13 @@ class Group(ResourceType):
         internal/service/autoscaling/group.go, resourceGroupRead); what the program left out is not looked at."""
         policy = found.get("MixedInstancesPolicy")
         told = {
-            "mixedInstancesPolicy": small(policy) if policy else None,
+            "mixedInstancesPolicy": wire(policy) if policy else None,
             "launchTemplate": _named(found.get("LaunchTemplate") or {}),
             "vpcZoneIdentifiers": [each for each in (found.get("VPCZoneIdentifier") or "").split(",") if each],
             "targetGroupArns": found.get("TargetGroupARNs") or [],
             "healthCheckType": found.get("HealthCheckType"),
             "healthCheckGracePeriod": found.get("HealthCheckGracePeriod"),
-            "tags": [
-                small({key: each[key] for key in ("Key", "Value", "PropagateAtLaunch")}) for each in found["Tags"]
-            ],
+            "tags": [wire({key: each[key] for key in ("Key", "Value", "PropagateAtLaunch")}) for each in found["Tags"]],
         }
         return {
             key: _put_over(inputs[key], value)
@@ -417,18 +409,12 @@ def _put_over(wanted: Any, found: Any) -> Any:
     return wanted if _says(found, wanted) else found
 
 
-def _alike(found: list[Any], wanted: list[Any]) -> bool:
-    """Whether two lists have the same members, in any order."""
-    members = [[sorted(one.items()) if isinstance(one, dict) else one for one in each] for each in (found, wanted)]
-    return sorted(map(str, members[0])) == sorted(map(str, members[1]))
-
-
 SETS = frozenset({"vpcZoneIdentifiers", "targetGroupArns", "tags"})
 """Properties that are sets to AWS; types of a policy have an order."""
 
 
 def _same(key: str, found: Any, wanted: Any) -> bool:
-    return _alike(found, wanted) if key in SETS else _says(found, wanted)
+    return alike(wanted, found) and alike(found, wanted) if key in SETS else _says(found, wanted)
 
 
 def _template(specification: Properties, id_key: str, name_key: str) -> Properties:

@@ -44,13 +44,6 @@ def capital(value: Any) -> Any:
     return [capital(item) for item in value] if isinstance(value, list) else value
 
 
-def small(value: Any) -> Any:
-    """AWS's CamelCase keys to camelCase, at any depth."""
-    if isinstance(value, dict):
-        return {key[:1].lower() + key[1:]: small(item) for key, item in value.items()}
-    return [small(item) for item in value] if isinstance(value, list) else value
-
-
 def pick(inputs: Properties, names: dict[str, str]) -> Properties:
     """The inputs that are there, under AWS's names."""
     return {aws: inputs[wire] for wire, aws in names.items() if inputs.get(wire) is not None}

@@ -7,7 +7,7 @@ are looked at all the same. Only a standby region that does not answer ends the 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -15,8 +15,9 @@ from typing import Any
 from pilotlight.checkpoints.verify import TooManyFiles
 from pilotlight.clock import parse_stamp
 from pilotlight.errors import CallRefused, RegionUnreachable
-from pilotlight.records.inventory import Compute, Database, Datasets, Volumes
+from pilotlight.records.inventory import Compute, Database, Datasets, Inventory, Volumes
 from pilotlight.records.point import Part
+from pilotlight.recovery import launching
 from pilotlight.recovery.listing import Bucket, current
 from pilotlight.recovery.manifests import Manifest
 from pilotlight.recovery.observe import checkpoints, compute, dangling, database, datasets, references, volumes
@@ -58,7 +59,7 @@ class Cut:
             found[one.name] = _looked(one, partial(self._database, one))
         for fleet in inventory.computes:
             look = partial(compute.observe, self.site.door, inventory, fleet, self.site.clock)
-            found[fleet.name] = _looked(fleet, look)
+            found[fleet.name] = _comes_up(inventory, fleet, _looked(fleet, look), found)
         return tuple(found[asset.name] for asset in inventory.assets)
 
     def _dataset(self, asset: Datasets) -> Part:
@@ -170,6 +171,16 @@ class Cut:
         for name, seen in self.seen.items():
             for roster in volumes.to_prove(seen):
                 self.site.ledger.keep_roster(name, roster)
+
+
+def _comes_up(inventory: Inventory, fleet: Compute, part: Part, found: Mapping[str, Part]) -> Part:
+    """A group is proven only where every instance of it would get its volumes: no failover could use the point, and it
+    is not called complete (pure)."""
+    groups = [found[name] for name in fleet.volumes if name in found]
+    if not all(each.proven for each in groups):
+        return part
+    problems = launching.layout(inventory, fleet, {each.asset: each.reference for each in groups}).problems
+    return replace(part, proven=False, missing=(*part.missing, *problems)) if problems else part
 
 
 def read_rows(site: Site, primary_answers: bool) -> dict[str, Rows]:

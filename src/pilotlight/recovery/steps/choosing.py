@@ -18,7 +18,7 @@ from pilotlight.recovery.observe import checkpoints
 from pilotlight.recovery.observe.cut import CHECKPOINTS
 from pilotlight.recovery.observe.shelf import choose as choose_from
 from pilotlight.recovery.observe.shelf import shelf
-from pilotlight.recovery.snapshots import COMPLETED, states
+from pilotlight.recovery.snapshots import unusable
 from pilotlight.recovery.steps.action import Absent, Answer, Proven, Wait, Watch, Work
 
 
@@ -49,9 +49,8 @@ class PointExists(Watch):
 
 def _not_there(work: Work, wanted: list[str]) -> list[str]:
     """A sentence for every snapshot copy that the point names and that cannot become a volume."""
-    there = states(work.door, work.region, wanted)
-    lacking = [each for each in wanted if there.get(each) != COMPLETED]
-    return [f"snapshot copy {each} is {there.get(each, 'gone')} in {work.region}" for each in lacking]
+    found = unusable(work.door, work.region, wanted)
+    return [f"snapshot copy {each} is {state} in {work.region}" for each, state in found.items()]
 
 
 def volumes_of(inventory: Inventory, point: RecoveryPoint) -> dict[str, dict[str, Any]]:

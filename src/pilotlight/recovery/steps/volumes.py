@@ -11,7 +11,7 @@ from typing import Any
 
 from pilotlight.recovery import launching
 from pilotlight.recovery.observe.compute import group
-from pilotlight.recovery.snapshots import COMPLETED, states
+from pilotlight.recovery.snapshots import unusable
 from pilotlight.recovery.steps.action import Absent, Answer, Proven, Wait, Work
 
 LATEST = "$Latest"
@@ -49,10 +49,9 @@ class RestoreVolumes:
             launching.point(work.door, work.region, standby_group(work), name, str(made[0]))
 
     def _require_completed(self, work: Work, snapshots: list[str]) -> None:
-        there = states(work.door, work.region, snapshots)
-        for snapshot in snapshots:
-            if there.get(snapshot) != COMPLETED:
-                raise work.failed(f"snapshot {snapshot} is {there.get(snapshot, 'not there')}")
+        found = unusable(work.door, work.region, snapshots)
+        if found:
+            raise work.failed("; ".join(f"snapshot {each} is {state}" for each, state in found.items()))
 
 
 class ForgetVolumes:

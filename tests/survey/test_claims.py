@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from surveyed_account import ACCOUNT, EXAMPLE, Account, a_cluster, a_group, problems, surveyed
 
 from pilotlight.deploy.claims import bucket_problem
 from pilotlight.naming import RULE_BEFORE, TAG_PROTECTS, TAG_WORKLOAD, Names, rule_owner
 from pilotlight.workload.load import load
 from pilotlight.workload.model import Workload
-from test_survey import ACCOUNT, EXAMPLE, Account, _cluster, _group, _problems, _survey
 
 OURS = Names("inference", ACCOUNT, "us-east-1", "us-west-2")
 OTHERS = Names("analytics", ACCOUNT, "us-east-1", "us-west-2")
@@ -53,7 +53,7 @@ def _with(account: Account, configuration: dict[str, Any], bucket: str = CORPUS)
 def test_a_bucket_that_another_workload_replicates_is_refused_by_that_workloads_name(
     account: Account, workload: Workload
 ) -> None:
-    said = _problems(_with(account, _rules(OTHERS, "rows")), workload)
+    said = problems(_with(account, _rules(OTHERS, "rows")), workload)
     assert "asset rows of workload analytics" in said
     assert OTHERS.standby_bucket("rows") in said and "`pilotlight destroy`" in said
 
@@ -61,28 +61,28 @@ def test_a_bucket_that_another_workload_replicates_is_refused_by_that_workloads_
 def test_a_bucket_of_a_workload_of_an_earlier_edition_is_refused_by_that_workloads_name(
     account: Account, workload: Workload
 ) -> None:
-    said = _problems(_with(account, _rules(OTHERS, "rows", RULE_BEFORE)), workload)
+    said = problems(_with(account, _rules(OTHERS, "rows", RULE_BEFORE)), workload)
     assert "asset rows of workload analytics" in said
 
 
 def test_our_own_rule_is_ours_and_stays_so_where_somebody_pointed_it_elsewhere(
     account: Account, workload: Workload
 ) -> None:
-    assert _survey(_with(account, _rules(OURS, "corpus")), workload).datasets
+    assert surveyed(_with(account, _rules(OURS, "corpus")), workload).datasets
     assert bucket_problem(OURS, "corpus", CORPUS, _rules(OURS, "corpus", target="elsewhere")) == ""
 
 
 def test_our_rule_of_an_earlier_edition_is_taken_over_by_role_and_destination(
     account: Account, workload: Workload
 ) -> None:
-    assert _survey(_with(account, _rules(OURS, "corpus", RULE_BEFORE)), workload).datasets
+    assert surveyed(_with(account, _rules(OURS, "corpus", RULE_BEFORE)), workload).datasets
     assert bucket_problem(OURS, "corpus", CORPUS, _rules(OURS, "corpus", RULE_BEFORE, "elsewhere"))
 
 
 def test_a_rule_of_the_users_beside_ours_is_not_overwritten(account: Account, workload: Workload) -> None:
     both = _rules(OURS, "corpus")
     both["Rules"].append({"ID": "to-analytics", "Destination": {"Bucket": "arn:aws:s3:::elsewhere"}})
-    said = _problems(_with(account, both), workload)
+    said = problems(_with(account, both), workload)
     assert "rules of its own (to-analytics)" in said
 
 
@@ -102,13 +102,13 @@ def test_names_that_hold_hyphens_and_the_word_replication_are_told_apart() -> No
 def test_a_cluster_in_another_workloads_global_database_is_refused_by_that_workloads_name(
     account: Account, workload: Workload
 ) -> None:
-    arn = _cluster()["DBClusterArn"]
+    arn = a_cluster()["DBClusterArn"]
     found = {"GlobalClusterIdentifier": "pilotlight-analytics-rows", "GlobalClusterMembers": [{"DBClusterArn": arn}]}
     account.answers["describe_global_clusters"] = {"GlobalClusters": [found]}
     account.answers["describe_db_clusters"] = {
-        "DBClusters": [_cluster() | {"DBClusterIdentifier": "registry", "TagList": _tags(analytics="")}]
+        "DBClusters": [a_cluster() | {"DBClusterIdentifier": "registry", "TagList": _tags(analytics="")}]
     }
-    said = _problems(account, workload)
+    said = problems(account, workload)
     assert "cluster registry is protected already as a part of workload analytics" in said
     assert "global database pilotlight-analytics-rows" in said
 
@@ -116,29 +116,29 @@ def test_a_cluster_in_another_workloads_global_database_is_refused_by_that_workl
 def test_a_cluster_in_somebodys_global_database_is_refused_before_the_vault_is_built(
     account: Account, workload: Workload
 ) -> None:
-    arn = _cluster()["DBClusterArn"]
+    arn = a_cluster()["DBClusterArn"]
     members = [{"DBClusterArn": arn}, {"DBClusterArn": arn.replace("us-east-1", "eu-west-1")}]
     found = {"GlobalClusterIdentifier": "worldwide", "GlobalClusterMembers": members}
     account.answers["describe_global_clusters"] = {"GlobalClusters": [found]}
-    account.answers["describe_db_clusters"] = {"DBClusters": [_cluster() | {"DBClusterIdentifier": "registry"}]}
-    said = _problems(account, workload)
+    account.answers["describe_db_clusters"] = {"DBClusters": [a_cluster() | {"DBClusterIdentifier": "registry"}]}
+    said = problems(account, workload)
     assert "cluster registry is in global database worldwide already (eu-west-1, us-east-1)" in said
 
 
 def test_a_cluster_in_our_own_global_database_is_ours(account: Account, workload: Workload) -> None:
-    arn, ours = _cluster()["DBClusterArn"], OURS.global_cluster("registry")
+    arn, ours = a_cluster()["DBClusterArn"], OURS.global_cluster("registry")
     found = {"GlobalClusterIdentifier": ours, "GlobalClusterMembers": [{"DBClusterArn": arn}]}
     account.answers["describe_global_clusters"] = {"GlobalClusters": [found]}
-    assert _survey(account, workload).databases
+    assert surveyed(account, workload).databases
 
 
 def test_a_group_whose_counterpart_another_workload_keeps_is_refused_by_that_workloads_name(
     account: Account, workload: Workload
 ) -> None:
     name = next(each.group for each in workload.assets.values() if each.kind == "compute")
-    copy = _group() | {"AutoScalingGroupName": "pilotlight-analytics-fleet", "Tags": _tags(analytics=name)}
+    copy = a_group() | {"AutoScalingGroupName": "pilotlight-analytics-fleet", "Tags": _tags(analytics=name)}
     account.answers["describe_auto_scaling_groups"] = {"AutoScalingGroups": [copy]}
-    assert f"Auto Scaling group {name} is protected already as a part of workload analytics" in _problems(
+    assert f"Auto Scaling group {name} is protected already as a part of workload analytics" in problems(
         account, workload
     )
 
@@ -146,9 +146,9 @@ def test_a_group_whose_counterpart_another_workload_keeps_is_refused_by_that_wor
 def test_a_group_whose_counterpart_is_our_own_is_ours(account: Account, workload: Workload) -> None:
     name = next(each.group for each in workload.assets.values() if each.kind == "compute")
     account.answers["describe_auto_scaling_groups"] = {
-        "AutoScalingGroups": [_group() | {"Tags": _tags(inference=name)}]
+        "AutoScalingGroups": [a_group() | {"Tags": _tags(inference=name)}]
     }
-    assert _survey(account, workload).computes
+    assert surveyed(account, workload).computes
 
 
 @pytest.mark.parametrize(
@@ -162,9 +162,9 @@ def test_a_dns_name_of_another_workload_is_refused_by_that_workloads_name(
     record = {"Name": f"{workload.traffic.record}.", "Type": "A", "SetIdentifier": identifier}
     account.answers["list_resource_record_sets"] = {"ResourceRecordSets": [record]}
     if is_refused:
-        assert "is protected already as a part of workload analytics" in _problems(account, workload)
+        assert "is protected already as a part of workload analytics" in problems(account, workload)
     else:
-        assert _survey(account, workload).traffic
+        assert surveyed(account, workload).traffic
 
 
 def test_whether_others_keep_a_group_is_not_taken_for_no_where_it_cannot_be_read(
@@ -178,7 +178,7 @@ def test_whether_others_keep_a_group_is_not_taken_for_no_where_it_cannot_be_read
         return call(service, operation, region, **parameters)
 
     account.call = refusing  # type: ignore[method-assign]
-    assert "whether another workload protects group" in _problems(account, workload)
+    assert "whether another workload protects group" in problems(account, workload)
 
 
 def _tags(**owner: str) -> list[dict[str, str]]:

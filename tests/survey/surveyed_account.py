@@ -1,0 +1,131 @@
+"""A made-up account for the survey: one answer for each operation, which a test may replace or take away."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pilotlight.clock import FakeClock
+from pilotlight.cloud.door import refused
+from pilotlight.deploy.survey import survey
+from pilotlight.errors import SurveyProblems
+from pilotlight.records.inventory import Inventory
+from pilotlight.workload.model import Workload
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "inference-service" / "workload.yaml"
+ACCOUNT = "123456789012"
+SECRET = f"arn:aws:secretsmanager:us-east-1:{ACCOUNT}:secret:inference-registry-login-abc"
+HOST = "inference-registry.cluster-abc.us-east-1.rds.amazonaws.com"
+USER_DATA = f"""#!/bin/bash
+export REGION='us-east-1'
+export MODEL_BUCKET='inference-models-{ACCOUNT}'
+export DATABASE='{HOST}:5432'
+export JOURNAL_REGION='us-west-2'
+"""
+ROLE = {
+    "Version": "2012-10-17",
+    "Statement": {
+        "Sid": "Read",
+        "Effect": "Allow",
+        "Action": "s3:GetObject",
+        "Resource": f"arn:aws:s3:::inference-models-{ACCOUNT}/*",
+    },
+}
+SHARED = {"Statement": [{"Sid": "Read", "Effect": "Allow", "Action": "ssm:GetParameter", "Resource": "arn:aws:x"}]}
+
+
+NOT_THERE = {
+    "get_bucket_replication": "ReplicationConfigurationNotFoundError",
+    "get_object_lock_configuration": "ObjectLockConfigurationNotFoundError",
+}
+
+
+class Account:
+    """A door to a made-up account: one answer for each operation, which a test may replace or take away."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str, str]] = []
+        self.answers: dict[str, Any] = {
+            "get_bucket_location": {"LocationConstraint": None},
+            "describe_volumes": {"Volumes": [a_volume("vol-b", "/dev/sdg", 9), a_volume("vol-a", "/dev/sdf", 8)]},
+            "describe_db_clusters": {"DBClusters": [a_cluster()]},
+            "describe_secret": {"ARN": SECRET},
+            "describe_auto_scaling_groups": {"AutoScalingGroups": [a_group()]},
+            "describe_launch_template_versions": {"LaunchTemplateVersions": [{"LaunchTemplateData": a_template()}]},
+            "get_instance_profile": {"InstanceProfile": {"Roles": [{"RoleName": "fleet"}]}},
+            "list_role_policies": {"PolicyNames": ["own"]},
+            "get_role_policy": {"PolicyDocument": ROLE},
+            "list_attached_role_policies": {"AttachedPolicies": [{"PolicyArn": "arn:aws:iam::1:policy/shared"}]},
+            "get_policy": {"Policy": {"DefaultVersionId": "v2"}},
+            "get_policy_version": {"PolicyVersion": {"Document": json.dumps(SHARED)}},
+            "describe_target_groups": {"TargetGroups": [{"Port": 8080, "LoadBalancerArns": ["arn:lb"]}]},
+            "describe_load_balancers": {"LoadBalancers": [a_balancer("internet-facing")]},
+            "list_hosted_zones_by_name": {"HostedZones": [{"Id": "/hostedzone/Z1", "Name": "example.internal."}]},
+            "describe_global_clusters": {"GlobalClusters": []},
+            "list_resource_record_sets": {"ResourceRecordSets": []},
+        }
+
+    def call(self, service: str, operation: str, region: str, **parameters: Any) -> dict[str, Any]:
+        self.asked.append((service, operation, region))
+        if operation not in self.answers:
+            code = NOT_THERE.get(operation, "NotFound")
+            raise refused(service, operation, region, code, f"{code}: {parameters}")
+        answer: dict[str, Any] = self.answers[operation]
+        return answer
+
+    def pages(self, service: str, operation: str, region: str, **parameters: Any) -> Iterator[dict[str, Any]]:
+        yield self.call(service, operation, region, **parameters)
+
+
+def a_volume(volume: str, device: str, size: int) -> dict[str, Any]:
+    return {"VolumeId": volume, "Size": size, "Attachments": [{"Device": device, "InstanceId": "i-1"}]}
+
+
+def a_cluster() -> dict[str, Any]:
+    return {
+        "Engine": "aurora-postgresql",
+        "EngineVersion": "16.6",
+        "DatabaseName": "registry",
+        "DBClusterArn": f"arn:aws:rds:us-east-1:{ACCOUNT}:cluster:inference-registry",
+        "Endpoint": HOST,
+        "ReaderEndpoint": HOST.replace("cluster-", "cluster-ro-"),
+        "Port": 5432,
+        "StorageEncrypted": True,
+        "HttpEndpointEnabled": True,
+    }
+
+
+def a_group() -> dict[str, Any]:
+    return {
+        "LaunchTemplate": {"LaunchTemplateId": "lt-1", "Version": "$Latest"},
+        "TargetGroupARNs": ["arn:tg"],
+        "DesiredCapacity": 1,
+    }
+
+
+def a_template() -> dict[str, Any]:
+    return {
+        "ImageId": "ami-1",
+        "InstanceType": "g5.xlarge",
+        "UserData": base64.b64encode(USER_DATA.encode()).decode(),
+        "IamInstanceProfile": {"Name": "fleet"},
+    }
+
+
+def a_balancer(scheme: str) -> dict[str, Any]:
+    return {"DNSName": "lb.us-east-1.elb.amazonaws.com", "CanonicalHostedZoneId": "ZLB", "Scheme": scheme}
+
+
+def surveyed(account: Account, workload: Workload) -> Inventory:
+    return survey(account, workload, ACCOUNT, FakeClock())
+
+
+def problems(account: Account, workload: Workload) -> str:
+    with pytest.raises(SurveyProblems) as raised:
+        surveyed(account, workload)
+    return "\n".join(raised.value.problems)
