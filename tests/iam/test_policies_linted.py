@@ -28,6 +28,7 @@ KNOWN = {
 }
 OTHER_FORMS = {
     "elasticloadbalancing:DeleteListener": "network balancers, of which there are none",
+    "elasticloadbalancing:ModifyListener": "network balancers, of which there are none",
     "kms:DescribeKey": "asked by an alias that is not there yet",
     "route53:ChangeTagsForResource": "zones, which are the user's and are not tagged",
 }

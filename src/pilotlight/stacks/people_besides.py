@@ -52,6 +52,39 @@ BUCKETS_TAGGED = Besides(
     "pulumi-aws sends a bucket's tags with CreateBucket, reads and changes them by S3 Control, and falls back on the "
     "bucket's tagging where it may not (terraform-provider-aws, CHANGELOG.md, 6.23.0, resource/aws_s3_bucket)",
 )
+HAND = "the provider puts back what somebody changed by hand (stacks/provider_calls); no rehearsal changes all of it"
+KEYS_MENDED = (
+    Besides("Aliases", ("kms:UpdateAlias",), HAND),
+    Besides("Keys", ("kms:UntagResource", "kms:UpdateAlias"), HAND),
+)
+MENDED = (
+    *KEYS_MENDED,
+    Besides("Alarms", ("cloudwatch:UntagResource",), HAND),
+    Besides(
+        "Balancers",
+        (
+            "elasticloadbalancing:ModifyListener",
+            "elasticloadbalancing:RemoveTags",
+            "elasticloadbalancing:SetSecurityGroups",
+            "elasticloadbalancing:SetSubnets",
+        ),
+        HAND,
+    ),
+    Besides("Databases", ("rds:ModifyDBSubnetGroup", "rds:RemoveTagsFromResource"), HAND),
+    Besides("Functions", ("lambda:UntagResource",), HAND),
+    Besides("GlobalDatabases", ("rds:ModifyGlobalCluster",), HAND),
+    Besides("Groups", ("autoscaling:DeleteTags",), HAND),
+    Besides("Images", ("ec2:DeleteTags", "ec2:ModifyImageAttribute"), HAND),
+    Besides("Journal", ("dynamodb:UntagResource",), HAND),
+    Besides("Logs", ("logs:AssociateKmsKey", "logs:UntagResource"), HAND),
+    Besides(
+        "Network",
+        ("ec2:DeleteTags", "ec2:ModifyVpcEndpoint", "ec2:ReplaceRoute", "ec2:ReplaceRouteTableAssociation"),
+        HAND,
+    ),
+    Besides("Roles", ("iam:UntagInstanceProfile", "iam:UntagRole"), HAND),
+    Besides("Topic", ("sns:UntagResource",), HAND),
+)
 VAULT_KEY_USED = Besides("VaultKeys", ("kms:Decrypt", "kms:GenerateDataKey"), VAULT_KEY)
 
 EVERYWHERE: dict[str, tuple[Besides, ...]] = {
@@ -113,6 +146,7 @@ EVERYWHERE: dict[str, tuple[Besides, ...]] = {
             "the first group, balancer or cluster of an account makes the role that its service acts with "
             '(IAM User Guide, "Create a service-linked role"); the embedded cloud has none',
         ),
+        *MENDED,
     ),
     OPERATOR: (
         Besides("Keys", ("kms:Decrypt", "kms:GenerateDataKey"), KEY),
@@ -132,7 +166,12 @@ WITHIN: dict[str, tuple[Besides, ...]] = {DEPLOYER: (BUCKETS_READ, BUCKETS_TAGGE
 APART: dict[str, tuple[Besides, ...]] = {
     DEPLOYER: (VAULT_KEY_USED,),
     OPERATOR: (VAULT_KEY_USED,),
-    VAULT: (BUCKETS_READ, BUCKETS_TAGGED),
+    VAULT: (
+        BUCKETS_READ,
+        BUCKETS_TAGGED,
+        Besides("Buckets", ("s3:GetReplicationConfiguration",), PROVIDER),
+        *KEYS_MENDED,
+    ),
 }
 """Where it has an account of its own."""
 
