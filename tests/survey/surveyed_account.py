@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from pilotlight.clock import FakeClock
+from pilotlight.cloud.absence import ABSENT
 from pilotlight.cloud.door import refused
 from pilotlight.deploy.survey import survey
 from pilotlight.errors import SurveyProblems
@@ -45,11 +46,23 @@ NOT_THERE = {
 }
 
 
+EMPTY: dict[str, dict[str, Any]] = {
+    "describe_alarms": {"MetricAlarms": []},
+    "describe_auto_scaling_groups": {"AutoScalingGroups": []},
+    "describe_log_groups": {"logGroups": []},
+    "list_aliases": {"Aliases": []},
+}
+"""Listings that answer with nothing where a name is free; the others refuse."""
+
+
 class Account:
-    """A door to a made-up account: one answer for each operation, which a test may replace or take away."""
+    """A door to a made-up account: one answer for each operation, which a test may replace or take away. Nothing there
+    bears a name of ours, but what a test puts into `taken`."""
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, str, str]] = []
+        self.taken: dict[tuple[str, str], Any] = {}
+        """(operation, name) -> the answer, or the code of a refusal."""
         self.answers: dict[str, Any] = {
             "get_bucket_location": {"LocationConstraint": None},
             "describe_volumes": {"Volumes": [a_volume("vol-b", "/dev/sdg", 9), a_volume("vol-a", "/dev/sdf", 8)]},
@@ -72,6 +85,13 @@ class Account:
 
     def call(self, service: str, operation: str, region: str, **parameters: Any) -> dict[str, Any]:
         self.asked.append((service, operation, region))
+        name = _name(parameters)
+        if (operation, name) in self.taken:
+            return self._answer_of(service, operation, region, self.taken[operation, name])
+        ours = any(each in name for each in ("pilotlight-inference", "pilotlight-two", "pl-inference", "pl-two"))
+        if ours or operation == "list_aliases":
+            code = next(iter(ABSENT.get(f"{service}:{operation}", [""])))
+            return self._answer_of(service, operation, region, EMPTY.get(operation, code))
         if operation not in self.answers:
             code = NOT_THERE.get(operation, "NotFound")
             raise refused(service, operation, region, code, f"{code}: {parameters}")
@@ -80,6 +100,18 @@ class Account:
 
     def pages(self, service: str, operation: str, region: str, **parameters: Any) -> Iterator[dict[str, Any]]:
         yield self.call(service, operation, region, **parameters)
+
+    def _answer_of(self, service: str, operation: str, region: str, answer: Any) -> dict[str, Any]:
+        if isinstance(answer, str):
+            raise refused(service, operation, region, answer, answer)
+        found: dict[str, Any] = answer
+        return found
+
+
+def _name(parameters: dict[str, Any]) -> str:
+    """The one name that a call asks for, where it asks for one."""
+    values = [each[0] if isinstance(each, list) and each else each for each in parameters.values()]
+    return str(values[0]) if len(values) == 1 else ""
 
 
 def a_volume(volume: str, device: str, size: int) -> dict[str, Any]:

@@ -33,8 +33,8 @@ def preview(
 
     stacks = chosen(only)
     here = place(declaration, target, directory)
-    if "vault" in stacks:
-        here.vault_door()
+    vault = here.vault_door() if "vault" in stacks else None
     deployer = engine(here, backend, secrets, parallel)
-    acts = operations(here, current_inventory(here.workload, here.account, here.door, here.clock), deployer, json)
+    inventory = current_inventory(here.workload, here.account, here.door, here.clock, vault)
+    acts = operations(here, inventory, deployer, json)
     show("preview", acts.preview(build_archive(here), stacks), json)

@@ -20,14 +20,17 @@ from pilotlight.recovery.table import Table
 from pilotlight.workload.model import Workload
 
 
-def current_inventory(workload: Workload, account: str, door: Door, clock: Clock) -> Inventory:
-    """A fresh survey while the primary serves and answers; else what the vault keeps."""
+def current_inventory(
+    workload: Workload, account: str, door: Door, clock: Clock, vault: Door | None = None
+) -> Inventory:
+    """A fresh survey while the primary serves and answers; else what the vault keeps. `vault`: the door to the account
+    of the vault, where names there are looked for, too."""
     names = workload.names(account)
     kept = kept_inventory(names, door)
     if kept is not None and not is_home(names, serving(names, door)):
         return kept
     try:
-        return survey(door, workload, account, clock)
+        return survey(door, workload, account, clock, kept, vault)
     except RegionUnreachable:
         if kept is None:
             raise

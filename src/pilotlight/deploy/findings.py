@@ -18,10 +18,13 @@ class Findings:
         self.door = door
         self.region = region
         self.problems: list[str] = []
+        self._regions: dict[str, None] = {}
 
-    def add(self, asset: str, problem: str) -> None:
-        """Keep a problem of this asset; `problem` says what is wrong and what would be right."""
-        self.problems.append(f"{asset} ({self.region}): {problem}")
+    def add(self, asset: str, problem: str, region: str = "") -> None:
+        """Keep a problem of this asset; `problem` says what is wrong and what would be right. `region`: where, if not
+        in the primary region."""
+        self._regions[region or self.region] = None
+        self.problems.append(f"{asset} ({region or self.region}): {problem}")
 
     def ask(self, asset: str, what: str, service: str, operation: str, **parameters: Any) -> dict[str, Any] | None:
         """The answer, or None and a problem that `what` cannot be read in the primary region."""
@@ -43,7 +46,7 @@ class Findings:
     def settle(self) -> None:
         """Raise everything that was found; nothing found is fine."""
         if self.problems:
-            raise SurveyProblems(self.region, tuple(self.problems))
+            raise SurveyProblems(" and ".join(self._regions), tuple(self.problems))
 
     def _refused(self, asset: str, what: str, refusal: CallRefused) -> None:
         reason = refusal.facts.get("reason", refusal.message)

@@ -13,7 +13,7 @@ from typing import Any
 from pilotlight.clock import Clock, stamp
 from pilotlight.cloud.absence import says_absent
 from pilotlight.cloud.door import Door
-from pilotlight.deploy import claims, survey_fleet, survey_volumes
+from pilotlight.deploy import claims, survey_fleet, survey_names, survey_volumes
 from pilotlight.deploy.findings import Findings
 from pilotlight.deploy.translate import Dictionary, Endpoint
 from pilotlight.errors import CallRefused
@@ -29,8 +29,18 @@ NAMED_MAX = 5
 """Keys that a problem names, where a prefix may mean any of them; a sentence of more is not read."""
 
 
-def survey(door: Door, workload: Workload, account: str, clock: Clock) -> paper.Inventory:
-    """The inventory of this workload, read in its primary region; SurveyProblems names everything that is amiss."""
+def survey(
+    door: Door,
+    workload: Workload,
+    account: str,
+    clock: Clock,
+    kept: paper.Inventory | None = None,
+    vault: Door | None = None,
+) -> paper.Inventory:
+    """The inventory of this workload, read in its primary region; SurveyProblems names everything that is amiss.
+
+    `kept`: what the last `up` made, which is not looked for again; `vault`: the door to the account of the copies.
+    """
     names = workload.names(account)
     findings = Findings(door, names.primary)
     datasets = _datasets(findings, workload, names)
@@ -44,6 +54,8 @@ def survey(door: Door, workload: Workload, account: str, clock: Clock) -> paper.
     ]
     survey_volumes.check_counts(findings, volumes, (each.compute for each in fleets if each))
     traffic = survey_fleet.traffic(findings, workload.traffic, fleets, names)
+    originals = {each.name: each.primary_arn for each in databases}
+    survey_names.check(findings, workload, names, originals, kept, vault if workload.vault else door)
     findings.settle()
     return paper.Inventory(
         workload=workload.workload,
