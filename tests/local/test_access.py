@@ -216,6 +216,18 @@ def test_handing_a_role_to_a_service_needs_permission_to_pass_it(local_cloud: Lo
     assert "iam:PassRole" in message
 
 
+def test_a_secondary_that_is_signed_for_another_region_is_asked_of_that_region_too(local_cloud: LocalCloud) -> None:
+    """SDKs sign a CreateDBCluster for the source's region; whoever may not call it there gets no copy here."""
+    here = [f"arn:aws:rds:{WEST}:{ACCOUNT}:*", f"arn:aws:rds::{ACCOUNT}:global-cluster:*"]
+    session = make_role(local_cloud, "one-sided", allow("rds:CreateDBCluster", here))
+    create = client(local_cloud, "rds", WEST, credentials=session).create_db_cluster
+    asked = {"DBClusterIdentifier": "copy", "Engine": "aurora-postgresql", "GlobalClusterIdentifier": "nothing"}
+    code, message = refused(create, **asked, SourceRegion=EAST)
+    assert code == "AccessDenied"
+    assert f"rds:CreateDBCluster on resource: arn:aws:rds:{EAST}:{ACCOUNT}:cluster:copy" in message
+    assert refused(create, **asked)[0] == "GlobalClusterNotFoundFault", "unsigned, it is asked here alone"
+
+
 def test_snapshots_are_named_by_their_tags(local_cloud: LocalCloud) -> None:
     ec2 = client(local_cloud, "ec2", WEST)
     volume = ec2.create_volume(AvailabilityZone=f"{WEST}a", Size=1)["VolumeId"]

@@ -360,8 +360,12 @@ def test_an_encrypted_database_needs_a_key_of_the_other_region(cloud: Cloud) -> 
     create = rds(cloud, WEST).create_db_cluster
     asked = {"DBClusterIdentifier": "sealed-west", "Engine": AURORA, "GlobalClusterIdentifier": "sealed"}
     assert refusal(lambda: create(**asked, StorageEncrypted=True)) == "InvalidParameterCombination"
-    assert refusal(lambda: create(**asked, KmsKeyId=keys[EAST]["Arn"])) == "KMSKeyNotAccessibleFault"
-    create(**asked, StorageEncrypted=True, KmsKeyId=keys[WEST]["Arn"])
+    signed = {"SourceRegion": EAST}
+    assert refusal(lambda: create(**asked, **signed, KmsKeyId=keys[EAST]["Arn"])) == "KMSKeyNotAccessibleFault"
+    sealed = {**asked, "StorageEncrypted": True, "KmsKeyId": keys[WEST]["Arn"]}
+    assert refusal(lambda: create(**sealed)) == "InvalidParameterCombination", "nothing was signed for the source"
+    assert refusal(lambda: create(**sealed, SourceRegion=WEST)) == "InvalidParameterValue", "signed for another region"
+    create(**sealed, **signed)
     assert eventually(lambda: synchronized(cloud, "sealed"))
     assert cluster(cloud, WEST, "sealed-west")["KmsKeyId"] == keys[WEST]["Arn"]
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from pilotlight.local.operations import Operation
 from pilotlight.local.resources import Place
+from pilotlight.local.signature import signed_region
 
 Item = tuple[str, str, Mapping[str, tuple[str, ...]]]
 
@@ -45,6 +46,9 @@ def needs(operation: Operation, place: Place, own: Sequence[Item]) -> Iterator[I
         yield TAGGING[key], place.arn("kms", "key/*") if key[0] == "kms" else resource, context
     if key == ("s3", "CreateBucket") and params.get("ObjectLockEnabledForBucket"):
         yield from ((action, resource, context) for action in LOCKING)
+    if key == ("rds", "CreateDBCluster") and params.get("PreSignedUrl"):
+        source = Place(signed_region(str(params["PreSignedUrl"])), place.account)
+        yield "rds:CreateDBCluster", source.arn("rds", f"cluster:{params['DBClusterIdentifier']}"), {}
     if key == ("rds", "DeleteDBCluster") and params.get("FinalDBSnapshotIdentifier"):
         named = str(params["FinalDBSnapshotIdentifier"])
         for each in (resource, place.arn("rds", f"cluster-snapshot:{named}")):

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlsplit
 
 
 @dataclass(frozen=True)
@@ -76,3 +76,9 @@ def _scoped(credential: str, token: str | None) -> Signature:
     if len(parts) < 5:
         raise Malformed(credential)
     return Signature("/".join(parts[:-4]), parts[-3], parts[-2].lower(), token)
+
+
+def signed_region(url: str) -> str:
+    """The region that a URL was signed for; empty where it was signed for none (SigV4, "Credential scope")."""
+    scope = parse_qs(urlsplit(url).query).get("X-Amz-Credential", [""])[0].split("/")
+    return scope[2] if len(scope) == 5 else ""

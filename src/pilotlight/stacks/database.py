@@ -32,7 +32,8 @@ IGNORED_STANDBY = [
     "master_password",
     "database_name",
 ]
-"""`kms_key_id`: we name the key by alias, AWS answers with its ARN, and a difference would mean replacement."""
+"""`kms_key_id`: we name the key by alias, AWS answers with its ARN, and a difference would mean replacement.
+`source_region`: only the request that makes the cluster has it (docs/adr/0014-source-region.md)."""
 
 
 @dataclass(frozen=True)

@@ -135,6 +135,11 @@ def _originals_of_databases(inventory: Inventory) -> list[str]:
     return [each.primary_arn for each in inventory.databases]
 
 
+def _sources_of_databases(inventory: Inventory) -> list[str]:
+    """A secondary as the request for it that is signed for the primary region names it (docs/adr/0014)."""
+    return _arn("rds", inventory.primary, inventory, *(f"cluster:{each.standby_cluster}" for each in inventory.databases))
+
+
 def _groups(inventory: Inventory) -> list[str]:
     own = [(inventory.standby, each.standby_group) for each in inventory.computes]
     theirs = [(inventory.primary, each.primary_group) for each in inventory.computes]
@@ -209,6 +214,7 @@ KINDS = (
         only=("rds:DescribeGlobalClusters",),
     ),
     Kind("Databases", _here("rds", *(f"{kind}:{{own}}-*" for kind in ("cluster", "db", "subgrp", "cluster-snapshot")))),
+    Kind("DatabaseSources", _sources_of_databases, only=("rds:CreateDBCluster",)),
     Kind("DatabaseDefaults", _here("rds", "cluster-pg:default.*", "pg:default.*", "og:default:*")),
     Kind("TheirDatabases", _originals_of_databases),
     Kind("Secrets", _secrets),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pilotlight.deploy.provider import Place, Properties, ResourceType
-from pilotlight.deploy.resources.shape import absent, alike, pick, tag_list, tag_map, unlike, with_tags
+from pilotlight.deploy.resources.shape import absent, alike, key_as_wanted, pick, tag_list, tag_map, unlike, with_tags
 from pilotlight.deploy.resources.tagging import retag
 from pilotlight.deploy.resources.waiting import until
 
@@ -72,6 +72,7 @@ class Cluster(ResourceType):
         "backupRetentionPeriod": "BackupRetentionPeriod", "deletionProtection": "DeletionProtection",
         "globalClusterIdentifier": "GlobalClusterIdentifier", "copyTagsToSnapshot": "CopyTagsToSnapshot",
         "enabledCloudwatchLogsExports": "EnableCloudwatchLogsExports", "enableHttpEndpoint": "EnableHttpEndpoint",
+        "sourceRegion": "SourceRegion",
     }  # fmt: skip
     changeable = {
         "engineVersion": "EngineVersion", "masterPassword": "MasterUserPassword", "port": "Port",
@@ -92,11 +93,13 @@ class Cluster(ResourceType):
 
     def read(self, place: Place, id_: str, inputs: Properties) -> Properties | None:
         found = absent(lambda: self._find(place, id_))
-        return None if found is None else self._outputs(place, inputs, found) | unlike(inputs, self._there(found))
+        if found is None:
+            return None
+        there = self._there(found) | {"kmsKeyId": key_as_wanted(inputs.get("kmsKeyId"), found.get("KmsKeyId"))}
+        return self._outputs(place, inputs, found) | unlike(inputs, there)
 
     def _there(self, found: Properties) -> Properties:
-        """What can be changed in place. Version, key, source and membership are AWS's to change: a failover moves them,
-        and an alias comes back as an ARN."""
+        """What can be changed in place. Version, source and membership are AWS's to change: a failover moves them."""
         names = {
             "backupRetentionPeriod": "BackupRetentionPeriod", "deletionProtection": "DeletionProtection",
             "copyTagsToSnapshot": "CopyTagsToSnapshot", "enableHttpEndpoint": "HttpEndpointEnabled",
@@ -300,9 +303,10 @@ class Table(ResourceType):
         if found is None:
             return None
         known = {"id": id_, "name": id_, "arn": found["TableArn"], "region": place.region}
-        return {**inputs, **with_tags(inputs), **known, **unlike(inputs, self._there(dynamo, id_, found))}
+        return {**inputs, **with_tags(inputs), **known, **unlike(inputs, self._there(dynamo, id_, inputs, found))}
 
-    def _there(self, dynamo: Any, name: str, found: Properties) -> Properties:
+    def _there(self, dynamo: Any, name: str, inputs: Properties, found: Properties) -> Properties:
+        wanted = (inputs.get("serverSideEncryption") or {}).get("kmsKeyArn")
         backups = dynamo.describe_continuous_backups(TableName=name)["ContinuousBackupsDescription"]
         recovery = backups.get("PointInTimeRecoveryDescription", {}).get("PointInTimeRecoveryStatus")
         secured = found.get("SSEDescription", {})
@@ -312,7 +316,7 @@ class Table(ResourceType):
             "pointInTimeRecovery": {"enabled": recovery == "ENABLED"},
             "serverSideEncryption": {
                 "enabled": secured.get("Status") in ("ENABLED", "ENABLING", "UPDATING"),
-                "kmsKeyArn": secured.get("KMSMasterKeyArn"),
+                "kmsKeyArn": key_as_wanted(wanted, secured.get("KMSMasterKeyArn")),
             },
             "tags": tag_map(dynamo.list_tags_of_resource(ResourceArn=found["TableArn"])["Tags"]),
         }

@@ -82,6 +82,13 @@ def alike(wanted: Any, there: Any, whole: bool = False) -> bool:
     return bool(_plain(wanted) == _plain(there))
 
 
+def key_as_wanted(wanted: Any, there: Any) -> Any:
+    """What a service says of a key, under the name that was asked for where both can be one: RDS, DynamoDB and EBS
+    answer an alias with the ARN of its key, and which key an alias names is no setting of theirs (pure)."""
+    alias = str(wanted).rpartition(":")[2].startswith("alias/")
+    return wanted if there and (alias or str(there).endswith(f"key/{wanted}")) else there
+
+
 def _alike_maps(wanted: Properties, there: Properties, whole: bool) -> bool:
     if whole and wanted.keys() != there.keys():
         return False

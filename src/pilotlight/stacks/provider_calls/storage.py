@@ -149,7 +149,7 @@ TABLE: dict[str, Calls] = {
     ),
     "aws:rds/cluster:Cluster": Calls(
         service="rds",
-        kinds=("Databases", "AllGlobalDatabases", "GlobalDatabases"),
+        kinds=("Databases", "DatabaseSources", "AllGlobalDatabases", "GlobalDatabases"),
         seen=(Seen("rds/cluster.go", ("resourceClusterCreate", "resourceClusterRead", "resourceClusterUpdate",
                                       "resourceClusterDelete"), 6),),
         create=("CreateDBCluster", READ),
