@@ -137,7 +137,8 @@ def _originals_of_databases(inventory: Inventory) -> list[str]:
 
 def _sources_of_databases(inventory: Inventory) -> list[str]:
     """A secondary as the request for it that is signed for the primary region names it (docs/adr/0014)."""
-    return _arn("rds", inventory.primary, inventory, *(f"cluster:{each.standby_cluster}" for each in inventory.databases))
+    named = [f"cluster:{each.standby_cluster}" for each in inventory.databases]
+    return _arn("rds", inventory.primary, inventory, *named)
 
 
 def _groups(inventory: Inventory) -> list[str]:
