@@ -195,7 +195,7 @@ def check_secondary(one: GlobalDatabase, region: str, asked: dict[str, Any]) -> 
 
 
 def _check_signed(source: Database, url: str) -> None:
-    """A secondary of an encrypted cluster needs a CreateDBCluster that is signed for the source's region, which SDKs make
+    """A secondary of an encrypted cluster needs a CreateDBCluster that is signed for the source's region; SDKs make one
     where SourceRegion says it (RDS API Reference, "CreateDBCluster"; what RDS answers without it:
     aws-cloudformation/cloudformation-coverage-roadmap issue 719, with the wrong one: hashicorp/terraform-provider-aws
     issue 16362)."""
