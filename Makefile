@@ -1,11 +1,12 @@
 # Everything a newcomer types. `make setup` makes .venv with pinned dependencies; the rest stands on it.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-engine test-long simulate bench lint types contracts permissions docs clean
+.PHONY: help setup demo test test-engine test-provider test-long simulate bench lint types contracts permissions docs clean
 
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 BIN := .venv/bin
 PARALLEL ?= 2
 # Test files at once; each starts what it needs for itself. PARALLEL=0 runs them in this order, in one process.
+PROVIDER := $(shell sed -n 's/^pulumi_aws==//p' constraints.txt)
 PYTEST := $(BIN)/python -m pytest -n $(PARALLEL) --dist loadfile
 
 help:  ## this list
@@ -29,6 +30,10 @@ test: setup  ## the whole quick suite
 
 test-engine: setup  ## the stacks through Pulumi's own engine, which is built first (needs Go)
 	pulumi=$${PILOTLIGHT_PULUMI:-$$(scripts/build_pulumi.sh)} && PILOTLIGHT_PULUMI="$$pulumi" $(PYTEST) -m engine tests/engine tests/deploy
+
+test-provider: setup  ## the stacks through Pulumi's real AWS provider, where there is one on the path
+	@provider=$$(command -v pulumi-resource-aws) || { echo "Pulumi's real AWS provider was left out: no pulumi-resource-aws is on the path. 'pulumi plugin install resource aws $(PROVIDER)' puts it into ~/.pulumi/plugins/resource-aws-v$(PROVIDER)."; exit 0; }; \
+	pulumi=$${PILOTLIGHT_PULUMI:-$$(scripts/build_pulumi.sh)} && PILOTLIGHT_PROVIDER="$$provider" PILOTLIGHT_PULUMI="$$pulumi" $(PYTEST) -m engine tests/engine
 
 test-long: setup  ## many seeds, whole demos
 	$(PYTEST) -m long $(TESTS)

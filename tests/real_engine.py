@@ -1,4 +1,5 @@
-"""The real Pulumi engine over the embedded cloud: its command, a file backend in a folder, the stand-in provider."""
+"""The real Pulumi engine over the embedded cloud: its command, a file backend in a folder, and its provider: the
+stand-in, or the real one where `make test-provider` names it."""
 
 from __future__ import annotations
 
@@ -20,6 +21,8 @@ from stand_in import serving
 HERE = "us-east-1"
 PASSPHRASE = "of a test"
 PULUMI_VARIABLE = "PILOTLIGHT_PULUMI"
+PROVIDER_VARIABLE = "PILOTLIGHT_PROVIDER"
+PLUGIN = "pulumi-resource-aws"
 
 
 def command() -> Path | None:
@@ -68,17 +71,37 @@ class RealEngine:
 
 
 @contextmanager
-def real_engine(pulumi: Path, folder: Path) -> Iterator[RealEngine]:
+def real_engine(pulumi: Path, folder: Path, provider: Path | None = None) -> Iterator[RealEngine]:
     """One engine with its provider; the provider's AWS calls go where this process's environment points."""
+    with provided(folder, provider) as variables:
+        yield RealEngine(pulumi, folder, variables)
+
+
+@contextmanager
+def provided(folder: Path, provider: Path | None = None) -> Iterator[dict[str, str]]:
+    """The variables of a pulumi with the real provider that is named here or by the environment, else the stand-in."""
+    named = provider or os.environ.get(PROVIDER_VARIABLE)
+    if named:
+        yield environment(folder) | first_on_path(Path(named))
+        return
     with serving() as port:
-        yield RealEngine(pulumi, folder, environment(folder, f"aws:{port}"))
+        yield environment(folder, f"aws:{port}")
 
 
-def environment(folder: Path, providers: str) -> dict[str, str]:
-    """What pulumi needs to stay in a folder and to ask these providers and no others."""
-    return {
+def first_on_path(provider: Path) -> dict[str, str]:
+    """Pulumi takes a plugin that is on the path before any that was installed, whatever its version (pulumi/pulumi,
+    sdk/go/common/workspace/plugins.go, GetPluginPath). It inherits the credentials and AWS_ENDPOINT_URL, which AWS's SDKs
+    take (AWS SDKs and Tools Reference Guide, "Service-specific endpoints")."""
+    if provider.name != PLUGIN or not os.access(provider, os.X_OK):
+        raise LookupError(f"{provider} is no {PLUGIN} that can be run; {PROVIDER_VARIABLE} names it")
+    return {"PATH": f"{provider.parent}{os.pathsep}{os.environ['PATH']}"}
+
+
+def environment(folder: Path, providers: str = "") -> dict[str, str]:
+    """What pulumi needs to stay in a folder and to ask these providers, which listen already, and no others."""
+    attached = {"PULUMI_DEBUG_PROVIDERS": providers} if providers else {}
+    return attached | {
         "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
-        "PULUMI_DEBUG_PROVIDERS": providers,
         "PULUMI_HOME": str(folder / "home"),
         "PULUMI_SKIP_UPDATE_CHECK": "true",
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",

@@ -21,8 +21,7 @@ from pilotlight.deploy.pulumi import Backend, PulumiEngine
 from pilotlight.deploy.results import Deployment, Held
 from pilotlight.naming import STACKS
 from pilotlight.workload.load import load
-from real_engine import environment, linked
-from stand_in import serving
+from real_engine import linked, provided
 
 EXAMPLE = Path(__file__).parents[2] / "examples/inference-service"
 REGIONS = ("us-east-1", "us-west-2")
@@ -65,7 +64,7 @@ class Rehearsed:
 @pytest.fixture(scope="module")
 def rehearsed(pulumi: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsed]:
     folder, found = tmp_path_factory.mktemp("recovery"), Rehearsed()
-    with open_stage(7, False, REGIONS) as stage, serving() as port:
+    with open_stage(7, False, REGIONS) as stage, provided(folder) as variables:
         scene = RealScene(Options(EXAMPLE, seed=7), stage, load(EXAMPLE / "workload.yaml"), lambda text: None)
         (folder / "states").mkdir()
         scene.engine = PulumiEngine(
@@ -73,7 +72,7 @@ def rehearsed(pulumi: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
             backend=Backend(f"file://{folder}/states", "passphrase"),
             folder=folder / "settings",
             command=Command(str(linked(pulumi, folder))),
-            environment=environment(folder, f"aws:{port}"),
+            environment=variables,
         )
         before.deploy_example(scene)
         before.protect(scene)
