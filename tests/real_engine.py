@@ -90,8 +90,8 @@ def provided(folder: Path, provider: Path | None = None) -> Iterator[dict[str, s
 
 def first_on_path(provider: Path) -> dict[str, str]:
     """Pulumi takes a plugin that is on the path before any that was installed, whatever its version (pulumi/pulumi,
-    sdk/go/common/workspace/plugins.go, GetPluginPath). It inherits the credentials and AWS_ENDPOINT_URL, which AWS's SDKs
-    take (AWS SDKs and Tools Reference Guide, "Service-specific endpoints")."""
+    sdk/go/common/workspace/plugins.go, GetPluginPath). It inherits the credentials and AWS_ENDPOINT_URL, which AWS's
+    SDKs take (AWS SDKs and Tools Reference Guide, "Service-specific endpoints")."""
     if provider.name != PLUGIN or not os.access(provider, os.X_OK):
         raise LookupError(f"{provider} is no {PLUGIN} that can be run; {PROVIDER_VARIABLE} names it")
     return {"PATH": f"{provider.parent}{os.pathsep}{os.environ['PATH']}"}
