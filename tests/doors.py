@@ -18,7 +18,7 @@ from typing import Any
 
 from door_buckets import Buckets
 from door_tables import Tables
-from pilotlight.clock import FakeClock
+from pilotlight.clock import FakeClock, stamp
 from pilotlight.cloud import paging
 from pilotlight.cloud.door import is_reading, refused
 from pilotlight.errors import RegionUnreachable
@@ -26,6 +26,7 @@ from pilotlight.naming import Names
 from pilotlight.records.inventory import Compute, Database, Datasets, Inventory, Keep, Traffic, Volumes
 from pilotlight.recovery.desk import Recovery
 from pilotlight.recovery.fetch import Fetched
+from pilotlight.recovery.observe.software import digests
 from pilotlight.recovery.site import Site
 
 ACCOUNT = "123456789012"
@@ -33,6 +34,9 @@ PRIMARY, STANDBY = "us-east-1", "us-west-2"
 NAMES = Names("inference", ACCOUNT, PRIMARY, STANDBY)
 CORPUS, MODELS = f"inference-corpus-{ACCOUNT}", f"inference-models-{ACCOUNT}"
 CORPUS_COPY, MODELS_COPY = NAMES.standby_bucket("corpus"), NAMES.standby_bucket("checkpoints")
+TEMPLATE = "inference-template"
+LAUNCHED = {"ImageId": "ami-1", "UserData": "c2VydmU="}
+"""What the primary's group launches."""
 COPIES_AT_ONCE = 20
 """Of snapshots, into one region: EBS User Guide, "Copy an Amazon EBS snapshot"."""
 PROMOTION_SECONDS, START_SECONDS, COPY_SECONDS, HEALTH_SECONDS = 20.0, 8.0, 12.0, 5.0
@@ -69,6 +73,7 @@ def inventory(**changes: Any) -> Inventory:
         port=8080,
         instance_profile_policy="{}",
         volumes=("index",),
+        template=digests(LAUNCHED),
         uses=("checkpoints", "registry"),
     )
     whole: dict[str, Any] = {
@@ -117,6 +122,7 @@ class Group:
     instances: list[tuple[str, float]] = field(default_factory=list)
     activities: list[dict[str, Any]] = field(default_factory=list)
     names: tuple[str, str] = (NAMES.launch_template("fleet"), "$Latest")
+    """(template, version)."""
     launched: dict[str, tuple[str, str]] = field(default_factory=dict)
 
 
@@ -134,14 +140,18 @@ class FakeAws:
         self.made: list[tuple[str, str, str]] = []
         self.writer, self.moving_until, self.promotions, self.switches = PRIMARY, 0.0, 0, 0
         self.groups = {
-            (PRIMARY, "inference-fleet"): Group(1, 4, instances=[("i-1", 0.0)]),
+            (PRIMARY, "inference-fleet"): Group(1, 4, instances=[("i-1", 0.0)], names=(TEMPLATE, "$Latest")),
             (STANDBY, NAMES.group("fleet")): Group(),
         }
         self.short: set[str] = set()
         ebs = {"VolumeSize": 8, "Encrypted": True, "DeleteOnTermination": False}
         blank = [{"DeviceName": each, "Ebs": dict(ebs)} for each in BLANK]
         stack = Version({"ImageId": "ami-2", "BlockDeviceMappings": blank})
-        self.templates: dict[str, list[Version]] = {NAMES.launch_template("fleet"): [stack]}
+        self.templates: dict[str, list[Version]] = {
+            NAMES.launch_template("fleet"): [stack],
+            TEMPLATE: [Version(dict(LAUNCHED))],
+        }
+        self.images: dict[str, dict[str, Any]] = {"ami-2": {"Tags": [], "done": 0.0, "made": 0.0}}
         self.snapshots: dict[str, dict[str, dict[str, Any]]] = {PRIMARY: {}, STANDBY: {}}
         self.instances: dict[str, tuple[datetime, dict[str, str]]] = {}
         self.volumes: dict[str, dict[str, str]] = {}
@@ -391,7 +401,7 @@ class FakeAws:
     def ec2_describe_launch_template_versions(
         self, region: str, LaunchTemplateName: str, Versions: Any = None, MaxResults: int = 0
     ) -> Any:
-        assert region == STANDBY
+        assert region == (PRIMARY if LaunchTemplateName == TEMPLATE else STANDBY)
         if LaunchTemplateName not in self.templates:
             code = "InvalidLaunchTemplateName.NotFoundException"
             raise refused("ec2", "describe_launch_template_versions", region, code, "there is none")
@@ -425,8 +435,32 @@ class FakeAws:
     def ec2_describe_availability_zones(self, region: str) -> dict[str, Any]:
         return {"AvailabilityZones": [{"ZoneName": f"{region}a"}]}
 
-    def ec2_describe_images(self, region: str, Filters: Any) -> dict[str, Any]:
-        return {"Images": [{"ImageId": "ami-2", "State": "available"}]}
+    def ec2_describe_images(self, region: str, Filters: Any, Owners: Any = None) -> dict[str, Any]:
+        """By id, or those that carry the tags; a copy is pending for as long as it takes."""
+        assert region == STANDBY
+        wanted = {each["Name"]: each["Values"] for each in Filters}
+        found = {
+            id: each
+            for id, each in self.images.items()
+            if id in wanted.get("image-id", [id]) and (each["Tags"] or "tag-key" not in wanted)
+        }
+        return {"Images": [{"ImageId": id, **self._image(each)} for id, each in found.items()]}
+
+    def _image(self, image: dict[str, Any]) -> dict[str, Any]:
+        state = image.get("state") or ("available" if self.clock.now() >= image["done"] else "pending")
+        return {"State": state, "Tags": image["Tags"], "CreationDate": stamp(image["made"])}
+
+    def ec2_copy_image(self, region: str, SourceImageId: str, TagSpecifications: Any, **rest: Any) -> dict[str, Any]:
+        assert region == STANDBY and rest["Encrypted"] and rest["KmsKeyId"] == NAMES.key_alias
+        assert {each["ResourceType"] for each in TagSpecifications} == {"image", "snapshot"}
+        id, now = f"ami-copy-{next(self.ids)}", self.clock.now()
+        self.images[id] = {"Tags": TagSpecifications[0]["Tags"], "done": now + COPY_SECONDS, "made": now}
+        return {"ImageId": id}
+
+    def ec2_deregister_image(self, region: str, ImageId: str, DeleteAssociatedSnapshots: bool) -> dict[str, Any]:
+        assert region == STANDBY and DeleteAssociatedSnapshots
+        del self.images[ImageId]
+        return {}
 
     def attach(
         self, instance: str, launched: float, devices: dict[str, str], more: dict[str, str] | None = None

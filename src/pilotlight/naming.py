@@ -17,6 +17,8 @@ TAG_ASSET = "pilotlight:asset"
 TAG_POINT = "pilotlight:point"
 TAG_SET = "pilotlight:snapshot-set"
 TAG_SOURCE = "pilotlight:source-snapshot"
+TAG_SOURCE_IMAGE = "pilotlight:source-image"
+"""On an image that a scheduled run copied: the primary's image that it is of."""
 TAG_CREATED_AT = "pilotlight:true-at"
 TAG_PROTECTS = "pilotlight:protects"
 """On the standby group: the name of the primary's group whose counterpart it is."""
@@ -169,6 +171,11 @@ class Names:
     def run_template(self, asset: str) -> str:
         """The launch template that a run makes on the day, with snapshots in it; no stack owns it."""
         return f"{self.launch_template(asset)}-run"
+
+    def kept_image(self, asset: str, image: str, moment: str) -> str:
+        """A scheduled run's copy of an image; names of images are unique in a region (EC2 API, CopyImage), and a copy
+        that failed is made anew."""
+        return f"{self.launch_template(asset)}-{image}-{''.join(each for each in moment if each.isalnum())}"
 
     def group(self, asset: str) -> str:
         """The standby Auto Scaling group."""

@@ -170,6 +170,19 @@ def test_an_image_copy_takes_its_time_and_can_then_be_used(local_cloud, ec2):
     wait_for(lambda: there.describe_images(ImageIds=[copy])["Images"][0]["State"] == "available")
 
 
+def test_an_image_copy_is_tagged_as_asked_and_its_snapshots_go_with_it_where_that_is_asked(local_cloud, ec2):
+    there = local_cloud.client("ec2", "us-west-2")
+    tags = [{"ResourceType": kind, "Tags": [{"Key": "of", "Value": kind}]} for kind in ("image", "snapshot")]
+    given = {"SourceImageId": image(ec2), "SourceRegion": REGION, "TagSpecifications": tags}
+    copies = [there.copy_image(Name=f"tagged-{number}", **given)["ImageId"] for number in range(2)]
+    found = there.describe_images(Filters=[{"Name": "tag:of", "Values": ["image"]}], Owners=["self"])["Images"]
+    assert {each["ImageId"] for each in found} == set(copies)
+    there.deregister_image(ImageId=copies[0])
+    there.deregister_image(ImageId=copies[1], DeleteAssociatedSnapshots=True)
+    left = there.describe_snapshots(Filters=[{"Name": "tag:of", "Values": ["snapshot"]}], OwnerIds=["self"])
+    assert len(left["Snapshots"]) == 1
+
+
 @pytest.fixture
 def group(local_cloud, ec2, profile):
     ec2.create_launch_template(

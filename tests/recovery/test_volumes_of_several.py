@@ -170,7 +170,7 @@ def test_more_instances_than_the_point_has_volumes_for_are_refused_before_anythi
 def test_volumes_of_more_instances_than_come_up_are_named(again: Callable[[], FakeAws]) -> None:
     aws = again()
     journal = fail_over(aws, two(count=1))
-    entry = journal.proven("restore-volumes-fleet")
+    entry = journal.proven("restore-fleet")
     assert entry is not None and disks(aws) == BOTH[:1]
     assert [each.partition(" of ")[2] for each in entry.evidence["left"]] == ["/dev/sdf of i-2", "/dev/sdg of i-2"]
 
@@ -193,7 +193,7 @@ def test_different_device_names_are_each_at_the_instance_that_had_them() -> None
     found = launching.layout(taken, taken.computes[0], {"index": {"assign": "launch-order", "sets": sets}})
     blank = launching.blank_devices(taken, taken.computes[0])
     stack = {"BlockDeviceMappings": [{"DeviceName": each, "Ebs": {"VolumeSize": 8}} for each in sorted(blank)]}
-    made = [launching.launch_data(stack, blank, devices)["BlockDeviceMappings"] for devices in found.devices]
+    made = [launching.launch_data(stack, blank, devices, "")["BlockDeviceMappings"] for devices in found.devices]
     assert [[each["DeviceName"] for each in version] for version in made] == [["/dev/sdf"], ["/dev/sdk"]]
 
 

@@ -80,7 +80,7 @@ PROTECT = [
     ("rds:DescribeDBClusters", f"arn:aws:rds:{PRIMARY}:{ACCOUNT}:cluster:inference-registry", {}),
     ("cloudwatch:PutMetricData", "*", METRICS),
 ]
-SNAPSHOT = [
+COPIES = [
     ("ec2:DescribeVolumes", "*", {}),
     ("ec2:DescribeInstances", "*", {}),
     ("ec2:DescribeSnapshots", "*", {}),
@@ -91,6 +91,10 @@ SNAPSHOT = [
     ("ec2:CopySnapshot", SNAPSHOTS[PRIMARY], {}),
     ("ec2:CopySnapshot", f"arn:aws:ec2:{STANDBY}::snapshot/*", {}),
     ("ec2:DeleteSnapshot", SNAPSHOTS[STANDBY], OURS),
+    ("ec2:CopyImage", f"arn:aws:ec2:{PRIMARY}::image/ami-1", {}),
+    ("ec2:CopyImage", f"arn:aws:ec2:{STANDBY}::image/*", {}),
+    ("ec2:CreateTags", f"arn:aws:ec2:{STANDBY}::image/*", {"ec2:createaction": ("CopyImage",)}),
+    ("ec2:DeregisterImage", f"arn:aws:ec2:{STANDBY}::image/ami-2", OURS),
     ("kms:CreateGrant", KEY, OUR_KEY | {"kms:grantisforawsresource": ("true",)}),
     ("kms:ReEncryptTo", KEY, OUR_KEY),
     ("kms:DescribeKey", KEY, OUR_KEY),
@@ -116,7 +120,7 @@ INSTANCE = [
     ("kms:Decrypt", KEY, OUR_KEY),
     ("s3:GetObject", "arn:aws:s3:::own/a", {}),
 ]
-CALLS = {"recover": RECOVER, "protect": PROTECT, "snapshots": SNAPSHOT, "probe": PROBE, "instance": INSTANCE}
+CALLS = {"recover": RECOVER, "protect": PROTECT, "copies": COPIES, "probe": PROBE, "instance": INSTANCE}
 
 REFUSED = {
     "recover": [
@@ -145,10 +149,13 @@ REFUSED = {
         ("s3:GetObject", f"arn:aws:s3:::inference-checkpoints-{ACCOUNT}/private/a", {}),
         ("rds:FailoverGlobalCluster", GLOBAL, {}),
     ],
-    "snapshots": [
+    "copies": [
         ("ec2:DeleteSnapshot", SNAPSHOTS[STANDBY], {}),
         ("ec2:DeleteSnapshot", SNAPSHOTS[PRIMARY], {"aws:resourcetag/pilotlight:workload": ("other",)}),
         ("ec2:CreateTags", f"arn:aws:ec2:{PRIMARY}:{ACCOUNT}:instance/i-1", {}),
+        ("ec2:CreateTags", f"arn:aws:ec2:{STANDBY}::image/ami-2", {}),
+        ("ec2:DeregisterImage", f"arn:aws:ec2:{STANDBY}::image/ami-2", {}),
+        ("ec2:DeregisterImage", f"arn:aws:ec2:{PRIMARY}::image/ami-1", OURS),
         ("ec2:DeleteVolume", f"arn:aws:ec2:{PRIMARY}:{ACCOUNT}:volume/vol-1", {}),
     ],
     "probe": [
@@ -174,7 +181,7 @@ def _document(role: str) -> str:
     documents = {
         "recover": lambda: function_policies.recover(taken),
         "protect": lambda: function_policies.protect(taken),
-        "snapshots": lambda: function_policies.snapshots(taken),
+        "copies": lambda: function_policies.copies(taken),
         "probe": lambda: function_policies.probe(taken),
         "instance": lambda: policies.instance(NAMES, own),
     }
@@ -198,4 +205,4 @@ def test_what_a_role_must_not_do_it_may_not(role: str, call: tuple[str, str, dic
 @pytest.mark.parametrize("role", ["probe", "protect", "recover"])
 def test_a_role_document_is_small_enough_for_iam(role: str) -> None:
     """IAM counts the characters of all inline policies of a role together: 10,240 ("IAM and STS quotas")."""
-    assert len(_document(role)) + len(_document("snapshots")) < 10_240
+    assert len(_document(role)) + len(_document("copies")) < 10_240

@@ -255,10 +255,12 @@ def test_protecting_never_writes_to_a_bucket_but_the_vaults(standby: Recording, 
             assert all(resource.startswith(vault_bucket) for resource in statement["Resource"])
 
 
-def test_only_snapshots_of_ours_can_be_deleted(standby: Recording) -> None:
-    policy = json.loads(standby.one("volumes-policy").inputs["policy"])
-    prune = next(each for each in policy["Statement"] if each["Action"] == ["ec2:DeleteSnapshot"])
-    assert prune["Condition"] == {"StringEquals": {"aws:ResourceTag/pilotlight:workload": "inference"}}
+def test_only_snapshots_and_images_of_ours_can_be_deleted(standby: Recording) -> None:
+    policy = json.loads(standby.one("copies-policy").inputs["policy"])
+    pruning = [each for each in policy["Statement"] if "ec2:DeleteSnapshot" in each["Action"]]
+    assert [each["Sid"] for each in pruning] == ["PruneSnapshots", "PruneImages"]
+    for each in pruning:
+        assert each["Condition"] == {"StringEquals": {"aws:ResourceTag/pilotlight:workload": "inference"}}
 
 
 def test_instances_read_the_active_record_and_no_other_item_of_the_journal(standby: Recording) -> None:

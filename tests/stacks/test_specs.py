@@ -90,6 +90,6 @@ def _specs() -> list[object]:
         stacks.probe_spec(taken),
         stacks.protect_spec(taken),
         stacks.recover_spec(taken),
-        stacks.volumes_spec(taken),
+        stacks.copies_spec(taken),
         stacks.monitoring_spec(taken),
     ]

@@ -198,11 +198,12 @@ def test_one_name_has_two_answers(standby: Recording) -> None:
     assert "healthCheckId" not in second
 
 
-def test_snapshots_are_allowed_only_where_there_are_volumes(archive: Path) -> None:
-    without = dataclasses.replace(inventory(), volumes=())
-    recording = record(lambda: program.standby(without, archive))
-    assert not [each for each in recording.resources if "Volumes" in each.type]
-    assert not [each for each in recording.all("RolePolicy") if "CreateSnapshots" in each.inputs["policy"]]
+def test_copies_are_allowed_only_where_there_is_something_to_copy(archive: Path) -> None:
+    without = record(lambda: program.standby(dataclasses.replace(inventory(), volumes=()), archive))
+    assert not [each for each in without.all("RolePolicy") if "CreateSnapshots" in each.inputs["policy"]]
+    assert [each for each in without.all("RolePolicy") if "CopyImage" in each.inputs["policy"]]
+    nothing = dataclasses.replace(inventory(), volumes=(), computes=(), traffic=None)
+    assert not [each for each in record(lambda: program.standby(nothing, archive)).resources if "Copies" in each.type]
 
 
 @pytest.mark.parametrize("missing", ["datasets", "databases", "computes"])

@@ -16,6 +16,7 @@ from surveyed_account import (
     surveyed,
 )
 
+from pilotlight.recovery.observe.software import digests
 from pilotlight.workload.model import Workload
 
 
@@ -32,6 +33,16 @@ def test_instances_may_do_there_what_they_may_do_here(account: Account, workload
     resources = [each["Resource"] for each in policy["Statement"]]
     assert resources == [f"arn:aws:s3:::pilotlight-inference-checkpoints-{ACCOUNT}-us-west-2/*", "arn:aws:x"]
     assert all("Sid" not in each for each in policy["Statement"])
+
+
+def test_what_the_template_said_is_kept_by_digest_so_that_later_changes_are_seen_and_no_value_is_told(
+    account: Account, workload: Workload
+) -> None:
+    compute = surveyed(account, workload).computes[0]
+    assert "UserData" in compute.template and "ImageId" not in compute.template
+    data = a_template()
+    assert not {str(value) for value in data.values()} & set(compute.template.values())
+    assert compute.template == digests(data) != digests(data | {"UserData": "YW5vdGhlcg=="})
 
 
 def test_a_group_with_a_mixed_instances_policy_is_read_too(account: Account, workload: Workload) -> None:

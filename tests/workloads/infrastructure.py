@@ -186,6 +186,16 @@ def _group(
     )
 
 
+def release(cloud: LocalCloud, group: str, **changes: str) -> str:
+    """A new image, and a new version of the group's launch template that names it; the image."""
+    ec2 = cloud.client("ec2", REGION)
+    running = _described(cloud, REGION, group)["Instances"][0]["InstanceId"]
+    image: str = ec2.create_image(InstanceId=running, Name=f"{group}-{time.monotonic_ns()}")["ImageId"]
+    data = {"ImageId": image} | changes
+    ec2.create_launch_template_version(LaunchTemplateName=group, SourceVersion="$Latest", LaunchTemplateData=data)
+    return image
+
+
 def _databases(cloud: LocalCloud, subnets: list[str], firewall: str) -> None:
     rds = cloud.client("rds", REGION)
     rds.create_db_subnet_group(DBSubnetGroupName="acme", DBSubnetGroupDescription="all", SubnetIds=subnets)

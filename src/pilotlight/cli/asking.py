@@ -30,7 +30,7 @@ def before_failover(desk: Recovery, workload: Workload, yes: bool) -> None:
     say(f"asking whether {site.inventory.primary} answers")
     if not _answers(desk):
         return
-    line = choose.newest_complete(site.ledger.points())
+    line = choose.newest_usable(site.ledger.points())
     point = site.papers.point(line.id) if line else None
     forecast = plan(workload).forecast_rto_seconds
     told = costs.of_failover(site.inventory, point, stamp(site.clock.now()), forecast)

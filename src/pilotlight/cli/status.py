@@ -70,6 +70,10 @@ def _show_watchers(found: Status) -> None:
     print(f"scheduled run: began {_old(found.scheduled_run_age_seconds)}" if beat else "scheduled run: none yet")
     complete = f"{newest.id}, {_old(newest.age_seconds)}" if newest else "none yet"
     print(f"newest complete recovery point: {complete} (at most {found.points.bound_seconds:.0f} s count)")
+    usable = found.points.newest_usable
+    if usable and usable != newest:
+        age = _old(usable.age_seconds)
+        print(f"a failover would use {usable.id}, {age}: only its software is older than the primary's")
     quiet = sum(each.is_quiet for each in found.alarms)
     print(f"alarms: {quiet} of {len(found.alarms)} quiet")
 

@@ -16,6 +16,7 @@ from pilotlight.deploy.survey_zone import TRAFFIC
 from pilotlight.deploy.translate import Dictionary, translate, translate_user_data
 from pilotlight.naming import Names
 from pilotlight.records import inventory as paper
+from pilotlight.recovery.observe.software import digests
 from pilotlight.stacks.policies import document, text
 from pilotlight.workload.model import Compute, Traffic
 
@@ -57,6 +58,7 @@ def fleet(findings: Findings, name: str, asset: Compute, names: Names, words: Di
         port=port,
         instance_profile_policy=_policy(findings, name, template, words),
         volumes=tuple(asset.volumes),
+        template=digests(template),
         uses=tuple(asset.uses),
     )
     return Fleet(compute, balancer)

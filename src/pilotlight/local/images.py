@@ -1,6 +1,7 @@
-"""AMI copies that take time, and need the region they come from.
+"""AMI copies that take time, need the region they come from and are tagged as asked; and their end, with the snapshots.
 
-EC2 User Guide, "Copy an Amazon EC2 AMI": the copy is pending until its snapshots are copied, then available.
+EC2 User Guide, "Copy an Amazon EC2 AMI": the copy is pending until its snapshots are copied, then available. EC2 API
+Reference, CopyImage (`TagSpecifications` of image and snapshots) and DeregisterImage (`DeleteAssociatedSnapshots`).
 """
 
 from __future__ import annotations
@@ -9,8 +10,10 @@ import threading
 import time
 from typing import Any
 
+from moto.core.responses import ActionResult
 from moto.ec2.exceptions import InvalidParameterValueError
 from moto.ec2.models import EC2Backend
+from moto.ec2.responses.amis import AmisResponse
 
 from pilotlight.local.cloud import Behaviour, Cloud
 from pilotlight.local.grafts import graft, original
@@ -18,6 +21,28 @@ from pilotlight.local.grafts import graft, original
 COPY_SECONDS = 12.0
 """What the smallest copy takes at least, in AWS's time."""
 TICK_SECONDS = 0.1
+
+
+def _copy_tagged(response: Any) -> Any:
+    """moto copies and drops what is to be tagged."""
+    answer = original(AmisResponse, "copy_image")(response)
+    image = response.ec2_backend.amis[answer.result["ImageId"]]
+    of_kind = {"image": image, "snapshot": image.ebs_snapshot}
+    for each in response._get_param("TagSpecifications", []):
+        of_kind[each["ResourceType"]].add_tags({tag["Key"]: tag["Value"] for tag in each["Tags"]})
+    return answer
+
+
+def _deregister_with_snapshots(response: Any) -> Any:
+    """moto leaves the snapshots; AWS too, unless it is asked for them."""
+    image = response.ec2_backend.amis.get(response._get_param("ImageId"))
+    answer = original(AmisResponse, "deregister_image")(response)
+    if image is None or not response._get_bool_param("DeleteAssociatedSnapshots"):
+        return answer
+    deleted = response.ec2_backend.delete_snapshot(image.ebs_snapshot.id)
+    return ActionResult(
+        {"Return": True, "DeleteSnapshotResults": [{"SnapshotId": deleted.id, "ReturnCode": "success"}]}
+    )
 
 
 class Images(Behaviour):
@@ -42,6 +67,7 @@ class Images(Behaviour):
             return image
 
         graft(EC2Backend, copy_image=copy_image)
+        graft(AmisResponse, copy_image=_copy_tagged, deregister_image=_deregister_with_snapshots)
 
     def start(self) -> None:
         self.cloud.every(TICK_SECONDS, self._advance, "image copies")

@@ -6,7 +6,7 @@ nor the primary region. `pilotlight up` writes it; every Lambda reads it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from pilotlight.naming import Names
@@ -145,6 +145,9 @@ class Compute:
     """JSON policy document the instances need in the standby region, translated from the primary's role."""
     volumes: tuple[str, ...] = ()
     """Names of the volume groups that its instances mount."""
+    template: dict[str, str] = field(default_factory=dict)
+    """Member of the primary's launch template -> digest of its value when the inventory was taken, the image apart:
+    what the primary launches by now is compared with it. Empty in inventories of older editions."""
     uses: tuple[str, ...] = ()
     mechanism: str = "warm-capacity"
     kind: str = "compute"

@@ -1,7 +1,8 @@
 """The RecoveryPoint: one consistent cut over all assets, with proof that each part is in the standby region.
 
-A part that is not proven there makes the point partial, and a partial point is never chosen. Points are written once
-and never changed (naming.PAPER_POINTS + id + ".json" in the vault bucket, an index item in the journal table).
+A part that is not proven there makes the point partial, and a partial point is never chosen, unless all that it lacks
+is the newest software of its compute groups. Points are written once and never changed (naming.PAPER_POINTS + id +
+".json" in the vault bucket, an index item in the journal table).
 """
 
 from __future__ import annotations
@@ -43,6 +44,9 @@ class Part:
     """Why it is not proven, by name."""
     loss: Loss | None = None
     """None where nothing is proven, and for compute groups, which hold no state."""
+    outdated: tuple[str, ...] = ()
+    """Why it is not proven where that alone stands in the way: the standby region would launch older software than the
+    primary does. Newer data with older software is worth more than the reverse, so a run may use the part."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,8 @@ class RecoveryPoint:
     parts: tuple[Part, ...]
     problems: tuple[str, ...] = ()
     """Edges that do not hold, and parts that are missing, in sentences."""
+    outdated: bool = False
+    """Partial only because the standby region would launch older software; a run uses it where it is the newest."""
     schema: str = "pilotlight/recovery-point/1"
 
     def part(self, asset: str) -> Part | None:

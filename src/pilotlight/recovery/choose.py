@@ -28,9 +28,17 @@ def point(
     """
     told = tuple(_with_loss(inventory, part, created_at) for part in parts)
     poisons = tuple(poisoned(parts))
-    problems = (*lacking(parts), *edges(inventory, parts), *dangling(parts))
+    between = (*edges(inventory, parts), *dangling(parts))
+    problems = (*lacking(parts), *between)
     status = REFUSED if poisons else PARTIAL if problems else COMPLETE
-    return RecoveryPoint(id, inventory.workload, created_at, status, told, (*poisons, *problems, *remarks))
+    outdated = status == PARTIAL and not between and not any(lacking(blocking(parts)))
+    said = (*poisons, *problems, *remarks)
+    return RecoveryPoint(id, inventory.workload, created_at, status, told, said, outdated)
+
+
+def blocking(parts: Iterable[Part]) -> list[Part]:
+    """Without those that a run may use though they are not proven, because only their software is older."""
+    return [each for each in parts if not each.outdated]
 
 
 def lacking(parts: Iterable[Part]) -> Iterator[str]:
@@ -122,7 +130,12 @@ def loss(part: Part, moment: str, training: Training | None) -> Loss:
 # -- which point -----------------------------------------------------------------------------------------------
 
 
+def newest_usable(points: Iterable[PointLine]) -> PointLine | None:
+    """The point a recovery uses: the newest that is complete, or lacks new software alone, and that nobody refused."""
+    return max((each for each in points if each.usable), key=lambda each: each.created_at, default=None)
+
+
 def newest_complete(points: Iterable[PointLine]) -> PointLine | None:
-    """The point a recovery uses: the newest that is complete, and that nobody refused since."""
+    """The newest point that is complete, and that nobody refused since."""
     complete = [each for each in points if each.status == COMPLETE]
     return max(complete, key=lambda each: each.created_at, default=None)

@@ -1,6 +1,6 @@
 """What a run costs that somebody could still decide against: said before it begins, by asset (pure).
 
-A failover of a region that answers throws away what that region holds beyond the newest complete point, and from its
+A failover of a region that answers throws away what that region holds beyond the newest usable point, and from its
 fence on the two regions write apart. Nobody should learn that from the report.
 """
 
@@ -51,7 +51,8 @@ def of_failover(inventory: Inventory, point: RecoveryPoint | None, moment: str, 
     """What a failover costs while the primary answers, in sentences."""
     primary, standby = inventory.primary, inventory.standby
     age = f"{parse_stamp(moment) - parse_stamp(point.created_at):.0f} s old" if point else ""
-    told = [f"the newest complete recovery point is {point.id}, {age}" if point else "there is no complete point"]
+    told = [f"the newest {kind_of(point)} recovery point is {point.id}, {age}" if point else "there is no usable point"]
+    told += older_software(point) if point else []
     told += [f"{each.name} loses {in_words(each.loss)}" for each in losses(inventory, point, moment)]
     told.append(
         f"what is written in {primary} from now until it is fenced is split from what {standby} serves: "
@@ -59,6 +60,16 @@ def of_failover(inventory: Inventory, point: RecoveryPoint | None, moment: str, 
     )
     told.append(f"nothing is served for about {forecast_seconds:g} s (forecast; objective {inventory.rto_seconds:g} s)")
     return told
+
+
+def kind_of(point: RecoveryPoint) -> str:
+    """Complete; or usable, because it lacks the newest software alone."""
+    return "usable" if point.outdated else "complete"
+
+
+def older_software(point: RecoveryPoint) -> list[str]:
+    """In which way the standby region would launch older software than the primary does, in sentences."""
+    return [f"{part.asset} comes up with older software: {each}" for part in point.parts for each in part.outdated]
 
 
 def of_failback(inventory: Inventory) -> list[str]:

@@ -106,9 +106,9 @@ def _left(name: str, sets: Iterable[Mapping[str, Any]]) -> list[str]:
 # -- template data ---------------------------------------------------------------------------------------------
 
 
-def launch_data(data: Mapping[str, Any], blank: Iterable[str], devices: Devices) -> dict[str, Any]:
-    """A template's data with snapshots behind the devices (pure). `blank`: devices that stand for volumes; what of them
-    gets no snapshot is left out."""
+def launch_data(data: Mapping[str, Any], blank: Iterable[str], devices: Devices, image: str) -> dict[str, Any]:
+    """A template's data with the point's image, and snapshots behind the devices (pure). `blank`: devices that stand
+    for volumes; what of them gets no snapshot is left out. Points of older editions may name no image."""
     asked = {key: _askable(key, value) for key, value in data.items() if value not in (None, {}, [])}
     before = {each["DeviceName"]: each for each in asked.get("BlockDeviceMappings", [])}
     kept = {name: each for name, each in before.items() if name not in set(blank) - devices.keys()}
@@ -116,7 +116,8 @@ def launch_data(data: Mapping[str, Any], blank: Iterable[str], devices: Devices)
         ebs = kept.get(device, {}).get("Ebs", {"DeleteOnTermination": False})
         given = {name: value for name, value in ebs.items() if name not in GIVEN_BY_SNAPSHOT}
         kept[device] = {"DeviceName": device, "Ebs": given | {"SnapshotId": snapshot}}
-    return asked | {"BlockDeviceMappings": [kept[device] for device in sorted(kept)]}
+    named = {"ImageId": image} if image else {}
+    return asked | named | {"BlockDeviceMappings": [kept[device] for device in sorted(kept)]}
 
 
 def _askable(key: str, value: Any) -> Any:
@@ -152,33 +153,45 @@ def versions_of(door: Door, region: str, name: str) -> list[dict[str, Any]]:
     return sorted(found, key=lambda each: int(each["VersionNumber"]))
 
 
-def made_by(run: str, versions: Iterable[Mapping[str, Any]], layout: Layout) -> dict[int, int]:
+def made_by(run: str, versions: Iterable[Mapping[str, Any]], layout: Layout, image: str) -> dict[int, int]:
     """Index -> version number, of the versions that this run has made and that hold what was chosen (pure)."""
     found: dict[int, int] = {}
     for index, devices in enumerate(layout.devices):
         for each in versions:
-            if each.get("VersionDescription") == description(run, index) and holds(each, devices):
+            if each.get("VersionDescription") == description(run, index) and holds(each, devices, image):
                 found[index] = int(each["VersionNumber"])
     return found
 
 
-def holds(version: Mapping[str, Any], devices: Devices) -> bool:
-    """Whether every device has its snapshot in this version (pure)."""
-    mapped = {
-        each["DeviceName"]: each.get("Ebs", {}) for each in version["LaunchTemplateData"].get("BlockDeviceMappings", [])
-    }
-    return all(mapped.get(device, {}).get("SnapshotId") == snapshot for device, snapshot in devices.items())
+def holds(version: Mapping[str, Any], devices: Devices, image: str) -> bool:
+    """Whether every device has its snapshot in this version, and the image is the point's (pure)."""
+    data = version["LaunchTemplateData"]
+    mapped = {each["DeviceName"]: each.get("Ebs", {}) for each in data.get("BlockDeviceMappings", [])}
+    held = all(mapped.get(device, {}).get("SnapshotId") == snapshot for device, snapshot in devices.items())
+    return held and image in ("", data.get("ImageId"))
 
 
-def add_version(door: Door, inventory: Inventory, asset: Compute, run: str, index: int, devices: Devices) -> None:
+@dataclass(frozen=True)
+class Version:
+    """One version of a run's template: for which instance of the group, with what."""
+
+    run: str
+    index: int
+    devices: Devices
+    image: str
+
+
+def add_version(door: Door, inventory: Inventory, asset: Compute, wanted: Version) -> None:
     """One version for one instance; the template is made with the first. The token makes a repetition the same."""
     region, name = inventory.standby, inventory.names.run_template(asset.name)
     source = template(door, region, asset.standby_launch_template)
     given: dict[str, Any] = {
         "LaunchTemplateName": name,
-        "VersionDescription": description(run, index),
-        "ClientToken": hashlib.sha256(f"{run} {asset.name} {index}".encode()).hexdigest(),
-        "LaunchTemplateData": launch_data(source["LaunchTemplateData"], blank_devices(inventory, asset), devices),
+        "VersionDescription": description(wanted.run, wanted.index),
+        "ClientToken": hashlib.sha256(f"{wanted.run} {asset.name} {wanted.index}".encode()).hexdigest(),
+        "LaunchTemplateData": launch_data(
+            source["LaunchTemplateData"], blank_devices(inventory, asset), wanted.devices, wanted.image
+        ),
     }
     if versions_of(door, region, name):
         door.call("ec2", "create_launch_template_version", region, **given)
@@ -189,13 +202,6 @@ def add_version(door: Door, inventory: Inventory, asset: Compute, run: str, inde
 
 
 # -- the group -------------------------------------------------------------------------------------------------
-
-
-def specification(group: Mapping[str, Any]) -> dict[str, str]:
-    """Template and version that a group names: id, name, version."""
-    policy = group.get("MixedInstancesPolicy") or {}
-    found = policy.get("LaunchTemplate", {}).get("LaunchTemplateSpecification") or group.get("LaunchTemplate") or {}
-    return {key: str(value) for key, value in found.items()}
 
 
 def pointed_at(group: Mapping[str, Any], name: str, version: str) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from pilotlight.clock import Clock, stamp
 from pilotlight.errors import EpochStale
-from pilotlight.records.point import REFUSED
+from pilotlight.records.point import COMPLETE, PARTIAL, REFUSED
 from pilotlight.records.runs import RUNNING, SUCCEEDED, Entry, Journal
 from pilotlight.recovery import rosters
 from pilotlight.recovery.lease import FIRST_EPOCH, RUN, Leases
@@ -52,13 +52,20 @@ class PointLine:
     status: str
     created_at: str
     sets: tuple[str, ...] = ()
-    """The snapshot sets that the point stands on; pruning keeps them as long as the point."""
+    """The snapshot sets and images that the point stands on; pruning keeps them as long as the point."""
     manifests: tuple[str, ...] = ()
     """Papers that list the objects of its datasets; pruning keeps them as long as the point."""
     checkpoints: tuple[str, ...] = ()
     """`asset#path` of the checkpoints it names; a refused one takes all its points with it."""
     why: str = ""
     """Why a person refused it."""
+    outdated: bool = False
+    """Partial only because the standby region would launch older software."""
+
+    @property
+    def usable(self) -> bool:
+        """Whether a run may go by it."""
+        return self.status == COMPLETE or (self.status == PARTIAL and self.outdated)
 
 
 @dataclass(frozen=True)
@@ -192,7 +199,8 @@ class Ledger:
     def index_point(self, line: PointLine) -> None:
         """List a point; done after its paper is written, so that a listed point can be read."""
         lists = {name: json.dumps(getattr(line, name)) for name in _LISTS}
-        self._table.put("points", line.id, {"status": line.status, "created_at": line.created_at} | lists)
+        said = {"status": line.status, "created_at": line.created_at, "outdated": line.outdated}
+        self._table.put("points", line.id, said | lists)
 
     def refuse_point(self, point: str, why: str) -> None:
         """List a point as refused from now on; its paper stays as it was written."""
@@ -354,7 +362,8 @@ def _journal(run: str, header: dict[str, Any], entries: tuple[Entry, ...]) -> Jo
 
 def _line(item: dict[str, Any]) -> PointLine:
     lists = {name: tuple(json.loads(item.get(name, "[]"))) for name in _LISTS}
-    return PointLine(item["sk"], item["status"], item["created_at"], why=str(item.get("why", "")), **lists)
+    why, outdated = str(item.get("why", "")), bool(item.get("outdated", False))
+    return PointLine(item["sk"], item["status"], item["created_at"], why=why, outdated=outdated, **lists)
 
 
 def _bounded(evidence: dict[str, Any]) -> str:

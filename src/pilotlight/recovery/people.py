@@ -15,8 +15,8 @@ from pilotlight.errors import PaperUnreadable, PilotlightError
 from pilotlight.naming import ACTIVE_UNKNOWN, POINTS_STALE, PROTECT_FAILING, UNREPLICATED
 from pilotlight.records.point import RecoveryPoint
 from pilotlight.records.runs import Journal
-from pilotlight.recovery.choose import newest_complete
-from pilotlight.recovery.costs import in_words, losses
+from pilotlight.recovery.choose import newest_usable
+from pilotlight.recovery.costs import in_words, kind_of, losses, older_software
 from pilotlight.recovery.ledger import Request
 from pilotlight.recovery.site import Site
 from pilotlight.recovery.standing import Known, standings
@@ -197,16 +197,17 @@ def _unprotected(site: Site) -> Iterator[str]:
 
 def _lost(site: Site) -> Iterator[str]:
     """By asset, if the primary region ended now."""
-    newest, now = newest_complete(site.ledger.points()), site.clock.now()
+    newest, now = newest_usable(site.ledger.points()), site.clock.now()
     point = _paper(site, newest.id) if newest else None
     if point is None:
         yield "There is no complete recovery point: a failover would find none to start from."
         return
     age = now - parse_stamp(point.created_at)
-    yield f"What a failover now would lose, by the newest complete recovery point {point.id} ({age:.0f} s old):"
+    yield f"What a failover now would lose, by the newest {kind_of(point)} recovery point {point.id} ({age:.0f} s old):"
     for each in losses(site.inventory, point, stamp(now)):
         after = f", written after {each.as_of}" if each.as_of else ""
         yield f"  {each.name}: {in_words(each.loss)}{after}"
+    yield from (f"  {each}" for each in older_software(point))
 
 
 def _paper(site: Site, point: str) -> RecoveryPoint | None:

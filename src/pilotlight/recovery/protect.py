@@ -16,7 +16,7 @@ from pilotlight.errors import CallRefused, EpochStale, PilotlightError
 from pilotlight.naming import METRIC_PROTECT_FAILURES, METRIC_UNREPLICATED
 from pilotlight.records.inventory import Inventory
 from pilotlight.records.point import Part, RecoveryPoint
-from pilotlight.recovery import choose, protection
+from pilotlight.recovery import choose, images, protection
 from pilotlight.recovery.lease import PROTECT, Held
 from pilotlight.recovery.ledger import SERVING, PointLine
 from pilotlight.recovery.metrics import put_metric
@@ -55,7 +55,7 @@ def _keep(site: Site, held: Held) -> RecoveryPoint:
     """What is due, the point, what it says of buckets, and what is not kept any longer."""
     leases = site.ledger.leases
     primary_answers = site.answers(site.inventory.primary)
-    remarks = keep_up(site) if primary_answers else (PRIMARY_SILENT,)
+    remarks = (*keep_up(site), *images.keep_up(site)) if primary_answers else (PRIMARY_SILENT,)
     leases.renew(held)
     point = make_point(site, primary_answers, remarks, lambda: leases.renew(held))
     protection.judge_parts(site, point.parts)
@@ -119,7 +119,7 @@ def _judged(site: Site, look: Cut, remarks: tuple[str, ...]) -> RecoveryPoint:
 
 def unsettled(inventory: Inventory, made: RecoveryPoint) -> bool:
     """Whether only what is on its way keeps the point from being complete (pure)."""
-    if any(choose.lacking(made.parts)):
+    if any(choose.lacking(choose.blocking(made.parts))):
         return False
     return any(choose.dangling(made.parts)) or any(choose.edges(inventory, made.parts))
 
@@ -138,10 +138,11 @@ def line(made: RecoveryPoint) -> PointLine:
     """How a point is listed (pure)."""
     manifests = tuple(str(part.reference["manifest"]) for part in made.parts if part.reference.get("manifest"))
     taken = tuple(f"{part.asset}#{part.reference['prefix']}" for part in made.parts if "step" in part.reference)
-    return PointLine(made.id, made.status, made.created_at, tuple(_sets(made)), manifests, taken)
+    kept = tuple(_kept_with(made))
+    return PointLine(made.id, made.status, made.created_at, kept, manifests, taken, outdated=made.outdated)
 
 
-def _sets(point: RecoveryPoint) -> Iterator[str]:
+def _kept_with(point: RecoveryPoint) -> Iterator[str]:
     return (name for part in point.parts for name in kept_with(part.reference))
 
 

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable
 from pilotlight.cloud.door import aws_code
 from pilotlight.errors import CallRefused, RegionUnreachable
 from pilotlight.records.inventory import Volumes
-from pilotlight.recovery import snapshots
+from pilotlight.recovery import images, snapshots
 from pilotlight.recovery.retention import kept
 from pilotlight.recovery.rosters import Roster
 from pilotlight.recovery.site import Site
@@ -21,7 +21,7 @@ NOT_NOW = ("InvalidSnapshot.InUse", "InvalidSnapshot.NotFound")
 
 
 def prune(site: Site, primary_answers: bool) -> None:
-    """Let go of what the ladder does not keep: points first, then snapshots that no point stands on any more."""
+    """Let go of what the ladder does not keep: points first, then images and snapshots that no point stands on."""
     ledger, papers = site.ledger, site.papers
     lines = ledger.points()
     stay = kept(lines, site.inventory.keep)
@@ -33,6 +33,7 @@ def prune(site: Site, primary_answers: bool) -> None:
     for key in sorted({key for line in lines for key in line.manifests} - manifests):
         papers.delete_manifest(key)
     needed = {name for line in lines if line.id in stay for name in line.sets}
+    images.prune(site, needed)
     for asset in site.inventory.volumes:
         _prune_snapshots(site, asset, needed, primary_answers)
 

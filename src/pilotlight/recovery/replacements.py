@@ -19,9 +19,10 @@ from pilotlight.records.inventory import Compute
 from pilotlight.recovery import launching
 from pilotlight.recovery.ledger import SERVING
 from pilotlight.recovery.observe.compute import group
+from pilotlight.recovery.observe.software import specification
 from pilotlight.recovery.site import Site
 
-RESTORED = "restore-volumes-"
+RESTORED = "restore-"
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ def decide(found: Mapping[str, Any], held: Held) -> Decision:
     missing = [index for index, version in enumerate(held.versions) if version not in there]
     if not missing:
         return Close() if launching.launches(found) else Idle()
-    named = launching.specification(found)
+    named = specification(found)
     asked = (held.template, held.versions[missing[0]]) == (named.get("LaunchTemplateName"), named.get("Version"))
     wished = found["DesiredCapacity"] == len(members) + 1
     return Wait(missing[0]) if asked and wished and launching.launches(found) else Launch(missing[0])

@@ -1,7 +1,8 @@
 """The ladder: which recovery points stay (pure).
 
-Of complete points the newest of each hour, day and week stays, as many of each as the declaration says. The newest
-complete point stays whatever the ladder says, and so do the newest few of any status, which tell what goes on.
+Of points that a run may use the newest of each hour, day and week stays, as many of each as the declaration says. The
+newest complete point and the newest usable one stay whatever the ladder says, and so do the newest few of any status,
+which tell what goes on.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Iterable
 
 from pilotlight.clock import parse_stamp
 from pilotlight.records.inventory import Keep
-from pilotlight.records.point import COMPLETE
+from pilotlight.recovery.choose import newest_complete, newest_usable
 from pilotlight.recovery.ledger import PointLine
 
 RECENT = 10
@@ -23,10 +24,11 @@ WEEK_SECONDS = 7 * DAY_SECONDS
 def kept(points: Iterable[PointLine], keep: Keep) -> set[str]:
     """The ids of the points that stay."""
     newest_first = sorted(points, key=lambda each: each.created_at, reverse=True)
-    complete = [each for each in newest_first if each.status == COMPLETE]
-    stay = {each.id for each in newest_first[:RECENT]} | {each.id for each in complete[:1]}
+    usable = [each for each in newest_first if each.usable]
+    newest = (newest_complete(newest_first), newest_usable(newest_first))
+    stay = {each.id for each in newest_first[:RECENT]} | {each.id for each in newest if each}
     for seconds, rungs in ((HOUR_SECONDS, keep.hourly), (DAY_SECONDS, keep.daily), (WEEK_SECONDS, keep.weekly)):
-        stay |= set(_newest_of_each(complete, seconds)[:rungs])
+        stay |= set(_newest_of_each(usable, seconds)[:rungs])
     return stay
 
 

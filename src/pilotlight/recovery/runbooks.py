@@ -25,9 +25,7 @@ def failover(inventory: Inventory) -> Runbook:
     """The standby region takes over. No step of it calls the primary region or a control plane that lives there."""
     told = [_told(each.name) for each in inventory.datasets if each.kind == CHECKPOINTS]
     promoted = [_about("promote", each.name, "choose-point", STANDBY) for each in inventory.databases]
-    restored = [
-        _about("restore-volumes", each.name, "choose-point", STANDBY) for each in inventory.computes if each.volumes
-    ]
+    restored = [_about("restore", each.name, "choose-point", STANDBY) for each in inventory.computes]
     ready = (*told, *promoted, *restored)
     launched = [step for each in inventory.computes for step in _launched(inventory, each, ready)]
     scaled = [step for step in launched if step.name.startswith("scale-")]
@@ -111,9 +109,8 @@ def _at_rest(inventory: Inventory, needs: tuple[str, ...]) -> list[Step]:
         if each.kind == CHECKPOINTS
     ]
     given_back = [
-        Step(f"forget-volumes-{each.name}", "forget-volumes", each.name, (f"rest-{each.name}",), STANDBY)
+        Step(f"forget-template-{each.name}", "forget-template", each.name, (f"rest-{each.name}",), STANDBY)
         for each in inventory.computes
-        if each.volumes
     ]
     return [*stopped, *given_back, *forgotten]
 

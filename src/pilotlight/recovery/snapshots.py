@@ -180,8 +180,9 @@ def copies_of(reference: dict[str, Any]) -> dict[str, str]:
 
 
 def kept_with(reference: dict[str, Any]) -> tuple[str, ...]:
-    """The sets and the scheduled run that stay as long as a point with this reference (pure)."""
-    names = [str(each["set"]) for each in sets_of(reference)] + [str(reference.get("run", ""))]
+    """The sets, the scheduled run or the image that stay as long as a point with this reference (pure)."""
+    names = [str(each["set"]) for each in sets_of(reference)]
+    names += [str(reference.get(name, "")) for name in ("run", "image")]
     return tuple(dict.fromkeys(name for name in names if name))
 
 

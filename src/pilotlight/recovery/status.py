@@ -15,7 +15,7 @@ from pilotlight.records.point import RecoveryPoint
 from pilotlight.recovery import alarms as looking
 from pilotlight.recovery import bounds
 from pilotlight.recovery.alarms import RINGS, AlarmState, Channel
-from pilotlight.recovery.choose import newest_complete
+from pilotlight.recovery.choose import newest_complete, newest_usable
 from pilotlight.recovery.ledger import SERVING, Active, PointLine, Request
 from pilotlight.recovery.papers import NOTHING_THERE
 from pilotlight.recovery.protection import PROTECTED
@@ -37,10 +37,12 @@ class PointAge:
 
 @dataclass(frozen=True)
 class Points:
-    """The newest complete point; None where there is none. `bound_seconds` is how old it may be."""
+    """The newest complete point; None where there is none. `bound_seconds` is how old it may be. `newest_usable` is
+    what a run would go by: the same, or a newer one that lacks the newest software alone."""
 
     newest_complete: PointAge | None
     bound_seconds: float
+    newest_usable: PointAge | None
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,8 @@ def status(site: Site) -> Status:
     unread = list[str]()
     rings, channel = _alarms(site, unread), _channel(site, unread)
     request = _request(ledger.open_request(), rings)
-    points = Points(_aged(newest_complete(lines), now), bounds.points_seconds(site.inventory))
+    complete, usable = _aged(newest_complete(lines), now), _aged(newest_usable(lines), now)
+    points = Points(complete, bounds.points_seconds(site.inventory), usable)
     made = Status(
         workload=site.inventory.workload,
         trigger=site.inventory.trigger,

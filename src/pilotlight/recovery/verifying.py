@@ -19,6 +19,7 @@ from pilotlight.errors import CallRefused, PaperUnreadable
 from pilotlight.records.inventory import Compute, Database, Datasets, Volumes
 from pilotlight.records.point import Part, RecoveryPoint
 from pilotlight.recovery import manifests, rereading, snapshots
+from pilotlight.recovery.images import AVAILABLE
 from pilotlight.recovery.listing import Bucket, Current
 from pilotlight.recovery.observe import compute, database
 from pilotlight.recovery.observe.cut import CHECKPOINTS
@@ -108,10 +109,13 @@ def _again(
     if isinstance(asset, Volumes):
         return _volumes(site, part, deep)
     if isinstance(asset, Database):
-        now = database.observe(site.door, site.inventory, asset, site.clock)
-    else:
-        now = compute.observe(site.door, site.inventory, asset, site.clock)
-    return PartVerified(part.asset, part.kind, now.missing, 1)
+        missing = database.observe(site.door, site.inventory, asset, site.clock).missing
+        return PartVerified(part.asset, part.kind, missing, 1)
+    found = compute.launchable(site.door, site.inventory, asset, str(part.reference.get("image", "")))
+    missing = tuple(compute.lacking(site.door, site.inventory, asset, AVAILABLE))
+    if not found.image:
+        missing = (*missing, found.told)
+    return PartVerified(part.asset, part.kind, missing, 1, remarks=(found.told,) if found.image and found.told else ())
 
 
 def _dataset(site: Site, asset: Datasets, part: Part, deep: bool, progress: Progress) -> PartVerified:

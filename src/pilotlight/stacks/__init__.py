@@ -7,6 +7,7 @@ Start reading at: program.py, then vault.py; policies.py holds what each role ma
 
 from pilotlight.stacks.buckets import BucketArgs, BucketSpec, PrivateBucket
 from pilotlight.stacks.compute import Compute, ComputeArgs, ComputeSpec, compute_spec
+from pilotlight.stacks.copies import Copies, CopiesArgs, CopiesSpec, copies_spec
 from pilotlight.stacks.database import (
     Database,
     DatabaseArgs,
@@ -51,7 +52,6 @@ from pilotlight.stacks.package import (
 )
 from pilotlight.stacks.traffic import Traffic, TrafficArgs, TrafficSpec, traffic_spec
 from pilotlight.stacks.vault import Vault, VaultArgs, VaultSpec, vault_spec
-from pilotlight.stacks.volumes import Volumes, VolumesArgs, VolumesSpec, volumes_spec
 
 __all__ = [
     "BucketArgs",
@@ -59,6 +59,9 @@ __all__ = [
     "Compute",
     "ComputeArgs",
     "ComputeSpec",
+    "Copies",
+    "CopiesArgs",
+    "CopiesSpec",
     "Database",
     "DatabaseArgs",
     "DatabaseSpec",
@@ -98,11 +101,9 @@ __all__ = [
     "VaultSpec",
     "VaultStack",
     "VaultStackArgs",
-    "Volumes",
-    "VolumesArgs",
-    "VolumesSpec",
     "compute_spec",
     "copies_key_spec",
+    "copies_spec",
     "database_spec",
     "dataset_spec",
     "global_database_spec",
@@ -115,5 +116,4 @@ __all__ = [
     "standby_key_spec",
     "traffic_spec",
     "vault_spec",
-    "volumes_spec",
 ]

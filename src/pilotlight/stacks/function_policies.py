@@ -85,7 +85,7 @@ def _both(names: Names) -> tuple[str, str]:
 
 
 def protect(inventory: Inventory) -> Document:
-    """Observes both regions and writes recovery points; `snapshots` adds what volumes need."""
+    """Observes both regions and writes recovery points; `copies` adds what volumes and images need."""
     names = inventory.names
     return document(
         _logs(names, "protect"),
@@ -104,21 +104,40 @@ def protect(inventory: Inventory) -> Document:
     )
 
 
-def snapshots(inventory: Inventory) -> Document:
-    """Snapshots in the primary region, copies of them in the standby; deletes only what carries the workload's tag."""
+def copies(inventory: Inventory) -> Document:
+    """Snapshots in the primary region, copies of them and of images in the standby; deletes only what carries the
+    workload's tag."""
+    snapshots = _copy_snapshots(inventory) if inventory.volumes else []
+    images = _copy_images(inventory) if inventory.computes else []
+    return document(*snapshots, *images, *_snapshot_keys(inventory.names))
+
+
+def _copy_images(inventory: Inventory) -> list[Statement]:
+    """Of an image and the snapshots behind it (EC2 User Guide, "Copy an Amazon EC2 AMI")."""
     names = inventory.names
-    primary, standby = _snapshots(names.primary), _snapshots(names.standby)
+    ours = {"StringEquals": {f"aws:ResourceTag/{TAG_WORKLOAD}": names.workload}}
+    made = {"StringEquals": {"ec2:CreateAction": "CopyImage"}}
+    sources, copied = ([_shared(region, kind) for kind in ("image", "snapshot")] for region in _both(names))
+    return [
+        allow("CopyImages", ["ec2:CopyImage"], [*sources, *copied]),
+        allow("TagImages", ["ec2:CreateTags"], copied, made),
+        allow("PruneImages", ["ec2:DeregisterImage", "ec2:DeleteSnapshot"], copied, ours),
+    ]
+
+
+def _copy_snapshots(inventory: Inventory) -> list[Statement]:
+    names = inventory.names
+    primary, standby = _shared(names.primary, "snapshot"), _shared(names.standby, "snapshot")
     sources = [f"arn:{PARTITION}:ec2:{names.primary}:{names.account}:{kind}/*" for kind in ("instance", "volume")]
     ours = {"StringEquals": {f"aws:ResourceTag/{TAG_WORKLOAD}": names.workload}}
     describe = ["ec2:DescribeVolumes", "ec2:DescribeInstances", "ec2:DescribeSnapshots"]
-    return document(
+    return [
         allow("DescribeVolumes", describe, ["*"]),
         allow("CreateSnapshots", ["ec2:CreateSnapshot", "ec2:CreateSnapshots"], [*sources, primary]),
         allow("CopySnapshots", ["ec2:CopySnapshot"], [primary, standby]),
         allow("TagSnapshots", ["ec2:CreateTags"], [primary, standby]),
         allow("PruneSnapshots", ["ec2:DeleteSnapshot"], [primary, standby], ours),
-        *_snapshot_keys(names),
-    )
+    ]
 
 
 def recover(inventory: Inventory) -> Document:
@@ -287,16 +306,13 @@ def _start_compute(inventory: Inventory) -> list[Statement]:
         allow("DescribeCompute", DESCRIBE_COMPUTE, ["*"]),
         allow("Scale", ["autoscaling:UpdateAutoScalingGroup"], groups),
         allow("TellRecovered", ["ssm:PutParameter", "ssm:GetParameter"], [parameters]),
-        *_launch_with_volumes(inventory),
+        *_launch_from_point(inventory),
         *_hold_groups(inventory),
     ]
 
 
-def _launch_with_volumes(inventory: Inventory) -> list[Statement]:
-    """The run's own template, and pointing a group at it. Only where a group mounts volumes."""
-    mounting = [each for each in inventory.computes if each.volumes]
-    if not mounting:
-        return []
+def _launch_from_point(inventory: Inventory) -> list[Statement]:
+    """The run's own template, and pointing a group at it."""
     names = inventory.names
     templates = [_own_ec2(names, "launch-template")]
     runs = {f"aws:ResourceTag/{TAG_TEMPLATE}": TEMPLATE_OF_RUN, f"aws:ResourceTag/{TAG_WORKLOAD}": names.workload}
@@ -306,18 +322,18 @@ def _launch_with_volumes(inventory: Inventory) -> list[Statement]:
         allow("MakeTemplate", ["ec2:CreateLaunchTemplate"], templates, {"StringEquals": new}),
         allow("TagTemplate", ["ec2:CreateTags"], templates, made),
         allow("PrepareTemplate", ["ec2:CreateLaunchTemplateVersion"], templates, {"StringEquals": runs}),
-        *_name_template(inventory, mounting),
+        *_name_template(inventory, inventory.computes),
     ]
 
 
-def _name_template(inventory: Inventory, computes: list[Compute]) -> list[Statement]:
+def _name_template(inventory: Inventory, computes: Iterable[Compute]) -> list[Statement]:
     """What Auto Scaling asks of whoever names a template: that they could launch from it themselves."""
     names = inventory.names
     through = {"ArnLike": {"ec2:LaunchTemplate": _own_ec2(names, "launch-template")}}
     tagging = {"StringEquals": {"ec2:CreateAction": "RunInstances"}}
     launched = [_own_ec2(names, kind) for kind in ("instance", "network-interface", "volume")]
     used = [_own_ec2(names, kind) for kind in ("launch-template", "security-group", "subnet")]
-    shared = [f"arn:{PARTITION}:ec2:{names.standby}::{kind}/*" for kind in ("image", "snapshot")]
+    shared = [_shared(names.standby, kind) for kind in ("image", "snapshot")]
     roles = [f"arn:{PARTITION}:iam::{names.account}:role/{names.role(f'instance-{each.name}')}" for each in computes]
     to_ec2 = {"StringEquals": {"iam:PassedToService": "ec2.amazonaws.com"}}
     return [
@@ -363,6 +379,7 @@ def _own_ec2(names: Names, kind: str) -> str:
 OBSERVE_COMPUTE = ["ec2:DescribeImages", "ec2:DescribeLaunchTemplateVersions", "autoscaling:DescribeAutoScalingGroups"]
 
 DESCRIBE_COMPUTE = [
+    "ec2:DescribeImages",
     "ec2:DescribeLaunchTemplateVersions",
     "ec2:DescribeSnapshots",
     "autoscaling:DescribeAutoScalingGroups",
@@ -372,9 +389,9 @@ DESCRIBE_COMPUTE = [
 ]
 
 
-def _snapshots(region: str) -> str:
-    """A snapshot's ARN has no account (Service Authorization Reference, "Amazon EC2")."""
-    return f"arn:{PARTITION}:ec2:{region}::snapshot/*"
+def _shared(region: str, kind: str) -> str:
+    """The ARN of a snapshot or an image has no account (Service Authorization Reference, "Amazon EC2")."""
+    return f"arn:{PARTITION}:ec2:{region}::{kind}/*"
 
 
 def _snapshot_keys(names: Names) -> tuple[Statement, Statement, Statement, Statement]:

@@ -14,6 +14,7 @@ import pulumi
 
 from pilotlight.records.inventory import Inventory
 from pilotlight.stacks.compute import Compute, ComputeArgs, compute_spec
+from pilotlight.stacks.copies import Copies, CopiesArgs, copies_spec
 from pilotlight.stacks.database import (
     Database,
     DatabaseArgs,
@@ -29,7 +30,6 @@ from pilotlight.stacks.monitoring import Monitoring, MonitoringArgs, monitoring_
 from pilotlight.stacks.network import Network, NetworkArgs, network_spec, served
 from pilotlight.stacks.traffic import Traffic, TrafficArgs, traffic_spec
 from pilotlight.stacks.vault import Vault, VaultArgs, vault_spec
-from pilotlight.stacks.volumes import Volumes, VolumesArgs, volumes_spec
 
 Parts = dict[str, Any]
 """What a stack exports, by name."""
@@ -94,8 +94,8 @@ def standby_parts(inventory: Inventory, archive: Path, under: Under = None) -> P
     probe = Function("probe", FunctionArgs(probe_spec(inventory), archive), under)
     protect = Function("protect", FunctionArgs(protect_spec(inventory), archive), under)
     recover = Function("recover", FunctionArgs(recover_spec(inventory), archive), under)
-    if inventory.volumes:
-        Volumes("volumes", VolumesArgs(volumes_spec(inventory), protect.role_name), under)
+    if inventory.volumes or inventory.computes:
+        Copies("copies", CopiesArgs(copies_spec(inventory), protect.role_name), under)
     monitoring = _monitoring(inventory, probe, protect, recover, under)
     databases = [_database(inventory, network, index, under) for index in range(len(inventory.databases))]
     traffic = _traffic(inventory, network, monitoring, under)

@@ -16,8 +16,8 @@ def documents(inventory: Inventory) -> dict[str, Document]:
     """Role -> its policy; where a role has two, their statements together."""
     names = inventory.names
     found = {names.role(name): policy(inventory) for name, policy in FUNCTIONS.items()}
-    if inventory.volumes:
-        protect, more = found[names.role("protect")], function_policies.snapshots(inventory)
+    if inventory.volumes or inventory.computes:
+        protect, more = found[names.role("protect")], function_policies.copies(inventory)
         found[names.role("protect")] = document(*protect["Statement"], *more["Statement"])
     for asset in inventory.datasets:
         spec = dataset_spec(inventory, asset)

@@ -58,8 +58,7 @@ class Cut:
         for one in inventory.databases:
             found[one.name] = _looked(one, partial(self._database, one))
         for fleet in inventory.computes:
-            look = partial(compute.observe, self.site.door, inventory, fleet, self.site.clock)
-            found[fleet.name] = _comes_up(inventory, fleet, _looked(fleet, look), found)
+            found[fleet.name] = _comes_up(inventory, fleet, _looked(fleet, partial(self._compute, fleet)), found)
         return tuple(found[asset.name] for asset in inventory.assets)
 
     def _dataset(self, asset: Datasets) -> Part:
@@ -154,6 +153,20 @@ class Cut:
         used = {name: look for name, look in self.looks.items() if name in asset.uses}
         return replace(part, evidence=part.evidence | {"rows": dangling.evidence(rows, dangling.judge(rows, used))})
 
+    def _compute(self, asset: Compute) -> Part:
+        door, inventory = self.site.door, self.site.inventory
+        seen = self._software(asset) if self.primary_answers else None
+        if seen is None:
+            seen = compute.remembered(inventory, asset, self.earlier.such(asset.name, compute.was_seen))
+        return compute.observe(door, inventory, asset, self.site.clock, seen)
+
+    def _software(self, asset: Compute) -> compute.Seen | None:
+        try:
+            return compute.look(self.site.door, self.site.inventory, asset)
+        except RegionUnreachable as problem:
+            self._primary_only(problem)
+            return None
+
     def _primary_only(self, problem: RegionUnreachable) -> None:
         """The primary falls silent in the middle of a cut: the rest of it is made without; the standby may not."""
         if problem.facts["region"] != self.site.inventory.primary:
@@ -180,7 +193,7 @@ def _comes_up(inventory: Inventory, fleet: Compute, part: Part, found: Mapping[s
     if not all(each.proven for each in groups):
         return part
     problems = launching.layout(inventory, fleet, {each.asset: each.reference for each in groups}).problems
-    return replace(part, proven=False, missing=(*part.missing, *problems)) if problems else part
+    return replace(part, proven=False, missing=(*part.missing, *problems), outdated=()) if problems else part
 
 
 def read_rows(site: Site, primary_answers: bool) -> dict[str, Rows]:

@@ -26,13 +26,14 @@ class Earlier:
 
     def part(self, asset: str) -> Part | None:
         """The newest part of this asset that was proven."""
-        return self._newest(asset, lambda part: part.proven)
+        return self.such(asset, lambda part: part.proven)
 
     def settled(self, asset: str) -> Part | None:
         """The same, with no row that names what had not arrived."""
-        return self._newest(asset, lambda part: part.proven and not any(choose.dangling([part])))
+        return self.such(asset, lambda part: part.proven and not any(choose.dangling([part])))
 
-    def _newest(self, asset: str, fits: Callable[[Part], bool]) -> Part | None:
+    def such(self, asset: str, fits: Callable[[Part], bool]) -> Part | None:
+        """The newest part of this asset that fits, proven or not."""
         parts = (point.part(asset) for point in self._points())
         return next((part for part in parts if part and fits(part)), None)
 

@@ -1,6 +1,7 @@
 """Choosing what to recover from, before anything is fenced or promoted, and telling the workload of it.
 
-The point is the newest complete one of the journal. Volumes come from that point; of checkpoints the newest that is
+The point is the newest usable one of the journal: complete, or with software alone that is older than the primary's.
+Images and volumes come from that point; of checkpoints the newest that is
 complete and healthy in the bucket at this moment is taken, by reading it there: it is at least as new as the point's.
 """
 
@@ -15,6 +16,7 @@ from pilotlight.records.inventory import Datasets, Inventory
 from pilotlight.records.point import RecoveryPoint
 from pilotlight.recovery import choose, launching
 from pilotlight.recovery.observe import checkpoints
+from pilotlight.recovery.observe.compute import Launchable, launchable
 from pilotlight.recovery.observe.cut import CHECKPOINTS
 from pilotlight.recovery.observe.shelf import choose as choose_from
 from pilotlight.recovery.observe.shelf import shelf
@@ -23,8 +25,8 @@ from pilotlight.recovery.steps.action import Absent, Answer, Proven, Wait, Watch
 
 
 def newest_point(work: Work) -> RecoveryPoint:
-    """The newest complete point; NoRecoveryPoint where there is none."""
-    line = choose.newest_complete(work.ledger.points())
+    """The newest usable point; NoRecoveryPoint where there is none."""
+    line = choose.newest_usable(work.ledger.points())
     if line is None:
         raise NoRecoveryPoint(workload=work.inventory.workload, region=work.inventory.standby)
     return work.site.papers.point(line.id)
@@ -36,21 +38,32 @@ class PointExists(Watch):
     wait = Wait(1, 1, "nothing to wait for: a point that does not exist now is not made by waiting")
 
     def ask(self, work: Work) -> Answer:
-        """The newest complete point, by name, with a snapshot for every device of every instance."""
+        """The newest usable point, by name, with an image for every group and a snapshot for every device."""
         point = newest_point(work)
-        references = volumes_of(work.inventory, point)
+        references, launched = volumes_of(work.inventory, point), images_of(work, point)
         for asset in work.inventory.computes:
-            found = launching.layout(work.inventory, asset, references)
-            problems = found.problems or _not_there(work, found.snapshots)
+            found, image = launching.layout(work.inventory, asset, references), launched[asset.name]
+            problems = [*(found.problems or not_there(work, found.snapshots)), *([] if image.image else [image.told])]
             if problems:
                 raise work.failed(f"{asset.name}, point {point.id}: {'; '.join(problems)}")
-        return Proven({"point": point.id, "created_at": point.created_at})
+        older = [f"{part.asset}: {each}" for part in point.parts for each in part.outdated]
+        return Proven({"point": point.id, "created_at": point.created_at} | ({"outdated": older} if older else {}))
 
 
-def _not_there(work: Work, wanted: list[str]) -> list[str]:
-    """A sentence for every snapshot copy that the point names and that cannot become a volume."""
-    found = unusable(work.door, work.region, wanted)
+def not_there(work: Work, snapshots: list[str]) -> list[str]:
+    """A sentence for every snapshot copy that cannot become a volume."""
+    found = unusable(work.door, work.region, snapshots)
     return [f"snapshot copy {each} is {state} in {work.region}" for each, state in found.items()]
+
+
+def images_of(work: Work, point: RecoveryPoint) -> dict[str, Launchable]:
+    """The image that each compute group is launched from. Points of older editions name none."""
+    found = {}
+    for asset in work.inventory.computes:
+        part = point.part(asset.name)
+        image = str(part.reference.get("image", "")) if part else ""
+        found[asset.name] = launchable(work.door, work.inventory, asset, image)
+    return found
 
 
 def volumes_of(inventory: Inventory, point: RecoveryPoint) -> dict[str, dict[str, Any]]:
@@ -65,10 +78,13 @@ class ChoosePoint(Watch):
     wait = Wait(1, 1, "reading alone")
 
     def ask(self, work: Work) -> Answer:
-        """The point, its snapshots by volume group, and the newest complete checkpoint of every checkpoints asset."""
+        """The point, its images and snapshots, and the newest complete checkpoint of every checkpoints asset."""
         point = newest_point(work)
         evidence: dict[str, Any] = {"point": point.id, "created_at": point.created_at, "checkpoints": {}}
+        launched = images_of(work, point)
         evidence["volumes"] = volumes_of(work.inventory, point)
+        evidence["images"] = {name: each.image for name, each in launched.items()}
+        evidence["other_images"] = {name: each.told for name, each in launched.items() if each.told}
         for asset in work.inventory.datasets:
             if asset.kind == CHECKPOINTS:
                 found = choose_checkpoint(work, asset, work.inventory.standby, asset.standby_bucket)

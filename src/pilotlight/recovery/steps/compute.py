@@ -13,6 +13,7 @@ from typing import Any
 from pilotlight.clock import stamp
 from pilotlight.recovery import launching, replacements
 from pilotlight.recovery.observe.compute import group
+from pilotlight.recovery.observe.software import specification
 from pilotlight.recovery.steps.action import Absent, Answer, Proven, Underway, Wait, Work
 
 SCALE_SECONDS = 900
@@ -88,7 +89,7 @@ class LaunchOne(Scale):
         instance = next((each for each, of in members.items() if of == version), "")
         if instance:
             return Proven({"index": index, "instance": instance, "version": version})
-        named = launching.specification(found)
+        named = specification(found)
         if named.get("Version") == version and launching.launches(found) and found["DesiredCapacity"] > index:
             return Underway(self._observed(work, len(members), work.compute().count))
         return Absent(f"no instance was launched from version {version} yet")
@@ -150,7 +151,7 @@ class Stop:
 
 def _restored(work: Work) -> dict[str, Any]:
     """What the step before has proven: the run's template, and its version by index."""
-    return work.evidence_of(f"restore-volumes-{work.step.asset}")
+    return work.evidence_of(replacements.RESTORED + work.step.asset)
 
 
 def _version(work: Work) -> str:

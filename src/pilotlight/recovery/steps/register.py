@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pilotlight.recovery.steps import choosing, compute, databases, fencing, front, homecoming, reprotecting
 from pilotlight.recovery.steps.action import Action
+from pilotlight.recovery.steps.restoring import ForgetTemplate, Restore
 from pilotlight.recovery.steps.standing import SayActive
-from pilotlight.recovery.steps.volumes import ForgetVolumes, RestoreVolumes
 
 ACTIONS: dict[str, Action] = {
     "point-exists": choosing.PointExists(),
@@ -16,8 +16,8 @@ ACTIONS: dict[str, Action] = {
     "promote": databases.Promote(),
     "switch-back": databases.SwitchBack(),
     "follows": databases.Follows(),
-    "restore-volumes": RestoreVolumes(),
-    "forget-volumes": ForgetVolumes(),
+    "restore": Restore(),
+    "forget-template": ForgetTemplate(),
     "launch-one": compute.LaunchOne(),
     "hold": compute.Hold(),
     "scale": compute.Scale(),

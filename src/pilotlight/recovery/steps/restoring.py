@@ -1,5 +1,5 @@
-"""Volumes come up through the launch template's block devices: versions of the run's own template, with the point's
-snapshots in them, which the group is pointed at; and the stack's template again when the standby is at rest.
+"""A group launches what the point names: versions of the run's own template, with the point's image and its snapshots
+behind the devices, which the group is pointed at; and the stack's template again when the standby is at rest.
 
 No CreateVolume and no AttachVolume, whose token buckets alone would cost minutes for a large fleet. The stack's own
 template is never written: its newest version is what deployments compare with (recovery/launching.py).
@@ -10,51 +10,56 @@ from __future__ import annotations
 from typing import Any
 
 from pilotlight.recovery import launching
+from pilotlight.recovery.launching import Layout, Version
 from pilotlight.recovery.observe.compute import group
-from pilotlight.recovery.snapshots import unusable
+from pilotlight.recovery.observe.software import specification
 from pilotlight.recovery.steps.action import Absent, Answer, Proven, Wait, Work
+from pilotlight.recovery.steps.choosing import not_there
 
 LATEST = "$Latest"
 
 
-class RestoreVolumes:
-    """The group launches from versions of the run's template that have the chosen snapshots behind their devices."""
+class Restore:
+    """The group launches from versions of the run's template that have the chosen image, and the chosen snapshots
+    behind their devices."""
 
     wait = Wait(60, 1, "a few writes; versions are there when the call returns")
 
     def ask(self, work: Work) -> Answer:
         """Every version is there, and the group names one of them."""
         layout, name = chosen(work), template_of(work)
-        made = launching.made_by(work.run, launching.versions_of(work.door, work.region, name), layout)
+        made = self._made(work, layout)
         if len(made) < len(layout.devices):
             return Absent(f"{len(made)} of {len(layout.devices)} versions of launch template {name} are there")
-        named = launching.specification(standby_group(work))
+        named = specification(standby_group(work))
         if (named.get("LaunchTemplateName"), named.get("Version")) not in {(name, str(each)) for each in made.values()}:
             return Absent(f"the group names version {named.get('Version')} of {named.get('LaunchTemplateName')}")
         versions = [made[index] for index in range(len(layout.devices))]
-        return Proven(
-            {"template": name, "versions": versions, "snapshots": list(layout.devices), "left": list(layout.left)}
-        )
+        held = {"image": image_of(work), "snapshots": list(layout.devices), "left": list(layout.left)}
+        return Proven({"template": name, "versions": versions} | held)
 
     def act(self, work: Work) -> None:
-        """The versions that are missing, after the snapshots were seen completed; then the group."""
-        layout, name = chosen(work), template_of(work)
-        self._require_completed(work, layout.snapshots)
-        made = launching.made_by(work.run, launching.versions_of(work.door, work.region, name), layout)
+        """The versions that are missing, after the snapshots were seen to be there; then the group."""
+        layout = chosen(work)
+        problems = not_there(work, layout.snapshots)
+        if problems:
+            raise work.failed("; ".join(problems))
+        made = self._made(work, layout)
         for index, devices in enumerate(layout.devices):
             if index not in made:
-                launching.add_version(work.door, work.inventory, work.compute(), work.run, index, devices)
-        made = launching.made_by(work.run, launching.versions_of(work.door, work.region, name), layout)
+                wanted = Version(work.run, index, devices, image_of(work))
+                launching.add_version(work.door, work.inventory, work.compute(), wanted)
+        made = self._made(work, layout)
         if 0 in made:
-            launching.point(work.door, work.region, standby_group(work), name, str(made[0]))
+            launching.point(work.door, work.region, standby_group(work), template_of(work), str(made[0]))
 
-    def _require_completed(self, work: Work, snapshots: list[str]) -> None:
-        found = unusable(work.door, work.region, snapshots)
-        if found:
-            raise work.failed("; ".join(f"snapshot {each} is {state}" for each, state in found.items()))
+    def _made(self, work: Work, layout: Layout) -> dict[int, int]:
+        """Index -> version number."""
+        versions = launching.versions_of(work.door, work.region, template_of(work))
+        return launching.made_by(work.run, versions, layout, image_of(work))
 
 
-class ForgetVolumes:
+class ForgetTemplate:
     """The group names the stack's template again, may launch, and the run's template is gone."""
 
     wait = Wait(60, 1, "a few writes")
@@ -62,7 +67,7 @@ class ForgetVolumes:
     def ask(self, work: Work) -> Answer:
         """Whether anything of the run's is left."""
         found, name = standby_group(work), template_of(work)
-        named = launching.specification(found)
+        named = specification(found)
         if named.get("LaunchTemplateName") == name or not launching.launches(found):
             return Absent(f"the group names {named.get('LaunchTemplateName')}")
         if launching.versions_of(work.door, work.region, name):
@@ -72,7 +77,7 @@ class ForgetVolumes:
     def act(self, work: Work) -> None:
         """First the group, which needs a template at any time; the run's is deleted last."""
         found, name = standby_group(work), template_of(work)
-        if launching.specification(found).get("LaunchTemplateName") == name:
+        if specification(found).get("LaunchTemplateName") == name:
             launching.point(work.door, work.region, found, work.compute().standby_launch_template, LATEST)
         if not launching.launches(found):
             launching.let_launch(work.door, work.region, found, True)
@@ -80,7 +85,12 @@ class ForgetVolumes:
             work.door.call("ec2", "delete_launch_template", work.region, LaunchTemplateName=name)
 
 
-def chosen(work: Work) -> launching.Layout:
+def image_of(work: Work) -> str:
+    """The image that was chosen for the step's compute group; empty in journals of older editions."""
+    return str(work.evidence_of("choose-point").get("images", {}).get(work.compute().name, ""))
+
+
+def chosen(work: Work) -> Layout:
     """What the point gives each instance; StepFailed where a device would come up blank."""
     found = launching.layout(work.inventory, work.compute(), work.evidence_of("choose-point")["volumes"])
     if found.problems:
