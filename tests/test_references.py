@@ -19,6 +19,10 @@ def test_the_table_of_the_providers_calls_is_what_the_code_says():
     assert (reference.REFERENCE / "provider-calls.md").read_text() == reference.provider_reference()
 
 
+def test_the_reference_of_settings_is_what_the_survey_does():
+    assert (reference.REFERENCE / "settings.md").read_text() == reference.settings_reference()
+
+
 def test_the_readmes_picture_is_drawn_from_the_recorded_rehearsal():
     assert (reference.DOCS / "timeline.svg").read_text() == reference.picture()
 

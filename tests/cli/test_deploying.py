@@ -65,6 +65,34 @@ def test_what_a_deployment_does_stands_in_the_file_it_is_piped_into(
     assert any(each.startswith("  vault: ") and "same" in each for each in lines) and lines[-1] == "0 changes"
 
 
+def test_a_setting_that_the_standby_will_lack_is_named_before_anything_is_made(
+    deployed: LocalCloud, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scaling, at = deployed.client("autoscaling", "us-east-1"), ["--directory", str(deployed.directory)]
+    assert said(deployed, capsys, "plan", "--target", "local")["left_out"] == []
+    policy = {"AutoScalingGroupName": "inference-fleet", "PolicyName": "by-load"}
+    scaling.put_scaling_policy(**policy, AdjustmentType="ChangeInCapacity", ScalingAdjustment=1)
+    try:
+        (sentence,) = said(deployed, capsys, "plan", "--target", "local")["left_out"]
+        assert sentence.startswith("fleet: Auto Scaling group: scaling policy by-load is not carried over: ")
+        assert run(["plan", DECLARATION, "--target", "local", *at]) == 0
+        assert f"not carried over {sentence}" in capsys.readouterr().out
+        for verb in ("preview", "up"):
+            assert run([verb, DECLARATION, "--only", "vault", *at]) == 0
+            lines = capsys.readouterr().out.splitlines()
+            assert lines[0] == f"  not carried over  {sentence}" and lines[-1] == "0 changes"
+    finally:
+        scaling.delete_policy(**policy)
+
+
+def test_a_plan_that_has_not_looked_does_not_say_that_nothing_is_left_out(
+    deployed: LocalCloud, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert said(deployed, capsys, "plan")["left_out"] is None
+    assert run(["plan", DECLARATION]) == 0
+    assert "`pilotlight plan --target aws` looks" in capsys.readouterr().out
+
+
 def test_drift_is_told_and_mended(deployed: LocalCloud, capsys: pytest.CaptureFixture[str]) -> None:
     assert said(deployed, capsys, "drift")["changes"] == 0
     s3 = deployed.client("s3", "us-west-2")

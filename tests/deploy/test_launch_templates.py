@@ -55,8 +55,24 @@ def program(types: tuple[str, ...] = TYPES) -> Callable[[], None]:
             instance_type=types[0],
             metadata_options={"http_endpoint": "enabled", "http_tokens": "required", "http_put_response_hop_limit": 1},
             block_device_mappings=[
-                {"device_name": "/dev/sdf", "ebs": {"volume_size": 8, "encrypted": "true", "volume_type": "gp3"}}
+                {
+                    "device_name": "/dev/sdf",
+                    "ebs": {
+                        "volume_size": 8,
+                        "encrypted": "true",
+                        "volume_type": "gp3",
+                        "iops": 4000,
+                        "throughput": 200,
+                    },
+                }
             ],
+            ebs_optimized="true",
+            monitoring={"enabled": True},
+            cpu_options={"core_count": 4, "threads_per_core": 1},
+            credit_specification={"cpu_credits": "standard"},
+            maintenance_options={"auto_recovery": "disabled"},
+            placement={"tenancy": "dedicated"},
+            instance_initiated_shutdown_behavior="terminate",
             tag_specifications=[{"resource_type": "instance", "tags": {"a": "b"}}],
             tags={"a": "b"},
         )
@@ -190,6 +206,30 @@ def test_after_the_way_home_nothing_is_left_to_deploy(engine: Engine) -> None:
             {"TagSpecifications": [{"ResourceType": "volume", "Tags": [{"Key": "x", "Value": "y"}]}]},
         ),
         ("blockDeviceMappings", {"BlockDeviceMappings": [{"DeviceName": "/dev/sdf", "Ebs": {"VolumeSize": 9}}]}),
+        (
+            "blockDeviceMappings",
+            {
+                "BlockDeviceMappings": [
+                    {
+                        "DeviceName": "/dev/sdf",
+                        "Ebs": {
+                            "VolumeSize": 8,
+                            "Encrypted": True,
+                            "VolumeType": "gp3",
+                            "Iops": 3000,
+                            "Throughput": 200,
+                        },
+                    }
+                ]
+            },
+        ),
+        ("ebsOptimized", {"EbsOptimized": False}),
+        ("monitoring", {"Monitoring": {"Enabled": False}}),
+        ("cpuOptions", {"CpuOptions": {"CoreCount": 4, "ThreadsPerCore": 2}}),
+        ("creditSpecification", {"CreditSpecification": {"CpuCredits": "unlimited"}}),
+        ("maintenanceOptions", {"MaintenanceOptions": {"AutoRecovery": "default"}}),
+        ("placement", {"Placement": {"Tenancy": "default"}}),
+        ("instanceInitiatedShutdownBehavior", {"InstanceInitiatedShutdownBehavior": "stop"}),
     ],
 )
 def test_a_template_changed_by_hand_is_named_and_mended(

@@ -197,6 +197,31 @@ def test_different_device_names_are_each_at_the_instance_that_had_them() -> None
     assert [[each["DeviceName"] for each in version] for version in made] == [["/dev/sdf"], ["/dev/sdk"]]
 
 
+def test_a_runs_template_keeps_the_root_volume_and_every_other_setting_of_the_stacks() -> None:
+    """A root volume of 500 GiB, the hop limit and the tags would be lost on the day, and only then."""
+    root = {"DeviceName": "/dev/xvda", "Ebs": {"VolumeSize": 500, "VolumeType": "gp3", "Iops": 6000, "Encrypted": True}}
+    data = {"DeviceName": "/dev/sdf", "Ebs": {"VolumeSize": 8, "VolumeType": "io2", "Iops": 400, "KmsKeyId": "k"}}
+    settings = {
+        "MetadataOptions": {"HttpPutResponseHopLimit": 2, "State": "applied"},
+        "EbsOptimized": False,
+        "Monitoring": {"Enabled": True},
+        "CpuOptions": {"CoreCount": 2},
+        "CreditSpecification": {"CpuCredits": "standard"},
+        "Placement": {"Tenancy": "dedicated"},
+        "MaintenanceOptions": {"AutoRecovery": "disabled"},
+        "InstanceInitiatedShutdownBehavior": "terminate",
+        "TagSpecifications": [{"ResourceType": "instance", "Tags": [{"Key": "team", "Value": "search"}]}],
+    }
+    stack = settings | {"BlockDeviceMappings": [root, data]}
+    made = launching.launch_data(stack, {"/dev/sdf"}, {"/dev/sdf": "snap-1"})
+    mapped = {each["DeviceName"]: each["Ebs"] for each in made.pop("BlockDeviceMappings")}
+    assert mapped == {
+        "/dev/sdf": {"VolumeType": "io2", "Iops": 400, "SnapshotId": "snap-1"},
+        "/dev/xvda": root["Ebs"],
+    }
+    assert made == settings | {"MetadataOptions": {"HttpPutResponseHopLimit": 2}}
+
+
 def test_a_volume_group_that_the_point_lacks_is_no_blank_disk() -> None:
     taken = two(count=1)
     assert launching.layout(taken, taken.computes[0], {}).problems

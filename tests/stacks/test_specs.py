@@ -58,7 +58,8 @@ def test_marks_become_endpoint_and_port() -> None:
 
 def test_the_volumes_an_instance_mounts_are_in_its_template() -> None:
     spec = stacks.compute_spec(inventory(), inventory().computes[0])
-    assert [(each.device, each.size_gib) for each in spec.devices] == [("/dev/sdf", 8), ("/dev/sdg", 9)]
+    mounted = [(each.device, each.size_gib) for each in spec.devices]
+    assert mounted == [("/dev/sdf", 8), ("/dev/sdg", 9), ("/dev/xvda", 500)]
 
 
 def test_a_workload_without_balancer_opens_no_port_to_the_world() -> None:

@@ -88,8 +88,8 @@ def test_the_template_starts_the_copied_image_with_the_standby_databases_endpoin
 
 
 def test_data_volumes_outlive_the_instance_that_wrote_them(standby: Recording) -> None:
-    for mapping in standby.one("fleet-template").inputs["blockDeviceMappings"]:
-        assert mapping["ebs"]["deleteOnTermination"] == "false"
+    mappings = {each["deviceName"]: each["ebs"] for each in standby.one("fleet-template").inputs["blockDeviceMappings"]}
+    assert [mappings[device]["deleteOnTermination"] for device in ("/dev/sdf", "/dev/sdg")] == ["false", "false"]
 
 
 def test_functions_run_the_deployed_archive_and_know_only_where_the_papers_are(standby: Recording) -> None:

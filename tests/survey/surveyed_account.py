@@ -81,6 +81,10 @@ class Account:
             "list_hosted_zones_by_name": {"HostedZones": [{"Id": "/hostedzone/Z1", "Name": "example.internal."}]},
             "describe_global_clusters": {"GlobalClusters": []},
             "list_resource_record_sets": {"ResourceRecordSets": []},
+            "describe_policies": {"ScalingPolicies": []},
+            "describe_scheduled_actions": {"ScheduledUpdateGroupActions": []},
+            "describe_lifecycle_hooks": {"LifecycleHooks": []},
+            "describe_notification_configurations": {"NotificationConfigurations": []},
         }
 
     def call(self, service: str, operation: str, region: str, **parameters: Any) -> dict[str, Any]:

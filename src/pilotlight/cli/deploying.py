@@ -90,6 +90,13 @@ def operations(here: Place, inventory: Inventory, deployer: Deployer, json: bool
     )
 
 
+def tell_left_out(inventory: Inventory, json: bool) -> None:
+    """Every setting of the primary that the standby lacks, before anything is made: one line each."""
+    tell = progress(json)
+    for sentence in inventory.left_out:
+        tell(f"  not carried over  {sentence}")
+
+
 def build_archive(here: Place) -> Path:
     """What the Lambda functions run."""
     from pilotlight.deploy import archive

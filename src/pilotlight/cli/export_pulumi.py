@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from pilotlight.cli.deploying import tell_left_out
 from pilotlight.cli.talk import Directory, Json, print_json
 from pilotlight.cli.target import DEFAULT_DECLARATION, Declaration, Target, TargetOption, place
 
@@ -24,6 +25,7 @@ def export_pulumi(
 
     here = place(declaration, target, directory)
     inventory = current_inventory(here.workload, here.account, here.door, here.clock)
+    tell_left_out(inventory, json)
     names = export(inventory, folder)
     if json:
         print_json({"schema": "pilotlight/export/1", "folder": str(folder), "files": names})

@@ -1,24 +1,50 @@
-"""`pilotlight plan`: check a declaration and print what it promises; calls nothing."""
+"""`pilotlight plan`: check a declaration and print what it promises; calls nothing, unless told where to look.
+
+With `--target` the primary region is surveyed as `up` does it, by reads alone: only there stands which settings of
+groups, templates and volumes the standby will not have.
+"""
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Annotated
+
+import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
-from pilotlight.cli.talk import Json, print_json
-from pilotlight.cli.target import DEFAULT_DECLARATION, Declaration
+from pilotlight.cli.talk import Directory, Json, print_json
+from pilotlight.cli.target import DEFAULT_DECLARATION, Declaration, Target, place
 from pilotlight.planning.plan import Plan
 from pilotlight.planning.plan import plan as promise
 from pilotlight.workload.load import load
 
+LOOKED_AT = ("compute", "volumes")
+LOOK = "which settings of the primary are not carried over: `pilotlight plan --target aws` looks, `up` tells it first"
 
-def plan(declaration: Declaration = DEFAULT_DECLARATION, json: Json = False) -> None:
-    """Mechanism, forecast and warnings by asset."""
-    paper = promise(load(declaration))
+Look = Annotated[
+    Target | None, typer.Option("--target", help="Look in the primary region, too; without it nothing is called.")
+]
+
+
+def plan(
+    directory: Directory, declaration: Declaration = DEFAULT_DECLARATION, target: Look = None, json: Json = False
+) -> None:
+    """Mechanism, forecast and warnings by asset; with --target also the settings that are not carried over."""
+    left_out = None if target is None else _left_out(declaration, target, directory)
+    paper = promise(load(declaration), left_out)
     if json:
         print_json(paper)
     else:
         _show(paper, Console())
+
+
+def _left_out(declaration: Path, target: Target, directory: Path) -> tuple[str, ...]:
+    from pilotlight.deploy.current import current_inventory
+
+    here = place(declaration, target, directory)
+    return current_inventory(here.workload, here.account, here.door, here.clock).left_out
 
 
 def _show(paper: Plan, console: Console) -> None:
@@ -35,3 +61,7 @@ def _show(paper: Plan, console: Console) -> None:
     console.print(f"told {', '.join(paper.told) or 'nobody'}", highlight=False)
     for warning in paper.warnings:
         console.print(f"[yellow]warning[/yellow] {warning}")
+    for sentence in paper.left_out or ():
+        console.print(f"[yellow]not carried over[/yellow] {escape(sentence)}", highlight=False, soft_wrap=True)
+    if paper.left_out is None and any(each.kind in LOOKED_AT for each in paper.assets):
+        console.print(LOOK, highlight=False, soft_wrap=True)

@@ -12,6 +12,7 @@ from pilotlight.cli.deploying import (
     engine,
     operations,
     show,
+    tell_left_out,
 )
 from pilotlight.cli.talk import Directory, Json
 from pilotlight.cli.target import DEFAULT_DECLARATION, Declaration, Target, TargetOption, place
@@ -36,5 +37,6 @@ def preview(
     vault = here.vault_door() if "vault" in stacks else None
     deployer = engine(here, backend, secrets, parallel)
     inventory = current_inventory(here.workload, here.account, here.door, here.clock, vault)
+    tell_left_out(inventory, json)
     acts = operations(here, inventory, deployer, json)
     show("preview", acts.preview(build_archive(here), stacks), json)

@@ -14,6 +14,7 @@ from pilotlight.cli.deploying import (
     engine,
     operations,
     show,
+    tell_left_out,
 )
 from pilotlight.cli.talk import Directory, Json, say
 from pilotlight.cli.target import DEFAULT_DECLARATION, Declaration, Target, TargetOption, place
@@ -39,6 +40,7 @@ def up(
     vault = here.vault_door() if "vault" in stacks else None
     deployer = engine(here, backend, secrets, parallel)
     inventory = current_inventory(here.workload, here.account, here.door, here.clock, vault)
+    tell_left_out(inventory, json)
     acts = operations(here, inventory, deployer, json)
     archive = build_archive(here)
     if target is Target.AWS and not yes:

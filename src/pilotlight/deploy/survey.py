@@ -48,7 +48,7 @@ def survey(
     databases, endpoints = _databases(findings, workload, names)
     words = _dictionary(names, datasets, databases, endpoints)
     fleets = [
-        survey_fleet.fleet(findings, name, asset, names, words)
+        survey_fleet.fleet(findings, name, asset, names, words, volumes)
         for name, asset in workload.assets.items()
         if isinstance(asset, Compute)
     ]

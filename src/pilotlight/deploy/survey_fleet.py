@@ -7,10 +7,11 @@ region; user data is translated as well, so that an instance there never reads t
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pilotlight.deploy import claims, survey_types, survey_zone
+from pilotlight.deploy import claims, survey_settings, survey_types, survey_zone
 from pilotlight.deploy.findings import Findings
 from pilotlight.deploy.survey_zone import TRAFFIC
 from pilotlight.deploy.translate import Dictionary, translate, translate_user_data
@@ -38,7 +39,14 @@ class Fleet:
     balancer: Balancer | None
 
 
-def fleet(findings: Findings, name: str, asset: Compute, names: Names, words: Dictionary) -> Fleet | None:
+def fleet(
+    findings: Findings,
+    name: str,
+    asset: Compute,
+    names: Names,
+    words: Dictionary,
+    volumes: Sequence[paper.Volumes] = (),
+) -> Fleet | None:
     """The group of this asset with everything it stands on; None where the group or its template is missing."""
     group = _group(findings, name, asset.group)
     template = _template(findings, name, group) if group else None
@@ -46,13 +54,16 @@ def fleet(findings: Findings, name: str, asset: Compute, names: Names, words: Di
         return None
     claims.check_group(findings, names, name, asset.group)
     port, balancer = _front(findings, name, group)
+    types = survey_types.instance_types(findings, name, asset, group, template)
+    protected = {device for each in volumes if each.name in asset.volumes for device in each.size_gib}
+    taken = survey_settings.taken(findings, name, template, group, types, protected)
     compute = paper.Compute(
         name=name,
         primary_group=asset.group,
         standby_group=names.group(name),
         standby_launch_template=names.launch_template(name),
         image=_image(findings, name, template),
-        instance_types=survey_types.instance_types(findings, name, asset, group, template),
+        instance_types=types,
         count=_count(findings, name, asset, group),
         user_data=_user_data(findings, name, template, words),
         port=port,
@@ -60,6 +71,9 @@ def fleet(findings: Findings, name: str, asset: Compute, names: Names, words: Di
         volumes=tuple(asset.volumes),
         template=digests(template),
         uses=tuple(asset.uses),
+        launch=taken.launch,
+        group=taken.group,
+        left_out=taken.left_out,
     )
     return Fleet(compute, balancer)
 

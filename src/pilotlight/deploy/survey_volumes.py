@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
+from pilotlight.deploy import survey_volume_settings
 from pilotlight.deploy.findings import Findings
 from pilotlight.errors import CallRefused
 from pilotlight.naming import Names
@@ -78,7 +79,8 @@ def _group(findings: Findings, workload: Workload, names: Names, name: str, asse
     selection = _selection(findings, name, items)
     found = chosen.places(bare, selection, _last(findings, names, name, selection))
     _check(findings, bare, selection, found)
-    return _with(bare, found, {each["VolumeId"]: int(each["Size"]) for each in items})
+    group = _with(bare, found, {each["VolumeId"]: int(each["Size"]) for each in items})
+    return survey_volume_settings.with_settings(group, items)
 
 
 def _selection(findings: Findings, name: str, items: list[dict[str, Any]]) -> Selection:

@@ -23,6 +23,7 @@ BEHAVIOURS: tuple[tuple[str, str], ...] = (
     ("capacity", "Capacity"),
     ("instances", "Instances"),
     ("groups", "Groups"),
+    ("group_settings", "GroupSettings"),
     ("replication", "Replication"),
     ("batch_operations", "BatchOperations"),
     ("postgres", "Postgres"),

@@ -25,6 +25,7 @@ from moto.ec2.models.instances import Instance
 from moto.ec2.responses.general import General
 from moto.ec2.responses.launch_templates import LaunchTemplates
 
+from pilotlight.local import block_devices
 from pilotlight.local.capacity import Capacity
 from pilotlight.local.cloud import Behaviour, Cloud
 from pilotlight.local.grafts import graft, graft_properties, original, release
@@ -32,6 +33,7 @@ from pilotlight.local.metadata import Metadata
 from pilotlight.local.volumes import Volumes
 
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+TAGGED = ("instance", "volume")
 CONSOLE_BYTES_MAX = 64 * 1024
 """GetConsoleOutput gives the last 64 KB (EC2 API Reference)."""
 
@@ -158,11 +160,17 @@ class Instances(Behaviour):
         ours = self
 
         def run_instances(backend: Any, image_id: Any, count: Any, user_data: Any, groups: Any, **kwargs: Any) -> Any:
-            _from_template(backend, kwargs)
+            data = _from_template(backend, kwargs)
+            mapping = data is not None and not kwargs.get("block_device_mappings")
+            if mapping:
+                kwargs["block_device_mappings"] = []
             zone = str(kwargs.get("placement") or f"{backend.region_name}a")
             ours.cloud.behaviour(Capacity).require(backend.region_name, str(kwargs.get("instance_type")), zone)
+            volume_tags = (kwargs.get("tags") or {}).get("volume", {})
             reservation = run(backend, image_id, count, user_data, groups, **kwargs)
             for instance in reservation.instances:
+                if data is not None and mapping:
+                    block_devices.make(backend, instance, data, volume_tags)
                 ours.launched(instance, backend.region_name)
             return reservation
 
@@ -233,19 +241,22 @@ def _fill_from_source(response: Any) -> None:
 
 def is_root(instance: Any, device: str) -> bool:
     """Whether this is the boot volume; moto names it /dev/sda1 whatever the image says."""
-    return device in ("/dev/sda1", "/dev/xvda", instance.root_device_name)
+    return device in (*block_devices.ROOT, instance.root_device_name)
 
 
-def _from_template(backend: Any, kwargs: dict[str, Any]) -> None:
-    """What moto leaves out of a launch template: the profile and the metadata options."""
+def _from_template(backend: Any, kwargs: dict[str, Any]) -> dict[str, Any] | None:
+    """The data of the template that is launched from; what moto leaves out of it: profile, metadata options, tags."""
     if not kwargs.get("launch_template"):
-        return
+        return None
     data = backend._get_template_from_args(kwargs["launch_template"]).data
     profile = data.get("IamInstanceProfile") or {}
     if profile and not kwargs.get("iam_instance_profile"):
         kwargs["iam_instance_profile"] = profile.get("Arn") or profile.get("Name")
     if data.get("MetadataOptions") and not kwargs.get("metadata_options"):
         kwargs["metadata_options"] = data["MetadataOptions"]
+    given = kwargs.get("tags") or {}
+    kwargs["tags"] = given | {kind: block_devices.tags(data, kind) | given.get(kind, {}) for kind in TAGGED}
+    return dict(data)
 
 
 def _describe_truly() -> None:

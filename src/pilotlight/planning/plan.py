@@ -40,11 +40,13 @@ class Plan:
     """What the probe will look at, from the standby region."""
     told: tuple[str, ...] = ()
     """Addresses and endpoints that are told what needs a person."""
+    left_out: tuple[str, ...] | None = None
+    """Settings of the primary that the standby will lack, each with what to do; None where nobody has looked."""
     schema: str = "pilotlight/plan/1"
 
 
-def plan(workload: Workload) -> Plan:
-    """Choose and forecast."""
+def plan(workload: Workload, left_out: tuple[str, ...] | None = None) -> Plan:
+    """Choose and forecast. `left_out`: what a survey found that is not carried over, if there was one."""
     forecasts = {name: _forecast(workload, name) for name in workload.assets}
     assets = tuple(_asset(workload, name, forecast) for name, forecast in forecasts.items())
     rto = _rto(workload, forecasts)
@@ -58,6 +60,7 @@ def plan(workload: Workload) -> Plan:
         warnings=tuple(_warnings(workload, assets, forecasts, rto)),
         watched=watching.watched(workload),
         told=watching.told(workload),
+        left_out=left_out,
     )
 
 

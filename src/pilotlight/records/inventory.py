@@ -52,6 +52,29 @@ class Datasets:
     training: Training | None = None
 
 
+@dataclass(frozen=True)
+class LeftOut:
+    """A setting of the primary that the standby does not have; told before anything is made."""
+
+    setting: str
+    """Where it stands and what AWS calls it, with its value where that is short."""
+    instead: str
+    """What the standby does, or why it cannot have it."""
+    advice: str
+
+    def said(self, asset: str) -> str:
+        return f"{asset}: {self.setting} is not carried over: {self.instead}; {self.advice}"
+
+
+@dataclass(frozen=True)
+class VolumeSettings:
+    """How fast an EBS volume is; what is empty or 0 is AWS's default for the type."""
+
+    volume_type: str = ""
+    iops: int = 0
+    throughput_mibps: int = 0
+
+
 LAUNCH_ORDER = "launch-order"
 SHARED = "shared"
 BY_TAG = "tag:"
@@ -93,6 +116,9 @@ class Volumes:
     """The same volumes by instance, in the order of their index; empty in inventories of older editions."""
     unassigned: tuple[str, ...] = ()
     """Selected volumes whose device or instance is not known; they are copied and come up nowhere by themselves."""
+    settings: dict[str, VolumeSettings] = field(default_factory=dict)
+    """Device name -> what it comes up with; devices that are not alike on all instances are not in it."""
+    left_out: tuple[LeftOut, ...] = ()
 
     @property
     def tag_of_index(self) -> str:
@@ -125,6 +151,69 @@ class Database:
 
 
 @dataclass(frozen=True)
+class Disk:
+    """An EBS volume that the launch template makes besides those that are protected: the root volume, scratch."""
+
+    device: str
+    settings: VolumeSettings = VolumeSettings()
+    size_gib: int = 0
+    """0 where the image says it."""
+    delete_on_termination: bool | None = None
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """How instances are told about themselves; the defaults are ours, where the template says nothing."""
+
+    endpoint: str = "enabled"
+    tokens: str = "required"
+    hop_limit: int = 1
+    """Answers stay on the instance (EC2 User Guide, "Use IMDSv2"); containers need 2."""
+    ipv6: str = ""
+    tags: str = ""
+
+
+@dataclass(frozen=True)
+class LaunchSettings:
+    """What the primary's launch template sets and the standby's takes over; empty, 0 or None where it says nothing."""
+
+    disks: tuple[Disk, ...] = ()
+    metadata: Metadata = Metadata()
+    ebs_optimized: bool | None = None
+    monitoring: bool | None = None
+    cpu_cores: int = 0
+    cpu_threads_per_core: int = 0
+    cpu_sev_snp: str = ""
+    cpu_credits: str = ""
+    auto_recovery: str = ""
+    tenancy: str = ""
+    shutdown_behavior: str = ""
+    instance_tags: dict[str, str] = field(default_factory=dict)
+    volume_tags: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class GroupTag:
+    """A tag of an Auto Scaling group."""
+
+    key: str
+    value: str
+    propagate: bool
+
+
+@dataclass(frozen=True)
+class GroupSettings:
+    """What the primary's group sets and the standby's takes over; in inventories of older editions nothing."""
+
+    health_check_type: str = ""
+    health_check_grace_seconds: int = 0
+    cooldown_seconds: int | None = None
+    warmup_seconds: int | None = None
+    termination_policies: tuple[str, ...] = ()
+    tags: tuple[GroupTag, ...] = ()
+
+
+@dataclass(frozen=True)
 class Compute:
     """An Auto Scaling group and its counterpart at zero in the standby region."""
 
@@ -148,6 +237,9 @@ class Compute:
     template: dict[str, str] = field(default_factory=dict)
     """Member of the primary's launch template -> digest of its value when the inventory was taken, the image apart:
     what the primary launches by now is compared with it. Empty in inventories of older editions."""
+    launch: LaunchSettings = LaunchSettings()
+    group: GroupSettings = GroupSettings()
+    left_out: tuple[LeftOut, ...] = ()
     uses: tuple[str, ...] = ()
     mechanism: str = "warm-capacity"
     kind: str = "compute"
@@ -245,3 +337,10 @@ class Inventory:
     def assets(self) -> tuple[Asset, ...]:
         """Every asset, in the order in which papers list them."""
         return (*self.datasets, *self.volumes, *self.databases, *self.computes)
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """Every setting of the primary that the standby lacks, in words, by asset."""
+        lists = [(each.name, each.left_out) for each in self.volumes]
+        lists += [(each.name, each.left_out) for each in self.computes]
+        return tuple(one.said(name) for name, left_out in lists for one in left_out)

@@ -19,26 +19,17 @@ import pulumi_aws as aws
 
 from pilotlight.naming import TAG_PROTECTS
 from pilotlight.records.inventory import Compute as Asset
-from pilotlight.records.inventory import Inventory
-from pilotlight.stacks import placeholders, policies
+from pilotlight.records.inventory import GroupSettings, Inventory, LaunchSettings
+from pilotlight.stacks import launch_template, placeholders, policies
+from pilotlight.stacks.launch_template import DeviceSpec
 
 HEALTH_GRACE_SECONDS = 300
-"""What an instance gets to boot and load weights before the balancer's verdict counts."""
-HOP_LIMIT = 1
-"""Metadata answers stay on the instance (EC2 User Guide, "Use IMDSv2"); containers would need 2."""
-VOLUME_TYPE = "gp3"
+"""What an instance gets at least to boot and load weights before the balancer's verdict counts; the primary's group may
+give more. Volumes from snapshots are slow at first (EBS User Guide, "Initialize Amazon EBS volumes")."""
 NAMED_TEMPLATE = "mixedInstancesPolicy.launchTemplate.launchTemplateSpecification"
 IGNORED_GROUP = ["desired_capacity", "min_size", "max_size", NAMED_TEMPLATE]
 """What runs change on the day. Of the policy only the template that it names: instance types still deploy. Paths below
 a property are in the wire's words, which the SDK does not translate."""
-
-
-@dataclass(frozen=True)
-class DeviceSpec:
-    """One data volume of an instance: blank until a run puts a snapshot behind it. Size in GiB."""
-
-    device: str
-    size_gib: int
 
 
 @dataclass(frozen=True)
@@ -58,6 +49,8 @@ class ComputeSpec:
     count: int
     user_data: str
     devices: tuple[DeviceSpec, ...]
+    launch: LaunchSettings
+    settings: GroupSettings
     key_arn: str
     """The alias ARN of the standby key."""
     role: str
@@ -93,19 +86,15 @@ def compute_spec(inventory: Inventory, asset: Asset) -> ComputeSpec:
         instance_types=asset.instance_types,
         count=asset.count,
         user_data=base64.b64decode(asset.user_data).decode(),
-        devices=_devices(inventory, asset),
+        devices=launch_template.devices(inventory, asset),
+        launch=asset.launch,
+        settings=asset.group,
         key_arn=policies.alias_arn(names, names.standby),
         role=names.role(f"instance-{asset.name}"),
         role_trust=policies.text(policies.assume_by_own_resources("ec2.amazonaws.com")),
         role_policy=policies.text(policies.instance(names, own)),
         tags=names.tags(asset.name),
     )
-
-
-def _devices(inventory: Inventory, asset: Asset) -> tuple[DeviceSpec, ...]:
-    groups = [group for group in inventory.volumes if group.name in asset.volumes]
-    sizes = {device: size for group in groups for device, size in group.size_gib.items()}
-    return tuple(DeviceSpec(device, sizes[device]) for device in sorted(sizes))
 
 
 def user_data(text: str, values: Mapping[str, str]) -> str:
@@ -175,28 +164,13 @@ class Compute(pulumi.ComponentResource):
             user_data=filled,
             iam_instance_profile=aws.ec2.LaunchTemplateIamInstanceProfileArgs(name=profile),
             vpc_security_group_ids=[args.security_group],
-            metadata_options=aws.ec2.LaunchTemplateMetadataOptionsArgs(
-                http_endpoint="enabled", http_tokens="required", http_put_response_hop_limit=HOP_LIMIT
-            ),
-            block_device_mappings=[self._device(each) for each in spec.devices],
-            tag_specifications=[
-                aws.ec2.LaunchTemplateTagSpecificationArgs(resource_type=kind, tags=spec.tags)
-                for kind in ("instance", "volume")
-            ],
+            metadata_options=launch_template.metadata(spec.launch.metadata),
+            block_device_mappings=[launch_template.block_device(each, spec.key_arn) for each in spec.devices],
+            tag_specifications=launch_template.tag_specifications(spec.launch, spec.tags),
             tags=spec.tags,
             opts=self._child(),
+            **launch_template.taken_over(spec.launch),
         )
-
-    def _device(self, device: DeviceSpec) -> aws.ec2.LaunchTemplateBlockDeviceMappingArgs:
-        """Kept when its instance ends: after a failover it holds the newest data there is."""
-        ebs = aws.ec2.LaunchTemplateBlockDeviceMappingEbsArgs(
-            volume_size=device.size_gib,
-            volume_type=VOLUME_TYPE,
-            encrypted="true",
-            kms_key_id=self._spec.key_arn,
-            delete_on_termination="false",
-        )
-        return aws.ec2.LaunchTemplateBlockDeviceMappingArgs(device_name=device.device, ebs=ebs)
 
     def _group(self, args: ComputeArgs, template: aws.ec2.LaunchTemplate) -> pulumi.Output[str]:
         """`max_size` is the count, so that a run only has to raise the wish."""
@@ -211,16 +185,27 @@ class Compute(pulumi.ComponentResource):
             vpc_zone_identifiers=args.subnet_ids,
             mixed_instances_policy=_ladder(spec, template),
             target_group_arns=args.target_groups,
-            health_check_type="ELB" if args.target_groups else "EC2",
-            health_check_grace_period=HEALTH_GRACE_SECONDS,
+            health_check_type=_health_check(spec.settings, bool(args.target_groups)),
+            health_check_grace_period=max(HEALTH_GRACE_SECONDS, spec.settings.health_check_grace_seconds),
+            default_cooldown=spec.settings.cooldown_seconds,
+            default_instance_warmup=spec.settings.warmup_seconds,
+            termination_policies=list(spec.settings.termination_policies) or None,
             wait_for_capacity_timeout="0",
-            tags=[
-                aws.autoscaling.GroupTagArgs(key=key, value=value, propagate_at_launch=True)
-                for key, value in sorted(spec.tags.items())
-            ]
-            + [aws.autoscaling.GroupTagArgs(key=TAG_PROTECTS, value=spec.protects, propagate_at_launch=False)],
+            tags=_group_tags(spec),
             opts=pulumi.ResourceOptions(parent=self, ignore_changes=IGNORED_GROUP),
         ).name
+
+
+def _health_check(settings: GroupSettings, balanced: bool) -> str:
+    """The balancer's verdict counts where there is one, unless the primary's group is meant not to heed it."""
+    return "ELB" if balanced and settings.health_check_type in ("ELB", "") else "EC2"
+
+
+def _group_tags(spec: ComputeSpec) -> list[aws.autoscaling.GroupTagArgs]:
+    theirs = [(each.key, each.value, each.propagate) for each in spec.settings.tags]
+    ours = [(key, value, True) for key, value in spec.tags.items()]
+    told = [*sorted(theirs), *sorted(ours), (TAG_PROTECTS, spec.protects, False)]
+    return [aws.autoscaling.GroupTagArgs(key=key, value=value, propagate_at_launch=each) for key, value, each in told]
 
 
 def _ladder(spec: ComputeSpec, template: aws.ec2.LaunchTemplate) -> aws.autoscaling.GroupMixedInstancesPolicyArgs:

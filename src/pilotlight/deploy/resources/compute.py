@@ -178,12 +178,10 @@ class LaunchTemplate(_Ec2):
             ec2.create_launch_template_version(LaunchTemplateId=id_, LaunchTemplateData=self._data(new), **described)
 
     def _data(self, inputs: Properties) -> Properties:
-        plain = ("imageId", "instanceType", "userData", "keyName", "vpcSecurityGroupIds")
-        data = pick(inputs, {wire: LAUNCH_DATA[wire] for wire in plain})
-        if inputs.get("iamInstanceProfile"):
-            data["IamInstanceProfile"] = capital(inputs["iamInstanceProfile"])
-        if inputs.get("metadataOptions"):
-            data["MetadataOptions"] = capital(inputs["metadataOptions"])
+        data = pick(inputs, {wire: LAUNCH_DATA[wire] for wire in PLAIN})
+        data |= {LAUNCH_DATA[wire]: capital(inputs[wire]) for wire in NESTED if inputs.get(wire)}
+        if inputs.get("ebsOptimized"):
+            data["EbsOptimized"] = inputs["ebsOptimized"] == "true"
         if inputs.get("blockDeviceMappings"):
             data["BlockDeviceMappings"] = [self._device(each) for each in inputs["blockDeviceMappings"]]
         if inputs.get("tagSpecifications"):
@@ -244,11 +242,29 @@ LAUNCH_DATA = {
     "keyName": "KeyName",
     "vpcSecurityGroupIds": "SecurityGroupIds",
     "iamInstanceProfile": "IamInstanceProfile",
+    "instanceInitiatedShutdownBehavior": "InstanceInitiatedShutdownBehavior",
+    "ebsOptimized": "EbsOptimized",
     "metadataOptions": "MetadataOptions",
+    "monitoring": "Monitoring",
+    "cpuOptions": "CpuOptions",
+    "creditSpecification": "CreditSpecification",
+    "maintenanceOptions": "MaintenanceOptions",
+    "placement": "Placement",
     "blockDeviceMappings": "BlockDeviceMappings",
     "tagSpecifications": "TagSpecifications",
 }
 """Pulumi's property -> the member of a version's data."""
+PLAIN = ("imageId", "instanceType", "userData", "keyName", "vpcSecurityGroupIds", "instanceInitiatedShutdownBehavior")
+NESTED = (
+    "iamInstanceProfile",
+    "metadataOptions",
+    "monitoring",
+    "cpuOptions",
+    "creditSpecification",
+    "maintenanceOptions",
+    "placement",
+)
+"""Properties that have the members of AWS, in the wire's letters."""
 ANSWERED = frozenset({"State"})
 """Members of what AWS answers that nobody sets."""
 
@@ -258,6 +274,8 @@ def _wire(name: str, found: Any, wanted: Any) -> Any:
     if found is None:
         return type(wanted)()
     told = wire(found)
+    if name == "ebsOptimized":
+        return str(told).lower()
     for each in told if name == "blockDeviceMappings" else ():
         each["ebs"] = {key: str(one).lower() if isinstance(one, bool) else one for key, one in each["ebs"].items()}
     for each in told if name == "tagSpecifications" else ():
@@ -312,9 +330,7 @@ class Group(ResourceType):
             scaling.create_or_update_tags(Tags=added)
 
     def _request(self, inputs: Properties) -> Properties:
-        names = {"minSize": "MinSize", "maxSize": "MaxSize", "desiredCapacity": "DesiredCapacity",
-                 "healthCheckType": "HealthCheckType", "healthCheckGracePeriod": "HealthCheckGracePeriod"}  # fmt: skip
-        request = pick(inputs, names)
+        request = pick(inputs, GROUP_DATA)
         if inputs.get("vpcZoneIdentifiers"):
             request["VPCZoneIdentifier"] = ",".join(inputs["vpcZoneIdentifiers"])
         if inputs.get("launchTemplate"):
@@ -361,8 +377,7 @@ class Group(ResourceType):
             "launchTemplate": _named(found.get("LaunchTemplate") or {}),
             "vpcZoneIdentifiers": [each for each in (found.get("VPCZoneIdentifier") or "").split(",") if each],
             "targetGroupArns": found.get("TargetGroupARNs") or [],
-            "healthCheckType": found.get("HealthCheckType"),
-            "healthCheckGracePeriod": found.get("HealthCheckGracePeriod"),
+            **{wire: found.get(aws) for wire, aws in GROUP_DATA.items() if wire not in SIZES},
             "tags": [wire({key: each[key] for key in ("Key", "Value", "PropagateAtLaunch")}) for each in found["Tags"]],
         }
         return {
@@ -387,6 +402,20 @@ class Group(ResourceType):
         if self.read(place, id_, {}) is not None:
             scaling.delete_auto_scaling_group(AutoScalingGroupName=id_, ForceDelete=True)
             until(f"group {id_} is gone", lambda: self.read(place, id_, {}) is None, WAIT_SECONDS)
+
+
+GROUP_DATA = {
+    "minSize": "MinSize",
+    "maxSize": "MaxSize",
+    "desiredCapacity": "DesiredCapacity",
+    "healthCheckType": "HealthCheckType",
+    "healthCheckGracePeriod": "HealthCheckGracePeriod",
+    "defaultCooldown": "DefaultCooldown",
+    "defaultInstanceWarmup": "DefaultInstanceWarmup",
+    "terminationPolicies": "TerminationPolicies",
+}
+"""Pulumi's property -> the parameter of a group; the answer calls it the same."""
+SIZES = ("minSize", "maxSize", "desiredCapacity")
 
 
 def _named(template: Properties) -> Properties:
