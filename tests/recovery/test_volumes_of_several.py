@@ -213,13 +213,13 @@ def test_a_runs_template_keeps_the_root_volume_and_every_other_setting_of_the_st
         "TagSpecifications": [{"ResourceType": "instance", "Tags": [{"Key": "team", "Value": "search"}]}],
     }
     stack = settings | {"BlockDeviceMappings": [root, data]}
-    made = launching.launch_data(stack, {"/dev/sdf"}, {"/dev/sdf": "snap-1"})
+    made = launching.launch_data(stack, {"/dev/sdf"}, {"/dev/sdf": "snap-1"}, "ami-2")
     mapped = {each["DeviceName"]: each["Ebs"] for each in made.pop("BlockDeviceMappings")}
     assert mapped == {
         "/dev/sdf": {"VolumeType": "io2", "Iops": 400, "SnapshotId": "snap-1"},
         "/dev/xvda": root["Ebs"],
     }
-    assert made == settings | {"MetadataOptions": {"HttpPutResponseHopLimit": 2}}
+    assert made == settings | {"MetadataOptions": {"HttpPutResponseHopLimit": 2}, "ImageId": "ami-2"}
 
 
 def test_a_volume_group_that_the_point_lacks_is_no_blank_disk() -> None:
