@@ -119,6 +119,30 @@ class PostgresMissing(PilotlightError):
     hint = "Run on Linux x86-64 or arm64 or macOS with Python 3.11 or newer, and `make setup` again."
 
 
+class FileUnusable(PilotlightError):
+    """{path}: {reason}. What was done before it stays; a run goes on from its journal, a deployment from its state."""
+
+    code = 3
+    hint = "Make room, or see who may read and write there; then type the same command again."
+
+
+class OutputLost(PilotlightError):
+    """What was printed did not all arrive ({reason}). The command itself was carried out to its end."""
+
+    code = 3
+    hint = "Send the output to where there is room; `pilotlight status` tells what stands."
+
+
+class AwsSettingsUnusable(PilotlightError):
+    """The AWS settings of this environment cannot be used: {reason}. Nothing was called."""
+
+    code = 3
+    hint = (
+        "Mend the variable (AWS_...) or the line of ~/.aws/config or ~/.aws/credentials that it comes from. To "
+        "rehearse without an account leave --target aws out."
+    )
+
+
 class PythonTooOld(PilotlightError):
     """Python {version} is too old: Pilotlight needs 3.11 or newer."""
 
@@ -166,7 +190,10 @@ class RegionUnreachable(PilotlightError):
 
     code = 4
     transient = True
-    hint = "If the region is lost, `pilotlight failover` uses the standby region alone; else try again."
+    hint = (
+        "If the region is lost, `pilotlight failover` uses the standby region alone; if AWS_ENDPOINT_URL or a proxy is "
+        "set, see that what it names runs; else try again."
+    )
 
 
 class Throttled(PilotlightError):
@@ -453,6 +480,13 @@ class StepFailed(PilotlightError):
     hint = (
         "Mend the cause, then `pilotlight {runbook}` again: it goes on from there, and proven steps are not repeated."
     )
+
+
+class RunInterrupted(PilotlightError):
+    """{workload}: interrupted, and run {run} {stands}. What is proven stays proven."""
+
+    code = 130
+    hint = "`pilotlight {runbook}` again goes on from there, or follows it; `pilotlight status` tells who serves."
 
 
 class StepTimedOut(PilotlightError):

@@ -14,8 +14,8 @@ import pytest
 from doors import FakeAws, desk_of, save
 from pilotlight.cli.asking import before_failback, before_failover
 from pilotlight.cli.telling import watched
-from pilotlight.clock import FakeClock
-from pilotlight.errors import NotConfirmed, NothingToApprove, PilotlightError, StepFailed
+from pilotlight.clock import FakeClock, stamp
+from pilotlight.errors import NotConfirmed, NothingToApprove, PilotlightError, RunInterrupted, StepFailed
 from pilotlight.recovery.desk import Recovery
 from pilotlight.workload.load import load
 from pilotlight.workload.model import Workload
@@ -195,3 +195,28 @@ def test_a_word_for_a_request_that_nobody_made_is_not_taken_for_one(desk: Recove
     assert desk.site.ledger.request() is None
     desk.request("alarm")
     assert desk.approve("somebody").approved_by == "somebody"
+
+
+def test_ctrl_c_says_where_the_run_stands_and_the_next_command_goes_on_at_once(
+    desk: Recovery, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clock = desk.site.clock
+    assert isinstance(clock, FakeClock)
+    moves = clock.sleep
+
+    def interrupt(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    clock.sleep = interrupt  # type: ignore[method-assign]
+    with pytest.raises(RunInterrupted) as problem:
+        failover(desk)
+    clock.sleep = moves  # type: ignore[method-assign]
+    assert "promote-registry" in problem.value.message and "its lease is given back" in problem.value.message
+    run = problem.value.facts["run"]
+    assert "`pilotlight failover` again" in problem.value.advice and problem.value.code == 130
+    stopped, began = desk.runs()[0], clock.now()
+    assert (stopped.run, stopped.state) == (run, "failed") and "interrupted" in stopped.reason
+    failover(desk)
+    taken = [each for each in desk.runs()[0].entries if each.step == "take-lease"]
+    assert len(taken) == 2 and taken[-1].at == stamp(began), "nobody waits for a lease that nobody holds"
+    assert (desk.runs()[0].run, desk.runs()[0].state) == (run, "succeeded")

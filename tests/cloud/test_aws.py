@@ -90,6 +90,12 @@ class Session:
     def __init__(self, code: str, message: str) -> None:
         self.error = ClientError({"Error": {"Code": code, "Message": message}}, "CopySnapshot")
 
+    endpoint_url = "http://127.0.0.1:1"
+
+    @property
+    def meta(self) -> Session:
+        return self
+
     def client(self, *_: object, **__: object) -> Session:
         return self
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import getpass
 from typing import Annotated
 
 import typer
 
 from pilotlight.cli.asking import before_failover
-from pilotlight.cli.talk import Directory, Json, Report, say
+from pilotlight.cli.talk import Directory, Json, Report, say, who
 from pilotlight.cli.target import DEFAULT_DECLARATION, Declaration, Target, TargetOption, place
 from pilotlight.cli.telling import FOLLOW_SECONDS, show_runbook, watched
 
@@ -33,7 +32,7 @@ def failover(
         say(f"asked for: {desk.waiting().reason}")
     before_failover(desk, here.workload, yes)
     if approve:
-        desk.approve(getpass.getuser())
+        desk.approve(who())
     watched(
         desk,
         lambda lines: desk.failover(patience=FOLLOW_SECONDS, observer=lines),

@@ -10,6 +10,7 @@ import typer
 from pilotlight.cli.talk import Directory, Json, print_json, say
 from pilotlight.errors import BadOption
 from pilotlight.local.handle import LocalCloud
+from pilotlight.workload.words import REGIONS, nearest
 
 app = typer.Typer(no_args_is_help=True, help="The embedded cloud: AWS APIs for several regions on this machine.")
 
@@ -21,7 +22,9 @@ PACE_MAX = 600.0
 def up(
     directory: Directory,
     regions: Annotated[str, typer.Option(help="Regions to serve, separated by commas.")] = "us-east-1,us-west-2",
-    port: Annotated[int, typer.Option(help="Port of the endpoint that serves all regions; 0 takes a free one.")] = 0,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port of the endpoint that serves all regions; 0 takes a free one.")
+    ] = 0,
     pace: Annotated[
         float, typer.Option(help="How many times faster than AWS schedules, alarms and copies run.")
     ] = 30.0,
@@ -79,7 +82,8 @@ def calls(
     json: Json = False,
 ) -> None:
     """Every call that was made: time, caller, service, operation, region, outcome."""
-    found = LocalCloud.attach(directory).calls(principal=principal, region=region)
+    cloud = LocalCloud.attach(directory)
+    found = (_known(cloud, region) if region else cloud).calls(principal=principal, region=region)
     if json:
         print_json({"schema": "pilotlight/calls/1", "calls": found})
         return
@@ -126,6 +130,10 @@ def _regions(text: str) -> tuple[str, ...]:
     regions = tuple(part.strip() for part in text.split(",") if part.strip())
     if len(set(regions)) < 2:
         raise BadOption(option="--regions", value=text, reason="names fewer than two regions", expected="at least two")
+    for each in regions:
+        if each not in REGIONS:
+            reason = f"{each} is not an AWS region; {nearest(each, REGIONS)}"
+            raise BadOption(option="--regions", value=text, reason=reason, expected="regions as AWS names them")
     return regions
 
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import sys
 
-from pilotlight.errors import PilotlightError, PythonTooOld
+from pilotlight.errors import FileUnusable, OutputLost, PilotlightError, PythonTooOld
 
 PYTHON_MIN = (3, 11)
+INTERRUPTED_WORDS = "interrupted: this command does no more; what AWS had begun goes on there"
 INTERRUPTED = 130
 """128 + SIGINT, as shells count it."""
 
@@ -19,8 +20,11 @@ def main() -> None:
     """Entry point of the command."""
     from pilotlight.cli.talk import by_the_line
 
-    by_the_line()
-    sys.exit(run(sys.argv[1:]))
+    streams = by_the_line()
+    code = run(sys.argv[1:])
+    lost = streams.lost()
+    told = _told(OutputLost(reason=lost)) if lost else 0
+    sys.exit(code or told)
 
 
 def run(arguments: list[str]) -> int:
@@ -29,12 +33,18 @@ def run(arguments: list[str]) -> int:
         check_python(sys.version_info[:2])
         return _dispatch(arguments)
     except PilotlightError as problem:
-        print(f"error: {problem.message}", file=sys.stderr)
-        print(f"hint: {problem.advice}", file=sys.stderr)
-        return problem.code
+        return _told(problem)
     except KeyboardInterrupt:
-        print("interrupted: what was started has been stopped", file=sys.stderr)
+        print(INTERRUPTED_WORDS, file=sys.stderr)
         return INTERRUPTED
+    except OSError as problem:
+        return _told(FileUnusable(path=problem.filename or "this machine", reason=problem.strerror or str(problem)))
+
+
+def _told(problem: PilotlightError) -> int:
+    print(f"error: {problem.message}", file=sys.stderr)
+    print(f"hint: {problem.advice}", file=sys.stderr)
+    return problem.code
 
 
 def check_python(version: tuple[int, ...]) -> None:
@@ -52,8 +62,12 @@ def _dispatch(arguments: list[str]) -> int:
         result = app(arguments, standalone_mode=False, prog_name="pilotlight")
     except typer.Abort:
         raise KeyboardInterrupt from None
+    except OSError:
+        raise
     except Exception as problem:
         return _usage(problem)
+    if result == INTERRUPTED:
+        raise KeyboardInterrupt
     return result if isinstance(result, int) else 0
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import sys
 from typing import Annotated
 
@@ -10,9 +9,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from pilotlight.cli.talk import Directory, Json, print_json, say
+from pilotlight.cli.talk import Directory, Json, print_json, say, who
 from pilotlight.cli.target import DEFAULT_DECLARATION, Declaration, Target, TargetOption, place
-from pilotlight.errors import PointDamaged
+from pilotlight.errors import BadOption, PointDamaged
 from pilotlight.records.point import Loss, RecoveryPoint
 from pilotlight.recovery.desk import POINTS_SHOWN
 from pilotlight.recovery.verifying import Verification
@@ -119,7 +118,9 @@ def refuse(
     json: Json = False,
 ) -> None:
     """Never use this point, nor the checkpoints that it names; points that name the same checkpoints fall with it."""
-    fallen = place(declaration, target, directory).desk().refuse(point, why, getpass.getuser())
+    if not why.strip():
+        raise BadOption(option="--why", value=why, reason="says nothing", expected="the reason; it is kept and shown")
+    fallen = place(declaration, target, directory).desk().refuse(point, why, who())
     if json:
         print_json({"schema": "pilotlight/refused/1", "refused": fallen, "why": why})
         return

@@ -6,7 +6,6 @@ room below sees nothing but AWS.
 
 from __future__ import annotations
 
-import getpass
 import os
 import socket
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import Annotated
 
 import typer
 
+from pilotlight.cli.talk import home, who
 from pilotlight.clock import Clock, SystemClock
 from pilotlight.cloud.aws import AwsDoor
 from pilotlight.cloud.door import Door
@@ -43,7 +43,7 @@ TargetOption = Annotated[
 ]
 Declaration = Annotated[Path, typer.Argument(help="The declaration.", show_default=True)]
 DEFAULT_DECLARATION = Path("workload.yaml")
-AWS_STATE = Path.home() / ".pilotlight" / "aws"
+AWS_STATE = home() / "aws"
 """Settings of the stacks that are deployed to AWS, and the Lambda archive; all of it can be made anew."""
 
 
@@ -78,7 +78,7 @@ class Place:
 
     def desk(self) -> Recovery:
         """What keeps and brings back this workload."""
-        holder = f"{getpass.getuser()}@{socket.gethostname()}:{os.getpid()}"
+        holder = f"{who()}@{socket.gethostname()}:{os.getpid()}"
         return open_desk(self.inventory(), holder, self.clock, self.look)
 
     def papers(self) -> Papers:

@@ -17,11 +17,12 @@ from rich.console import Console
 
 from pilotlight.cli.talk import print_json, progress, say
 from pilotlight.clock import Clock, parse_stamp
-from pilotlight.errors import BadOption, NoSuchPoint, PaperUnreadable, PilotlightError
+from pilotlight.errors import BadOption, NoSuchPoint, PaperUnreadable, PilotlightError, RunInterrupted
 from pilotlight.records.codec import encode
 from pilotlight.records.point import RecoveryPoint
 from pilotlight.records.runs import FAILED, INTENDED, Entry, Journal, Runbook
 from pilotlight.recovery.desk import Recovery
+from pilotlight.recovery.runs import TAKE_LEASE
 from pilotlight.recovery.watching import WAITS_FOR, WAITS_SECONDS, Observer
 from pilotlight.report.paper import Report
 
@@ -51,6 +52,7 @@ class Lines:
     run: str = ""
     began: float = 0.0
     holder: str = ""
+    carrier: str = ""
     open: dict[str, Entry] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -63,6 +65,8 @@ class Lines:
             if run != self.run:
                 self.run = run
                 self.tell(f"run {run}")
+            if entry.step == TAKE_LEASE:
+                self.carrier = str(entry.evidence.get("holder", ""))
             if entry.state == INTENDED:
                 self.open[entry.step] = entry
             else:
@@ -128,7 +132,21 @@ def watched(desk: Recovery, run: Run, json: bool, report: Path | None, file: Pat
     except PilotlightError:
         _end(desk, _of(desk, lines.run), began_at, json, report, file)
         raise
+    except KeyboardInterrupt:
+        raise _interrupted(desk, lines) from None
     _end(desk, journal or _of(desk, lines.run), began_at, json, report, file)
+
+
+def _interrupted(desk: Recovery, lines: Lines) -> BaseException:
+    """What becomes of the run that was begun or followed here; before there was one, nothing does."""
+    if not lines.run:
+        return KeyboardInterrupt()
+    stands = f"goes on: {lines.carrier or lines.holder} carries it, and only the following of it ended"
+    if lines.carrier == desk.holder:
+        at = ", ".join(sorted(lines.open)) or "the beginning of its next step"
+        stands = f"stands at {at}; its lease is given back"
+    runbook = lines.run.rpartition("-")[2]
+    return RunInterrupted(workload=desk.site.inventory.workload, run=lines.run, stands=stands, runbook=runbook)
 
 
 def _of(desk: Recovery, run: str) -> Journal | None:

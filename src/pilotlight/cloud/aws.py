@@ -11,6 +11,7 @@ import re
 import threading
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import boto3
 from botocore.config import Config
@@ -27,12 +28,13 @@ from botocore.exceptions import (
     ProfileNotFound,
     SSOError,
     TokenRetrievalError,
+    ValidationError,
 )
 
 from pilotlight.cloud import paging
 from pilotlight.cloud.door import refused
 from pilotlight.cloud.session import assumed
-from pilotlight.errors import NoCredentials, PilotlightError, RegionUnreachable, Throttled
+from pilotlight.errors import AwsSettingsUnusable, NoCredentials, PilotlightError, RegionUnreachable, Throttled
 
 CONNECT_SECONDS = 2
 """A healthy endpoint answers the handshake in milliseconds; a lost one never does."""
@@ -77,6 +79,11 @@ UNUSABLE = (
     LoginError,
 )
 """What boto3 raises where it finds no credentials, or those of a sign-in that is over."""
+SETTINGS = (BotoCoreError, ValueError, OSError)
+"""What reading the settings raises: of botocore's own for a file of two sections that do not fit, of Python's for a
+number that is none, an address without a scheme, a program or token file that is not there."""
+UNREADABLE = (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError)
+"""Of a call: a file that a setting names (a web identity token) is read as late as that."""
 EXPIRED = frozenset(
     {
         "ExpiredToken",
@@ -117,7 +124,9 @@ class AwsDoor:
         except (ConnectionError, HTTPClientError, IncompleteReadError) as problem:
             raise RegionUnreachable(region=region, service=service, operation=operation) from problem
         except UNUSABLE as problem:
-            raise NoCredentials(reason=str(problem).rstrip(".")) from problem
+            raise NoCredentials(reason=_words(problem)) from problem
+        except UNREADABLE as problem:
+            raise AwsSettingsUnusable(reason=_words(problem)) from problem
         except BotoCoreError as problem:
             raise refused(service, operation, region, type(problem).__name__, str(problem)) from problem
 
@@ -129,7 +138,7 @@ class AwsDoor:
         key = (service, region, copying)
         with self._lock:
             if key not in self._clients:
-                client = self._session.client(service, region_name=region, config=_config(copying, self._read_seconds))
+                client = _made(self._session, service, region, _config(copying, self._read_seconds))
                 if service == "s3control":
                     client.meta.events.register("before-sign.s3-control", _on_an_address)
                 self._clients[key] = client
@@ -140,7 +149,25 @@ def _session() -> Any:
     try:
         return boto3.session.Session()
     except ProfileNotFound as problem:
-        raise NoCredentials(reason=str(problem).rstrip(".")) from problem
+        raise NoCredentials(reason=_words(problem)) from problem
+    except SETTINGS as problem:
+        raise AwsSettingsUnusable(reason=_words(problem)) from problem
+
+
+def _made(session: Any, service: str, region: str, config: Config) -> Any:
+    """A client. boto3 looks for credentials and reads the settings now, and each is wrong in a way of its own."""
+    try:
+        client = session.client(service, region_name=region, config=config)
+        _ = urlsplit(client.meta.endpoint_url).port  # a port that is no number is met by nobody before it signs
+        return client
+    except (ValidationError, *UNUSABLE):
+        raise
+    except SETTINGS as problem:
+        raise AwsSettingsUnusable(reason=_words(problem)) from problem
+
+
+def _words(problem: Exception) -> str:
+    return str(problem).rstrip(".") or type(problem).__name__
 
 
 def _config(copying: bool, read_seconds: float) -> Config:

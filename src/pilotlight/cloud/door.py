@@ -44,7 +44,7 @@ def refused(service: str, operation: str, region: str, code: str, reason: str, c
         service=service,
         operation=operation,
         region=region,
-        reason=reason,
+        reason=reason.rstrip("."),
         caller=caller or "in use",
         aws_code=code,
     )

@@ -19,7 +19,7 @@ from types import FrameType
 
 from pilotlight.clock import Clock, SystemClock
 from pilotlight.demo.traffic import Client, Program
-from pilotlight.local.handle import USER_SETTINGS, LocalCloud
+from pilotlight.local.handle import LocalCloud, forget_settings
 
 PACE = 30.0
 """An AWS minute takes two seconds, so that schedules of minutes fit into a rehearsal of two."""
@@ -83,9 +83,7 @@ def _close(stage: Stage | None, folder: Path, keep: bool) -> None:
 def _own_environment() -> Iterator[None]:
     """Hide the person's AWS settings while it runs: a rehearsal can reach no account."""
     before = dict(os.environ)
-    for name in USER_SETTINGS:
-        os.environ.pop(name, None)
-    os.environ |= {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
+    forget_settings()
     try:
         yield
     finally:

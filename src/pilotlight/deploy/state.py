@@ -131,9 +131,22 @@ def open_stack(path: Path, name: str, passphrase: str) -> Stack:
         secrets = Secrets(passphrase, deployment["secrets_providers"]["state"]["salt"], name)
         known = {each.name for each in fields(Resource)}
         resources = [
-            Resource(**{key: value for key, value in secrets.unseal(each).items() if key in known})
+            _whole(Resource(**{key: value for key, value in secrets.unseal(each).items() if key in known}))
             for each in deployment["resources"]
         ]
-    except (ValueError, KeyError, TypeError) as problem:
-        raise StateTorn(stack=name, path=path, reason=str(problem)) from problem
-    return Stack(path, secrets, resources, deployment.get("pending_operations", []))
+        pending = [each for each in deployment.get("pending_operations", []) if each["resource"]["urn"]]
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError, OSError) as problem:
+        raise StateTorn(stack=name, path=path, reason=str(problem) or type(problem).__name__) from problem
+    return Stack(path, secrets, resources, pending)
+
+
+def _whole(resource: Resource) -> Resource:
+    """A resource whose every field has the type of its default; ValueError for one that no engine wrote."""
+    for each in fields(Resource):
+        value, wanted = getattr(resource, each.name), type(getattr(BLANK, each.name))
+        if not isinstance(value, wanted):
+            raise ValueError(f"{each.name} of {resource.urn!r} is {value!r}, not a {wanted.__name__}")
+    return resource
+
+
+BLANK = Resource("", "")

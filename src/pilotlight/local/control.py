@@ -15,6 +15,7 @@ from urllib.parse import parse_qs
 
 from pilotlight.local.answers import Answer
 from pilotlight.local.cloud import ROOT_ACCESS_KEY, ROOT_SECRET_KEY, Cloud
+from pilotlight.local.handle import SCHEMA
 from pilotlight.local.notifications import Notifications
 
 PATH = "/_cloud/"
@@ -62,7 +63,7 @@ class Control:
     def status(self) -> dict[str, Any]:
         """What runs, where, and what is wrong with it."""
         return {
-            "schema": "pilotlight/local/1",
+            "schema": SCHEMA,
             "pid": os.getpid(),
             "account": self.cloud.account,
             "access_key": ROOT_ACCESS_KEY,

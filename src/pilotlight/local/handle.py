@@ -41,8 +41,22 @@ LOOK_SECONDS = 0.02
 CONTROL_SECONDS_MAX = 60.0
 """Longest answer of the control API; the call record of a long run is the largest."""
 
-USER_SETTINGS = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL_S3", "AWS_ROLE_ARN")
-"""Settings of the person's own account that must not leak into a rehearsal, nor stop one by being wrong."""
+SCHEMA = "pilotlight/local/1"
+TEXTS = ("router_url", "front_door_url", "account", "access_key", "secret_key")
+OWN = frozenset(
+    {STATE, "cloud.new", LOG, "cloud.log", "calls.jsonl", "instances", "lambda", "mail", "postgres", "snapshots"}
+    | {"state", "volumes"}
+)
+"""What a cloud puts into its folder; a folder with anything else is somebody's, and is not cleared."""
+
+
+def forget_settings() -> None:
+    """From here on this process knows nothing of the person's account nor of a proxy: none of it may leak into a
+    rehearsal, nor stop one by being wrong (AWS SDKs and Tools Reference Guide, "Environment variables")."""
+    for name in list(os.environ):
+        if name.startswith("AWS_") or name.lower().endswith("_proxy"):
+            del os.environ[name]
+    os.environ.update({"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull})
 
 
 class LocalCloud:
@@ -74,7 +88,7 @@ class LocalCloud:
         folder = folder.absolute()
         _check_free(folder)
         _check_port(port)
-        folder.mkdir(parents=True, exist_ok=True)
+        _make(folder)
         command = [sys.executable, "-m", "pilotlight.local.serve", "--directory", str(folder), "--remove-directory"]
         command += ["--regions", ",".join(regions), "--pace", str(pace), "--seed", str(seed), "--port", str(port)]
         command += ["--parent-pid", str(os.getpid())] if follow_parent else []
@@ -123,10 +137,8 @@ class LocalCloud:
 
     def enter(self) -> None:
         """From here on this process's AWS is this cloud, whatever the person's own settings and files say."""
-        for name in USER_SETTINGS:
-            os.environ.pop(name, None)
-        nothing = {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
-        os.environ.update(nothing | self.environment())
+        forget_settings()
+        os.environ.update(self.environment())
 
     def client(self, service: str, region: str) -> Any:
         """A boto3 client as root; made once per service and region."""
@@ -248,12 +260,23 @@ def _check_free(folder: Path) -> None:
     if state is not None and _is_server(int(state["pid"])):
         raise CloudAlreadyRunning(directory=folder, pid=state["pid"])
     left = {entry.name for entry in folder.iterdir()} if folder.is_dir() else set()
-    if left and not left & {STATE, LOG}:
+    if left and state is None and not left <= OWN:
         raise BadOption(
             option="--directory", value=folder, reason="holds something else", expected="an empty or a new folder"
         )
     if left:
         shutil.rmtree(folder)
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / LOG).touch()
+    except OSError as problem:
+        reason = f"cannot be written ({problem.strerror})"
+        raise BadOption(
+            option="--directory", value=folder, reason=reason, expected="a folder that can be made"
+        ) from None
 
 
 def _check_port(port: int) -> None:
@@ -289,10 +312,20 @@ def _last_line(log: Path) -> str:
 
 def _read_state(folder: Path) -> dict[str, Any] | None:
     try:
-        state: dict[str, Any] = json.loads((folder / STATE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        state = json.loads((folder / STATE).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
         return None
-    return state
+    return state if _is_state(state) else None
+
+
+def _is_state(state: Any) -> bool:
+    """Whether a cloud wrote this: a file of the same name that is torn, or somebody else's, says nothing of a cloud."""
+    if not isinstance(state, dict) or state.get("schema") != SCHEMA:
+        return False
+    if not all(isinstance(state.get(name), str) for name in TEXTS):
+        return False
+    pid, endpoints = state.get("pid"), state.get("endpoints")
+    return type(pid) is int and pid > 0 and isinstance(endpoints, dict) and bool(endpoints)
 
 
 def _is_server(pid: int) -> bool:

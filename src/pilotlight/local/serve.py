@@ -23,6 +23,7 @@ from typing import Any
 import psutil
 
 from pilotlight.errors import PilotlightError
+from pilotlight.local.handle import STATE, forget_settings
 
 PARENT_LOOK_SECONDS = 0.25
 """How soon it is noticed that the parent is gone."""
@@ -36,8 +37,6 @@ MOTO_SETTINGS = {
     "MOTO_IAM_LOAD_MANAGED_POLICIES": "true",
 }
 """Read by moto when it is imported; AWS's managed policies can be attached, images of Amazon's can be found."""
-
-STATE = "cloud.json"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -73,10 +72,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
 
 
 def _clear_environment() -> None:
-    for name in list(os.environ):
-        if name.startswith("AWS_") or name.lower().endswith("_proxy"):
-            del os.environ[name]
-    os.environ.update({"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull})
+    forget_settings()
     os.environ.update(MOTO_SETTINGS)
 
 

@@ -147,7 +147,7 @@ class Recovery:
     def point(self, named: str) -> RecoveryPoint:
         """One point by its id, the beginning of it, or `newest`; NoSuchPoint where that is none, or more than one."""
         lines = self.site.ledger.points()
-        chosen = lines[:1] if named == NEWEST else [each for each in lines if each.id.startswith(named)]
+        chosen = lines[:1] if named == NEWEST else [each for each in lines if named and each.id.startswith(named)]
         found = self._point(chosen[0]) if len(chosen) == 1 else None
         if found is None:
             known = f"{len(chosen)} begin with it" if chosen else f"the newest is {lines[0].id if lines else 'none'}"

@@ -24,6 +24,7 @@ from pilotlight.recovery.steps.register import ACTIONS
 from pilotlight.recovery.watching import UNWATCHED, Beside, Observer
 
 FAILED = "failed"
+INTERRUPTED = "interrupted by who ran it; no step was under way any more when its lease was given back"
 TAKE_LEASE = "take-lease"
 RELEASE_LEASE = "release-lease"
 LAST = 99_999
@@ -115,6 +116,11 @@ def carry_out(
     except PilotlightError as problem:
         ledger.close_run(run, FAILED, problem.message)
         _release(site, held)
+        raise
+    except KeyboardInterrupt:
+        with contextlib.suppress(PilotlightError):
+            ledger.close_run(run, FAILED, INTERRUPTED)
+            _release(site, held)
         raise
     return _succeeded(site, run, held, observer)
 

@@ -46,8 +46,10 @@ def read(text: str) -> Document:
     except yaml.MarkedYAMLError as problem:
         mark = problem.problem_mark or problem.context_mark
         document.problems.append((mark.line + 1 if mark else 1, f"is not YAML: {problem.problem or problem.context}"))
-    except (yaml.YAMLError, RecursionError, TooMuch, ValueError) as problem:
-        reason = str(problem).splitlines()[0] if str(problem) else "nested too deep"
+    except RecursionError:
+        document.problems.append((1, "is not YAML: nested too deep, or an alias stands inside its own anchor"))
+    except (yaml.YAMLError, TooMuch, ValueError) as problem:
+        reason = str(problem).splitlines()[0] if str(problem) else type(problem).__name__
         document.problems.append((1, f"is not YAML: {reason}"))
     return document
 

@@ -60,9 +60,11 @@ def parse(path: FilePath, document: Document) -> Workload:
 
 def _text(path: FilePath) -> str:
     try:
-        if path.stat().st_size > BYTES_MAX:
+        with path.open("rb") as file:
+            found = file.read(BYTES_MAX + 1)
+        if len(found) > BYTES_MAX:
             raise DeclarationUnreadable(path=path, reason=f"it is larger than {BYTES_MAX} bytes")
-        return path.read_text(encoding="utf-8")
+        return found.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise DeclarationUnreadable(path=path, reason="it is not UTF-8 text") from None
     except (OSError, ValueError) as problem:
