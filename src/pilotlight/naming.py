@@ -68,6 +68,7 @@ PAPER_POINTS = "papers/points/"
 PAPER_MANIFESTS = "papers/manifests/"
 PAPER_RUNS = "papers/runs/"
 PAPER_STATES = "papers/states/"
+PAPER_RECORD = "papers/record.json"
 
 
 @dataclass(frozen=True)
@@ -187,6 +188,10 @@ class Names:
 
     def target_group(self) -> str:
         return f"pl-{self.workload}"[:32].rstrip("-")
+
+    def record(self, side: str) -> str:
+        """Set identifier of a failover record: of the primary's or the standby's."""
+        return f"{self.load_balancer()}-{side}"
 
     def parameter(self, asset: str) -> str:
         """SSM parameter that tells a recovered workload which checkpoint the run chose (s3:// URI of its folder)."""

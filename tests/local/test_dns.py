@@ -227,3 +227,38 @@ def test_what_a_health_check_was_made_of_can_be_read_back(cloud: Cloud) -> None:
     config = client(cloud, "route53", PRIMARY).get_health_check(HealthCheckId=made)["HealthCheck"]["HealthCheckConfig"]
     assert config["AlarmIdentifier"] == {"Region": STANDBY, "Name": "ReadBack"}
     assert config["InsufficientDataHealthStatus"] == "LastKnownStatus"
+
+
+@pytest.mark.parametrize(
+    ("there", "wanted", "said"),
+    [
+        ({}, {"SetIdentifier": "one", "Failover": "PRIMARY"}, "cannot be created as a non-weighted set exists"),
+        ({"SetIdentifier": "one", "Weight": 1}, {}, "cannot be created as other RRSets exist"),
+        ({"Type": "CNAME"}, {}, "a conflicting RRSet of type CNAME"),
+        ({}, {"Type": "CNAME"}, "RRSet of type CNAME with DNS name"),
+    ],
+)
+def test_records_that_route_53_takes_beside_each_other_nowhere_are_refused_here_too(
+    cloud: Cloud, zone: str, there: dict[str, Any], wanted: dict[str, Any], said: str
+) -> None:
+    name, route53 = f"beside-{uuid.uuid4().hex[:8]}", client(cloud, "route53", PRIMARY)
+    value = {"TTL": 60, "ResourceRecords": [{"Value": "192.0.2.1"}]}
+    record(cloud, zone, name, **value, **there)
+    with pytest.raises(route53.exceptions.InvalidChangeBatch, match=said):
+        record(cloud, zone, name, **value, **wanted)
+
+
+def test_a_simple_record_becomes_a_failover_pair_in_one_batch_and_simple_again(cloud: Cloud, zone: str) -> None:
+    route53 = client(cloud, "route53", PRIMARY)
+    simple = {"Name": f"handed.{ZONE}.", "Type": "A", "TTL": 60, "ResourceRecords": [{"Value": "192.0.2.1"}]}
+    halves = [simple | {"SetIdentifier": each, "Failover": each} for each in ("PRIMARY", "SECONDARY")]
+
+    def change(*changes: tuple[str, dict[str, Any]]) -> list[str]:
+        batch = {"Changes": [{"Action": action, "ResourceRecordSet": each} for action, each in changes]}
+        route53.change_resource_record_sets(HostedZoneId=zone, ChangeBatch=batch)
+        found = route53.list_resource_record_sets(HostedZoneId=zone)["ResourceRecordSets"]
+        return sorted(each.get("SetIdentifier", "") for each in found if each["Name"] == simple["Name"])
+
+    assert change(("UPSERT", simple)) == [""]
+    assert change(("DELETE", simple), *(("UPSERT", each) for each in halves)) == ["PRIMARY", "SECONDARY"]
+    assert change(*(("DELETE", each) for each in halves), ("UPSERT", simple)) == [""]

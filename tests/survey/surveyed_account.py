@@ -55,6 +55,10 @@ EMPTY: dict[str, dict[str, Any]] = {
 """Listings that answer with nothing where a name is free; the others refuse."""
 
 
+TYPES = ("g5.xlarge", "g4dn.xlarge", "g5.2xlarge", "m6i.large", "p5.48xlarge", "p4d.24xlarge", "c5.large", "m5.large")
+OFFERED = [{"InstanceType": each, "Location": f"us-west-2{zone}"} for each in TYPES for zone in "abc"]
+
+
 class Account:
     """A door to a made-up account: one answer for each operation, which a test may replace or take away. Nothing there
     bears a name of ours, but what a test puts into `taken`."""
@@ -85,6 +89,17 @@ class Account:
             "describe_scheduled_actions": {"ScheduledUpdateGroupActions": []},
             "describe_lifecycle_hooks": {"LifecycleHooks": []},
             "describe_notification_configurations": {"NotificationConfigurations": []},
+            "describe_availability_zones": {"AvailabilityZones": [{"ZoneName": f"us-west-2{each}"} for each in "abc"]},
+            "describe_instance_type_offerings": {"InstanceTypeOfferings": OFFERED},
+            "describe_instance_types": {
+                "InstanceTypes": [
+                    {"InstanceType": each, "ProcessorInfo": {"SupportedArchitectures": ["x86_64"]}} for each in TYPES
+                ]
+            },
+            "describe_images": {"Images": [an_image()]},
+            "describe_orderable_db_instance_options": {
+                "OrderableDBInstanceOptions": [{"SupportsGlobalDatabases": True}]
+            },
         }
 
     def call(self, service: str, operation: str, region: str, **parameters: Any) -> dict[str, Any]:
@@ -116,6 +131,10 @@ def _name(parameters: dict[str, Any]) -> str:
     """The one name that a call asks for, where it asks for one."""
     values = [each[0] if isinstance(each, list) and each else each for each in parameters.values()]
     return str(values[0]) if len(values) == 1 else ""
+
+
+def an_image() -> dict[str, Any]:
+    return {"ImageId": "ami-1", "State": "available", "OwnerId": ACCOUNT, "Architecture": "x86_64"}
 
 
 def a_volume(volume: str, device: str, size: int) -> dict[str, Any]:

@@ -153,7 +153,7 @@ def test_a_group_whose_counterpart_is_our_own_is_ours(account: Account, workload
 
 @pytest.mark.parametrize(
     ("identifier", "is_refused"),
-    [("pl-analytics-primary", True), ("pl-inference-primary", False), ("blue", False)],
+    [("pl-analytics-primary", True), ("pl-inference-primary", False)],
 )
 def test_a_dns_name_of_another_workload_is_refused_by_that_workloads_name(
     account: Account, workload: Workload, identifier: str, is_refused: bool

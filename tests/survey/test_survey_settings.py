@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from surveyed_account import Account, a_group, a_template, a_volume, problems, surveyed
+from surveyed_account import Account, a_group, a_template, a_volume, an_image, problems, surveyed
 
 from pilotlight.records.inventory import Compute, Disk, GroupTag, Metadata, VolumeSettings
 from pilotlight.workload.model import Workload
@@ -74,7 +74,7 @@ def test_a_protected_device_of_the_template_is_no_second_volume(account: Account
 def test_a_template_made_from_an_instance_keeps_its_root_volume(account: Account, workload: Workload) -> None:
     """The console writes the image's own snapshot into such a template; the copy of the image has it."""
     behind = {"BlockDeviceMappings": [{"DeviceName": "/dev/xvda", "Ebs": {"SnapshotId": "snap-image"}}]}
-    account.answers["describe_images"] = {"Images": [behind]}
+    account.answers["describe_images"] = {"Images": [an_image() | behind]}
     mapping = {"DeviceName": "/dev/xvda", "Ebs": {"SnapshotId": "snap-image", "VolumeSize": 200}}
     having(account, {"BlockDeviceMappings": [mapping]})
     taken = fleet(account, workload)
@@ -85,7 +85,7 @@ def test_a_template_made_from_an_instance_keeps_its_root_volume(account: Account
 def test_a_volume_from_a_snapshot_of_the_primary_is_named_and_not_made_blank(
     account: Account, workload: Workload
 ) -> None:
-    account.answers["describe_images"] = {"Images": [{"BlockDeviceMappings": []}]}
+    account.answers["describe_images"] = {"Images": [an_image() | {"BlockDeviceMappings": []}]}
     having(account, {"BlockDeviceMappings": [{"DeviceName": "/dev/sdh", "Ebs": {"SnapshotId": "snap-1"}}]})
     taken = fleet(account, workload)
     assert taken.launch.disks == ()
@@ -94,6 +94,7 @@ def test_a_volume_from_a_snapshot_of_the_primary_is_named_and_not_made_blank(
 
 
 def test_an_image_that_cannot_be_read_is_a_problem_and_not_a_blank_disk(account: Account, workload: Workload) -> None:
+    del account.answers["describe_images"]
     having(account, {"BlockDeviceMappings": [{"DeviceName": "/dev/sdh", "Ebs": {"SnapshotId": "snap-1"}}]})
     assert "fleet (us-east-1): image ami-1 cannot be read" in problems(account, declaring(workload, **OWN_TYPES))
 

@@ -83,6 +83,9 @@ def test_six_volumes_of_two_instances_come_up_with_their_bytes(person: Person, s
     assert contents(person.cloud, STANDBY, group(person)) == written
     home(person)
     assert sorted(kept_at_home(person.cloud)) == sorted(written.values())
+    assert infrastructure.front(person.cloud) == ["pl-bigserve-primary", "pl-bigserve-standby"]
+    person.types("destroy", "--yes")
+    assert infrastructure.front(person.cloud) == [""]
 
 
 @pytest.mark.parametrize("person", ["c.yaml"], indirect=True)

@@ -91,8 +91,11 @@ def operations(here: Place, inventory: Inventory, deployer: Deployer, json: bool
 
 
 def tell_left_out(inventory: Inventory, json: bool) -> None:
-    """Every setting of the primary that the standby lacks, before anything is made: one line each."""
+    """Every setting of the primary that the standby lacks, and what else a person has to know, before anything is made:
+    one line each."""
     tell = progress(json)
+    for remark in inventory.remarks:
+        tell(f"  to know  {remark}")
     for sentence in inventory.left_out:
         tell(f"  not carried over  {sentence}")
 

@@ -158,8 +158,8 @@ def _counterparts(findings: Findings, names: Names, asset: str, group: str) -> l
     return [each for each in found if _tag(each.get("Tags", []), TAG_PROTECTS) == group]
 
 
-def check_record(findings: Findings, names: Names, asset: str, zone_id: str, record: str) -> None:
-    """A DNS name whose failover pair is another workload's: Route 53 refuses a second pair of one name."""
+def check_record(findings: Findings, names: Names, asset: str, zone_id: str, record: str) -> list[Properties]:
+    """The records of a name. One whose failover pair is another workload's: Route 53 refuses a second pair of it."""
     wanted = record.rstrip(".").lower()
     about = {"HostedZoneId": zone_id, "StartRecordName": wanted}
     sets = findings.ask(asset, f"records of zone {zone_id}", "route53", "list_resource_record_sets", **about)
@@ -167,6 +167,7 @@ def check_record(findings: Findings, names: Names, asset: str, zone_id: str, rec
     owners = {owner for each in named if (owner := _owner_of_record(str(each.get("SetIdentifier", ""))))}
     for owner in sorted(owners - {names.workload}):
         findings.add(asset, _taken(f"record {record}", owner, f"its failover records in zone {zone_id}"))
+    return [each for each in named if not _owner_of_record(str(each.get("SetIdentifier", "")))]
 
 
 def _owner_of_record(identifier: str) -> str:

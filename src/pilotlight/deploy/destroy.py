@@ -14,7 +14,7 @@ from typing import Any
 
 from pilotlight.cloud.absence import says_absent
 from pilotlight.cloud.door import Door, aws_code
-from pilotlight.deploy import claims
+from pilotlight.deploy import claims, front_record
 from pilotlight.deploy.current import is_home, kept_inventory, serving
 from pilotlight.deploy.operations import Operations
 from pilotlight.deploy.resources.waiting import until
@@ -63,10 +63,18 @@ class Destroy:
             self._open_vault()
         else:
             self._leave_global_clusters(stack)
+            if stack == "standby":
+                self._give_record_back()
             if stack == "primary":
                 self._leave_rules_of_others()
             self._unprotect(stack, OURS[stack])
         return self.acts.destroy([stack])
+
+    def _give_record_back(self) -> None:
+        names, front = self.inventory.names, self.inventory.traffic
+        if front is not None:
+            papers = Papers(self.door, names.standby, names.vault_bucket)
+            front_record.give_back(self.door, names, front, papers, self.say)
 
     def _note(self, gone: Iterable[str]) -> None:
         """Let the vault say that these stacks are deployed no more."""

@@ -18,6 +18,7 @@ class Findings:
         self.door = door
         self.region = region
         self.problems: list[str] = []
+        self.remarks: list[str] = []
         self._regions: dict[str, None] = {}
 
     def add(self, asset: str, problem: str, region: str = "") -> None:
@@ -25,6 +26,10 @@ class Findings:
         in the primary region."""
         self._regions[region or self.region] = None
         self.problems.append(f"{asset} ({region or self.region}): {problem}")
+
+    def remark(self, asset: str, remark: str) -> None:
+        """Keep what stands in nobody's way now, and a person has to know before it matters."""
+        self.remarks.append(f"{asset}: {remark}")
 
     def ask(self, asset: str, what: str, service: str, operation: str, **parameters: Any) -> dict[str, Any] | None:
         """The answer, or None and a problem that `what` cannot be read in the primary region."""

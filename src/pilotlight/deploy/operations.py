@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pilotlight.cloud.door import Door
+from pilotlight.deploy import front_record
 from pilotlight.deploy.current import kept_inventory
 from pilotlight.deploy.results import Deployer, Deployment, Event, Result
 from pilotlight.errors import DeploymentInterrupted, PilotlightError, StateMissing, VaultMoved
@@ -53,14 +54,22 @@ class Operations:
         made = self._each(
             "up",
             stacks,
-            lambda stack: self.engine.update(
-                stack, programs[stack], region=self._region(stack), on_event=self._told(stack)
-            ),
+            lambda stack: self._update(door, stack, programs[stack]),
         )
         kept = kept_inventory(names, door)
         built = replace(self.inventory, stacks=_together(kept.stacks if kept else (), stacks))
         self.papers.write_inventory(built)
         return replace(made, inventory=built)
+
+    def _update(self, door: Door, stack: str, program: Callable[[], None]) -> Result:
+        """What the state has already needs no look at Route 53, whose control plane may be lost with the primary."""
+        front = self.inventory.traffic
+        if stack == "standby" and front and self.papers and not self._holds(stack, front_record.RECORD):
+            front_record.hand_over(door, self.inventory.names, front, self.papers, self.say)
+        return self.engine.update(stack, program, region=self._region(stack), on_event=self._told(stack))
+
+    def _holds(self, stack: str, type_: str) -> bool:
+        return any(each.type == type_ for each in self.engine.held(stack))
 
     def preview(self, archive: Path, stacks: Iterable[str] = STACKS) -> Deployment:
         """What `up` would do; changes nothing."""

@@ -13,7 +13,7 @@ from typing import Any
 from pilotlight.clock import Clock, stamp
 from pilotlight.cloud.absence import says_absent
 from pilotlight.cloud.door import Door
-from pilotlight.deploy import claims, survey_fleet, survey_names, survey_volumes
+from pilotlight.deploy import claims, survey_fleet, survey_names, survey_standby, survey_volumes
 from pilotlight.deploy.findings import Findings
 from pilotlight.deploy.translate import Dictionary, Endpoint
 from pilotlight.errors import CallRefused
@@ -52,8 +52,11 @@ def survey(
         for name, asset in workload.assets.items()
         if isinstance(asset, Compute)
     ]
-    survey_volumes.check_counts(findings, volumes, (each.compute for each in fleets if each))
+    computes = [each.compute for each in fleets if each]
+    survey_volumes.check_counts(findings, volumes, computes)
     traffic = survey_fleet.traffic(findings, workload.traffic, fleets, names)
+    zones = survey_standby.zones(findings, names, computes, kept)
+    survey_standby.check_databases(findings, names, databases)
     originals = {each.name: each.primary_arn for each in databases}
     survey_names.check(findings, workload, names, originals, kept, vault if workload.vault else door)
     findings.settle()
@@ -72,10 +75,12 @@ def survey(
         datasets=tuple(datasets),
         volumes=tuple(volumes),
         databases=tuple(databases),
-        computes=tuple(each.compute for each in fleets if each),
+        computes=tuple(computes),
         traffic=traffic,
         notify=paper.Notify(workload.notify.email, workload.notify.https) if workload.notify else paper.Notify(),
         taken_at=stamp(clock.now()),
+        zones=zones,
+        remarks=tuple(findings.remarks),
     )
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pilotlight.deploy import claims, survey_settings, survey_types, survey_zone
+from pilotlight.deploy import claims, front_record, survey_settings, survey_types, survey_zone
 from pilotlight.deploy.findings import Findings
 from pilotlight.deploy.survey_zone import TRAFFIC
 from pilotlight.deploy.translate import Dictionary, translate, translate_user_data
@@ -91,7 +91,8 @@ def traffic(
         findings.add(TRAFFIC, f"balancer {balancer.dns} is internal, so the probe cannot reach it; use a public one")
     zone_id = survey_zone.zone_id(findings, front, balancer.dns if balancer else "")
     if zone_id:
-        claims.check_record(findings, names, TRAFFIC, zone_id, front.record)
+        records = claims.check_record(findings, names, TRAFFIC, zone_id, front.record)
+        front_record.survey(findings, TRAFFIC, records, balancer.dns if balancer else "")
     if balancer is None or not zone_id:
         return None
     return paper.Traffic(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from moto.core.responses import ActionResult
 from moto.rds import models, responses
 
+from pilotlight.local import aurora_offers
 from pilotlight.local.aurora_database import Role
 from pilotlight.local.aurora_global import GlobalDatabase, refused
 from pilotlight.local.tcp_proxy import LOOPBACK
@@ -55,6 +56,7 @@ def replace_operations(aurora: Aurora) -> None:
     _replace_instances(aurora)
     _replace_records(aurora)
     _replace_globals(aurora)
+    aurora_offers.install()
 
 
 def _replace_clusters(aurora: Aurora) -> None:

@@ -16,6 +16,7 @@ from moto.core.responses import ActionResult
 from moto.route53.models import HealthCheck
 from moto.route53.responses import Route53
 
+from pilotlight.local import dns_conflicts
 from pilotlight.local.alarms import Alarms
 from pilotlight.local.cloud import Behaviour, Cloud
 from pilotlight.local.grafts import graft, graft_properties, original
@@ -53,6 +54,7 @@ class Dns(Behaviour):
         self._lock = threading.Lock()
         self.checks = HealthChecks(self._backend, cloud.real_seconds, self._alarm_state, self._fetch)
         _replace_operations(self)
+        dns_conflicts.install()
 
     def start(self) -> None:
         self.cloud.every(TICK_SECONDS, self.checks.look, "route 53 health checks")

@@ -21,6 +21,15 @@ from pilotlight.local.grafts import graft, original
 COPY_SECONDS = 12.0
 """What the smallest copy takes at least, in AWS's time."""
 TICK_SECONDS = 0.1
+ON_EBS = "ebs"
+"""RootDeviceType (EC2 API, Image): the other one is `instance-store`."""
+
+
+def _create_on_ebs(backend: Any, *args: Any, **kwargs: Any) -> Any:
+    """Of an instance whose root is a volume, as all are here; moto tells a root device type that is none."""
+    image = original(EC2Backend, "create_image")(backend, *args, **kwargs)
+    image.root_device_type = ON_EBS
+    return image
 
 
 def _copy_tagged(response: Any) -> Any:
@@ -61,12 +70,12 @@ class Images(Behaviour):
             if ours.cloud.is_dark(source_region):
                 raise InvalidParameterValueError(f"{source_region} (it cannot be reached)")
             image = copy(backend, source_image_id, source_region, *args, **kwargs)
-            image.state = "pending"
+            image.state, image.root_device_type = "pending", ON_EBS
             with ours._lock:
                 ours._pending.append((image, (backend.region_name, source_region), [0.0, time.monotonic()]))
             return image
 
-        graft(EC2Backend, copy_image=copy_image)
+        graft(EC2Backend, copy_image=copy_image, create_image=_create_on_ebs)
         graft(AmisResponse, copy_image=_copy_tagged, deregister_image=_deregister_with_snapshots)
 
     def start(self) -> None:

@@ -328,6 +328,10 @@ class Inventory:
     stacks: tuple[str, ...] = ()
     """The stacks that are deployed, as the last `up` or `destroy` left them; empty in what was written before this was
     kept."""
+    zones: tuple[str, ...] = ()
+    """Of the standby network; empty in inventories of older editions, whose networks are in `a` and `b`."""
+    remarks: tuple[str, ...] = ()
+    """What the survey saw that stands in the way of no `up`, and of a failover it may."""
 
     @property
     def names(self) -> Names:

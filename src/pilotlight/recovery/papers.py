@@ -9,7 +9,7 @@ from typing import IO, Any, TypeVar
 from pilotlight.cloud.absence import says_absent
 from pilotlight.cloud.door import Door
 from pilotlight.errors import CallRefused, PaperUnreadable
-from pilotlight.naming import PAPER_INVENTORY, PAPER_POINTS, PAPER_RUNS, PAPER_STATES
+from pilotlight.naming import PAPER_INVENTORY, PAPER_POINTS, PAPER_RECORD, PAPER_RUNS, PAPER_STATES
 from pilotlight.records import codec
 from pilotlight.records.inventory import Inventory, Lock
 from pilotlight.records.point import RecoveryPoint
@@ -78,6 +78,18 @@ class Papers:
             found: dict[str, Any] = json.loads(self._get(key))
         except ValueError as problem:
             raise PaperUnreadable(paper=f"s3://{self._bucket}/{key}", reason=str(problem)) from problem
+        return found
+
+    def write_record(self, record: dict[str, Any]) -> None:
+        """What the DNS record of the front door was before a failover pair took its place."""
+        self._put(PAPER_RECORD, json.dumps(record).encode())
+
+    def record(self) -> dict[str, Any] | None:
+        """What the record was; None where there was none, or no vault."""
+        try:
+            found: dict[str, Any] = json.loads(self._get(PAPER_RECORD))
+        except PaperUnreadable:
+            return None
         return found
 
     def _read(self, kind: type[Paper], key: str) -> Paper:

@@ -197,7 +197,8 @@ def _of_protection(site: Site, made: Status) -> Iterator[str]:
 
 
 def _remarks(site: Site, made: Status) -> Iterator[str]:
-    """What is as somebody chose it, and worth knowing."""
+    """What is as somebody chose it, and worth knowing; and what the survey of the last `up` saw."""
+    yield from site.inventory.remarks
     notify = site.inventory.notify
     if not notify.email and not notify.https and made.channel and not made.channel.reaches_somebody:
         asked = (

@@ -17,7 +17,7 @@ from pilotlight.records.inventory import Compute, Inventory
 CIDR = "10.91.0.0/16"
 """Give another one where the standby network is peered with one that overlaps."""
 SUBNET_CIDRS = ("10.91.0.0/20", "10.91.16.0/20")
-ZONE_LETTERS = ("a", "b")
+ZONES = len(SUBNET_CIDRS)
 """Two zones are what an Aurora subnet group and an Application Load Balancer need at least."""
 DATABASE_PORT = 5432
 """Aurora PostgreSQL's default (Aurora User Guide, "Settings for Aurora DB clusters")."""
@@ -54,7 +54,7 @@ def served(inventory: Inventory) -> Compute | None:
 def network_spec(inventory: Inventory) -> NetworkSpec:
     """The standby network of this inventory (pure)."""
     names, behind = inventory.names, served(inventory)
-    zones = [names.standby + letter for letter in ZONE_LETTERS]
+    zones = inventory.zones or default_zones(names.standby)
     return NetworkSpec(
         region=names.standby,
         cidr=CIDR,
@@ -64,6 +64,11 @@ def network_spec(inventory: Inventory) -> NetworkSpec:
         database_port=DATABASE_PORT,
         tags=names.tags(),
     )
+
+
+def default_zones(region: str) -> tuple[str, ...]:
+    """Those of inventories that tell none: older editions looked at no zone (pure)."""
+    return tuple(region + letter for letter in "ab")
 
 
 class Network(pulumi.ComponentResource):

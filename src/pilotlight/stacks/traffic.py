@@ -164,6 +164,7 @@ class Traffic(pulumi.ComponentResource):
         zone_id: pulumi.Input[str],
         check: pulumi.Output[str] | None,
     ) -> None:
+        """Written over what is there: a record that was handed over (deploy/front_record.py) is the first half."""
         spec = self._spec
         aws.route53.Record(
             f"{self._name}-{side}",
@@ -171,6 +172,7 @@ class Traffic(pulumi.ComponentResource):
             name=spec.record,
             type="A",
             set_identifier=f"{spec.name}-{side}",
+            allow_overwrite=True,
             failover_routing_policies=[aws.route53.RecordFailoverRoutingPolicyArgs(type=role)],
             aliases=[aws.route53.RecordAliasArgs(name=dns, zone_id=zone_id, evaluate_target_health=False)],
             health_check_id=check,
