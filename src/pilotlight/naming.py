@@ -48,6 +48,11 @@ UNREPLICATED = "unreplicated"
 POINTS_STALE = "points-stale"
 PROTECT_SILENT = "protect-silent"
 PROTECT_FAILING = "protect-failing"
+RECOVER_ERRORS = "recover-errors"
+RECOVER_THROTTLED = "recover-throttled"
+RECOVER_DROPPED = "recover-dropped"
+PROBE_ERRORS = "probe-errors"
+PROTECT_ERRORS = "protect-errors"
 ALARMS = (
     ACTIVE_UNHEALTHY,
     ACTIVE_UNKNOWN,
@@ -57,6 +62,11 @@ ALARMS = (
     POINTS_STALE,
     PROTECT_SILENT,
     PROTECT_FAILING,
+    RECOVER_ERRORS,
+    RECOVER_THROTTLED,
+    RECOVER_DROPPED,
+    PROBE_ERRORS,
+    PROTECT_ERRORS,
 )
 """What the standby stack's alarms are about; `Names.alarm` makes their names."""
 

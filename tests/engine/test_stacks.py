@@ -128,7 +128,8 @@ def test_an_edit_of_one_value_touches_what_has_it_and_nothing_else(world: World)
     world.stack("standby", slower).preview(on_output=quiet, on_event=events.append)
     steps = [each.resource_pre_event.metadata for each in events if each.resource_pre_event]
     touched = {step.urn.rpartition("::")[2] for step in steps if str(step.op) not in ("same", "OpType.SAME")}
-    of_points = {f"monitoring-{each}" for each in ("unreplicated", "points-stale", "protect-silent", "protect-failing")}
+    about = ("unreplicated", "points-stale", "protect-silent", "protect-failing", "protect-errors")
+    of_points = {f"monitoring-{each}" for each in about}
     assert touched == {"monitoring-protect", *of_points}
 
 

@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from event_cloud import STANDBY, client, eventually, running
+from event_cloud import STANDBY, client, eventually, make_function, running
 
 from pilotlight.local.cloud import Cloud
 from pilotlight.local.mailbox import CONFIRM_SUBJECT, Mail
 from pilotlight.local.notifications import Notifications
-from pilotlight.naming import POINTS_STALE, PROTECT_SILENT
+from pilotlight.naming import POINTS_STALE, PROTECT_SILENT, RECOVER_DROPPED, RECOVER_ERRORS, RECOVER_THROTTLED
 from pilotlight.records.inventory import Inventory, Keep
 from pilotlight.stacks.alarms import AlarmSpec
-from pilotlight.stacks.monitoring import monitoring_spec
+from pilotlight.stacks.monitoring import LAMBDA_DIMENSION, LAMBDA_NAMESPACE, monitoring_spec
 
 ONCALL = "oncall@example.com"
 
@@ -85,7 +85,7 @@ def put(cloud: Cloud, alarm: AlarmSpec, dimensions: dict[str, str], actions: lis
     client(cloud, "cloudwatch").put_metric_alarm(
         AlarmName=alarm.name,
         AlarmDescription=alarm.description,
-        Namespace="Pilotlight",
+        Namespace=LAMBDA_NAMESPACE if alarm.function else "Pilotlight",
         MetricName=alarm.metric,
         Dimensions=[{"Name": name, "Value": value} for name, value in dimensions.items()],
         Statistic=alarm.statistic,
@@ -135,3 +135,28 @@ def test_an_age_that_nobody_measures_any_more_rings_too(cloud: Cloud, purpose: s
     alarm = dataclasses.replace(alarm, name=f"{alarm.name}-silent")
     put(cloud, alarm, dimensions | {"Workload": "silent"}, [])
     assert eventually(lambda: state(cloud, alarm) == "ALARM")
+
+
+def test_a_function_that_cannot_fail_the_workload_over_reaches_a_person_without_its_help(cloud: Cloud) -> None:
+    """It ends with an error, is tried to the end and given up, and is throttled: each is a message of its own."""
+    to = "functions@example.com"
+    topic, _ = subscribed(cloud, "functions", to)
+    cloud.behaviour(Notifications).confirm()
+    alarms = [spec(each)[0] for each in (RECOVER_ERRORS, RECOVER_DROPPED, RECOVER_THROTTLED)]
+    for alarm in alarms:
+        put(cloud, alarm, {LAMBDA_DIMENSION: alarm.function}, [topic])
+    function = alarms[0].function
+    make_function(cloud, function, "def handler(event, context):\n    raise RuntimeError('no permission')\n")
+    assert eventually(lambda: all(state(cloud, each) == "OK" for each in alarms)), "no invocation is no error"
+    client(cloud, "lambda").invoke(FunctionName=function, InvocationType="Event", Payload=b"{}")
+
+    def told(purpose: str) -> list[str]:
+        name = next(each.name for each in alarms if each.purpose == purpose)
+        return [each.text for each in mails(cloud, to) if each.subject.startswith(f'ALARM: "{name}"')]
+
+    assert "ended with an error" in eventually(lambda: told(RECOVER_ERRORS))[0]
+    assert "nobody acts on it any more" in eventually(lambda: told(RECOVER_DROPPED), seconds=20)[0]
+    client(cloud, "lambda").put_function_concurrency(FunctionName=function, ReservedConcurrentExecutions=0)
+    client(cloud, "lambda").invoke(FunctionName=function, InvocationType="Event", Payload=b"{}")
+    text = eventually(lambda: told(RECOVER_THROTTLED))[0]
+    assert "is throttled" in text and "`pilotlight failover`" in text and f"/aws/lambda/{function}" in text

@@ -13,6 +13,7 @@ from stack_samples import NAMES, inventory
 from pilotlight.naming import ALARMS
 from pilotlight.records.inventory import Notify
 from pilotlight.stacks import program
+from pilotlight.stacks.alarms import alarm_specs
 from pilotlight.stacks.monitoring import monitoring_spec
 
 GLOBAL = {"Role", "RolePolicy", "InstanceProfile", "HealthCheck", "Record"}
@@ -139,7 +140,8 @@ def test_missing_data_starts_no_failover_but_a_silent_probe_is_told(standby: Rec
 
 def test_what_may_be_silent_with_lambda_reaches_people_without_it(standby: Recording) -> None:
     goes = {each.name: each.inputs["alarmActions"] for each in standby.all("MetricAlarm")}
-    for name in ("probe-silent", "protect-silent"):
+    of_functions = ("recover-errors", "recover-throttled", "recover-dropped", "probe-errors", "protect-errors")
+    for name in ("probe-silent", "protect-silent", *of_functions):
         assert goes[f"monitoring-{name}"] == ["arn:of:monitoring-people"]
         assert "`pilotlight" in standby.one(f"monitoring-{name}").inputs["alarmDescription"]
     for name in ("active-unknown", "points-stale", "unreplicated", "protect-failing"):
@@ -170,9 +172,25 @@ def test_whom_the_declaration_names_is_subscribed_to_what_people_are_told(archiv
 
 
 def test_every_alarm_watches_this_workload_and_no_other(standby: Recording) -> None:
+    names, watched = inventory().names, set()
     for alarm in standby.all("MetricAlarm"):
-        assert alarm.inputs["namespace"] == "Pilotlight"
-        assert alarm.inputs["dimensions"] == {"Workload": "inference"}
+        if alarm.inputs["namespace"] == "AWS/Lambda":
+            watched.add((alarm.inputs["dimensions"]["FunctionName"], alarm.inputs["metricName"]))
+        else:
+            assert alarm.inputs["namespace"] == "Pilotlight"
+            assert alarm.inputs["dimensions"] == {"Workload": "inference"}
+    errors = {(names.function(each), "Errors") for each in ("probe", "protect", "recover")}
+    assert watched == errors | {(names.function("recover"), each) for each in ("Throttles", "AsyncEventsDropped")}
+
+
+@pytest.mark.parametrize(("every", "window"), [(60, (60, 3)), (90, (120, 3)), (86400, (86400, 3)), (86401, (86400, 1))])
+def test_runs_that_are_more_than_a_day_apart_ring_all_the_same(every: float, window: tuple[int, int]) -> None:
+    """Three periods in a row never have data where a run comes every other day."""
+    alarms = {each.purpose: each for each in alarm_specs(dataclasses.replace(inventory(), every_seconds=every))}
+    for purpose in ("unreplicated", "protect-failing", "protect-errors"):
+        assert (alarms[purpose].period_seconds, alarms[purpose].periods) == window
+    longest = max(each.period_seconds * each.periods for each in alarms.values())
+    assert longest <= 7 * 86_400, "CloudWatch takes no longer evaluation (PutMetricAlarm)"
 
 
 def test_traffic_follows_the_alarm_and_nothing_else(standby: Recording) -> None:

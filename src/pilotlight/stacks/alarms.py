@@ -16,9 +16,14 @@ from pilotlight.naming import (
     ACTIVE_UNHEALTHY,
     ACTIVE_UNKNOWN,
     POINTS_STALE,
+    PROBE_ERRORS,
     PROBE_SILENT,
+    PROTECT_ERRORS,
     PROTECT_FAILING,
     PROTECT_SILENT,
+    RECOVER_DROPPED,
+    RECOVER_ERRORS,
+    RECOVER_THROTTLED,
     STANDBY_ACTIVE,
     UNREPLICATED,
     Names,
@@ -43,8 +48,8 @@ PEOPLE = "people"
 
 @dataclass(frozen=True)
 class AlarmSpec:
-    """One alarm on a metric of ours; `goes_to` and `over_to` are the topics that hear of it, and of its end. Period in
-    seconds."""
+    """One alarm on a metric of ours, or of Lambda's where it is about a `function`; `goes_to` and `over_to` are the
+    topics that hear of it, and of its end. Period in seconds."""
 
     purpose: str
     name: str
@@ -58,11 +63,22 @@ class AlarmSpec:
     missing: str
     goes_to: str = ALARMS
     over_to: str = ""
+    function: str = ""
 
 
 def alarm_specs(inventory: Inventory) -> tuple[AlarmSpec, ...]:
     """Every alarm of a workload (pure)."""
-    return (*_of_regions(inventory.names), *_of_protection(inventory))
+    return (*_of_regions(inventory.names), *_of_protection(inventory), *_of_functions(inventory))
+
+
+def window_of_runs(inventory: Inventory) -> tuple[int, int]:
+    """Length and number of the periods in which something that scheduled runs tell is seen in a row.
+
+    Where runs are further apart than the longest period there is no row: periods between two runs have no data, and an
+    alarm on three of them would never ring. Each run counts by itself then.
+    """
+    interval = max(1, math.ceil(inventory.every_seconds / MINUTE_SECONDS)) * MINUTE_SECONDS
+    return (interval, UNREPLICATED_PERIODS) if interval <= PERIOD_SECONDS_MAX else (PERIOD_SECONDS_MAX, 1)
 
 
 def _of_regions(names: Names) -> tuple[AlarmSpec, ...]:
@@ -129,8 +145,7 @@ def _of_regions(names: Names) -> tuple[AlarmSpec, ...]:
 def _of_protection(inventory: Inventory) -> tuple[AlarmSpec, ...]:
     """About what is kept, and about the scheduled run that keeps it."""
     names = inventory.names
-    interval = max(1, math.ceil(inventory.every_seconds / MINUTE_SECONDS)) * MINUTE_SECONDS
-    more, of_runs = "GreaterThanThreshold", min(interval, PERIOD_SECONDS_MAX)
+    more, (of_runs, in_a_row) = "GreaterThanThreshold", window_of_runs(inventory)
     return (
         AlarmSpec(
             purpose=UNREPLICATED,
@@ -141,7 +156,7 @@ def _of_protection(inventory: Inventory) -> tuple[AlarmSpec, ...]:
             comparison=more,
             threshold=0,
             period_seconds=of_runs,
-            periods=UNREPLICATED_PERIODS,
+            periods=in_a_row,
             missing="ignore",
         ),
         AlarmSpec(
@@ -182,7 +197,60 @@ def _of_protection(inventory: Inventory) -> tuple[AlarmSpec, ...]:
             comparison=more,
             threshold=0,
             period_seconds=of_runs,
-            periods=UNREPLICATED_PERIODS,
+            periods=in_a_row,
             missing="ignore",
         ),
+    )
+
+
+def _of_functions(inventory: Inventory) -> tuple[AlarmSpec, ...]:
+    """About the functions themselves, by Lambda's own metrics: whoever cannot run can tell nobody (Lambda Developer
+    Guide, "Types of metrics for Lambda functions")."""
+    names, minute = inventory.names, MINUTE_SECONDS
+    by_hand = "A run that it began stays where its journal is; `pilotlight failover` goes on with it from your machine."
+    return (
+        _of_function(
+            names, RECOVER_ERRORS, "recover", "Errors", (minute, 1),
+            f"ended with an error, and is tried again a few times. {by_hand}",
+        ),
+        _of_function(
+            names, RECOVER_THROTTLED, "recover", "Throttles", (minute, 1),
+            f"is throttled: others take the account's concurrency, and nothing fails over until it runs. {by_hand}",
+        ),
+        _of_function(
+            names, RECOVER_DROPPED, "recover", "AsyncEventsDropped", (minute, 1),
+            f"lost an event: it was tried to the end, or waited too long, and nobody acts on it any more. {by_hand}",
+        ),
+        _of_function(
+            names, PROBE_ERRORS, "probe", "Errors", (minute, STALE_PERIODS),
+            "ends with an error each time, so a disaster would be noticed late or not at all. Nothing is lost by it.",
+        ),
+        _of_function(
+            names, PROTECT_ERRORS, "protect", "Errors", window_of_runs(inventory),
+            "ends with an error each time, so nothing newer is kept. What is kept stays.",
+        ),
+    )  # fmt: skip
+
+
+def _of_function(
+    names: Names, purpose: str, which: str, metric: str, periods: tuple[int, int], words: str
+) -> AlarmSpec:
+    """People hear of it without any function of ours; a function that is not invoked has no data and no error."""
+    function = names.function(which)
+    return AlarmSpec(
+        purpose=purpose,
+        name=names.alarm(purpose),
+        description=(
+            f"{names.workload}: function {function} in {names.standby} {words} Look at the log group "
+            f"/aws/lambda/{function}; `pilotlight status` tells the rest. Starts nothing."
+        ),
+        metric=metric,
+        statistic="Sum",
+        comparison="GreaterThanThreshold",
+        threshold=0,
+        period_seconds=periods[0],
+        periods=periods[1],
+        missing="notBreaching",
+        goes_to=PEOPLE,
+        function=function,
     )

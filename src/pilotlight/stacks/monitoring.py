@@ -15,6 +15,8 @@ from pilotlight.records.inventory import Inventory
 from pilotlight.stacks import policies
 from pilotlight.stacks.alarms import ALARMS, MINUTE_SECONDS, PEOPLE, AlarmSpec, alarm_specs
 
+LAMBDA_NAMESPACE, LAMBDA_DIMENSION = "AWS/Lambda", "FunctionName"
+"""Lambda Developer Guide, "Viewing metrics on CloudWatch"."""
 EVENT_AGE_SECONDS = 60
 """A firing older than this is worth nothing; it is also the least that EventBridge Scheduler accepts."""
 
@@ -182,9 +184,9 @@ class Monitoring(pulumi.ComponentResource):
             region=spec.region,
             name=alarm.name,
             alarm_description=alarm.description,
-            namespace=naming.METRIC_NAMESPACE,
+            namespace=LAMBDA_NAMESPACE if alarm.function else naming.METRIC_NAMESPACE,
             metric_name=alarm.metric,
-            dimensions=spec.dimensions,
+            dimensions={LAMBDA_DIMENSION: alarm.function} if alarm.function else spec.dimensions,
             statistic=alarm.statistic,
             comparison_operator=alarm.comparison,
             threshold=alarm.threshold,
