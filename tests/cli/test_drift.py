@@ -169,6 +169,16 @@ def _tag_rds(arn: str) -> Change:
     )
 
 
+def _group(hands: Hands) -> None:
+    scaling, name = hands.at("autoscaling"), hands.ids["fleet"]
+    scaling.update_auto_scaling_group(
+        AutoScalingGroupName=name, HealthCheckType="ELB", HealthCheckGracePeriod=30, DefaultCooldown=77,
+        TerminationPolicies=["OldestInstance"],
+    )  # fmt: skip
+    tag = {"ResourceId": name, "ResourceType": "auto-scaling-group", "PropagateAtLaunch": True}
+    scaling.create_or_update_tags(Tags=[tag | BY_HAND])
+
+
 STANDBY_CLUSTER = NAMES.standby_cluster("registry")
 PROBE = NAMES.function("probe")
 
@@ -444,6 +454,10 @@ CHANGES: dict[tuple[str, str], Change] = {
     ("traffic-check", "tags"): lambda h: h.at("route53").change_tags_for_resource(
         ResourceType="healthcheck", ResourceId=h.ids["traffic-check"], AddTags=[BY_HAND]
     ),
+    **{
+        ("fleet", key): _group
+        for key in ("healthCheckType", "healthCheckGracePeriod", "defaultCooldown", "terminationPolicies", "tags")
+    },
     ("traffic-primary", "aliases"): _record,
     ("traffic-primary", "healthCheckId"): lambda h: None,
 }
@@ -579,7 +593,9 @@ FIXED: dict[tuple[str, str], str] = {
     **{("Cluster", key): OURS_ALONE for key in ("finalSnapshotIdentifier", "skipFinalSnapshot")},
     ("ClusterInstance", "engine"): FIXED_WHEN_MADE,
     ("LaunchTemplate", "*"): ELSEWHERE,
-    ("Group", "*"): ELSEWHERE,
+    **{("Group", key): ELSEWHERE for key in ("mixedInstancesPolicy", "vpcZoneIdentifiers", "targetGroupArns")},
+    **{("Group", key): A_RUN_MOVES_IT for key in ("desiredCapacity", "minSize", "maxSize")},
+    ("Group", "waitForCapacityTimeout"): OURS_ALONE,
 }
 """(kind, property) -> why nobody can change it by hand, or why a change is not drift."""
 

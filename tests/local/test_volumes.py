@@ -187,7 +187,6 @@ def test_a_set_of_snapshots_can_take_over_the_tags_of_its_volumes(ec2: Any) -> N
     assert [each.get("Tags") for each in cut] == [[{"Key": "backup", "Value": "index"}]]
 
 
-@pytest.mark.xfail(strict=True, reason="a template's tags for volumes are dropped")
 def test_volumes_of_a_template_carry_its_tags_so_that_selection_by_tag_finds_them(ec2: Any) -> None:
     data = {
         "ImageId": image(ec2),

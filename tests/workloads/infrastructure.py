@@ -23,6 +23,8 @@ ATTACHED = ("f", "g", "h")
 LATER = ("i", "j", "k")
 """Letters of the second instance's devices, where the two differ."""
 LAUNCH_SECONDS = 20.0
+ROOT_GIB = 500
+"""Of every instance; the image's root volume is far smaller."""
 SERVER = """#!/bin/bash
 cat > server.py <<'PROGRAM'
 import http.server, os
@@ -104,6 +106,19 @@ def members(cloud: LocalCloud, region: str, group: str, count: int) -> list[str]
     return sorted(versions, key=lambda each: (versions[each], launched[each], each))
 
 
+def settings(cloud: LocalCloud, region: str, instances: Sequence[str]) -> set[tuple[int, int, str]]:
+    """(size of the root volume in GiB, metadata hop limit, the team's tag) of these instances."""
+    ec2 = cloud.client("ec2", region)
+    found = set()
+    for each in ec2.describe_instances(InstanceIds=list(instances))["Reservations"]:
+        for one in each["Instances"]:
+            volumes = {where["DeviceName"]: where["Ebs"]["VolumeId"] for where in one["BlockDeviceMappings"]}
+            root = ec2.describe_volumes(VolumeIds=[volumes[one["RootDeviceName"]]])["Volumes"][0]["Size"]
+            tags = {tag["Key"]: tag["Value"] for tag in one["Tags"]}
+            found.add((root, one["MetadataOptions"]["HttpPutResponseHopLimit"], tags.get("team", "")))
+    return found
+
+
 def _described(cloud: LocalCloud, region: str, group: str) -> dict[str, Any]:
     answer = cloud.client("autoscaling", region).describe_auto_scaling_groups(AutoScalingGroupNames=[group])
     found: dict[str, Any] = answer["AutoScalingGroups"][0]
@@ -172,6 +187,9 @@ def _group(
         "SecurityGroupIds": [firewall],
         "IamInstanceProfile": {"Name": profile},
         "UserData": base64.b64encode(script.encode()).decode(),
+        "BlockDeviceMappings": [{"DeviceName": "/dev/xvda", "Ebs": {"VolumeSize": ROOT_GIB, "VolumeType": "gp3"}}],
+        "MetadataOptions": {"HttpTokens": "required", "HttpPutResponseHopLimit": 2},
+        "TagSpecifications": [{"ResourceType": "instance", "Tags": [{"Key": "team", "Value": "acme"}]}],
     }
     ec2 = cloud.client("ec2", REGION)
     template = ec2.create_launch_template(LaunchTemplateName=name, LaunchTemplateData=data)["LaunchTemplate"]

@@ -10,6 +10,8 @@ from person import PRIMARY, STANDBY, Person, complete, home, lost_and_regained, 
 
 from pilotlight.local.handle import LocalCloud
 
+AS_AT_HOME = {(infrastructure.ROOT_GIB, 2, "acme")}
+"""Root volume, hop limit and tag of the standby's instances: those of the primary's launch template."""
 pytestmark = [pytest.mark.long, pytest.mark.timeout(420)]
 
 
@@ -31,7 +33,8 @@ def test_a_training_group_without_a_front_door_survives_its_region_and_comes_hom
     infrastructure.training(person.cloud)
     protected(person)
     lost_and_regained(person)
-    infrastructure.members(person.cloud, STANDBY, "pilotlight-training-trainers", 2)
+    launched = infrastructure.members(person.cloud, STANDBY, "pilotlight-training-trainers", 2)
+    assert infrastructure.settings(person.cloud, STANDBY, launched) == AS_AT_HOME
     home(person)
     infrastructure.members(person.cloud, PRIMARY, "acme-trainers", 2)
 
@@ -81,6 +84,8 @@ def test_six_volumes_of_two_instances_come_up_with_their_bytes(person: Person, s
     protected(person)
     lost_and_regained(person)
     assert contents(person.cloud, STANDBY, group(person)) == written
+    launched = infrastructure.members(person.cloud, STANDBY, group(person), 2)
+    assert infrastructure.settings(person.cloud, STANDBY, launched) == AS_AT_HOME
     home(person)
     assert sorted(kept_at_home(person.cloud)) == sorted(written.values())
     assert infrastructure.front(person.cloud) == ["pl-bigserve-primary", "pl-bigserve-standby"]
