@@ -168,3 +168,15 @@ def test_a_word_given_for_one_run_counts_for_that_run_alone(ledger: Ledger) -> N
     assert (again.approved_by, again.reason) == ("", "another alarm")
     stored = ledger.request()
     assert stored is not None and stored.approved_by == "" and stored.run == ""
+
+
+def test_runs_are_listed_whole_and_one_that_died_before_its_journal_hides_none(ledger: Ledger) -> None:
+    """A cut list, or an empty newest run, would say "no run yet" of a workload that had failed over."""
+    names = [f"2026010{day}T{hour:02d}0000000Z-failover" for day in (1, 2) for hour in range(12)]
+    for name in names:
+        ledger.open_run(name, "failover", 1)
+    assert [each.run for each in ledger.runs()] == names[::-1]
+    ledger._table.put("runs", "20260103T000000000Z-failover", {"kind": "failover"})
+    assert [each.run for each in ledger.runs(limit=1)] == [names[-1]]
+    unfinished = ledger.unfinished("failover")
+    assert unfinished is not None and unfinished.run == names[-1]

@@ -8,6 +8,7 @@ import pytest
 from surveyed_account import ACCOUNT, EXAMPLE, Account, a_cluster, a_group, problems, surveyed
 
 from pilotlight.deploy.claims import bucket_problem
+from pilotlight.deploy.zone_records import records_of
 from pilotlight.naming import RULE_BEFORE, TAG_PROTECTS, TAG_WORKLOAD, Names, rule_owner
 from pilotlight.workload.load import load
 from pilotlight.workload.model import Workload
@@ -187,3 +188,29 @@ def _tags(**owner: str) -> list[dict[str, str]]:
         for workload, group in owner.items()
         for tag in ({"Key": TAG_WORKLOAD, "Value": workload}, {"Key": TAG_PROTECTS, "Value": group})
     ]
+
+
+def test_a_record_beyond_the_first_page_of_a_name_is_seen_and_its_neighbours_are_not_read() -> None:
+    """Route 53 gives 300 a page; a name with hundreds of weighted records hid the pair of another workload."""
+    pages = {
+        "": [{"Name": "a.example.com.", "Type": "A", "SetIdentifier": str(number)} for number in range(300)],
+        "300": [
+            {"Name": "A.example.com.", "SetIdentifier": "pl-other-primary"},
+            {"Name": "b.example.com."},
+        ],
+    }
+    asked: list[str] = []
+
+    class Zone:
+        def call(self, service: str, operation: str, region: str, **parameters: Any) -> dict[str, Any]:
+            start = parameters.get("StartRecordIdentifier", "")
+            asked.append(start)
+            more = {"NextRecordName": "a.example.com.", "NextRecordType": "A", "NextRecordIdentifier": "300"}
+            return {"ResourceRecordSets": pages[start], "IsTruncated": True} | more
+
+        def pages(self, *_: Any, **__: Any) -> Any:
+            raise NotImplementedError
+
+    found = records_of(Zone(), "Z1", "a.example.com")
+    assert len(found) == 301 and found[-1]["SetIdentifier"] == "pl-other-primary"
+    assert asked == ["", "300"], "the rest of the zone is nobody's business here"

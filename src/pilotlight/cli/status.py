@@ -36,7 +36,7 @@ def status(
 
 def _print_json(desk: Recovery, found: Status) -> None:
     """What earlier editions told stays: `protection`, `point` and `run`."""
-    points, runs = desk.points(1), desk.runs()
+    points, runs = desk.points(1), desk.runs(limit=1)
     newest = {"point": points[0] if points else None, "run": runs[0] if runs else None}
     print_json({"schema": SCHEMA, "protection": desk.protections()} | newest | vars(found) | {"good": found.is_good})
 
@@ -51,7 +51,7 @@ def _show(desk: Recovery, found: Status, approve: str) -> None:
     _show_watchers(found)
     for each in found.assets:
         print(_line(each))
-    runs = desk.runs()
+    runs = desk.runs(limit=1)
     print(f"newest run: {runs[0].run} ({runs[0].state})" if runs else "no run yet")
     for problem in found.problems:
         print(f"not good: {problem}")

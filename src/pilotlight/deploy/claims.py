@@ -14,6 +14,7 @@ from typing import Any
 from pilotlight.cloud.absence import says_absent
 from pilotlight.cloud.door import aws_code
 from pilotlight.deploy.findings import Findings
+from pilotlight.deploy.zone_records import records_of
 from pilotlight.errors import CallRefused, RegionUnreachable
 from pilotlight.naming import PREFIX, RULE_BEFORE, TAG_PROTECTS, TAG_WORKLOAD, Names, rule_owner
 
@@ -160,10 +161,11 @@ def _counterparts(findings: Findings, names: Names, asset: str, group: str) -> l
 
 def check_record(findings: Findings, names: Names, asset: str, zone_id: str, record: str) -> list[Properties]:
     """The records of a name. One whose failover pair is another workload's: Route 53 refuses a second pair of it."""
-    wanted = record.rstrip(".").lower()
-    about = {"HostedZoneId": zone_id, "StartRecordName": wanted}
-    sets = findings.ask(asset, f"records of zone {zone_id}", "route53", "list_resource_record_sets", **about)
-    named = [each for each in (sets or {}).get("ResourceRecordSets", []) if each["Name"].rstrip(".").lower() == wanted]
+    try:
+        named = records_of(findings.door, zone_id, record)
+    except CallRefused as refusal:
+        findings.add(asset, f"the records of zone {zone_id} cannot be read ({refusal.facts['reason']})")
+        return []
     owners = {owner for each in named if (owner := _owner_of_record(str(each.get("SetIdentifier", ""))))}
     for owner in sorted(owners - {names.workload}):
         findings.add(asset, _taken(f"record {record}", owner, f"its failover records in zone {zone_id}"))

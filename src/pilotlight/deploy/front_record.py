@@ -14,6 +14,7 @@ from typing import Any
 from pilotlight.cloud.door import Door
 from pilotlight.deploy.findings import GLOBAL_REGION, Findings
 from pilotlight.deploy.survey_zone import points
+from pilotlight.deploy.zone_records import records_of
 from pilotlight.naming import Names
 from pilotlight.records.inventory import Traffic
 from pilotlight.recovery.papers import Papers
@@ -72,7 +73,7 @@ def survey(findings: Findings, asset: str, records: list[Properties], balancer: 
 
 def hand_over(door: Door, names: Names, front: Traffic, papers: Papers, say: Callable[[str], None]) -> None:
     """Make the simple record of the name, if there is one, the first half of the pair."""
-    found = simple(_named(door, front))
+    found = simple(records_of(door, front.zone_id, front.record))
     if found is None:
         return
     papers.write_record(found)
@@ -94,7 +95,7 @@ def hand_over(door: Door, names: Names, front: Traffic, papers: Papers, say: Cal
 def give_back(door: Door, names: Names, front: Traffic, papers: Papers, say: Callable[[str], None]) -> None:
     """Put the simple record back in the place of the pair; nothing where there was none, or where it is back."""
     before = papers.record()
-    ours = [each for each in _named(door, front) if _is_ours(each, names)]
+    ours = [each for each in records_of(door, front.zone_id, front.record) if _is_ours(each, names)]
     if before is None or not ours:
         return
     _change(door, front, *(("DELETE", each) for each in ours), ("UPSERT", _at(before, front)))
@@ -117,13 +118,6 @@ def _is_ours(record: Properties, names: Names) -> bool:
 def _target(record: Properties) -> str:
     values = [str(each["Value"]) for each in record.get("ResourceRecords", [])]
     return str(record.get("AliasTarget", {}).get("DNSName", "")).rstrip(".") or ", ".join(values)
-
-
-def _named(door: Door, front: Traffic) -> list[Properties]:
-    about = {"HostedZoneId": front.zone_id, "StartRecordName": front.record}
-    answer = door.call("route53", "list_resource_record_sets", GLOBAL_REGION, **about)
-    wanted = front.record.rstrip(".").lower()
-    return [each for each in answer["ResourceRecordSets"] if each["Name"].rstrip(".").lower() == wanted]
 
 
 def _change(door: Door, front: Traffic, *changes: tuple[str, Properties]) -> None:

@@ -228,7 +228,9 @@ def _parsed(policy: Any) -> dict[str, Any]:
 
 
 def _front(findings: Findings, name: str, group: dict[str, Any]) -> tuple[int, Balancer | None]:
-    """(port of the instances, balancer) of the group's first target group; (0, None) where it has none."""
+    """(port of the instances, balancer) of the group's first target group; (0, None) where it has none. The others are
+    named as not carried over (survey_settings.py). A target group has one balancer at most (Elastic Load Balancing
+    API, "TargetGroup")."""
     arns = group.get("TargetGroupARNs", [])[:1]
     if not arns:
         return 0, None
@@ -236,7 +238,7 @@ def _front(findings: Findings, name: str, group: dict[str, Any]) -> tuple[int, B
     if not targets or not targets["TargetGroups"]:
         return 0, None
     found = targets["TargetGroups"][0]
-    return int(found["Port"]), _balancer(findings, name, found.get("LoadBalancerArns", [])[:1])
+    return int(found["Port"]), _balancer(findings, name, found.get("LoadBalancerArns", []))
 
 
 def _balancer(findings: Findings, name: str, arns: list[str]) -> Balancer | None:

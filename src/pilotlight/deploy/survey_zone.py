@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from pilotlight.deploy.findings import GLOBAL_REGION, Findings
+from pilotlight.deploy.findings import Findings
+from pilotlight.deploy.zone_records import records_of, same_name
 from pilotlight.errors import CallRefused
 from pilotlight.workload.model import Traffic
 
@@ -91,8 +92,8 @@ def _named(findings: Findings, zone: str) -> list[Properties] | None:
         if answer is None:
             return None
         zones = answer["HostedZones"]
-        found += [each for each in zones if _same(each["Name"], zone)]
-        if not answer.get("IsTruncated") or not all(_same(each["Name"], zone) for each in zones):
+        found += [each for each in zones if same_name(each["Name"], zone)]
+        if not answer.get("IsTruncated") or not all(same_name(each["Name"], zone) for each in zones):
             return found
         start = {"DNSName": answer["NextDNSName"], "HostedZoneId": answer["NextHostedZoneId"]}
     findings.add(TRAFFIC, f"more than {ZONE_PAGES_MAX} pages of hosted zones are named {zone}; declare another name")
@@ -100,21 +101,15 @@ def _named(findings: Findings, zone: str) -> list[Properties] | None:
 
 
 def _points_there(findings: Findings, zone: str, record: str, balancer: str) -> bool:
-    """Whether a record of this name is of the balancer; the listing begins with the name that it is asked for."""
-    about = {"HostedZoneId": zone, "StartRecordName": record}
-    answer = findings.door.call("route53", "list_resource_record_sets", GLOBAL_REGION, **about)
-    return any(points(each, balancer) for each in answer["ResourceRecordSets"] if _same(each["Name"], record))
+    """Whether a record of this name is of the balancer."""
+    return any(points(each, balancer) for each in records_of(findings.door, zone, record))
 
 
 def points(record: Properties, balancer: str) -> bool:
     """Whether it is an alias or a CNAME of the balancer; `dualstack.` may stand before the name (pure)."""
     values = [each["Value"] for each in record.get("ResourceRecords", [])]
     targets = [record.get("AliasTarget", {}).get("DNSName", ""), *values]
-    return bool(balancer) and any(_same(each.lower().removeprefix("dualstack."), balancer) for each in targets)
-
-
-def _same(one: str, other: str) -> bool:
-    return one.rstrip(".").lower() == other.rstrip(".").lower()
+    return bool(balancer) and any(same_name(each.lower().removeprefix("dualstack."), balancer) for each in targets)
 
 
 def _id(zone: Properties) -> str:

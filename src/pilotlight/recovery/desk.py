@@ -186,9 +186,9 @@ class Recovery:
                 return None
             raise
 
-    def runs(self, kind: str = "") -> list[Journal]:
-        """The newest runs of a kind, or of all, the newest first."""
-        return self.site.ledger.runs(kind)
+    def runs(self, kind: str = "", limit: int | None = None) -> list[Journal]:
+        """The runs of a kind, or of all, the newest first; at most `limit` where that is given."""
+        return self.site.ledger.runs(kind, limit)
 
     def newest_complete_step(self) -> int:
         """The newest step that is complete in the standby bucket at this moment, read anew; -1 where there is none."""

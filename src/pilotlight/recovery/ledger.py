@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection
 from dataclasses import asdict, dataclass
+from itertools import islice
 from typing import Any
 
 from pilotlight.clock import Clock, stamp
@@ -183,11 +184,12 @@ class Ledger:
                 entries.append(Entry(item["step"], item["state"], item["at"], item["epoch"], evidence))
         return _journal(run, header, tuple(entries)) if header else None
 
-    def runs(self, kind: str = "", limit: int = 20) -> list[Journal]:
-        """The newest runs of a kind, or of all, the newest first."""
+    def runs(self, kind: str = "", limit: int | None = None) -> list[Journal]:
+        """The runs of a kind, or of all, the newest first: every one, or so many as whoever asks wants to see. One that
+        was listed and died before it had a journal has done nothing, and is none."""
         found = [item["sk"] for item in self._table.query("runs", newest_first=True) if kind in ("", item["kind"])]
-        journals = [self.journal(run) for run in found[:limit]]
-        return [journal for journal in journals if journal]
+        journals = (journal for run in found if (journal := self.journal(run)))
+        return list(islice(journals, limit))
 
     def unfinished(self, kind: str) -> Journal | None:
         """The newest run of a kind, if it has not succeeded: it is gone on with, never begun anew beside."""

@@ -53,11 +53,14 @@ class Healthy(Watch):
 
 
 def _targets(work: Work, name: str) -> tuple[int | None, str]:
-    """(healthy targets of a group, states in words); None where it is behind no balancer."""
+    """(healthy targets of a group, states in words), of its target group that has fewest where it is in several; None
+    where it is behind no balancer."""
     arns = group(work.door, work.region, name).get("TargetGroupARNs", [])
-    if not arns:
-        return None, ""
-    answer = work.door.call("elbv2", "describe_target_health", work.region, TargetGroupArn=arns[0])
+    return min((_healthy(work, arn) for arn in arns), key=lambda found: found[0], default=(None, ""))
+
+
+def _healthy(work: Work, arn: str) -> tuple[int, str]:
+    answer = work.door.call("elbv2", "describe_target_health", work.region, TargetGroupArn=arn)
     states = [each["TargetHealth"]["State"] for each in answer["TargetHealthDescriptions"]]
     return states.count("healthy"), ", ".join(states) or "none registered"
 
