@@ -96,6 +96,8 @@ class Account:
                     {"InstanceType": each, "ProcessorInfo": {"SupportedArchitectures": ["x86_64"]}} for each in TYPES
                 ]
             },
+            "describe_listeners": {"Listeners": [{"Port": 80, "Protocol": "HTTP"}]},
+            "describe_key": {"KeyMetadata": {"KeyState": "Enabled"}},
             "describe_images": {"Images": [an_image()]},
             "describe_orderable_db_instance_options": {
                 "OrderableDBInstanceOptions": [{"SupportsGlobalDatabases": True}]

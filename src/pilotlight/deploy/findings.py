@@ -19,6 +19,8 @@ class Findings:
         self.region = region
         self.problems: list[str] = []
         self.remarks: list[str] = []
+        self.keys: list[tuple[str, str, str]] = []
+        """(asset, what is encrypted, key), as met on the way."""
         self._regions: dict[str, None] = {}
 
     def add(self, asset: str, problem: str, region: str = "") -> None:
@@ -26,6 +28,11 @@ class Findings:
         in the primary region."""
         self._regions[region or self.region] = None
         self.problems.append(f"{asset} ({region or self.region}): {problem}")
+
+    def met_key(self, asset: str, what: str, key: str | None) -> None:
+        """Keep a key that an original is encrypted with; where there is none, nothing has to be asked."""
+        if key:
+            self.keys.append((asset, what, key))
 
     def remark(self, asset: str, remark: str) -> None:
         """Keep what stands in nobody's way now, and a person has to know before it matters."""

@@ -13,11 +13,19 @@ from typing import Any
 from pilotlight.clock import Clock, stamp
 from pilotlight.cloud.absence import says_absent
 from pilotlight.cloud.door import Door
-from pilotlight.deploy import claims, survey_fleet, survey_names, survey_standby, survey_volumes
+from pilotlight.deploy import (
+    claims,
+    survey_clusters,
+    survey_fleet,
+    survey_keys,
+    survey_names,
+    survey_standby,
+    survey_volumes,
+)
 from pilotlight.deploy.findings import Findings
 from pilotlight.deploy.translate import Dictionary, Endpoint
 from pilotlight.errors import CallRefused
-from pilotlight.naming import Names
+from pilotlight.naming import STACKS, Names
 from pilotlight.records import inventory as paper
 from pilotlight.stacks.policies import PARTITION
 from pilotlight.workload.model import Checkpoints, Compute, Database, Dataset, Workload
@@ -45,7 +53,7 @@ def survey(
     findings = Findings(door, names.primary)
     datasets = _datasets(findings, workload, names)
     volumes = survey_volumes.volumes(findings, workload, names)
-    databases, endpoints = _databases(findings, workload, names)
+    databases, endpoints = _databases(findings, workload, names, kept)
     words = _dictionary(names, datasets, databases, endpoints)
     fleets = [
         survey_fleet.fleet(findings, name, asset, names, words, volumes)
@@ -57,6 +65,7 @@ def survey(
     traffic = survey_fleet.traffic(findings, workload.traffic, fleets, names)
     zones = survey_standby.zones(findings, names, computes, kept)
     survey_standby.check_databases(findings, names, databases)
+    survey_keys.check(findings, names)
     originals = {each.name: each.primary_arn for each in databases}
     survey_names.check(findings, workload, names, originals, kept, vault if workload.vault else door)
     findings.settle()
@@ -201,13 +210,19 @@ def _check_lock(findings: Findings, name: str, bucket: str) -> None:
 # -- databases -------------------------------------------------------------------------------------------------
 
 
-def _databases(findings: Findings, workload: Workload, names: Names) -> tuple[list[paper.Database], list[Endpoint]]:
+def _databases(
+    findings: Findings, workload: Workload, names: Names, kept: paper.Inventory | None
+) -> tuple[list[paper.Database], list[Endpoint]]:
+    deployed = {each.primary_arn for each in kept.databases} if kept and "primary" in (kept.stacks or STACKS) else set()
     databases: list[paper.Database] = []
     endpoints: list[Endpoint] = []
     for name, asset in workload.assets.items():
         cluster = _cluster(findings, name, asset.cluster) if isinstance(asset, Database) else None
         if cluster is not None and isinstance(asset, Database):
             claims.check_cluster(findings, names, name, cluster)
+            ours, is_deployed = _standby_arn(names, name), cluster["DBClusterArn"] in deployed
+            for problem in survey_clusters.problems(cluster, ours, is_deployed):
+                findings.add(name, problem)
             secret = _login(findings, name, asset, cluster)
             databases.append(_database(workload, names, name, asset, cluster, secret))
             endpoints.append(
@@ -225,7 +240,12 @@ def _cluster(findings: Findings, name: str, cluster: str) -> dict[str, Any] | No
         findings.add(name, f"cluster {cluster} runs {found['Engine']}; only {ENGINE} can be protected")
     if not found.get("StorageEncrypted"):
         findings.add(name, f"cluster {cluster} is not encrypted; restore it into an encrypted one first")
+    findings.met_key(name, f"cluster {cluster}", found.get("KmsKeyId"))
     return found
+
+
+def _standby_arn(names: Names, name: str) -> str:
+    return f"arn:{PARTITION}:rds:{names.standby}:{names.account}:cluster:{names.standby_cluster(name)}"
 
 
 def _login(findings: Findings, name: str, asset: Database, cluster: dict[str, Any]) -> str:
@@ -261,7 +281,7 @@ def _database(
         engine_version=cluster["EngineVersion"],
         database=cluster.get("DatabaseName", ""),
         primary_arn=cluster["DBClusterArn"],
-        standby_arn=f"arn:{PARTITION}:rds:{names.standby}:{names.account}:cluster:{counterpart}",
+        standby_arn=_standby_arn(names, name),
         table=references.table if references else "",
         column=references.column if references else "",
         secret=secret,

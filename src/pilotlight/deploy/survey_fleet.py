@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pilotlight.deploy import claims, front_record, survey_settings, survey_types, survey_zone
+from pilotlight.deploy import claims, front_record, survey_listeners, survey_settings, survey_types, survey_zone
 from pilotlight.deploy.findings import Findings
 from pilotlight.deploy.survey_zone import TRAFFIC
 from pilotlight.deploy.translate import Dictionary, translate, translate_user_data
@@ -26,6 +26,7 @@ from pilotlight.workload.model import Compute, Traffic
 class Balancer:
     """The load balancer of a group: its DNS name, the hosted zone of that name, and whether it is internal."""
 
+    arn: str
     dns: str
     zone: str
     internal: bool
@@ -89,6 +90,8 @@ def traffic(
         findings.add(TRAFFIC, "no compute group is behind a load balancer; attach the group to a target group")
     elif balancer.internal:
         findings.add(TRAFFIC, f"balancer {balancer.dns} is internal, so the probe cannot reach it; use a public one")
+    if balancer:
+        survey_listeners.check(findings, TRAFFIC, front, balancer.arn)
     zone_id = survey_zone.zone_id(findings, front, balancer.dns if balancer else "")
     if zone_id:
         records = claims.check_record(findings, names, TRAFFIC, zone_id, front.record)
@@ -248,4 +251,4 @@ def _balancer(findings: Findings, name: str, arns: list[str]) -> Balancer | None
     if not answer or not answer["LoadBalancers"]:
         return None
     found = answer["LoadBalancers"][0]
-    return Balancer(found["DNSName"], found["CanonicalHostedZoneId"], found.get("Scheme") == "internal")
+    return Balancer(arns[0], found["DNSName"], found["CanonicalHostedZoneId"], found.get("Scheme") == "internal")

@@ -72,6 +72,8 @@ def _group(findings: Findings, workload: Workload, names: Names, name: str, asse
     filters = [{"Name": f"tag:{key}", "Values": [value]}]
     items = findings.all(name, "volumes", "Volumes", "ec2", "describe_volumes", Filters=filters)
     items = [each for each in items if each.get("State") not in chosen.GOING]
+    for each in items:
+        findings.met_key(name, f"volume {each['VolumeId']}", each.get("KmsKeyId"))
     if not items:
         findings.add(name, f"no volume carries the tag {key}={value}; tag the volumes to protect")
     if len(items) > VOLUMES_MAX:

@@ -15,6 +15,7 @@ from moto.rds import models, responses
 from pilotlight.local import aurora_offers
 from pilotlight.local.aurora_database import Role
 from pilotlight.local.aurora_global import GlobalDatabase, refused
+from pilotlight.local.encryption_keys import managed_key
 from pilotlight.local.tcp_proxy import LOOPBACK
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ _status = DBCluster.status
 _endpoint = DBCluster.endpoint
 _reader_endpoint = DBCluster.reader_endpoint
 _instance_endpoint = DBInstanceClustered.endpoint
+NO_KEY = "default_kms_key_id"
+"""What moto says where no key was named."""
 _scaling = DBCluster.scaling_configuration_info
 
 
@@ -174,6 +177,16 @@ def _replace_records(aurora: Aurora) -> None:
         if self.engine != ENGINE:
             _instance_backup(self)
 
+    def kms_key_id(self: Any) -> Any:
+        """Of a cluster that names none, RDS's own; moto tells a word that is no key."""
+        if self.kms_key_given != NO_KEY:
+            return self.kms_key_given
+        return managed_key(aurora.cloud, self.region, "rds") if self.storage_encrypted else None
+
+    def keep_key_id(self: Any, value: Any) -> None:
+        self.kms_key_given = value
+
+    DBCluster.kms_key_id = property(kms_key_id, keep_key_id)
     DBCluster.status = property(status, _status.fset)
     DBCluster.endpoint = property(endpoint)
     DBCluster.reader_endpoint = property(reader_endpoint)

@@ -10,6 +10,17 @@ from typing import Any
 from pilotlight.local.cloud import Cloud
 
 
+def managed_key(cloud: Cloud, region: str, service: str) -> str:
+    """The ARN of the key that a service makes for itself the first time it needs one: alias/aws/<service> (KMS
+    Developer Guide, "AWS managed keys")."""
+    alias = f"alias/aws/{service}"
+    key = find_key(cloud, region, alias)
+    if key is None:
+        backend = cloud.backend("kms", region)
+        key = backend.keys[backend._generate_default_keys(alias)]
+    return str(key.arn)
+
+
 def find_key(cloud: Cloud, region: str, named: str) -> Any | None:
     """moto's record of an enabled key of this region; None where there is none."""
     if named.startswith("arn:") and named.split(":")[3] != region:

@@ -181,6 +181,7 @@ KINDS = (
     Kind("Journal", lambda one: [journal_arn(one.names)]),
     Kind("NewKey", lambda one: ["*"], _tagged_as_ours, only=("kms:CreateKey",)),
     Kind("NewKeyTags", _both("kms", "key/*"), _tagged_as_ours, only=("kms:TagResource",), new=True),
+    Kind("KeysLookedAt", _both("kms", "key/*"), only=("kms:DescribeKey",)),
     Kind("Keys", _both("kms", "key/*"), _ours),
     Kind("VaultKeys", _vault_keys, _through_s3),
     Kind("TheirKeys", lambda one: _arn("kms", one.primary, one, "key/*"), _through_services),
