@@ -55,7 +55,7 @@ contracts: setup  ## who may import whom
 	$(BIN)/lint-imports
 
 permissions: setup  ## record anew what the deployer and the operator need: src/pilotlight/stacks/people.json
-	$(BIN)/python tests/iam/people_world.py
+	PYTHONPATH=tests $(BIN)/python tests/iam/people_world.py
 
 docs: setup  ## write the generated references anew
 	$(BIN)/python -m pilotlight.cli.reference

@@ -1,4 +1,5 @@
-"""A test double of providers: the real engine's resources, served by the classes of the embedded engine.
+"""A test double of providers: the real engine's resources, served by the classes of the embedded engine, which make the
+calls of the real provider here (as_provider.py).
 
 Pulumi's provider protocol (pulumi/pulumi, proto/pulumi/provider.proto) over the SDK's own servicer, in the process of
 the test, so that the AWS calls go wherever its environment points. The real engine attaches to it
@@ -18,6 +19,7 @@ import grpc
 from google.protobuf import empty_pb2, json_format, struct_pb2
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 
+from as_provider import as_provider
 from pilotlight.deploy import providers
 from pilotlight.deploy.acts import Invokes
 from pilotlight.deploy.diff import REPLACE, SAME, compare, keep_ignored
@@ -162,8 +164,12 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
 
 
 @contextmanager
-def serving(types: Mapping[str, ResourceType] = TYPES, invokes: Invokes = INVOKES, region: str = "") -> Iterator[int]:
-    """The port of a provider that serves until the end; `region` is where what names none is."""
+def serving(
+    types: Mapping[str, ResourceType] | None = None, invokes: Invokes = INVOKES, region: str = ""
+) -> Iterator[int]:
+    """The port of a provider that serves until the end; `region` is where what names none is. Without `types` it is
+    pulumi-aws."""
+    types = as_provider(TYPES) if types is None else types
     server = grpc.server(ThreadPoolExecutor(16))
     provider_pb2_grpc.add_ResourceProviderServicer_to_server(StandIn(types, invokes, region), server)
     port = server.add_insecure_port("127.0.0.1:0")

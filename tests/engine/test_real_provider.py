@@ -1,5 +1,5 @@
-"""`make test-provider` has to hand the real provider to the engine: else a maintainer who has it tests the stand-in again
-and believes that it was the real one."""
+"""`make test-provider` has to hand the real provider to the engine: else a maintainer who has it tests the stand-in
+again and believes that it was the real one."""
 
 from __future__ import annotations
 

@@ -19,6 +19,7 @@ from typing import Any
 import boto3
 import earlier_edition
 
+from as_provider import as_provider
 from pilotlight.cloud.aws import AwsDoor
 from pilotlight.demo import after, before, disaster
 from pilotlight.demo.scene import Options, Scene
@@ -29,6 +30,7 @@ from pilotlight.deploy.current import current_inventory
 from pilotlight.deploy.destroy import Destroy
 from pilotlight.deploy.engine import Engine
 from pilotlight.deploy.operations import Operations
+from pilotlight.deploy.resources import TYPES
 from pilotlight.local.cloud import ACCOUNT, MEMBER
 from pilotlight.local.handle import LocalCloud
 from pilotlight.local.identities import MEMBER_ROLE
@@ -227,7 +229,7 @@ def _tear_down(scene: Scene) -> None:
 def _acts(scene: Scene) -> Operations:
     inventory = current_inventory(scene.workload, scene.stage.account, AwsDoor(), scene.stage.clock)
     folder = scene.stage.folder / "state" / inventory.workload
-    return Operations(inventory, Engine(folder, inventory.names.project))
+    return Operations(inventory, Engine(folder, inventory.names.project, types=as_provider(TYPES)))
 
 
 def _operate(scene: Scene) -> None:

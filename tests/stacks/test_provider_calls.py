@@ -91,4 +91,10 @@ def test_the_kinds_of_the_table_are_those_of_the_policies() -> None:
     ],
 )
 def test_waiting_is_no_other_order_and_leaving_out_is(made: tuple[str, ...], same: bool) -> None:
-    assert in_order(("a", "b?", "c"), made) is same
+    assert in_order(("a", "a", "b?", "c"), made) is same
+
+
+def test_what_is_read_before_and_after_something_that_was_not_needed_is_read_once() -> None:
+    assert in_order(("read", "change?", "read"), ("read",))
+    assert in_order(("read", "change?", "read"), ("read", "change", "read"))
+    assert not in_order(("read", "change?", "read"), ("read", "change"))

@@ -122,9 +122,9 @@ class AmiCopy(_Ec2):
         names = {"name": "Name", "sourceAmiId": "SourceImageId", "sourceAmiRegion": "SourceRegion",
                  "encrypted": "Encrypted", "kmsKeyId": "KmsKeyId", "description": "Description"}  # fmt: skip
         id_ = str(ec2.copy_image(**pick(inputs, names))["ImageId"])
-        until(f"image {id_} is available", lambda: self.find(ec2, id_)["State"] == "available", WAIT_SECONDS)
         if inputs.get("tags"):
             ec2.create_tags(Resources=[id_], Tags=tag_list(inputs["tags"]))
+        until(f"image {id_} is available", lambda: self.find(ec2, id_)["State"] == "available", WAIT_SECONDS)
         return id_
 
     def find(self, ec2: Any, id_: str) -> Any:

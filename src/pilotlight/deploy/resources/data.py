@@ -323,6 +323,8 @@ class Table(ResourceType):
 
     def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
         dynamo = place.client("dynamodb")
+        if (old.get("tags") or {}) != (new.get("tags") or {}):
+            retag(place, "dynamodb", dynamo.describe_table(TableName=id_)["Table"]["TableArn"], old, new)
         wanted = bool(new.get("deletionProtectionEnabled"))
         if wanted != bool(old.get("deletionProtectionEnabled")):
             dynamo.update_table(TableName=id_, DeletionProtectionEnabled=wanted)
@@ -331,8 +333,6 @@ class Table(ResourceType):
         if old.get("serverSideEncryption") != new.get("serverSideEncryption"):
             dynamo.update_table(TableName=id_, SSESpecification=_encryption(new))
         self._point_in_time(dynamo, id_, old, new)
-        if found := self.read(place, id_, new):
-            retag(place, "dynamodb", str(found["arn"]), old, new)
         return self.read(place, id_, new) or new
 
     def delete(self, place: Place, id_: str, outputs: Properties) -> None:

@@ -13,6 +13,10 @@ WAIT_SECONDS = 600.0
 ZONE_PREFIX = "/hostedzone/"
 
 
+NO_ACCESS_LOGS = {"Key": "access_logs.s3.enabled", "Value": "false"}
+"""What pulumi-aws sets of every new balancer whose logs go nowhere."""
+
+
 class LoadBalancer(ResourceType):
     """aws.lb.LoadBalancer."""
 
@@ -34,17 +38,17 @@ class LoadBalancer(ResourceType):
         )["LoadBalancers"][0]
         arn = made["LoadBalancerArn"]
         until(f"{arn} is active", lambda: self._find(place, arn)["State"]["Code"] == "active", WAIT_SECONDS)
-        self._attributes(lb, arn, {}, inputs)
+        self._attributes(lb, arn, {}, inputs, NO_ACCESS_LOGS)
         return arn, self.read(place, arn, inputs) or inputs
 
-    def _attributes(self, lb: Any, arn: str, old: Properties, new: Properties) -> None:
+    def _attributes(self, lb: Any, arn: str, old: Properties, new: Properties, *also: Properties) -> None:
         changed = [
             {"Key": name, "Value": str(bool(new[key])).lower()}
             for key, name in self.switches.items()
             if new.get(key) is not None and new.get(key) != old.get(key)
         ]
-        if changed:
-            lb.modify_load_balancer_attributes(LoadBalancerArn=arn, Attributes=changed)
+        if also or changed:
+            lb.modify_load_balancer_attributes(LoadBalancerArn=arn, Attributes=[*also, *changed])
 
     def _find(self, place: Place, arn: str) -> Any:
         return place.client("elbv2").describe_load_balancers(LoadBalancerArns=[arn])["LoadBalancers"][0]

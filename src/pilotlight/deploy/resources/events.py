@@ -63,7 +63,7 @@ class Function(ResourceType):
         function = place.client("lambda")
 
         def ready() -> bool:
-            found = function.get_function_configuration(FunctionName=name)
+            found = function.get_function(FunctionName=name)["Configuration"]
             active = found.get("State", "Active") == "Active"
             return bool(active and found.get("LastUpdateStatus", "Successful") == "Successful")
 
@@ -113,7 +113,7 @@ class Function(ResourceType):
         absent(lambda: place.client("lambda").delete_function(FunctionName=id_))
 
     def _outputs(self, place: Place, inputs: Properties) -> Properties:
-        found = place.client("lambda").get_function_configuration(FunctionName=inputs["name"])
+        found = place.client("lambda").get_function(FunctionName=inputs["name"])["Configuration"]
         arn = found["FunctionArn"]
         invoke = f"arn:aws:apigateway:{place.region}:lambda:path/2015-03-31/functions/{arn}/invocations"
         known = {"id": inputs["name"], "arn": arn, "invokeArn": invoke, "sourceCodeHash": found.get("CodeSha256")}
@@ -306,7 +306,25 @@ class TopicPolicy(ResourceType):
         return {**new, "id": id_}
 
     def delete(self, place: Place, id_: str, outputs: Properties) -> None:
-        """A topic always has a policy; it goes with its topic."""
+        """A topic always has a policy: the one that SNS gives a new topic comes back."""
+        sns, arn = place.client("sns"), outputs["arn"]
+        policy = json.dumps(default_policy(arn))
+        absent(lambda: sns.set_topic_attributes(TopicArn=arn, AttributeName="Policy", AttributeValue=policy))
+
+
+def default_policy(arn: str) -> Properties:
+    """The policy of a topic that was given none: its owner may do everything (SNS Developer Guide, "Example cases")."""
+    acts = ("GetTopicAttributes", "SetTopicAttributes", "AddPermission", "RemovePermission", "DeleteTopic", "Subscribe",
+            "ListSubscriptionsByTopic", "Publish")  # fmt: skip
+    statement = {
+        "Sid": "__default_statement_ID",
+        "Effect": "Allow",
+        "Principal": {"AWS": "*"},
+        "Action": [f"SNS:{each}" for each in acts],
+        "Resource": arn,
+        "Condition": {"StringEquals": {"AWS:SourceOwner": arn.split(":")[4]}},
+    }
+    return {"Version": "2008-10-17", "Id": "__default_policy_ID", "Statement": [statement]}
 
 
 class TopicSubscription(ResourceType):

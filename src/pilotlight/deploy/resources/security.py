@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from pilotlight.cloud.session import error_code
 from pilotlight.deploy.provider import Place, Properties, ResourceType
 from pilotlight.deploy.resources.shape import absent, pick, removed, seen, tag_list, tag_map, unlike, with_tags
 from pilotlight.deploy.resources.tagging import retag
@@ -41,27 +42,28 @@ class Key(ResourceType):
 
     def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
         kms = place.client("kms")
-        if new.get("policy") and new.get("policy") != old.get("policy"):
-            kms.put_key_policy(KeyId=id_, PolicyName="default", Policy=new["policy"])
-        if new.get("description") != old.get("description"):
-            kms.update_key_description(KeyId=id_, Description=new.get("description") or "")
-        if bool(new.get("enableKeyRotation")) != bool(old.get("enableKeyRotation")):
-            rotate = kms.enable_key_rotation if new.get("enableKeyRotation") else kms.disable_key_rotation
-            rotate(KeyId=id_)
         gone = removed(old.get("tags"), new.get("tags"))
         if gone:
             kms.untag_resource(KeyId=id_, TagKeys=gone)
         tags = [{"TagKey": each["Key"], "TagValue": each["Value"]} for each in tag_list(new.get("tags"))]
-        if tags:
+        if tags and old.get("tags") != new.get("tags"):
             kms.tag_resource(KeyId=id_, Tags=tags)
+        if bool(new.get("enableKeyRotation")) != bool(old.get("enableKeyRotation")):
+            rotate = kms.enable_key_rotation if new.get("enableKeyRotation") else kms.disable_key_rotation
+            rotate(KeyId=id_)
+        if new.get("description") != old.get("description"):
+            kms.update_key_description(KeyId=id_, Description=new.get("description") or "")
+        if new.get("policy") and new.get("policy") != old.get("policy"):
+            kms.put_key_policy(KeyId=id_, PolicyName="default", Policy=new["policy"])
         return self._outputs(place, new, kms.describe_key(KeyId=id_)["KeyMetadata"])
 
     def delete(self, place: Place, id_: str, outputs: Properties) -> None:
-        days = int(outputs.get("deletionWindowInDays") or 30)
-        kms = place.client("kms")
-        found = absent(lambda: kms.describe_key(KeyId=id_)["KeyMetadata"])
-        if found is not None and found["KeyState"] != "PendingDeletion":
-            kms.schedule_key_deletion(KeyId=id_, PendingWindowInDays=days)
+        days, kms = int(outputs.get("deletionWindowInDays") or 30), place.client("kms")
+        try:
+            absent(lambda: kms.schedule_key_deletion(KeyId=id_, PendingWindowInDays=days))
+        except Exception as problem:
+            if error_code(problem) != "KMSInvalidStateException":  # its deletion is scheduled already
+                raise
 
     def _outputs(self, place: Place, inputs: Properties, found: Properties) -> Properties:
         known = {"id": found["KeyId"], "keyId": found["KeyId"], "arn": found["Arn"], "region": place.region}
@@ -124,17 +126,17 @@ class Role(ResourceType):
 
     def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:
         iam = place.client("iam")
+        gone = removed(old.get("tags"), new.get("tags"))
+        if gone:
+            iam.untag_role(RoleName=id_, TagKeys=gone)
+        if new.get("tags") and old.get("tags") != new["tags"]:
+            iam.tag_role(RoleName=id_, Tags=tag_list(new["tags"]))
         if new["assumeRolePolicy"] != old.get("assumeRolePolicy"):
             iam.update_assume_role_policy(RoleName=id_, PolicyDocument=new["assumeRolePolicy"])
         settings = {"description": "Description", "maxSessionDuration": "MaxSessionDuration"}
         changed = {key: name for key, name in settings.items() if new.get(key) != old.get(key)}
         if changed:
             iam.update_role(RoleName=id_, **{"Description": ""} | pick(new, settings))
-        gone = removed(old.get("tags"), new.get("tags"))
-        if gone:
-            iam.untag_role(RoleName=id_, TagKeys=gone)
-        if new.get("tags"):
-            iam.tag_role(RoleName=id_, Tags=tag_list(new["tags"]))
         return self._outputs(new, iam.get_role(RoleName=id_)["Role"])
 
     def delete(self, place: Place, id_: str, outputs: Properties) -> None:

@@ -7,7 +7,9 @@ major version each was of, 6 for about half of them. What no stored copy showed 
 interceptor around each handler where the handler has not set them, and changed before it (internal/provider/sdkv2/
 tags_interceptor.go).
 
-Beside the people's policies: every operation here is allowed to who deploys (tests/stacks/test_provider_calls.py).
+Beside the people's policies: every operation here is allowed to who deploys (tests/stacks/test_provider_calls.py), and
+the stand-in for the provider makes them, in this order, but for what is `apart` (tests/deploy/test_calls_in_order.py).
+A deployment by the embedded engine makes fewer: it asks what it needs.
 Start reading at calls.py.
 """
 

@@ -42,6 +42,8 @@ class Calls:
     """What was not seen in a stored copy, and what is believed of it."""
     apart: dict[str, str] = field(default_factory=dict)
     """Operation -> why the rehearsal's stand-in does not make it."""
+    first: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """Act -> the operation that the stand-in makes besides, before all others, and why."""
 
     def of(self, act: str) -> tuple[str, ...]:
         """`service.Operation` of one act, in order, each with its mark."""
@@ -60,7 +62,13 @@ class Calls:
 
 def in_order(expected: Iterable[str], made: Iterable[str]) -> bool:
     """Whether the calls are those, in this order; an operation that is repeated is waiting (pure)."""
-    pattern = "".join(
-        f"(?:{re.escape(each.rstrip(SOMETIMES))} ){'*' if each.endswith(SOMETIMES) else '+'}" for each in expected
-    )
-    return re.fullmatch(pattern, "".join(f"{each} " for each in made)) is not None
+    pattern, last, between = "", "", ""
+    for each in expected:
+        one = f"(?:{re.escape(each.rstrip(SOMETIMES))} )"
+        if each.endswith(SOMETIMES):
+            between += f"{one}*"
+        elif one == last:
+            pattern, between = f"{pattern}(?:{between}{one}+)?", ""
+        else:
+            pattern, last, between = f"{pattern}{between}{one}+", one, ""
+    return re.fullmatch(pattern + between, "".join(f"{each} " for each in made)) is not None

@@ -28,7 +28,7 @@ TABLE: dict[str, Calls] = {
                                   "resourceBucketDelete", "findBucket", "findBucketRegion"), 6),
             Seen("s3/tags.go", ("BucketListTags", "BucketUpdateTags"), 4),
         ),
-        create=("CreateBucket", "HeadBucket", READ),
+        create=("CreateBucket", "HeadBucket", "GetBucketTagging?", "PutBucketTagging?", READ),
         read=("HeadBucket", "GetBucketPolicy", "GetBucketAcl", "GetBucketCors", "GetBucketWebsite",
               "GetBucketVersioning", "GetBucketAccelerateConfiguration", "GetBucketRequestPayment", "GetBucketLogging",
               "GetBucketLifecycleConfiguration", "GetBucketReplication", "GetBucketEncryption",
@@ -135,6 +135,7 @@ TABLE: dict[str, Calls] = {
         along=("dynamodb:TagResource",),
         believed="clearSSEDefaultKey asks KMS for the account's own DynamoDB key and goes on when it may not: seen in "
                  "outline only, and not granted",
+        first={"update": ("DescribeTable", "its tags are changed by its ARN, which the engine does not hand over")},
     ),
     "aws:rds/subnetGroup:SubnetGroup": Calls(
         service="rds",
@@ -181,5 +182,6 @@ TABLE: dict[str, Calls] = {
         update=("ModifyGlobalCluster", READ),
         delete=("RemoveFromGlobalCluster?", "DescribeGlobalClusters?", "DeleteGlobalCluster", "DescribeGlobalClusters"),
         believed="that members are removed only with force_destroy, which stacks do not set: `destroy` removes them",
+        first={"delete": ("DescribeGlobalClusters", "it removes whoever is a member now, whatever the state says")},
     ),
 }  # fmt: skip
