@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import botocore.session
 import pytest
 
 from doors import BLANK, NAMES, PRIMARY, STANDBY, FakeAws, Group, inventory, save
@@ -197,6 +198,16 @@ def test_different_device_names_are_each_at_the_instance_that_had_them() -> None
     assert [[each["DeviceName"] for each in version] for version in made] == [["/dev/sdf"], ["/dev/sdk"]]
 
 
+def launch_members(shape: str) -> set[str]:
+    """The members of a version's data as AWS's model has them; two levels deep, as far as the stack's template goes."""
+    found: Any = botocore.session.get_session().get_service_model("ec2").shape_for(shape)
+    members = set()
+    for name, each in found.members.items():
+        inner = each.member if each.type_name == "list" else each
+        members |= {f"{name}.{one}" for one in getattr(inner, "members", {})} or {name}
+    return members
+
+
 def test_a_runs_template_keeps_the_root_volume_and_every_other_setting_of_the_stacks() -> None:
     """A root volume of 500 GiB, the hop limit and the tags would be lost on the day, and only then."""
     root = {"DeviceName": "/dev/xvda", "Ebs": {"VolumeSize": 500, "VolumeType": "gp3", "Iops": 6000, "Encrypted": True}}
@@ -220,6 +231,17 @@ def test_a_runs_template_keeps_the_root_volume_and_every_other_setting_of_the_st
         "/dev/xvda": root["Ebs"],
     }
     assert made == settings | {"MetadataOptions": {"HttpPutResponseHopLimit": 2}, "ImageId": "ami-2"}
+
+
+def test_nothing_that_aws_only_tells_is_sent_back_to_it_on_the_day() -> None:
+    """AWS refuses a call with a member that it does not take: the failover would end there."""
+    told, taken = (launch_members(f"{which}LaunchTemplateData") for which in ("Response", "Request"))
+    data: dict[str, Any] = {}
+    for member in told - taken:
+        key, _, name = member.partition(".")
+        data.setdefault(key, {})[name] = True
+    assert {"MetadataOptions", "Operator"} <= data.keys()
+    assert launching.launch_data(data, set(), {}, "") == {"BlockDeviceMappings": []}
 
 
 def test_a_volume_group_that_the_point_lacks_is_no_blank_disk() -> None:

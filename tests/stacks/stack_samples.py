@@ -10,16 +10,18 @@ from pilotlight.records.inventory import (
     Compute,
     Database,
     Datasets,
-    Disk,
-    GroupSettings,
-    GroupTag,
     Inventory,
     Keep,
-    LaunchSettings,
-    Metadata,
     Traffic,
     VaultAccount,
     Volumes,
+)
+from pilotlight.records.settings import (
+    Disk,
+    GroupSettings,
+    GroupTag,
+    LaunchSettings,
+    Metadata,
     VolumeSettings,
 )
 

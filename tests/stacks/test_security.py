@@ -14,7 +14,12 @@ import pytest
 from stack_recording import Recording, Registered, record
 from stack_samples import VAULT, inventory
 
-from pilotlight.records.inventory import Inventory, Metadata
+from pilotlight.records.inventory import (
+    Inventory,
+)
+from pilotlight.records.settings import (
+    Metadata,
+)
 from pilotlight.stacks import policies, program
 
 TYPES = [

@@ -14,7 +14,7 @@ from typing import Any
 from pilotlight.deploy import survey_types
 from pilotlight.deploy.findings import Findings
 from pilotlight.naming import PREFIX
-from pilotlight.records.inventory import (
+from pilotlight.records.settings import (
     Disk,
     GroupSettings,
     GroupTag,

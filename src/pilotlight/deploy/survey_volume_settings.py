@@ -6,7 +6,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from pilotlight.records.inventory import LeftOut, Volumes, VolumeSettings
+from pilotlight.records.inventory import (
+    Volumes,
+)
+from pilotlight.records.settings import (
+    LeftOut,
+    VolumeSettings,
+)
 from pilotlight.stacks import settings
 from pilotlight.stacks.settings_of_volume import UNLIKE, VOLUME
 

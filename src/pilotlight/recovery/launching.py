@@ -24,7 +24,7 @@ SUSPENDED = "Launch"
 """The process that starts instances; suspended where the next one would get another instance's volumes."""
 ENDED = ("Terminating", "Terminated", "Detach")
 """How lifecycle states begin of instances that are on their way out of a group."""
-RESPONSE_ONLY = {"MetadataOptions": ("State",)}
+RESPONSE_ONLY = {"MetadataOptions": ("State",), "Operator": ("Managed", "HiddenByDefault")}
 """What DescribeLaunchTemplateVersions tells and CreateLaunchTemplate does not take (EC2 API Reference)."""
 GIVEN_BY_SNAPSHOT = ("Encrypted", "KmsKeyId", "VolumeSize")
 """A volume has its snapshot's encryption, and its size where none is asked for (EC2 API, EbsBlockDevice)."""
@@ -109,7 +109,8 @@ def _left(name: str, sets: Iterable[Mapping[str, Any]]) -> list[str]:
 def launch_data(data: Mapping[str, Any], blank: Iterable[str], devices: Devices, image: str) -> dict[str, Any]:
     """A template's data with the point's image, and snapshots behind the devices (pure). `blank`: devices that stand
     for volumes; what of them gets no snapshot is left out. Points of older editions may name no image."""
-    asked = {key: _askable(key, value) for key, value in data.items() if value not in (None, {}, [])}
+    asked = {key: _askable(key, value) for key, value in data.items()}
+    asked = {key: value for key, value in asked.items() if value not in (None, {}, [])}
     before = {each["DeviceName"]: each for each in asked.get("BlockDeviceMappings", [])}
     kept = {name: each for name, each in before.items() if name not in set(blank) - devices.keys()}
     for device, snapshot in devices.items():

@@ -19,7 +19,13 @@ import pulumi_aws as aws
 
 from pilotlight.naming import TAG_PROTECTS
 from pilotlight.records.inventory import Compute as Asset
-from pilotlight.records.inventory import GroupSettings, Inventory, LaunchSettings
+from pilotlight.records.inventory import (
+    Inventory,
+)
+from pilotlight.records.settings import (
+    GroupSettings,
+    LaunchSettings,
+)
 from pilotlight.stacks import launch_template, placeholders, policies
 from pilotlight.stacks.launch_template import DeviceSpec
 

@@ -12,7 +12,16 @@ from typing import Any
 
 import pulumi_aws as aws
 
-from pilotlight.records.inventory import Compute, Disk, Inventory, LaunchSettings, Metadata, VolumeSettings
+from pilotlight.records.inventory import (
+    Compute,
+    Inventory,
+)
+from pilotlight.records.settings import (
+    Disk,
+    LaunchSettings,
+    Metadata,
+    VolumeSettings,
+)
 
 PLAIN = VolumeSettings("gp3")
 """Of protected volumes whose type is not known, or not alike on all instances."""
