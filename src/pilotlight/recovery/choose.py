@@ -53,8 +53,9 @@ def poisoned(parts: Iterable[Part]) -> Iterator[str]:
     """A sentence for checkpoints that are there, whole, and all refused for their health."""
     for part in parts:
         passed = part.evidence.get("passed_over", []) if not part.proven else []
-        if any(each["poisoned"] for each in passed):
-            yield f"{part.asset} has no healthy checkpoint: {passed[0]['path']} {passed[0]['why']}."
+        sick = [each for each in passed if each.get("poisoned")]
+        if sick:
+            yield f"{part.asset} has no healthy checkpoint: {sick[0].get('path', '')} {sick[0].get('why', '')}."
 
 
 def edges(inventory: Inventory, parts: Iterable[Part]) -> Iterator[str]:

@@ -295,8 +295,8 @@ class Ledger:
         item = self._table.get("protection", asset)
         if item is None:
             return None
-        state, since, why, compared_at = (str(item[name]) for name in ("state", "since", "why", "compared_at"))
-        return Protection(state, since, why, compared_at, int(item["objects"]))
+        state, since, why, compared_at = (str(item.get(name, "")) for name in ("state", "since", "why", "compared_at"))
+        return Protection(state, since, why, compared_at, int(item.get("objects", 0)))
 
     def set_protection(self, asset: str, state: str, why: str, objects: int) -> Protection:
         """Keep what a comparison found; `since` moves only with the state."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from pilotlight.clock import parse_stamp
@@ -81,7 +81,7 @@ def to_text(roster: Roster) -> str:
 def from_text(text: str) -> Roster:
     """Fields that are not known are left out, those that lack have their defaults."""
     raw: dict[str, Any] = json.loads(text)
-    rows = {name: tuple(kind(*row) for row in raw.get(name, ())) for name, kind in _ROWS.items()}
+    rows = {name: tuple(kind(*row[: len(fields(kind))]) for row in raw.get(name, ())) for name, kind in _ROWS.items()}
     return Roster(str(raw["run"]), str(raw["true_at"]), proven=bool(raw.get("proven")), **rows)
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from pilotlight.clock import parse_stamp
 from pilotlight.cloud.door import Door
 from pilotlight.naming import TAG_ASSET, TAG_CREATED_AT, TAG_SET, TAG_SOURCE, TAG_WORKLOAD
 from pilotlight.records.inventory import LAUNCH_ORDER
@@ -191,7 +192,18 @@ def _tags(item: dict[str, Any]) -> dict[str, str]:
 
 
 def _snapshot(item: dict[str, Any]) -> Snapshot:
+    """By its tags, which anybody may change: where a number or the moment is none any more, it is of no run, and the
+    volume that it was of lacks a snapshot by name."""
     tags = _tags(item)
+    try:
+        parse_stamp(tags.get(TAG_CREATED_AT, ""))
+        return _read(item, tags)
+    except ValueError:
+        kept = {name: tags[name] for name in (TAG_SOURCE, TAG_SET, TAG_VOLUME) if name in tags}
+        return replace(_read(item, kept), run="")
+
+
+def _read(item: dict[str, Any], tags: dict[str, str]) -> Snapshot:
     source, name = tags.get(TAG_SOURCE, ""), tags.get(TAG_SET, "")
     return Snapshot(
         id=item["SnapshotId"],

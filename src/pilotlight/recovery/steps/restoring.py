@@ -92,7 +92,7 @@ def image_of(work: Work) -> str:
 
 def chosen(work: Work) -> Layout:
     """What the point gives each instance; StepFailed where a device would come up blank."""
-    found = launching.layout(work.inventory, work.compute(), work.evidence_of("choose-point")["volumes"])
+    found = launching.layout(work.inventory, work.compute(), work.evidence_of("choose-point").get("volumes", {}))
     if found.problems:
         raise work.failed("; ".join(found.problems))
     return found
