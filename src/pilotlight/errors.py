@@ -436,7 +436,10 @@ class PointDamaged(PilotlightError):
     changed; other points are not touched by it."""
 
     code = 7
-    hint = "Mend what is named, or `pilotlight points refuse {point} --why ...`; the newest sound point is used then."
+    hint = (
+        "Mend what is named, or `pilotlight points refuse {point} --alone --why ...`: the one before it is used then. "
+        "Without --alone its checkpoints are refused with it, and every point that names them."
+    )
 
 
 class TimeIsUp(PilotlightError):

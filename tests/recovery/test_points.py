@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import re
+from typing import Any
 
+import click
 import pytest
+import typer.main
 
 from doors import CORPUS, CORPUS_COPY, MODELS_COPY, NAMES, PRIMARY, STANDBY, FakeAws, inventory, save
+from pilotlight.cli.app import app
 from pilotlight.errors import NoSuchPoint, StepFailed
 from pilotlight.naming import PAPER_MANIFESTS, PAPER_POINTS
 from pilotlight.records.inventory import Datasets, Lock
-from pilotlight.records.point import COMPLETE, REFUSED
+from pilotlight.records.point import COMPLETE, REFUSED, RecoveryPoint
 from pilotlight.records.runs import Step
 from pilotlight.recovery.desk import Recovery
 from pilotlight.recovery.site import Site
@@ -214,3 +219,37 @@ def test_a_paper_is_never_written_over(aws: FakeAws, sound: Recovery) -> None:
     save(aws, 80)
     with pytest.raises(Exception, match="it is there already"):
         sound.site.papers.write_point(sound.point("newest"), {})
+
+
+def test_where_the_newest_points_copies_were_deleted_the_run_says_what_to_type_and_that_leaves_a_point(
+    aws: FakeAws, sound: Recovery
+) -> None:
+    """Refusing its checkpoints with it would refuse every other point that names them: nothing would be left."""
+    for _ in range(8):
+        aws.clock.sleep(30)
+        sound.protect()
+    complete = [each for each in sound.points(20) if each.status == COMPLETE]
+    by_run: dict[str, list[RecoveryPoint]] = {}
+    for point in complete:
+        part = point.part("index")
+        assert part is not None
+        by_run.setdefault(str(part.reference["run"]), []).append(point)
+    newest, before = list(by_run.values())[:2]
+    for each in newest[0].part("index").reference["sets"]:  # type: ignore[union-attr]
+        for id in each["snapshots"].values():
+            del aws.snapshots[STANDBY][id]
+    aws.dark.add(PRIMARY)
+    for point in newest:
+        with pytest.raises(StepFailed) as problem:
+            sound.failover()
+        named = re.search(r"`pilotlight (points refuse \S+ --alone --why) \.\.\.`", problem.value.message)
+        assert named and "is gone in us-west-2" in problem.value.message
+        words = [*named[1].split(), "copies deleted"]
+        group: Any = typer.main.get_command(app)
+        command = group.commands["points"].commands["refuse"]
+        command.make_parser(click.Context(command)).parse_args(words[2:])
+        assert sound.refuse(words[2], words[-1], "somebody", alone=True) == (point.id,)
+    journal = sound.failover()
+    assert journal is not None and journal.state == "succeeded"
+    chosen = journal.proven("choose-point")
+    assert chosen is not None and chosen.evidence["point"] == before[0].id

@@ -115,12 +115,15 @@ def refuse(
     why: Annotated[str, typer.Option(help="The reason; it is kept and shown.")],
     declaration: Declaration = DEFAULT_DECLARATION,
     target: TargetOption = Target.LOCAL,
+    alone: Annotated[
+        bool, typer.Option("--alone", help="The point alone, as where its copies were deleted: its checkpoints stay.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Never use this point, nor the checkpoints that it names; points that name the same checkpoints fall with it."""
     if not why.strip():
         raise BadOption(option="--why", value=why, reason="says nothing", expected="the reason; it is kept and shown")
-    fallen = place(declaration, target, directory).desk().refuse(point, why, who())
+    fallen = place(declaration, target, directory).desk().refuse(point, why, who(), alone)
     if json:
         print_json({"schema": "pilotlight/refused/1", "refused": fallen, "why": why})
         return

@@ -159,14 +159,15 @@ class Recovery:
         moment = stamp(self.site.clock.now())
         return verifying.verify_point(self.site, self.point(named), deep, moment, progress)
 
-    def refuse(self, named: str, why: str, by: str) -> tuple[str, ...]:
+    def refuse(self, named: str, why: str, by: str, alone: bool = False) -> tuple[str, ...]:
         """Refuse a point and the checkpoints that it names; the ids of all points that fall with it.
 
         A checkpoint that one person found poisoned is poisoned in every point, so those that name it are refused too;
-        of an asset that is no longer declared there are points alone to refuse.
+        of an asset that is no longer declared there are points alone to refuse. `alone`: the point has lost copies, and
+        its checkpoints are as good as they were.
         """
         ledger, point = self.site.ledger, self.point(named)
-        vetoed = set(protect.line(point).checkpoints)
+        vetoed = set() if alone else set(protect.line(point).checkpoints)
         below = {each.name: each.prefix for each in self.site.inventory.datasets}
         for asset, _, prefix in (each.partition("#") for each in sorted(vetoed)):
             if asset in below:

@@ -32,6 +32,13 @@ def newest_point(work: Work) -> RecoveryPoint:
     return work.site.papers.point(line.id)
 
 
+BY_HAND = (
+    "; no older point is taken by itself: `pilotlight points verify {id}` reads this one again, and "
+    "`pilotlight points refuse {id} --alone --why ...` lets the next run take the one before it"
+)
+"""What a person types where the newest complete point has lost copies since it was made."""
+
+
 class PointExists(Watch):
     """Nothing is fenced for a recovery that could not be carried out."""
 
@@ -45,7 +52,7 @@ class PointExists(Watch):
             found, image = launching.layout(work.inventory, asset, references), launched[asset.name]
             problems = [*(found.problems or not_there(work, found.snapshots)), *([] if image.image else [image.told])]
             if problems:
-                raise work.failed(f"{asset.name}, point {point.id}: {'; '.join(problems)}")
+                raise work.failed(f"{asset.name}, point {point.id}: {'; '.join(problems)}{BY_HAND.format(id=point.id)}")
         older = [f"{part.asset}: {each}" for part in point.parts for each in part.outdated]
         return Proven({"point": point.id, "created_at": point.created_at} | ({"outdated": older} if older else {}))
 
