@@ -12,7 +12,7 @@ from stack_samples import VAULT, inventory
 from pilotlight.local.needs_of_s3 import BUCKET_ACTIONS
 from pilotlight.records.inventory import Inventory
 from pilotlight.stacks import people
-from pilotlight.stacks.people_besides import DEPLOYER
+from pilotlight.stacks.people_besides import DEPLOYER, HAND, PROVIDER, UNSEEN, besides
 from pilotlight.stacks.people_besides import VAULT as VAULT_ROLE
 from pilotlight.stacks.people_kinds import KINDS
 from pilotlight.stacks.provider_calls import TABLE
@@ -63,6 +63,15 @@ def test_the_deployer_may_do_what_the_provider_does(type_: str, where: str) -> N
     calls, found = TABLE[type_], granted(WHERE[where])
     lacking = {each for each in needed(calls) if not any(each in found.get(kind, ()) for kind in calls.kinds)}
     assert lacking == set()
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_what_is_granted_for_the_provider_is_what_it_asks(apart: bool) -> None:
+    asked = {(kind, each) for calls in TABLE.values() for kind in calls.kinds for each in needed(calls)}
+    for one in (*besides(DEPLOYER, apart), *besides(VAULT_ROLE, apart)):
+        listed = {(one.kind, each) for each in one.actions}
+        assert one.reason not in (PROVIDER, HAND) or listed <= asked
+        assert one.reason != UNSEEN or not listed & asked
 
 
 @pytest.mark.parametrize("type_", TABLE)

@@ -21,6 +21,10 @@ STATE = "pulumi itself reads and writes the state and asks for the key of its se
 PROVIDER = (
     "pulumi-aws reads every property of what it keeps, at each refresh (terraform-provider-aws, its read functions)"
 )
+UNSEEN = (
+    "reading only; no copy of the provider that was read asks it (stacks/provider_calls), and those are not of the "
+    "pinned version"
+)
 KEY = (
     "what is written and read is encrypted with the workload's key, which services use as the caller "
     "(KMS Developer Guide, how each service uses KMS); the embedded cloud does not ask for it"
@@ -38,7 +42,6 @@ BUCKETS_READ = Besides(
         "s3:GetAccelerateConfiguration",
         "s3:GetBucketAcl",
         "s3:GetBucketCORS",
-        "s3:GetBucketLocation",
         "s3:GetBucketLogging",
         "s3:GetBucketObjectLockConfiguration",
         "s3:GetBucketRequestPayment",
@@ -46,6 +49,7 @@ BUCKETS_READ = Besides(
     ),
     PROVIDER,
 )
+BUCKETS_UNSEEN = Besides("Buckets", ("s3:GetBucketLocation",), UNSEEN)
 BUCKETS_TAGGED = Besides(
     "Buckets",
     ("s3:ListTagsForResource", "s3:TagResource", "s3:UntagResource"),
@@ -122,12 +126,11 @@ EVERYWHERE: dict[str, tuple[Besides, ...]] = {
                 "ec2:DescribeNetworkAcls",
                 "ec2:DescribeNetworkInterfaces",
                 "ec2:DescribePrefixLists",
-                "ec2:DescribeSecurityGroupRules",
-                "ec2:DescribeTags",
                 "elasticloadbalancing:DescribeListenerAttributes",
             ),
             PROVIDER,
         ),
+        Besides("Any", ("ec2:DescribeSecurityGroupRules", "ec2:DescribeTags"), UNSEEN),
         Besides(
             "Any",
             ("ec2:DescribeInstances", "ec2:DescribeSnapshots"),
@@ -161,13 +164,14 @@ EVERYWHERE: dict[str, tuple[Besides, ...]] = {
         ),
     ),
 }
-WITHIN: dict[str, tuple[Besides, ...]] = {DEPLOYER: (BUCKETS_READ, BUCKETS_TAGGED)}
+WITHIN: dict[str, tuple[Besides, ...]] = {DEPLOYER: (BUCKETS_READ, BUCKETS_UNSEEN, BUCKETS_TAGGED)}
 """Where the vault is in the workload's own account."""
 APART: dict[str, tuple[Besides, ...]] = {
     DEPLOYER: (VAULT_KEY_USED,),
     OPERATOR: (VAULT_KEY_USED,),
     VAULT: (
         BUCKETS_READ,
+        BUCKETS_UNSEEN,
         BUCKETS_TAGGED,
         Besides("Buckets", ("s3:GetReplicationConfiguration",), PROVIDER),
         *KEYS_MENDED,

@@ -98,7 +98,7 @@ TABLE: dict[str, Calls] = {
     ),
     "aws:kms/key:Key": Calls(
         service="kms",
-        kinds=("NewKey", "NewKeyTags", "Keys"),
+        kinds=("NewKey", "NewKeyTags", "Keys", "KeysLookedAt"),
         seen=(Seen("kms/key.go", ("resourceKeyCreate", "resourceKeyRead", "resourceKeyUpdate", "resourceKeyDelete",
                                   "findKeyInfo", "updateKeyRotationEnabled", "updateKeyDescription", "updateKeyPolicy",
                                   "waitKeyDeleted"), 6),),
@@ -111,7 +111,7 @@ TABLE: dict[str, Calls] = {
     ),
     "aws:kms/alias:Alias": Calls(
         service="kms",
-        kinds=("Aliases", "Keys", "Any"),
+        kinds=("Aliases", "Keys", "KeysLookedAt", "Any"),
         seen=(Seen("kms/alias.go", ("resourceAliasCreate", "resourceAliasRead", "resourceAliasUpdate",
                                     "resourceAliasDelete"), 4),),
         create=("CreateAlias", READ),
