@@ -42,6 +42,8 @@ SHARED = {"Statement": [{"Sid": "Read", "Effect": "Allow", "Action": "ssm:GetPar
 
 NOT_THERE = {
     "get_bucket_replication": "ReplicationConfigurationNotFoundError",
+    "get_bucket_encryption": "ServerSideEncryptionConfigurationNotFoundError",
+    "get_bucket_policy": "NoSuchBucketPolicy",
     "get_object_lock_configuration": "ObjectLockConfigurationNotFoundError",
 }
 
@@ -68,6 +70,11 @@ class Account:
         self.taken: dict[tuple[str, str], Any] = {}
         """(operation, name) -> the answer, or the code of a refusal."""
         self.answers: dict[str, Any] = {
+            "get_bucket_versioning": {"Status": "Enabled"},
+            "get_bucket_request_payment": {"Payer": "BucketOwner"},
+            "get_bucket_ownership_controls": {
+                "OwnershipControls": {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
+            },
             "get_bucket_location": {"LocationConstraint": None},
             "describe_volumes": {"Volumes": [a_volume("vol-b", "/dev/sdg", 9), a_volume("vol-a", "/dev/sdf", 8)]},
             "describe_db_clusters": {"DBClusters": [a_cluster()]},

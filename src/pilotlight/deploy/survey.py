@@ -15,6 +15,7 @@ from pilotlight.cloud.absence import says_absent
 from pilotlight.cloud.door import Door
 from pilotlight.deploy import (
     claims,
+    survey_buckets,
     survey_clusters,
     survey_fleet,
     survey_keys,
@@ -164,6 +165,7 @@ def _check_bucket(findings: Findings, names: Names, name: str, bucket: str) -> b
     if problem:
         findings.add(name, problem)
     _check_lock(findings, name, bucket)
+    survey_buckets.check(findings, names, name, bucket)
     return True
 
 

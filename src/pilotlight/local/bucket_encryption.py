@@ -10,10 +10,11 @@ from typing import Any
 
 from moto.core.responses import ActionResult
 from moto.s3.exceptions import ServerSideEncryptionConfigurationNotFoundError
+from moto.s3.models import S3Backend
 from moto.s3.responses import S3Response
 
 from pilotlight.local.cloud import Behaviour, Cloud
-from pilotlight.local.grafts import graft
+from pilotlight.local.grafts import graft, original
 
 BLOCKED = "BlockedEncryptionTypes"
 BLOCKED_IN_NEW_BUCKETS = ("SSE-C",)
@@ -36,6 +37,15 @@ class BucketEncryption(Behaviour):
             return response.serialized(ActionResult({"ServerSideEncryptionConfiguration": {"Rules": rules}}))
 
         graft(S3Response, get_bucket_encryption=get)
+        graft(S3Backend, create_bucket=_owned_by_its_owner)
+
+
+def _owned_by_its_owner(backend: Any, *args: Any, **kwargs: Any) -> Any:
+    """Of new buckets all objects are the owner's, unless another rule is asked for (S3 User Guide, "Controlling
+    ownership of objects and disabling ACLs for your bucket"); moto has no rule then."""
+    made = original(S3Backend, "create_bucket")(backend, *args, **kwargs)
+    made.ownership_rule = "BucketOwnerEnforced"
+    return made
 
 
 def told(rule: dict[str, Any]) -> dict[str, Any]:
