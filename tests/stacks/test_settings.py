@@ -15,6 +15,7 @@ from stack_samples import inventory
 
 from pilotlight.stacks import compute, settings
 from pilotlight.stacks.settings import Fate, Table
+from pilotlight.stacks.settings_of_cluster import CLUSTER
 from pilotlight.stacks.settings_of_group import ATTACHED, GROUP, READ_OTHERWISE
 from pilotlight.stacks.settings_of_template import TEMPLATE
 from pilotlight.stacks.settings_of_volume import VOLUME
@@ -23,6 +24,7 @@ TABLES = [
     ("ec2", "ResponseLaunchTemplateData", TEMPLATE),
     ("autoscaling", "AutoScalingGroup", GROUP),
     ("ec2", "Volume", VOLUME),
+    ("rds", "DBCluster", CLUSTER),
 ]
 
 
@@ -75,7 +77,7 @@ def test_what_is_attached_is_read_by_the_names_that_aws_has(attached: Any) -> No
     assert asked in found.input_shape.members
 
 
-@pytest.mark.parametrize("rows", [TEMPLATE, GROUP, VOLUME])
+@pytest.mark.parametrize("rows", [TEMPLATE, GROUP, VOLUME, CLUSTER])
 def test_what_is_not_carried_over_says_what_to_do(rows: Table) -> None:
     lost = [each for each in rows.values() if each.fate is Fate.LEFT_OUT]
     assert lost and all(each.how and each.advice for each in lost)

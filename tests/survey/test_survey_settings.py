@@ -283,7 +283,8 @@ def test_what_is_attached_to_the_group_is_named_and_a_refused_read_is_not_none(
 
 
 def test_what_is_left_out_is_told_by_asset_with_what_to_do(account: Account, workload: Workload) -> None:
-    (sentence,) = surveyed(having(account, {"KeyName": "ops"}), declaring(workload, **OWN_TYPES)).left_out
+    told = surveyed(having(account, {"KeyName": "ops"}), declaring(workload, **OWN_TYPES)).left_out
+    (sentence,) = [each for each in told if each.startswith("fleet: ")]
     assert sentence.startswith("fleet: launch template: KeyName ops is not carried over: ")
     assert "Session Manager" in sentence
 
@@ -310,3 +311,34 @@ def test_volumes_that_cannot_be_alike_there_are_named(account: Account, workload
         "volume: MultiAttachEnabled of vol-a",
         "volume: Hologram of vol-a",
     ]
+
+
+# -- clusters --------------------------------------------------------------------------------------------------
+
+
+def test_what_a_cluster_sets_and_its_secondary_lacks_is_named(account: Account, workload: Workload) -> None:
+    """A parameter group of one's own, readers and logins by IAM: none of it is in the secondary."""
+    (cluster,) = account.answers["describe_db_clusters"]["DBClusters"]
+    cluster |= {
+        "DBClusterParameterGroup": "vectors",
+        "DBClusterMembers": [{"DBInstanceIdentifier": f"registry-{number}"} for number in range(3)],
+        "IAMDatabaseAuthenticationEnabled": True,
+        "StorageType": "aurora",
+        "EngineMode": "provisioned",
+        "Warp": 9,
+    }
+    (database,) = surveyed(account, workload).databases
+    assert [each.setting.split(" {")[0].split(" [")[0] for each in database.left_out] == [
+        "cluster: HttpEndpointEnabled true",
+        "cluster: DBClusterParameterGroup vectors",
+        "cluster: DBClusterMembers",
+        "cluster: IAMDatabaseAuthenticationEnabled true",
+        "cluster: Warp",
+    ]
+
+
+def test_a_plain_cluster_is_told_nothing(account: Account, workload: Workload) -> None:
+    (cluster,) = account.answers["describe_db_clusters"]["DBClusters"]
+    cluster |= {"DBClusterParameterGroup": "default.aurora-postgresql16", "MonitoringInterval": 0, "TagList": []}
+    (database,) = surveyed(account, workload).databases
+    assert [each.setting for each in database.left_out] == ["cluster: HttpEndpointEnabled true"]

@@ -20,7 +20,7 @@ from pilotlight.planning.plan import Plan
 from pilotlight.planning.plan import plan as promise
 from pilotlight.workload.load import load
 
-LOOKED_AT = ("compute", "volumes")
+LOOKED_AT = ("compute", "volumes", "database")
 LOOK = "which settings of the primary are not carried over: `pilotlight plan --target aws` looks, `up` tells it first"
 
 Look = Annotated[

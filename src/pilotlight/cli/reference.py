@@ -15,6 +15,7 @@ from pilotlight.report.timeline import draw
 from pilotlight.stacks.provider_calls import TABLE
 from pilotlight.stacks.provider_calls.calls import ACTS
 from pilotlight.stacks.settings import Fate, Setting
+from pilotlight.stacks.settings_of_cluster import CLUSTER
 from pilotlight.stacks.settings_of_group import ATTACHED, GROUP, READ_OTHERWISE
 from pilotlight.stacks.settings_of_template import TEMPLATE
 from pilotlight.stacks.settings_of_volume import VOLUME
@@ -131,7 +132,7 @@ def declaration_reference() -> str:
 
 
 def settings_reference() -> str:
-    """What becomes of each setting of a template, a group and a volume in the standby region."""
+    """What becomes of each setting of a template, a group, a volume and a cluster in the standby region."""
     lines = [
         "# What the standby takes over",
         "",
@@ -146,6 +147,7 @@ def settings_reference() -> str:
         ("Launch template", TEMPLATE),
         ("Auto Scaling group", GROUP),
         ("Protected volume", VOLUME),
+        ("Aurora cluster", CLUSTER),
     ):
         lines += ["", f"## {title}", "", "| member | fate | how, or what instead | what to do where it is needed |"]
         lines += ["|---|---|---|---|", *(_setting(each) for each in rows.values())]

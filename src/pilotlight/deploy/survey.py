@@ -20,6 +20,7 @@ from pilotlight.deploy import (
     survey_fleet,
     survey_keys,
     survey_names,
+    survey_settings,
     survey_standby,
     survey_volumes,
 )
@@ -287,6 +288,7 @@ def _database(
         table=references.table if references else "",
         column=references.column if references else "",
         secret=secret,
+        left_out=survey_settings.lost_of_cluster(cluster),
         rpo_seconds=asset.rpo_seconds or workload.objectives.rpo_seconds,
         uses=tuple(asset.uses),
     )

@@ -25,12 +25,13 @@ from pilotlight.records.settings import (
 )
 from pilotlight.stacks import settings
 from pilotlight.stacks.settings import Found, Table
+from pilotlight.stacks.settings_of_cluster import CLUSTER
 from pilotlight.stacks.settings_of_group import ATTACHED, GROUP, Attached
 from pilotlight.stacks.settings_of_template import TEMPLATE
 
 Properties = dict[str, Any]
 
-IN_TEMPLATE, IN_GROUP = "launch template", "Auto Scaling group"
+IN_TEMPLATE, IN_GROUP, IN_CLUSTER = "launch template", "Auto Scaling group", "cluster"
 VALUE_CHARACTERS_MAX = 60
 """Of a value that a sentence shows; longer ones are left out of it."""
 NAMED_MAX = 5
@@ -232,6 +233,11 @@ def _names(findings: Findings, name: str, kind: Attached, group: str) -> list[st
 
 
 # -- words -----------------------------------------------------------------------------------------------------
+
+
+def lost_of_cluster(cluster: Properties) -> tuple[LeftOut, ...]:
+    """What an Aurora cluster sets and its secondary lacks (pure)."""
+    return tuple(_lost(IN_CLUSTER, CLUSTER, cluster))
 
 
 def _lost(where: str, rows: Table, data: Mapping[str, Any]) -> list[LeftOut]:

@@ -122,6 +122,7 @@ class Database:
     """The table and column whose rows name checkpoints, for the edge database -> checkpoints."""
     secret: str = ""
     """ARN of the login in Secrets Manager, in the primary region, with which those rows are read."""
+    left_out: tuple[LeftOut, ...] = ()
     rpo_seconds: float = 0.0
     uses: tuple[str, ...] = ()
     mechanism: str = "global-database"
@@ -261,5 +262,6 @@ class Inventory:
     def left_out(self) -> tuple[str, ...]:
         """Every setting of the primary that the standby lacks, in words, by asset."""
         lists = [(each.name, each.left_out) for each in self.volumes]
+        lists += [(each.name, each.left_out) for each in self.databases]
         lists += [(each.name, each.left_out) for each in self.computes]
         return tuple(one.said(name) for name, left_out in lists for one in left_out)

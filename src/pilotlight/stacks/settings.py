@@ -82,11 +82,12 @@ class Found:
 
 def found(rows: Table, data: Any, member: str = "") -> Iterator[Found]:
     """Every member that is set in this data, as far down as there are rows (pure)."""
-    if isinstance(data, list) and any(isinstance(each, Mapping) for each in data):
+    deeper = not member or _goes_on(rows, member)
+    if deeper and isinstance(data, list):
         for each in data:
             yield from found(rows, each, member)
         return
-    if isinstance(data, Mapping) and (not member or _goes_on(rows, member)):
+    if deeper and isinstance(data, Mapping):
         for key, value in data.items():
             yield from found(rows, value, f"{member}.{key}" if member else key)
         return
