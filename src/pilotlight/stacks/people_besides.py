@@ -131,6 +131,7 @@ EVERYWHERE: dict[str, tuple[Besides, ...]] = {
             PROVIDER,
         ),
         Besides("Any", ("ec2:DescribeSecurityGroupRules", "ec2:DescribeTags"), UNSEEN),
+        Besides("Functions", ("lambda:GetFunctionConfiguration",), UNSEEN),
         Besides(
             "Any",
             ("ec2:DescribeInstances", "ec2:DescribeSnapshots"),
