@@ -100,11 +100,18 @@ class Account:
             "describe_instance_type_offerings": {"InstanceTypeOfferings": OFFERED},
             "describe_instance_types": {
                 "InstanceTypes": [
-                    {"InstanceType": each, "ProcessorInfo": {"SupportedArchitectures": ["x86_64"]}} for each in TYPES
+                    {
+                        "InstanceType": each,
+                        "ProcessorInfo": {"SupportedArchitectures": ["x86_64"]},
+                        "VCpuInfo": {"DefaultVCpus": 4},
+                    }
+                    for each in TYPES
                 ]
             },
             "describe_listeners": {"Listeners": [{"Port": 80, "Protocol": "HTTP"}]},
             "describe_key": {"KeyMetadata": {"KeyState": "Enabled"}},
+            "describe_vpcs": {"Vpcs": [{"VpcId": "vpc-default"}]},
+            "get_service_quota": {"Quota": {"Value": 1000.0}},
             "describe_images": {"Images": [an_image()]},
             "describe_orderable_db_instance_options": {
                 "OrderableDBInstanceOptions": [{"SupportsGlobalDatabases": True}]

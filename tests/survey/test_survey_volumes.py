@@ -120,6 +120,7 @@ def test_a_group_at_zero_is_protected_by_what_its_snapshot_copies_tell_of_its_vo
 
 def _copied(volume: str, index: int, device: str) -> dict[str, Any]:
     said = {"volume": volume, "index": str(index), "device": device, "scheduled-run": "1", "instance": f"i-{index}"}
+    said["true-at"] = "2023-11-14T22:13:20.000Z"
     tags = [{"Key": f"pilotlight:{key}", "Value": value} for key, value in said.items()]
     return {"SnapshotId": f"snap-{volume}", "State": "completed", "Tags": tags}
 

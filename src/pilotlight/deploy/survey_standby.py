@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from pilotlight.cloud.door import aws_code
+from pilotlight.deploy import survey_quotas
 from pilotlight.deploy.findings import Findings
 from pilotlight.errors import CallRefused
 from pilotlight.naming import Names
@@ -41,7 +42,10 @@ def zones(findings: Findings, names: Names, computes: list[Compute], kept: Inven
     for each in computes:
         for problem in not_offered(each, offered, chosen, names.standby):
             findings.add(each.name, problem, names.standby)
-    _check_images(findings, names, computes, sorted(offered))
+    kinds = _kinds(findings, names, sorted(offered)) if offered else {}
+    _check_images(findings, names, computes, kinds)
+    vcpus = {kind: int(told["VCpuInfo"]["DefaultVCpus"]) for kind, told in kinds.items()}
+    survey_quotas.check(findings, names, computes, vcpus)
     return chosen
 
 
@@ -107,7 +111,7 @@ def _offered(findings: Findings, names: Names, types: list[str]) -> Offered | No
 # -- images ----------------------------------------------------------------------------------------------------
 
 
-def _check_images(findings: Findings, names: Names, computes: list[Compute], types: list[str]) -> None:
+def _check_images(findings: Findings, names: Names, computes: list[Compute], kinds: dict[str, Properties]) -> None:
     """Each image can be copied, and starts on each type of its ladder."""
     images = sorted({each.image for each in computes if each.image.startswith("ami-")})
     if not images:
@@ -117,7 +121,7 @@ def _check_images(findings: Findings, names: Names, computes: list[Compute], typ
         str(each["ImageId"]): each
         for each in findings.all(NETWORK, "images", "Images", "ec2", "describe_images", Filters=filters)
     }
-    made_for = _architectures(findings, names, types) if types else {}
+    made_for = {kind: set(told["ProcessorInfo"]["SupportedArchitectures"]) for kind, told in kinds.items()}
     for compute in computes:
         image = found.get(compute.image)
         if image is None:
@@ -171,17 +175,14 @@ def _check_shared(findings: Findings, asset: str, image: Properties) -> None:
         )
 
 
-def _architectures(findings: Findings, names: Names, types: list[str]) -> dict[str, set[str]]:
+def _kinds(findings: Findings, names: Names, types: list[str]) -> dict[str, Properties]:
+    """What EC2 tells of each type."""
     try:
         pages = list(findings.door.pages("ec2", "describe_instance_types", names.standby, InstanceTypes=types))
     except CallRefused as refusal:
         findings.add(NETWORK, _unread("what instance types are made for", refusal), names.standby)
         return {}
-    return {
-        str(each["InstanceType"]): set(each["ProcessorInfo"]["SupportedArchitectures"])
-        for page in pages
-        for each in page["InstanceTypes"]
-    }
+    return {str(each["InstanceType"]): each for page in pages for each in page["InstanceTypes"]}
 
 
 # -- Aurora ----------------------------------------------------------------------------------------------------

@@ -6,10 +6,22 @@ EC2 User Guide, "Troubleshoot instance launch issues": InsufficientInstanceCapac
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 from moto.ec2.exceptions import EC2ClientError
+from moto.servicequotas.models import ServiceQuotasBackend
 
 from pilotlight.local.cloud import Behaviour, Cloud
+from pilotlight.local.grafts import graft, original
+
+VCPUS = 10_000.0
+"""Of an account that asked for enough. A new one has 5 vCPUs and no GPUs."""
+VCPU_QUOTAS = {
+    "L-1216C47A": "Running On-Demand Standard (A, C, D, H, I, M, R, T, Z) instances",
+    "L-DB2E81BA": "Running On-Demand G and VT instances",
+    "L-417A185B": "Running On-Demand P instances",
+}
+"""Service Quotas of EC2, by code; moto has those of VPC alone."""
 
 
 class NoCapacity(EC2ClientError):
@@ -32,6 +44,28 @@ class Capacity(Behaviour):
         super().install(cloud)
         self._lock = threading.Lock()
         self._short: set[tuple[str, str]] = set()
+        self._quotas: dict[tuple[str, str], float] = {}
+        granted, ours = original(ServiceQuotasBackend, "get_service_quota"), self
+
+        def get_service_quota(backend: Any, service_code: str, quota_code: str) -> dict[str, Any]:
+            value = ours.granted(backend.region_name, quota_code)
+            if service_code == "ec2" and quota_code in VCPU_QUOTAS:
+                told = {"ServiceCode": "ec2", "QuotaCode": quota_code, "QuotaName": VCPU_QUOTAS[quota_code]}
+                return told | {"Value": VCPUS if value is None else value, "Adjustable": True, "GlobalQuota": False}
+            found: dict[str, Any] = granted(backend, service_code, quota_code)
+            return found if value is None else found | {"Value": value}
+
+        graft(ServiceQuotasBackend, get_service_quota=get_service_quota)
+
+    def grant(self, region: str, quota_code: str, value: float) -> None:
+        """From now on so much is granted; nothing that runs is counted against it."""
+        with self._lock:
+            self._quotas[region, quota_code] = value
+
+    def granted(self, region: str, quota_code: str) -> float | None:
+        """What was granted by `grant`."""
+        with self._lock:
+            return self._quotas.get((region, quota_code))
 
     def shortage(self, region: str, instance_type: str) -> None:
         """From now on there is none of this type."""
