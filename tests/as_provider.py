@@ -3,8 +3,8 @@
 Each class is wrapped: every AWS call goes through a client that knows the provider's order for this act
 (stacks/provider_calls). A read that comes before a call in that order is made first, with its own arguments; what the
 class asks a second time is answered from the first. So the calls that reach the cloud are the provider's, in order,
-and a policy that lacks one of them ends the rehearsal by name. Only tests do it: a deployment makes the calls that it
-needs, and the embedded engine is no provider.
+and a policy that lacks one of them ends the rehearsal by name. Only tests and `make permissions` do it: a deployment
+makes the calls it needs. For the sample's 109 resources it would be 174 calls more at a first `up`, 83 at each refresh.
 """
 
 from __future__ import annotations
