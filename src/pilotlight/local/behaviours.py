@@ -20,6 +20,7 @@ BEHAVIOURS: tuple[tuple[str, str], ...] = (
     ("launch_templates", "LaunchTemplates"),
     ("lifecycles", "Lifecycles"),
     ("bucket_encryption", "BucketEncryption"),
+    ("secret_answers", "SecretAnswers"),
     ("capacity", "Capacity"),
     ("instances", "Instances"),
     ("groups", "Groups"),
