@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from pilotlight.cli.talk import Directory, Json, print_json
+from pilotlight.cli.talk import Directory, Json, print_json, say
 from pilotlight.cli.target import DEFAULT_DECLARATION, Declaration, Target, place
 from pilotlight.planning.plan import Plan
 from pilotlight.planning.plan import plan as promise
@@ -44,7 +44,10 @@ def _left_out(declaration: Path, target: Target, directory: Path) -> tuple[str, 
     from pilotlight.deploy.current import current_inventory
 
     here = place(declaration, target, directory)
-    return current_inventory(here.workload, here.account, here.door, here.clock).left_out
+    inventory = current_inventory(here.workload, here.account, here.door, here.clock)
+    for remark in inventory.remarks:
+        say(f"to know: {remark}")
+    return inventory.left_out
 
 
 def _show(paper: Plan, console: Console) -> None:
