@@ -1,5 +1,5 @@
-"""What people need that no rehearsal can show, each with its reason: the reads of Pulumi's AWS provider, and the keys
-that services use for the caller."""
+"""What people need that no rehearsal can show, each with its reason: putting back what somebody changed by hand, and
+the keys that services use for the caller."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Besides:
 
 STATE = "pulumi itself reads and writes the state and asks for the key of its secrets; `make test-engine` runs it so"
 PROVIDER = (
-    "pulumi-aws reads every property of what it keeps, at each refresh (terraform-provider-aws, its read functions)"
+    "pulumi-aws asks it while it waits for a group's first instances (stacks/provider_calls); our groups wait for none"
 )
 UNSEEN = (
     "reading only; no copy of the provider that was read asks it (stacks/provider_calls), and those are not of the "
@@ -36,19 +36,6 @@ GRANT = (
 )
 VAULT_KEY = "S3 uses the key of a vault in another account as the caller, on what it keeps there"
 
-BUCKETS_READ = Besides(
-    "Buckets",
-    (
-        "s3:GetAccelerateConfiguration",
-        "s3:GetBucketAcl",
-        "s3:GetBucketCORS",
-        "s3:GetBucketLogging",
-        "s3:GetBucketObjectLockConfiguration",
-        "s3:GetBucketRequestPayment",
-        "s3:GetBucketWebsite",
-    ),
-    PROVIDER,
-)
 BUCKETS_UNSEEN = Besides("Buckets", ("s3:GetBucketLocation",), UNSEEN)
 BUCKETS_TAGGED = Besides(
     "Buckets",
@@ -59,7 +46,7 @@ BUCKETS_TAGGED = Besides(
 HAND = "the provider puts back what somebody changed by hand (stacks/provider_calls); no rehearsal changes all of it"
 KEYS_MENDED = (
     Besides("Aliases", ("kms:UpdateAlias",), HAND),
-    Besides("Keys", ("kms:UntagResource", "kms:UpdateAlias"), HAND),
+    Besides("Keys", ("kms:TagResource", "kms:UntagResource", "kms:UpdateAlias"), HAND),
 )
 MENDED = (
     *KEYS_MENDED,
@@ -102,34 +89,7 @@ EVERYWHERE: dict[str, tuple[Besides, ...]] = {
             GRANT,
         ),
         Besides("TheirKeys", ("kms:CreateGrant", "kms:Decrypt", "kms:DescribeKey", "kms:ReEncryptFrom"), THEIR_KEY),
-        Besides("Journal", ("dynamodb:DescribeTimeToLive",), PROVIDER),
-        Besides(
-            "Roles",
-            ("iam:ListAttachedRolePolicies", "iam:ListInstanceProfilesForRole"),
-            PROVIDER,
-        ),
-        Besides(
-            "Functions",
-            ("lambda:GetFunctionCodeSigningConfig", "lambda:ListVersionsByFunction"),
-            PROVIDER,
-        ),
-        Besides(
-            "Zone",
-            ("route53:GetHostedZone",),
-            "pulumi-aws asks for the zone's name before it makes or reads a record (terraform-provider-aws, "
-            "internal/service/route53/record.go, findResourceRecordSetByFourPartKey)",
-        ),
-        Besides(
-            "Any",
-            (
-                "autoscaling:DescribeScalingActivities",
-                "ec2:DescribeNetworkAcls",
-                "ec2:DescribeNetworkInterfaces",
-                "ec2:DescribePrefixLists",
-                "elasticloadbalancing:DescribeListenerAttributes",
-            ),
-            PROVIDER,
-        ),
+        Besides("Any", ("autoscaling:DescribeScalingActivities",), PROVIDER),
         Besides("Any", ("ec2:DescribeSecurityGroupRules", "ec2:DescribeTags"), UNSEEN),
         Besides("Functions", ("lambda:GetFunctionConfiguration",), UNSEEN),
         Besides(
@@ -138,7 +98,6 @@ EVERYWHERE: dict[str, tuple[Besides, ...]] = {
             "the survey asks for the order of launch where several instances have selected volumes, and for the tags "
             "of snapshot copies where volumes are attached to none; the example has one instance",
         ),
-        Besides("Changes", ("route53:GetChange",), PROVIDER),
         Besides(
             "DatabaseDefaults",
             ("rds:CreateDBCluster", "rds:CreateDBInstance"),
@@ -165,16 +124,14 @@ EVERYWHERE: dict[str, tuple[Besides, ...]] = {
         ),
     ),
 }
-WITHIN: dict[str, tuple[Besides, ...]] = {DEPLOYER: (BUCKETS_READ, BUCKETS_UNSEEN, BUCKETS_TAGGED)}
+WITHIN: dict[str, tuple[Besides, ...]] = {DEPLOYER: (BUCKETS_UNSEEN, BUCKETS_TAGGED)}
 """Where the vault is in the workload's own account."""
 APART: dict[str, tuple[Besides, ...]] = {
     DEPLOYER: (VAULT_KEY_USED,),
     OPERATOR: (VAULT_KEY_USED,),
     VAULT: (
-        BUCKETS_READ,
         BUCKETS_UNSEEN,
         BUCKETS_TAGGED,
-        Besides("Buckets", ("s3:GetReplicationConfiguration",), PROVIDER),
         *KEYS_MENDED,
     ),
 }
