@@ -60,7 +60,6 @@ def _is_listing(kind: Kind) -> bool:
 
 
 OURS: dict[str, dict[str, Any]] = {
-    "alarm": {"Namespace": "Pilotlight", "Dimensions": [{"Name": "Workload", "Value": "inference"}]},
     "global database": {"GlobalClusterMembers": [{"DBClusterArn": ORIGINAL}]},
     "schedule": {"Target": {"Arn": f"arn:aws:lambda:us-west-2:{ACCOUNT}:function:pilotlight-inference-probe"}},
 }

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pilotlight.deploy.findings import GLOBAL_REGION
-from pilotlight.naming import ALARMS, DIMENSION_WORKLOAD, METRIC_NAMESPACE, Names
+from pilotlight.naming import ALARMS, Names
 from pilotlight.stacks import policies
 from pilotlight.stacks.vault import FUNCTIONS
 
@@ -73,7 +73,8 @@ FUNCTION = Kind("function", "lambda", "get_function", _by("FunctionName"), "", "
 TOPIC = Kind("topic", "sns", "get_topic_attributes", _by("TopicArn"), "Attributes",
              tagged_by=("list_tags_for_resource", "ResourceArn", "TopicArn", "Tags"))  # fmt: skip
 SCHEDULE = Kind("schedule", "scheduler", "get_schedule", _by("Name"))
-ALARM = Kind("alarm", "cloudwatch", "describe_alarms", _listed("AlarmNames"), "MetricAlarms")
+ALARM = Kind("alarm", "cloudwatch", "describe_alarms", _listed("AlarmNames"), "MetricAlarms",
+             tagged_by=("list_tags_for_resource", "ResourceARN", "AlarmArn", "Tags"))  # fmt: skip
 GLOBAL = Kind("global database", "rds", "describe_global_clusters", _by("GlobalClusterIdentifier"), "GlobalClusters")
 CLUSTER = Kind("cluster", "rds", "describe_db_clusters", _by("DBClusterIdentifier"), "DBClusters", "TagList")
 INSTANCE = Kind("database instance", "rds", "describe_db_instances", _by("DBInstanceIdentifier"), "DBInstances",
@@ -141,7 +142,7 @@ def _standby(names: Names) -> Iterator[Named]:
         arn = f"arn:{policies.PARTITION}:sns:{there}:{names.account}:{topic}"
         yield Named("standby", WORKLOAD, TOPIC, arn, there)
     for purpose in ALARMS:
-        yield Named("standby", WORKLOAD, ALARM, names.alarm(purpose), there, ours=_of_workload(names.workload))
+        yield Named("standby", WORKLOAD, ALARM, names.alarm(purpose), there)
     for purpose in SCHEDULED:
         yield Named("standby", WORKLOAD, SCHEDULE, names.schedule(purpose), there, ours=_fires(names.function(purpose)))
 
@@ -171,12 +172,6 @@ def _replicated(kinds: Mapping[str, str]) -> list[str]:
 def _around(cluster: str) -> Callable[[Properties], bool]:
     """A global database is ours with the original in it; we give it no tags."""
     return lambda found: cluster in [each["DBClusterArn"] for each in found.get("GlobalClusterMembers", [])]
-
-
-def _of_workload(workload: str) -> Callable[[Properties], bool]:
-    """An alarm is ours on a metric of ours: one call tells them, without their tags."""
-    dimension = {"Name": DIMENSION_WORKLOAD, "Value": workload}
-    return lambda found: found.get("Namespace") == METRIC_NAMESPACE and dimension in found.get("Dimensions", [])
 
 
 def _fires(function: str) -> Callable[[Properties], bool]:
