@@ -263,6 +263,9 @@ class FakeAws:
             ]
         }
 
+    def route53_list_resource_record_sets(self, region: str, **parameters: Any) -> dict[str, Any]:
+        return {"ResourceRecordSets": [], "IsTruncated": False}
+
     def lambda_invoke(self, region: str, **parameters: Any) -> dict[str, Any]:
         self.invoked.append(parameters)
         return {}

@@ -148,3 +148,10 @@ def test_a_call_is_asked_of_the_resource_that_aws_asks_it_of(
     """Else the printed policies are proven to be enough where AWS refuses them."""
     operation = Operation(service, name, "s3" if service == "s3control" else service, "query", params)
     assert [each.resource for each in needs_of(operation, Place(HERE, ACCOUNT))] == [resource]
+
+
+def test_who_pays_for_requests_is_told_as_it_was_set_and_no_list_of_objects(s3: Any) -> None:
+    """A bucket that is read at its readers' cost would be taken for an ordinary one, and its copy be read for nothing."""
+    assert s3.get_bucket_request_payment(Bucket=BUCKET)["Payer"] == "BucketOwner"
+    s3.put_bucket_request_payment(Bucket=BUCKET, RequestPaymentConfiguration={"Payer": "Requester"})
+    assert s3.get_bucket_request_payment(Bucket=BUCKET)["Payer"] == "Requester"

@@ -18,7 +18,7 @@ BEHAVIOURS: tuple[tuple[str, str], ...] = (
     ("volumes", "Volumes"),
     ("images", "Images"),
     ("launch_templates", "LaunchTemplates"),
-    ("lifecycles", "Lifecycles"),
+    ("bucket_settings", "BucketSettings"),
     ("bucket_encryption", "BucketEncryption"),
     ("secret_answers", "SecretAnswers"),
     ("capacity", "Capacity"),
