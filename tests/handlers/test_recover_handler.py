@@ -11,7 +11,7 @@ import pytest
 from doors import CORPUS, NAMES, PRIMARY, STANDBY, FakeAws, inventory, save
 from pilotlight.clock import FakeClock, parse_stamp, stamp
 from pilotlight.errors import CallRefused, LeaseHeld, StepTimedOut
-from pilotlight.handlers.recover import GO_ON_MAX, TRIES_MAX, Call, answer, drive, hear, may_run, parse
+from pilotlight.handlers.recover import GO_ON_MAX, TRIES_MAX, WELL, Call, answer, drive, hear, may_run, parse
 from pilotlight.records.runs import WAITING
 from pilotlight.recovery import people
 from pilotlight.recovery.desk import Recovery
@@ -186,6 +186,49 @@ def test_an_alarm_that_waits_beside_a_person_who_goes_there_and_back_fails_nothi
     aws.clock.sleep = while_it_waits  # type: ignore[method-assign]
     assert drive(desk, seen, aws.clock.now() + 800, FUNCTION)["state"] == "nothing"
     assert (desk.active().region, aws.promotions) == (PRIMARY, 1)
+
+
+def test_an_alarm_over_minutes_of_before_fails_nothing_over_while_the_probe_sees_the_primary_well() -> None:
+    """Its window may hold bad minutes from before the way home; the region that serves would be taken down for them."""
+    aws, desk = lost()
+    aws.dark.clear()
+    sleep = aws.clock.sleep
+
+    def looking(seconds: float) -> None:
+        sleep(seconds)
+        probe(desk.site)
+
+    probe(desk.site)
+    aws.clock.sleep = looking  # type: ignore[method-assign]
+    rang = Call("alarm", seen_at=aws.clock.now())
+    assert answer(desk, rang, aws.clock.now() + 800, FUNCTION) == WELL
+    assert (desk.active().region, aws.promotions) == (PRIMARY, 0)
+
+
+def test_a_region_that_is_lost_while_the_alarm_is_doubted_is_failed_over_at_the_next_look() -> None:
+    aws, desk = lost()
+    aws.dark.clear()
+    probe(desk.site)
+    sleep, rang = aws.clock.sleep, Call("alarm", seen_at=aws.clock.now())
+
+    def lost_meanwhile(seconds: float) -> None:
+        aws.clock.sleep = sleep  # type: ignore[method-assign]
+        aws.dark.add(PRIMARY)
+        sleep(seconds)
+        probe(desk.site)
+
+    aws.clock.sleep = lost_meanwhile  # type: ignore[method-assign]
+    assert answer(desk, rang, aws.clock.now() + 800, FUNCTION)["state"] == "succeeded"
+    assert desk.active().region == STANDBY
+
+
+def test_a_look_that_is_old_says_nothing_against_an_alarm() -> None:
+    aws, desk = lost()
+    aws.dark.clear()
+    probe(desk.site)
+    aws.dark.add(PRIMARY)
+    aws.clock.sleep(301)
+    assert answer(desk, Call("alarm", seen_at=aws.clock.now()), aws.clock.now() + 800, FUNCTION)["state"] == "succeeded"
 
 
 def test_an_alarm_says_when_it_went_off_and_a_run_that_goes_on_remembers_it() -> None:

@@ -151,7 +151,7 @@ def test_a_call_is_asked_of_the_resource_that_aws_asks_it_of(
 
 
 def test_who_pays_for_requests_is_told_as_it_was_set_and_no_list_of_objects(s3: Any) -> None:
-    """A bucket that is read at its readers' cost would be taken for an ordinary one, and its copy be read for nothing."""
+    """A bucket that is read at its readers' cost would be taken for an ordinary one."""
     assert s3.get_bucket_request_payment(Bucket=BUCKET)["Payer"] == "BucketOwner"
     s3.put_bucket_request_payment(Bucket=BUCKET, RequestPaymentConfiguration={"Payer": "Requester"})
     assert s3.get_bucket_request_payment(Bucket=BUCKET)["Payer"] == "Requester"

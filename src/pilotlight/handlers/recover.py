@@ -21,8 +21,11 @@ from pilotlight.naming import ACTIVE_UNHEALTHY as ALARM
 from pilotlight.naming import ALARMS
 from pilotlight.records.runs import SUCCEEDED, WAITING
 from pilotlight.recovery import people
+from pilotlight.recovery.bounds import LOOK_SECONDS_MAX
 from pilotlight.recovery.desk import Recovery, open_from_environment
 from pilotlight.recovery.ledger import SERVING, Request
+from pilotlight.recovery.runbooks import FAILOVER
+from pilotlight.recovery.sightings import HEALTHY
 
 AUTOMATIC = "automatic"
 MARGIN_SECONDS = 30.0
@@ -31,6 +34,11 @@ GO_ON_MAX = 40
 """Ten hours of invocations; a run that needs more needs a person."""
 TRIES_MAX = 5
 NOTHING = {"state": "nothing", "why": "the standby region serves already, or another run has ended since the alarm"}
+WELL = {"state": "nothing", "why": "the probe has seen the primary healthy ever since the alarm went off"}
+WELL_SECONDS = 240.0
+"""The alarm counts three minutes, some of which may be from before the primary served again; after one more without
+another bad look it is quiet, and the next loss makes it go off anew."""
+LOOK_AGAIN_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -59,6 +67,8 @@ def answer(desk: Recovery, call: Call, deadline: float, function: str, target: s
     """Nothing where it is over, a request where a person has to say so, else the run."""
     if desk.is_over(call.seen_at):
         return NOTHING
+    if not call.goes_on and not call.tries and is_well(desk, call, deadline):
+        return WELL
     asked = _ask(desk, call)
     if not may_run(desk, call):
         return _wait(desk, asked or desk.request(call.reason), target)
@@ -66,6 +76,24 @@ def answer(desk: Recovery, call: Call, deadline: float, function: str, target: s
         with contextlib.suppress(PilotlightError):  # the run is worth more than the word of it; its end is told, too
             people.tell(desk.site, people.begun(desk.site, call.reason, target))
     return _told(desk, call, lambda: drive(desk, call, deadline, function), target)
+
+
+def is_well(desk: Recovery, call: Call, deadline: float) -> bool:
+    """Whether the probe sees the active region healthy, at every look until the alarm has to be quiet again. A look
+    that is too old, or says anything else, tells nothing against the alarm."""
+    clock = desk.site.clock
+    until = min(clock.now() + WELL_SECONDS, deadline)
+    while True:
+        look, active = desk.site.ledger.sightings.look(), desk.active()
+        if look is None or look.verdict != HEALTHY or look.region != active.region:
+            return False
+        if clock.now() - parse_stamp(look.at) > LOOK_SECONDS_MAX or desk.site.ledger.unfinished(FAILOVER):
+            return False
+        if call.seen_at is not None and parse_stamp(look.at) >= call.seen_at and clock.now() >= until:
+            return True
+        if clock.now() >= until:
+            return False
+        clock.sleep(LOOK_AGAIN_SECONDS)
 
 
 def _ask(desk: Recovery, call: Call) -> Request | None:

@@ -94,9 +94,8 @@ EVERYWHERE: dict[str, tuple[Besides, ...]] = {
         Besides("Functions", ("lambda:GetFunctionConfiguration",), UNSEEN),
         Besides(
             "Any",
-            ("ec2:DescribeInstances", "ec2:DescribeSnapshots"),
-            "the survey asks for the order of launch where several instances have selected volumes, and for the tags "
-            "of snapshot copies where volumes are attached to none; the example has one instance",
+            ("ec2:DescribeInstances",),
+            "the survey asks for the order of launch where several instances have selected volumes; the example has one",
         ),
         Besides(
             "DatabaseDefaults",
