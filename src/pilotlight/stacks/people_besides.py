@@ -95,7 +95,7 @@ EVERYWHERE: dict[str, tuple[Besides, ...]] = {
         Besides(
             "Any",
             ("ec2:DescribeInstances",),
-            "the survey asks for the order of launch where several instances have selected volumes; the example has one",
+            "the survey asks for the order of launch where several instances have volumes; the example has one",
         ),
         Besides(
             "DatabaseDefaults",
