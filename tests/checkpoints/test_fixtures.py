@@ -84,10 +84,11 @@ def test_a_file_of_another_step_or_rank_is_named(tmp_path: Path, fixture: str, f
 
 
 def test_all_of_them_below_one_prefix_are_told_apart() -> None:
-    found = {verdict.path: verdict.format for verdict in judged(FIXTURES)}
+    verdicts = [each for each in judged(FIXTURES) if each.path.partition("/")[0] in WRITTEN]
+    found = {verdict.path: verdict.format for verdict in verdicts}
     assert set(found.values()) == {format for each in WRITTEN.values() for _, format, _ in each}
     assert len(found) == sum(len(each) for each in WRITTEN.values())
-    assert all(verdict.complete for verdict in judged(FIXTURES))
+    assert all(verdict.complete for verdict in verdicts)
 
 
 def test_one_format_alone_claims_nothing_of_the_others() -> None:

@@ -14,13 +14,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pilotlight.checkpoints import torch_archive
-from pilotlight.checkpoints.format import Candidate, Damaged, Problem, Reader, Unreadable
+from pilotlight.checkpoints.format import RESUME, Candidate, Damaged, Problem, Reader, Unreadable
 from pilotlight.checkpoints.pickles import Made, walk
 from pilotlight.checkpoints.torch_files import STEP_KEYS
 from pilotlight.checkpoints.zips import Span
 
 METADATA = ".metadata"
 SUFFIX = ".distcp"
+STRATEGY = "meta.pt"
 METADATA_BYTES_MAX = 2 * 1024**3
 
 
@@ -46,7 +47,7 @@ class Dcp:
     """A folder with `.metadata` and `.distcp` files."""
 
     name = "torch-dcp"
-    knows = (METADATA, f"*{SUFFIX}")
+    knows = (METADATA, f"*{SUFFIX}", STRATEGY)
 
     def find(self, folders: Iterable[Candidate]) -> Iterator[Candidate]:
         """See Format.find."""
@@ -54,7 +55,7 @@ class Dcp:
 
     def verify(self, candidate: Candidate, reader: Reader) -> tuple[Problem, ...]:
         """See Format.verify."""
-        return tuple(problems(candidate, reader))
+        return (*_strategy(candidate, reader), *problems(candidate, reader))
 
     def step(self, candidate: Candidate, reader: Reader) -> int | None:
         """See TellsStep."""
@@ -65,10 +66,25 @@ class Dcp:
         return deep(candidate, reader)
 
 
+def _strategy(candidate: Candidate, reader: Reader) -> Iterator[Problem]:
+    """Lightning's trainer state beside the shards (lightning/fabric/strategies/fsdp.py, `meta.pt`); its own names of
+    checkpoints end in .ckpt."""
+    file = candidate.named(STRATEGY)
+    if file is None:
+        if candidate.path.rstrip("/").endswith(".ckpt"):
+            yield Problem(
+                STRATEGY, "missing: strategy metadata; Lightning writes it beside the shards of a .ckpt", RESUME
+            )
+        return
+    try:
+        torch_archive.read(file, reader, torch_archive.is_small(candidate), strict=False)
+    except (Damaged, Unreadable) as damage:
+        yield Problem(STRATEGY, str(damage), RESUME)
+
+
 def files(candidate: Candidate) -> list[str]:
     """Names of the data files directly in the folder."""
-    names = (candidate.name(file) for file in candidate.files)
-    return [name for name in names if name.endswith(SUFFIX) and "/" not in name]
+    return [name for name in candidate.direct if name.endswith(SUFFIX)]
 
 
 def problems(candidate: Candidate, reader: Reader) -> Iterator[Problem]:

@@ -7,7 +7,9 @@ person compares with those of another copy.
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 
 from pilotlight.checkpoints.claims import Found
 from pilotlight.checkpoints.format import (
@@ -31,7 +33,7 @@ Progress = Callable[[int], None]
 
 def verify_deeply(found: Found, reader: Reader, progress: Progress = lambda read: None) -> Verdict:
     """Judge one; what the shallow look finds counts too."""
-    shallow = verify(found, reader)
+    shallow = verify(found, reader, sys.maxsize)
     candidate, metered = found.candidate, Metered(reader, found.candidate.bytes_total, unbounded=True)
     hashed, unread = list[Hashed](), list[Problem]()
     for file in candidate.files:
@@ -40,9 +42,9 @@ def verify_deeply(found: Found, reader: Reader, progress: Progress = lambda read
         except Unreadable as problem:
             unread.append(Problem(candidate.name(file), str(problem)))
     problems = [*shallow.problems, *unread, *judged(found, metered, lambda: _deep(found, metered, hashed))]
-    return verdict(
-        found, problems, shallow.step, shallow.bytes_read + metered.bytes_read, tuple(hashed), shallow.format
-    )
+    read = shallow.bytes_read + metered.bytes_read
+    made = verdict(found, problems, shallow.step, read, tuple(hashed), shallow.format)
+    return replace(made, layout=shallow.layout, roles=shallow.roles, unjudged=shallow.unjudged)
 
 
 def _deep(found: Found, metered: Metered, hashed: list[Hashed]) -> Iterator[Problem]:

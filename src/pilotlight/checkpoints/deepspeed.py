@@ -9,26 +9,24 @@ from the model states and counted in the optimizer's files; the steps that all o
 from __future__ import annotations
 
 import re
-import struct
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from pilotlight.checkpoints import torch_archive, torch_files
 from pilotlight.checkpoints.format import Candidate, Problem, Reader
-from pilotlight.checkpoints.pickles import Made
 from pilotlight.checkpoints.torch_archive import Saved, entries
 
 MODEL = re.compile(r"^(?:zero_pp_rank_(?P<dp>\d+)_)?mp_rank_(?P<mp>\d+)(?:_\d+)?_model_states\.pt$")
 OPTIMIZER = re.compile(
     r"^(?P<kind>(?:bf16_|fp16_)?)zero_pp_rank_(?P<dp>\d+)_mp_rank_(?P<mp>\d+)(?:_\d+)?_optim_states\.pt$"
 )
-OTHER = re.compile(
-    r"^(?:layer_\d+-model_\d+-model_states|layer_\d+_expert_\d+_mp_rank_\d+_model_states|expp_rank_.*)\.pt$"
-)
-"""Pipeline layers and experts: whole each by itself, their number is not told."""
+LAYER = re.compile(r"^layer_(?P<layer>\d+)-(?:model_(?P<mp>\d+)-)?model_states\.pt$")
+"""Pipeline layers (pipe/module.py, `ckpt_layer_path`); those without parameters have none, so numbers may lack."""
+EXPERT = re.compile(r"^layer_(?P<layer>\d+)_expert_(?P<expert>\d+)_mp_rank_(?P<mp>\d+)_model_states\.pt$")
+"""Experts (engine.py, `_get_expert_ckpt_name`), as many a layer as the model states' `num_experts` says."""
+EXPERTS_OPTIMIZER = re.compile(r"^expp_rank_.*\.pt$")
 RANKS_MAX = 100_000
 _TAG = re.compile(r"(?:^|/)global_step(\d+)/$")
-_FLOAT_BYTES = 4
 
 
 class DeepSpeed:
@@ -39,7 +37,7 @@ class DeepSpeed:
 
     def find(self, folders: Iterable[Candidate]) -> Iterator[Candidate]:
         """See Format.find."""
-        return (folder for folder in folders if _archives(folder))
+        return (folder for folder in folders if archives(folder))
 
     def verify(self, candidate: Candidate, reader: Reader) -> tuple[Problem, ...]:
         """See Format.verify."""
@@ -55,17 +53,23 @@ class DeepSpeed:
         return torch_files.deep(candidate, reader, (".pt",))
 
 
-def _archives(folder: Candidate) -> list[str]:
-    names = (folder.name(file) for file in folder.files)
-    return [name for name in names if MODEL.match(name) or OPTIMIZER.match(name) or OTHER.match(name)]
+def archives(folder: Candidate) -> list[str]:
+    """Names of what DeepSpeed writes, directly in the folder (pure)."""
+    states = (name for name in folder.direct if name.endswith("_states.pt"))
+    return [name for name in states if MODEL.match(name) or OPTIMIZER.match(name) or _is_besides(name)]
+
+
+def _is_besides(name: str) -> bool:
+    """Of a layer or an expert: whole by itself, and not counted by the ranks alone."""
+    return any(pattern.match(name) for pattern in (LAYER, EXPERT, EXPERTS_OPTIMIZER))
 
 
 def _read(candidate: Candidate, reader: Reader) -> tuple[dict[str, Saved], list[Problem]]:
-    return torch_archive.read_all(candidate, [f for f in map(candidate.named, _archives(candidate)) if f], reader)
+    return torch_archive.read_all(candidate, [f for f in map(candidate.named, archives(candidate)) if f], reader)
 
 
 def _wrong(candidate: Candidate, saved: dict[str, Saved]) -> Iterator[Problem]:
-    present = set(_archives(candidate))
+    present = set(archives(candidate))
     yield from _other_ranks(saved)
     yield from _other_kinds(saved)
     world = _world(saved)
@@ -80,8 +84,10 @@ def _wrong(candidate: Candidate, saved: dict[str, Saved]) -> Iterator[Problem]:
     expected = set(_model_files(mp, dp, stage, present)) | set(_optimizer_files(mp, dp, stage, present))
     yield from (Problem(name, f"missing: there were {dp} by {mp} ranks") for name in sorted(expected - present))
     for name in sorted(present - expected):
-        if not OTHER.match(name):
+        if not _is_besides(name):
             yield Problem(name, f"foreign: there were {dp} by {mp} ranks")
+    yield from _layers(saved, present)
+    yield from _experts(saved, present, mp)
     yield from _partitions(saved, dp)
     yield from _other_steps(candidate, saved)
 
@@ -132,18 +138,63 @@ def _other_kinds(saved: dict[str, Saved]) -> Iterator[Problem]:
     """Model states tell of the ranks, the optimizer's files hold its state."""
     for name, each in saved.items():
         told = "optimizer_state_dict" if OPTIMIZER.match(name) else "dp_world_size"
-        if not OTHER.match(name) and told not in each.value:
+        if not _is_besides(name) and told not in each.value:
             yield Problem(name, f"has no {told}: it is none of DeepSpeed's, or another file under its name")
 
 
+def _layers(saved: dict[str, Saved], present: set[str]) -> Iterator[Problem]:
+    """A pipeline's model states hold no module (pipe/engine.py, `module_state_dict`): the layers' files do."""
+    models = {name: each.value for name, each in saved.items() if MODEL.match(name)}
+    empty = {name: value for name, value in sorted(models.items()) if "module" in value and value["module"] is None}
+    layers = {match["layer"] for name in present if (match := LAYER.match(name))}
+    for name, value in empty.items():
+        wanted = {f"{layer:02d}" for layer in _own_layers(value)} or ({"00"} if not layers else set())
+        for layer in sorted(wanted - layers):
+            yield Problem(
+                f"layer_{layer}-model_states.pt", f"missing: weights; {name} tells of parameters of this layer"
+            )
+    ranks = {match["mp"] for name in present if (match := LAYER.match(name)) and match["mp"]}
+    for layer in sorted(layers):
+        for rank in sorted(ranks):
+            name = f"layer_{layer}-model_{rank}-model_states.pt"
+            if name not in present:
+                yield Problem(name, "missing: weights; other layers have this rank, or other ranks this layer")
+
+
+def _own_layers(value: dict[Any, Any]) -> set[int]:
+    """Layers with parameters on this rank: `param_shapes` has their names, which begin with the layer's number
+    (pipe/module.py, `_build`)."""
+    groups = value.get("param_shapes")
+    names = [name for group in groups for name in entries(group)] if isinstance(groups, list) else []
+    heads = [name.partition(".")[0] for name in names if isinstance(name, str)]
+    return {int(head) for head in heads if head.isdigit() and len(head) < len(str(RANKS_MAX))}
+
+
+def _experts(saved: dict[str, Saved], present: set[str], mp: int) -> Iterator[Problem]:
+    """Every expert of every layer with experts (engine.py, `_save_moe_checkpoint`)."""
+    told = next((each.value.get("num_experts") for name, each in sorted(saved.items()) if MODEL.match(name)), None)
+    counts = [count for count in told if type(count) is int] if isinstance(told, list) else []
+    has_experts = [count for count in counts if count > 1]
+    if not has_experts or sum(counts) * mp > RANKS_MAX:
+        return
+    for layer, count in enumerate(counts):
+        for expert in range(count if count > 1 else 0):
+            for rank in range(mp):
+                name = f"layer_{layer}_expert_{expert}_mp_rank_{rank:02d}_model_states.pt"
+                if name not in present:
+                    yield Problem(name, f"missing: weights; the model states tell of {count} experts in layer {layer}")
+
+
 def _partitions(saved: dict[str, Saved], dp: int) -> Iterator[Problem]:
-    """The optimizer's files tell themselves into how many parts they were cut."""
+    """The optimizer's files tell themselves into how many parts they were cut: as many as ranks, or, for a group of
+    experts, as a share of them that divides them."""
     for name, each in saved.items():
         state = entries(each.value.get("optimizer_state_dict"))
         counts = state.get("partition_count")
         numbers = [count for count in counts if type(count) is int] if isinstance(counts, list) else []
-        if OPTIMIZER.match(name) and any(count != dp for count in numbers):
-            yield Problem(name, f"is a part of {numbers[0]}, there were {dp} data-parallel ranks")
+        wrong = [count for count in numbers if count < 1 or dp % count or (len(numbers) == 1 and count != dp)]
+        if OPTIMIZER.match(name) and wrong:
+            yield Problem(name, f"is a part of {wrong[0]}, there were {dp} data-parallel ranks")
 
 
 def _other_steps(candidate: Candidate, saved: dict[str, Saved]) -> Iterator[Problem]:
@@ -176,21 +227,6 @@ def _steps(saved: dict[str, Saved]) -> Iterator[tuple[str, int]]:
 
 
 def _optimizer_step(saved: Saved) -> int | None:
-    base = entries(entries(saved.value.get("optimizer_state_dict")).get("base_optimizer_state"))
-    for state in entries(base.get("state")).values():
-        step = entries(state).get("step")
-        if type(step) is int:
-            return step
-        number = _scalar(saved, step)
-        if number is not None:
-            return number
-    return None
-
-
-def _scalar(saved: Saved, tensor: Any) -> int | None:
-    """A single float32, as PyTorch's optimizers keep their step; read where it lies."""
-    member = torch_archive.member_of(saved, tensor) if isinstance(tensor, Made) else None
-    if member is None or member.bytes != _FLOAT_BYTES:
-        return None
-    (value,) = struct.unpack("<f", saved.archive.read(member.data_offset, _FLOAT_BYTES))
-    return int(value) if value == value and 0 <= value < 2**53 else None
+    return torch_archive.optimizer_step(
+        saved, entries(saved.value.get("optimizer_state_dict")).get("base_optimizer_state")
+    )

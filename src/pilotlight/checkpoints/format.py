@@ -6,11 +6,13 @@ nothing in a replica: S3 promises time per object, not order, so every file that
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol, runtime_checkable
+
+from pilotlight.checkpoints.steps import staging, step_of
 
 BYTES_READ_MIN = 1024 * 1024
 BYTES_READ_SHARE = 0.001
@@ -19,19 +21,20 @@ BYTES_READ_SHARE = 0.001
 SAID_CHARACTERS_MAX = 300
 """What is said of one damage; numbers and names out of damaged files can be of any length."""
 
-_NUMBER = re.compile(r"\d+")
-_TEMPORARY = re.compile(r"\.orbax-checkpoint-tmp.*")
-"""Orbax ends the names of what it is writing so, with a time behind it that is no step."""
+UNDECIDED = "undecided"
+"""How a problem begins that is none of the file: it may be sound, and was not read far enough to know."""
 
 
 @dataclass(frozen=True)
 class File:
-    """One file: its key relative to the reader's root, its size in bytes, its entity tag and when it was written."""
+    """One file: its key relative to the reader's root, its size in bytes, its entity tag and when it was written;
+    `refused` is why it is not read, whatever its bytes."""
 
     key: str
     size: int
     etag: str = ""
     modified_at: str = ""
+    refused: str = ""
 
 
 class Unreadable(Exception):
@@ -54,12 +57,49 @@ class Reader(Protocol):
         ...
 
 
+LOAD, RESUME = "load", "resume"
+"""What somebody may need of a checkpoint: its model, or all that a training goes on from."""
+
+
 @dataclass(frozen=True)
 class Problem:
-    """One file that is missing, short, foreign or damaged, and what is wrong with it."""
+    """One file that is missing, short, foreign or damaged, and what is wrong with it; `need` is what it stands in the
+    way of: of loading, and so of resuming too, or of resuming alone."""
 
     file: str
     what: str
+    need: str = LOAD
+
+
+@dataclass(frozen=True)
+class Role:
+    """What some files of a checkpoint are for: their names, those that are missing, and who says that they must be
+    there. `need` is empty where neither loading nor resuming needs it."""
+
+    name: str
+    need: str
+    files: tuple[str, ...]
+    missing: tuple[str, ...] = ()
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Unjudged:
+    """A file among a checkpoint's own that no judge knows: it is there, with this many bytes."""
+
+    file: str
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What a layout finds: its name, its roles, what is wrong, and the files that no judge knows."""
+
+    layout: str
+    roles: tuple[Role, ...]
+    problems: tuple[Problem, ...]
+    unjudged: tuple[Unjudged, ...] = ()
+    step: int | None = None
 
 
 @dataclass(frozen=True)
@@ -75,8 +115,22 @@ class Candidate:
         """What the keys of its files begin with: the folder itself, or the folder that the single file lies in."""
         return self.path[: self.path.rfind("/") + 1]
 
+    @cached_property
+    def direct(self) -> dict[str, File]:
+        """Name -> file, of those that lie directly in the folder."""
+        start = len(self.prefix)
+        return {file.key[start:]: file for file in self.files if file.key.find("/", start) < 0}
+
+    @cached_property
+    def subfolders(self) -> frozenset[str]:
+        """Names of the folders that lie directly in it, each with its slash."""
+        start = len(self.prefix)
+        return frozenset(file.key[start : end + 1] for file in self.files if (end := file.key.find("/", start)) >= 0)
+
     def named(self, name: str) -> File | None:
         """The file of this name, relative to the folder."""
+        if "/" not in name:
+            return self.direct.get(name)
         return next((file for file in self.files if file.key == self.prefix + name), None)
 
     def name(self, file: File) -> str:
@@ -91,6 +145,11 @@ class Candidate:
     def step(self) -> int | None:
         """The step that the path tells."""
         return step_of(self.path)
+
+    @property
+    def staging(self) -> str:
+        """The part of its path that says that its writer had not finished; empty where none does."""
+        return staging(self.path)
 
 
 @dataclass(frozen=True)
@@ -120,6 +179,16 @@ class Verdict:
     unknown_count: int = 0
     files: tuple[Hashed, ...] = ()
     """Every file with its hash, where every byte was read."""
+    layout: str = ""
+    roles: tuple[Role, ...] = ()
+    unjudged: tuple[Unjudged, ...] = ()
+    """The first of its files that no judge knows."""
+    resumable: bool = False
+    loadable: bool = False
+
+    def serves(self, need: str) -> bool:
+        """Whether it is complete for whoever needs this of it."""
+        return self.loadable if need == LOAD else self.resumable
 
 
 class Format(Protocol):
@@ -134,6 +203,15 @@ class Format(Protocol):
 
     def verify(self, candidate: Candidate, reader: Reader) -> tuple[Problem, ...]:
         """Everything that is wrong with it; empty means complete."""
+        ...
+
+
+@runtime_checkable
+class Judges(Protocol):
+    """A layout of several roles; `verify` gives its problems alone."""
+
+    def judge(self, candidate: Candidate, reader: Reader) -> Judged:
+        """Roles, problems, and what no judge knows."""
         ...
 
 
@@ -173,6 +251,23 @@ class KnowsSums(Protocol):
 
 
 @runtime_checkable
+class ReadsMore(Protocol):
+    """A format whose structure lies before its data, however small that is."""
+
+    bytes_read_min: int
+    """What may be read of one in any case."""
+
+
+@runtime_checkable
+class KnowsUnnamed(Protocol):
+    """A format that tells which of its own files nothing in it names."""
+
+    def unnamed(self, candidate: Candidate, reader: Reader) -> tuple[str, ...]:
+        """Their names: they are not judged."""
+        ...
+
+
+@runtime_checkable
 class ChecksDeeply(Protocol):
     """A format with checks of its own that need every byte."""
 
@@ -182,16 +277,16 @@ class ChecksDeeply(Protocol):
 
 
 class BudgetSpent(Unreadable):
-    """The file claims more than may be read to decide."""
+    """The file claims more than may be read to decide: neither damage nor proof."""
 
 
 class Metered:
     """A Reader that counts what is read of one candidate and stops at its budget, where it has one; the first
     mebibyte of what was read is kept, so that the same bytes are not read for step, kind and verdict."""
 
-    def __init__(self, inner: Reader, bytes_total: int, unbounded: bool = False) -> None:
+    def __init__(self, inner: Reader, bytes_total: int, unbounded: bool = False, least: int = BYTES_READ_MIN) -> None:
         self._inner = inner
-        self.budget = sys.maxsize if unbounded else max(BYTES_READ_MIN, int(bytes_total * BYTES_READ_SHARE))
+        self.budget = sys.maxsize if unbounded else max(least, int(bytes_total * BYTES_READ_SHARE))
         self.bytes_read = 0
         self.last_read = ""
         self._kept: dict[tuple[str, int, int], bytes] = {}
@@ -209,7 +304,8 @@ class Metered:
         if (kept := self._kept.get((file.key, start, length))) is not None:
             return kept
         if self.bytes_read + length > self.budget:
-            raise BudgetSpent(f"{length} more bytes to read, {self.budget - self.bytes_read} of {self.budget} left")
+            lacking = self.bytes_read + length - self.budget
+            raise BudgetSpent(f"{UNDECIDED}: {lacking} bytes more are needed than the {self.budget} that may be read")
         data = self._inner.read_range(file, start, length) if length else b""
         self.bytes_read += len(data)
         if len(data) != length:
@@ -218,13 +314,3 @@ class Metered:
             self._kept[(file.key, start, length)] = data
             self._kept_bytes += length
         return data
-
-
-def step_of(path: str) -> int | None:
-    """The last number of the folder's or file's name, else of the nearest folder above that has one:
-    a/step-000120/ -> 120."""
-    for part in reversed([part for part in path.split("/") if part]):
-        numbers = _NUMBER.findall(_TEMPORARY.sub("", part))
-        if numbers:
-            return int(numbers[-1][-18:])
-    return None

@@ -7,9 +7,9 @@ Every shard is whole, and holds the tensors that the index puts there and no oth
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
-from pilotlight.checkpoints import torch_archive, torch_files
+from pilotlight.checkpoints import torch_archive
 from pilotlight.checkpoints.format import Candidate, Damaged, Problem, Reader, Unreadable
 from pilotlight.checkpoints.safetensors import read_index
 
@@ -19,28 +19,13 @@ SUFFIX = ".bin"
 _SHARD = re.compile(r"^(?P<stem>.+)-\d{5,}-of-\d{5,}\.bin$")
 
 
-class HfBin:
-    """Shards of torch.save, named by an index."""
-
-    name = "hf-bin-sharded"
-
-    def find(self, folders: Iterable[Candidate]) -> Iterator[Candidate]:
-        """See Format.find; it owns what lies directly in its folder."""
-        for folder in folders:
-            own = tuple(file for file in folder.files if "/" not in folder.name(file))
-            if any(folder.name(file).endswith(INDEX_SUFFIX) or _SHARD.match(folder.name(file)) for file in own):
-                yield Candidate(folder.path, own)
-
-    def verify(self, candidate: Candidate, reader: Reader) -> tuple[Problem, ...]:
-        """See Format.verify."""
-        return tuple(_problems(candidate, reader))
-
-    def deep(self, candidate: Candidate, reader: Reader) -> tuple[Problem, ...]:
-        """See ChecksDeeply."""
-        return torch_files.deep(candidate, reader)
+def is_shard(name: str) -> bool:
+    """Whether a file is called as a shard is (pure)."""
+    return _SHARD.match(name) is not None
 
 
-def _problems(candidate: Candidate, reader: Reader) -> Iterator[Problem]:
+def problems(candidate: Candidate, reader: Reader) -> Iterator[Problem]:
+    """What is wrong with the shards of a folder and their indexes."""
     names = {candidate.name(file) for file in candidate.files}
     shards = {name: match["stem"] for name in names if (match := _SHARD.match(name))}
     indexes = {name for name in names if name.endswith(INDEX_SUFFIX)}
@@ -65,8 +50,8 @@ def _index(candidate: Candidate, index: str, present: set[str], reader: Reader) 
     there = [file for name in sorted(wanted) if (file := candidate.named(name))]
     yield from (Problem(name, "missing") for name in sorted(wanted) if candidate.named(name) is None)
     yield from (Problem(name, "foreign: the index does not name it") for name in sorted(present - wanted.keys()))
-    saved, problems = torch_archive.read_all(candidate, there, reader)
-    yield from problems
+    saved, wrong = torch_archive.read_all(candidate, there, reader)
+    yield from wrong
     for name, each in saved.items():
         held = set(each.value)
         if absent := sorted(wanted[name] - held):

@@ -41,7 +41,7 @@ class Megatron:
         """See Format.verify."""
         if _ranks(candidate):
             return tuple(_by_rank(candidate, reader))
-        return tuple(_distributed(candidate, reader))
+        return tuple(distributed(candidate, reader))
 
     def step(self, candidate: Candidate, reader: Reader) -> int | None:
         """See TellsStep."""
@@ -123,7 +123,8 @@ def _folders(tp: int, pp: int, ep: int) -> Iterator[str]:
 # -- PyTorch's distributed format ------------------------------------------------------------------------------
 
 
-def _distributed(candidate: Candidate, reader: Reader) -> Iterator[Problem]:
+def distributed(candidate: Candidate, reader: Reader) -> Iterator[Problem]:
+    """What is wrong with a folder of the distributed format: its marker, the common state, the parts."""
     yield from _marker(candidate, reader)
     common = candidate.named(COMMON)
     if common is None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from pilotlight.checkpoints.crc32c import crc32c
 from pilotlight.checkpoints.format import Damaged
 from pilotlight.checkpoints.zstd import decompress
 
@@ -257,23 +258,3 @@ def opened(data: bytes, magic: int) -> bytes:
         raise Damaged(f"is of version {version}, compression {compression}, which are not known")
     body = data[_HEADER_BYTES:-_CRC_BYTES]
     return decompress(body, NODE_BYTES_MAX) if compression else body
-
-
-def crc32c(data: bytes) -> int:
-    """CRC-32C (Castagnoli), RFC 3720 appendix B.4: reflected, polynomial 0x1EDC6F41."""
-    crc = 0xFFFFFFFF
-    for byte in data:
-        crc = _CRC_TABLE[(crc ^ byte) & 0xFF] ^ crc >> 8
-    return crc ^ 0xFFFFFFFF
-
-
-def _crc_table() -> tuple[int, ...]:
-    table = []
-    for byte in range(256):
-        for _ in range(8):
-            byte = byte >> 1 ^ (0x82F63B78 if byte & 1 else 0)
-        table.append(byte)
-    return tuple(table)
-
-
-_CRC_TABLE = _crc_table()

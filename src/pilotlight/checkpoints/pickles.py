@@ -37,6 +37,7 @@ _HARMLESS = re.compile(
     | torch\.distributed\.checkpoint\.metadata\.(Metadata|MetadataIndex|BytesStorageMetadata|TensorStorageMetadata
         |ChunkStorageMetadata|TensorProperties|StorageMeta|_MEM_FORMAT_ENCODING)
     | torch\.distributed\.checkpoint\.filesystem\._StorageInfo
+    | torch\.distributed\.checkpoint\.planner\.(SavePlan|WriteItem|WriteItemType|TensorWriteData|BytesIOWriteData)
     | torch\.distributed\.(_)?tensor\.[\w.]*(DTensor|DTensorSpec|TensorMeta|Shard|Replicate|DeviceMesh)
     | torch\.distributed\.device_mesh\.DeviceMesh
     | deepspeed\.runtime\.fp16\.loss_scaler\.\w*LossScaler | deepspeed\.utils\.tensor_fragment\.fragment_address

@@ -52,20 +52,36 @@ def _file(item: dict[str, object], prefix: str) -> File:
     )
 
 
-class FolderReader:
-    """Files below a local folder; links that lead out of it are not followed."""
+LEADS_OUT = "is a link that leads out of the folder, and is not followed"
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder.resolve()
+
+class FolderReader:
+    """Files below a local folder, or one file alone. Links that lead out of it are listed and not followed, but for
+    those of a Hugging Face cache (huggingface_hub, file_download.py: `snapshots/<revision>/<name>` links to
+    `blobs/<hash>`)."""
+
+    def __init__(self, place: Path) -> None:
+        self._only = place.name if place.is_file() else ""
+        self._folder = (place.parent if self._only else place).resolve()
+        self._blobs = self._folder.parent.parent / "blobs" if self._folder.parent.name == "snapshots" else None
 
     def files(self) -> Iterator[File]:
-        """See Reader.files."""
-        for path in sorted(self._folder.rglob("*")):
-            if path.is_file() and path.resolve().is_relative_to(self._folder):
-                yield File(path.relative_to(self._folder).as_posix(), path.stat().st_size)
+        """See Reader.files; a link that leads nowhere is a file of no bytes."""
+        for path in [self._folder / self._only] if self._only else sorted(self._folder.rglob("*")):
+            if path.is_file() or (path.is_symlink() and not path.is_dir()):
+                size = path.stat().st_size if path.exists() else 0
+                refused = LEADS_OUT if self._leads_out(path) else ""
+                yield File(path.relative_to(self._folder).as_posix(), size, refused=refused)
+
+    def _leads_out(self, path: Path) -> bool:
+        target = path.resolve()
+        allowed = [self._folder, *([self._blobs.resolve()] if self._blobs else [])]
+        return not any(target.is_relative_to(each) for each in allowed)
 
     def read_range(self, file: File, start: int, length: int) -> bytes:
         """See Reader.read_range."""
+        if file.refused:
+            raise Unreadable(file.refused)
         try:
             with (self._folder / file.key).open("rb") as opened:
                 opened.seek(start)

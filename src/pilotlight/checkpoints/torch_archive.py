@@ -8,6 +8,7 @@ besides. Of small files every member's CRC-32 is compared; of large ones that is
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +29,9 @@ WHOLE_BYTES_MAX = 640 * 1024
 """Up to here all files of a checkpoint are read whole: it is within the smallest budget."""
 TAIL_BYTES_MAX = 64 * 1024
 TAIL_BYTES_MIN = 2 * 1024
+FLOAT_BYTES = 4
+LEGACY = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
+"""How files of torch.save from before 1.6 begin: a pickle of MAGIC_NUMBER (torch/serialization.py, _legacy_save)."""
 TAILS_BYTES = 256 * 1024
 """What the first reads of all files of a large checkpoint may take together."""
 
@@ -69,15 +73,21 @@ def read_all(candidate: Candidate, files: list[File], reader: Reader) -> tuple[d
     return saved, problems
 
 
-def read(file: File, reader: Reader, whole: bool, files: int = 1) -> Saved:
-    """One file, or Damaged; `files` share the budget."""
+def read(file: File, reader: Reader, whole: bool, files: int = 1, strict: bool = True) -> Saved:
+    """One file, or Damaged; `files` share the budget. `strict`: what would run code that nobody looked at is refused;
+    beside the weights only whether the file is whole matters."""
     if file.size < 4:
         raise Damaged(f"{file.size} bytes are too few for an archive")
     tail = file.size if whole else max(TAIL_BYTES_MIN, min(TAIL_BYTES_MAX, TAILS_BYTES // files))
-    return opened(Span(file, 0, file.size), reader, tail, whole)
+    try:
+        return opened(Span(file, 0, file.size), reader, tail, whole, strict)
+    except Damaged:
+        if file.size > len(LEGACY) and reader.read_range(file, 0, len(LEGACY)) == LEGACY:
+            raise Damaged("was written by torch.save before PyTorch 1.6, which is not judged: save it anew") from None
+        raise
 
 
-def opened(span: Span, reader: Reader, tail_bytes: int, whole: bool) -> Saved:
+def opened(span: Span, reader: Reader, tail_bytes: int, whole: bool, strict: bool = True) -> Saved:
     """An archive anywhere in a file."""
     archive = Archive(span, reader, tail_bytes).open(head_bytes=0 if whole else tail_bytes)
     pickles = [name for name in archive.members if name.endswith("/data.pkl") and name.count("/") == 1]
@@ -86,7 +96,7 @@ def opened(span: Span, reader: Reader, tail_bytes: int, whole: bool) -> Saved:
     root = pickles[0].removesuffix("data.pkl")
     _compare(archive, root, whole)
     walked = walk(archive.content(pickles[0]))
-    if walked.strange:
+    if walked.strange and strict:
         raise Damaged(f"holds a pickle that names {walked.strange[0]}: loading it would run what nobody looked at")
     _storages(archive, root, walked)
     return Saved(archive, root, walked)
@@ -148,3 +158,23 @@ def member_of(saved: Saved, tensor: Any) -> Member | None:
     reference = tensor.arguments[0] if tensor.arguments else None
     id = getattr(reference, "id", None)
     return saved.archive.members.get(f"{saved.root}data/{_storage(id)[0]}") if id else None
+
+
+def scalar(saved: Saved, tensor: Any) -> int | None:
+    """A single float32, as PyTorch's optimizers keep their step; read where it lies."""
+    member = member_of(saved, tensor)
+    if member is None or member.bytes != FLOAT_BYTES:
+        return None
+    (value,) = struct.unpack("<f", saved.archive.read(member.data_offset, FLOAT_BYTES))
+    return int(value) if value == value and 0 <= value < 2**53 else None
+
+
+def optimizer_step(saved: Saved, optimizer: Any) -> int | None:
+    """How many steps an optimizer has counted (torch/optim/adam.py: `step` of each parameter); None where it counts
+    none. The first parameter that tells is asked."""
+    for state in entries(entries(optimizer).get("state")).values():
+        step = entries(state).get("step")
+        number = step if type(step) is int else scalar(saved, step)
+        if number is not None:
+            return number
+    return None

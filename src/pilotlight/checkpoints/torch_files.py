@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from pilotlight.checkpoints import torch_archive
+from pilotlight.checkpoints import roles, torch_archive
 from pilotlight.checkpoints.format import Candidate, Damaged, Problem, Reader, Unreadable
 from pilotlight.checkpoints.torch_archive import Saved
 
@@ -19,7 +19,7 @@ LIGHTNING_KEYS = ("pytorch-lightning_version", "global_step", "epoch", "state_di
 
 
 class Torch:
-    """Every file by itself."""
+    """Every file by itself, but for those that are called as a part of a checkpoint is."""
 
     name = "torch"
     suffixes: tuple[str, ...] = SUFFIXES
@@ -27,8 +27,8 @@ class Torch:
     def find(self, folders: Iterable[Candidate]) -> Iterator[Candidate]:
         """See Format.find."""
         for folder in folders:
-            for file in folder.files:
-                if "/" not in folder.name(file) and file.key.endswith(self.suffixes):
+            for name, file in folder.direct.items():
+                if name.endswith(self.suffixes) and roles.of(name).role == roles.OTHER:
                     yield Candidate(file.key, (file,))
 
     def verify(self, candidate: Candidate, reader: Reader) -> tuple[Problem, ...]:

@@ -10,32 +10,48 @@ from __future__ import annotations
 import hashlib
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from fnmatch import fnmatchcase
 
 from pilotlight.checkpoints import claims
 from pilotlight.checkpoints.claims import Found, Listing, TooManyFiles
+from pilotlight.checkpoints.composer import Composer
 from pilotlight.checkpoints.dcp import Dcp
 from pilotlight.checkpoints.deepspeed import DeepSpeed
+from pilotlight.checkpoints.flax_msgpack import Flax
+from pilotlight.checkpoints.folder import KINDS, Folder
 from pilotlight.checkpoints.format import (
+    BYTES_READ_MIN,
+    LOAD,
     SAID_CHARACTERS_MAX,
     Candidate,
+    Damaged,
     Format,
     Hashed,
+    Judged,
+    Judges,
     KnowsNames,
+    KnowsUnnamed,
     Metered,
     Problem,
     Reader,
+    ReadsMore,
+    Role,
     TellsKind,
     TellsStep,
+    Unjudged,
     Unreadable,
     Verdict,
-    step_of,
 )
 from pilotlight.checkpoints.generic import Generic
-from pilotlight.checkpoints.hf_bin import HfBin
+from pilotlight.checkpoints.gguf import Gguf
+from pilotlight.checkpoints.keras import Keras
 from pilotlight.checkpoints.megatron import Megatron
+from pilotlight.checkpoints.nemo import Nemo
+from pilotlight.checkpoints.onnx import Onnx
 from pilotlight.checkpoints.orbax import Orbax
-from pilotlight.checkpoints.safetensors import Sharded, Single
+from pilotlight.checkpoints.steps import step_of
+from pilotlight.checkpoints.tensorflow import SavedModel, TensorFlow
 from pilotlight.checkpoints.torch_files import Lightning, Torch
 from pilotlight.errors import PilotlightError
 
@@ -44,17 +60,23 @@ __all__ = ["AUTO", "FORMATS", "Found", "Listing", "TooManyFiles"]
 AUTO = "auto"
 FORMATS: tuple[Format, ...] = (
     Generic(),
-    Sharded(),
-    Single(),
     Orbax(),
+    Nemo(),
     Megatron(),
     DeepSpeed(),
     Dcp(),
-    HfBin(),
+    Composer(),
+    Gguf(),
+    TensorFlow(),
+    Keras(),
+    Flax(),
+    Folder(),
+    SavedModel(),
+    Onnx(),
     Torch(),
 )
 """In the order in which they may claim a path: a manifest of ours decides before what it lists."""
-NARROW: tuple[Format, ...] = (Lightning(),)
+NARROW: tuple[Format, ...] = (*(Folder(kind) for kind in KINDS), Lightning())
 """Kinds of a format, for whoever declares that there is nothing else."""
 UNKNOWN_NAMED_MAX = 20
 """How many unknown files a verdict names; it counts them all."""
@@ -77,13 +99,52 @@ def formats(name: str) -> tuple[Format, ...]:
     return tuple(each for each in (*FORMATS, *NARROW) if each.name == name or each.name.startswith(f"{name}-"))
 
 
-def verify(found: Found, reader: Reader) -> Verdict:
-    """Judge one."""
-    metered = Metered(reader, found.candidate.bytes_total)
-    wrong = judged(found, metered, lambda: found.format.verify(found.candidate, metered))
-    problems = (*_names_that_lead_astray(found.candidate), *wrong)
-    step, kind = _told_step(found, metered), _told_kind(found, metered)
-    return verdict(found, problems, step, metered.bytes_read, kind=kind)
+def verify(found: Found, reader: Reader, least: int = BYTES_READ_MIN) -> Verdict:
+    """Judge one; `least` bytes may be read in any case."""
+    more = found.format.bytes_read_min if isinstance(found.format, ReadsMore) else least
+    metered = Metered(reader, found.candidate.bytes_total, least=max(least, more))
+    seen = _judged(found, metered)
+    problems = (*_names_that_lead_astray(found.candidate), *seen.problems, *_unfinished(found.candidate))
+    step = seen.step if seen.step is not None else _told_step(found, metered)
+    made = verdict(found, problems, step, metered.bytes_read, kind=_told_kind(found, metered))
+    return replace(
+        made, layout=seen.layout or made.format, roles=seen.roles, unjudged=seen.unjudged[:UNKNOWN_NAMED_MAX]
+    )
+
+
+def _judged(found: Found, metered: Metered) -> Judged:
+    """What the layout finds; a format of one role has all its files in it."""
+    format, candidate = found.format, found.candidate
+    if not isinstance(format, Judges):
+        problems = judged(found, metered, lambda: format.verify(candidate, metered))
+        unknown = {*_unknown(found), *_unnamed(found, metered)}
+        sizes = {candidate.name(file): file.size for file in candidate.files}
+        role = Role("checkpoint", LOAD, tuple(name for name in sizes if name not in unknown))
+        return Judged("", (role,), problems, tuple(Unjudged(name, sizes[name]) for name in sorted(unknown)))
+    seen = Judged("", (), ())
+
+    def look() -> tuple[Problem, ...]:
+        nonlocal seen
+        seen = format.judge(candidate, metered)
+        return seen.problems
+
+    wrong = judged(found, metered, look)
+    return replace(seen, problems=wrong)
+
+
+def _unnamed(found: Found, metered: Metered) -> tuple[str, ...]:
+    if not isinstance(found.format, KnowsUnnamed):
+        return ()
+    try:
+        return found.format.unnamed(found.candidate, metered)
+    except (Damaged, Unreadable):
+        return ()
+
+
+def _unfinished(candidate: Candidate) -> Iterator[Problem]:
+    """A name that writers give what is not finished: it is renamed then, and S3 knows no rename."""
+    if candidate.staging:
+        yield Problem(candidate.staging, "is called as its writer calls what is not finished")
 
 
 def believed(found: Found, reader: Reader | None = None) -> Verdict:
@@ -129,6 +190,9 @@ def verdict(
         format=kind or found.format.name,
         step=step,
         complete=not problems,
+        resumable=not problems,
+        loadable=not any(each.need == LOAD for each in problems),
+        layout=kind or found.format.name,
         problems=problems,
         bytes_total=candidate.bytes_total,
         bytes_read=bytes_read,
@@ -180,7 +244,9 @@ def _names_that_lead_astray(candidate: Candidate) -> Iterator[Problem]:
     """S3 takes any key; on the disk of the machine that resumes, some of them are other files."""
     for file in candidate.files:
         parts = file.key.split("/")
-        if ".." in parts or file.key.startswith("/") or "\\" in file.key:
+        if file.refused:
+            yield Problem(candidate.name(file), file.refused)
+        elif ".." in parts or file.key.startswith("/") or "\\" in file.key:
             yield Problem(candidate.name(file), "has a name that leads out of its folder")
         elif any(unicodedata.category(character) in ("Cc", "Cs") for character in file.key):
             yield Problem(candidate.name(file), "has control characters in its name")

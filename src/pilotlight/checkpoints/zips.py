@@ -57,6 +57,13 @@ class Member:
     end: int = 0
 
     @property
+    def together(self) -> tuple[int, ...]:
+        """`alike`, but for the descriptor that miniz writes behind data alone: an empty member has none
+        (mz_zip_writer_add_mem_ex_v2)."""
+        needed, flags, *rest = self.alike
+        return (needed, flags if self.bytes else flags | _HAS_DESCRIPTOR, *rest)
+
+    @property
     def trailer(self) -> int:
         """Bytes of the descriptor behind the data (4.3.9)."""
         if not self.flags & _HAS_DESCRIPTOR:
@@ -163,7 +170,7 @@ class Archive:
         self.members = {member.name: member for member in _end_to_end(found, end)}
         if len(self.members) != len(found):
             raise Damaged("names a member twice")
-        if len({member.alike for member in found}) != 1:
+        if len({member.together for member in found}) != 1:
             raise Damaged("has a directory whose members were not written together")
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import random
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,9 +18,10 @@ from rich.table import Table
 
 from pilotlight.checkpoints import verify as verifying
 from pilotlight.checkpoints.deep import verify_deeply
-from pilotlight.checkpoints.format import Reader, Verdict
+from pilotlight.checkpoints.format import BYTES_READ_MIN, LOAD, RESUME, Reader, Verdict
 from pilotlight.checkpoints.generic import MANIFEST, write_manifest
 from pilotlight.checkpoints.readers import BucketReader, FolderReader
+from pilotlight.checkpoints.siblings import suspects
 from pilotlight.checkpoints.verify import AUTO, Listing, TooManyFiles
 from pilotlight.cli.talk import Directory, Json, print_json, say
 from pilotlight.cli.target import Target, TargetOption
@@ -34,9 +36,19 @@ from pilotlight.workload.words import nearest
 app = typer.Typer(no_args_is_help=True, help="Checkpoints: verify any, and write the manifest of a generic one.")
 
 SCHEME = "s3://"
-PROBLEMS_SHOWN = 5
 
-Place = Annotated[str, typer.Argument(metavar="PLACE", help="s3://bucket/prefix, or a folder.")]
+
+class Needs(StrEnum):
+    """What somebody needs of a checkpoint."""
+
+    RESUME = RESUME
+    LOAD = LOAD
+
+
+PROBLEMS_SHOWN = 5
+ROLES_SHOWN = 10
+
+Place = Annotated[str, typer.Argument(metavar="PLACE", help="s3://bucket/prefix, a folder, or one file.")]
 
 
 @app.command()
@@ -47,6 +59,10 @@ def verify(
     format: Annotated[str, typer.Option(help="One format only; `auto` lets every format look.")] = AUTO,
     region: Annotated[str, typer.Option(help="Region of the bucket.", show_default="asked of S3")] = "",
     deep: Annotated[bool, typer.Option("--deep", help="Read and hash every byte.")] = False,
+    needs: Annotated[Needs, typer.Option(help="What makes one complete: going on training, or loading the model.")] = (
+        Needs.RESUME
+    ),
+    read_mib: Annotated[int, typer.Option(min=1, help="MiB that may be read of each, where its files need more.")] = 1,
     json: Json = False,
 ) -> None:
     """Say of each checkpoint whether it is complete; exit code 0 only if there is one and all are."""
@@ -56,7 +72,7 @@ def verify(
         found = verifying.listing(reader, format)
     except TooManyFiles as problem:
         raise TooManyToList(place=place, most=str(problem)) from problem
-    verdicts = _judge(found, reader, deep)
+    verdicts = [_for(needs, each) for each in _judge(found, reader, deep, read_mib * BYTES_READ_MIN)]
     if json:
         print_json({"schema": "pilotlight/checkpoints/1", "place": place, "checkpoints": [_paper(v) for v in verdicts]})
     else:
@@ -75,7 +91,9 @@ def manifest(
     step: Annotated[int | None, typer.Option(min=0, help="The step at which it was written.")] = None,
 ) -> None:
     """Hash what lies in a folder and write its manifest last: a checkpoint of the format `generic`."""
-    _folder(str(folder))
+    if not folder.is_dir():
+        reason = "is a file" if folder.exists() else "is not there"
+        raise BadOption(option="FOLDER", value=folder, reason=reason, expected="the folder of one checkpoint")
     try:
         count = write_manifest(folder, step)
     except OSError as problem:
@@ -95,9 +113,9 @@ def _known(format: str) -> None:
 
 def _folder(place: str) -> FolderReader:
     path = Path(place)
-    if not path.is_dir():
-        reason = "is a file" if path.exists() else "is not there"
-        raise BadOption(option="PLACE", value=place, reason=reason, expected="a folder, or s3://bucket/prefix")
+    if not path.exists():
+        expected = "a folder, a file, or s3://bucket/prefix"
+        raise BadOption(option="PLACE", value=place, reason="is not there", expected=expected)
     return FolderReader(path)
 
 
@@ -114,9 +132,14 @@ def _bucket(place: str, target: Target, directory: Path, region: str) -> BucketR
     return BucketReader(door, region, bucket, as_folder(prefix))
 
 
-def _judge(found: Listing, reader: Reader, deep: bool) -> list[Verdict]:
+def _for(needs: Needs, verdict: Verdict) -> Verdict:
+    """With `complete` as it is asked for."""
+    return replace(verdict, complete=verdict.serves(needs.value))
+
+
+def _judge(found: Listing, reader: Reader, deep: bool, least: int) -> list[Verdict]:
     if not deep:
-        return [verifying.verify(each, reader) for each in found.found]
+        return [verifying.verify(each, reader, least) for each in found.found]
     columns = (TextColumn("reading"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True) as progress:
         task = progress.add_task("", total=sum(each.candidate.bytes_total for each in found.found))
@@ -141,11 +164,26 @@ def _tell(verdicts: list[Verdict], found: Listing) -> None:
         table.add_row(*words, f"{each.bytes_total:,}", f"{each.bytes_read:,}", escape("\n".join(wrong)))
     if verdicts:
         Console().print(table)
-    for each in verdicts:
-        if each.unknown_count:
-            say(f"{each.path or '.'}: {each.unknown_count} file(s) unknown to the format: {_some(each.unknown)}")
+    shown = verdicts if len(verdicts) <= ROLES_SHOWN else [each for each in verdicts if not each.complete]
+    for each in shown[:ROLES_SHOWN]:
+        _tell_roles(each)
+    if len(shown) > ROLES_SHOWN:
+        say(f"and {len(shown) - ROLES_SHOWN} more; --json has the roles of all")
+    for path, lacking in suspects(found.found).items():
+        say(f"{path}: suspect, {'; '.join(lacking)}; a run takes another one while there is one")
     if found.strays_count:
         say(f"{found.strays_count} file(s) belong to no checkpoint: {_some(found.strays)}")
+
+
+def _tell_roles(verdict: Verdict) -> None:
+    """Role by role: what was found, what is missing, and who says that it must be there."""
+    able = "may be resumed from" if verdict.resumable else "may be loaded" if verdict.loadable else "is of no use"
+    say(f"{verdict.path or '.'} ({verdict.layout}) {able}")
+    for role in verdict.roles:
+        missing = f"missing: {_some(role.missing)} ({role.why})" if role.missing else ""
+        say(f"  {role.name}: {'; '.join(each for each in (_some(role.files), missing) if each)}")
+    if verdict.unjudged:
+        say(f"  unjudged: {_some(tuple(f'{each.file} ({each.bytes:,} bytes)' for each in verdict.unjudged))}")
 
 
 def _some(names: tuple[str, ...]) -> str:

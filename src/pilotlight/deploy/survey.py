@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from pilotlight.checkpoints.format import LOAD, RESUME
 from pilotlight.clock import Clock, stamp
 from pilotlight.cloud.absence import says_absent
 from pilotlight.cloud.door import Door
@@ -142,7 +143,13 @@ def _dataset(workload: Workload, names: Names, name: str, asset: Dataset | Check
         uses=tuple(asset.uses),
         health=_health(asset) if isinstance(asset, Checkpoints) else None,
         training=_training(asset) if isinstance(asset, Checkpoints) else None,
+        needs=_needs(workload, asset) if isinstance(asset, Checkpoints) else RESUME,
     )
+
+
+def _needs(workload: Workload, asset: Checkpoints) -> str:
+    """As declared; else what serves behind a front door loads, and what trains goes on."""
+    return asset.needs or (LOAD if workload.traffic and not asset.training else RESUME)
 
 
 def _health(asset: Checkpoints) -> paper.Health | None:

@@ -51,6 +51,8 @@ class Datasets:
     mechanism: str = "replication"
     health: Health | None = None
     training: Training | None = None
+    needs: str = "resume"
+    """Of checkpoints: `resume`, all that a training goes on from, or `load`, the model."""
 
 
 LAUNCH_ORDER = "launch-order"

@@ -150,6 +150,15 @@ CheckpointFormat = Literal[
     "hf-bin-sharded",
     "lightning",
     "torch",
+    "nemo",
+    "composer",
+    "folder",
+    "gguf",
+    "tensorflow",
+    "tensorflow-saved-model",
+    "keras",
+    "flax",
+    "onnx",
     "generic",
 ]
 """What checkpoints/ can judge; `auto` lets every format look."""
@@ -166,6 +175,11 @@ class Checkpoints(Asset):
         "and `runs/llama-old/` is not in it. Empty: the whole bucket.",
     )
     format: CheckpointFormat = Field(default="auto", description="Format of the checkpoints.")
+    needs: Literal["resume", "load"] | None = Field(
+        default=None,
+        description="What a recovered workload does with one: goes on training (`resume`: optimizer, random state and "
+        "all), or loads the model (`load`). Left out: `load` with `traffic` and without `training`, else `resume`.",
+    )
     health: Health | None = Field(default=None, description="How a poisoned checkpoint is told from a sound one.")
     training: Training | None = Field(default=None, description="What a lost step costs.")
 

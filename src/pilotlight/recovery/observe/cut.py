@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from pilotlight.checkpoints.verify import TooManyFiles
+from pilotlight.checkpoints.verify import Found, TooManyFiles
 from pilotlight.clock import parse_stamp
 from pilotlight.errors import CallRefused, RegionUnreachable
 from pilotlight.records.inventory import Compute, Database, Datasets, Inventory, Volumes
@@ -87,7 +87,8 @@ class Cut:
         here = shelf(self.site.door, inventory.standby, asset.standby_bucket, asset, known, there)
         choice = choose(here, asset, ledger.vetoes(asset.name), before)
         self.looks[asset.name] = Look(asset, here, there, choice)
-        listed = self._listed(asset, choice.taken.path) if choice.taken else {}
+        taken = here.at(choice.taken.path) if choice.taken else None
+        listed = self._listed(asset, taken) if taken else {}
         steps = [
             each for each in (here.newest_begun_step, there.newest_begun_step if there else None) if each is not None
         ]
@@ -110,12 +111,14 @@ class Cut:
             return {}
         return datasets.counts(found, rule)
 
-    def _listed(self, asset: Datasets, path: str) -> dict[str, str]:
-        """The versions that the checkpoint at this path consists of, to be compared with later."""
+    def _listed(self, asset: Datasets, taken: Found) -> dict[str, str]:
+        """The versions that this checkpoint consists of, to be compared with later; what lies below it and is another
+        checkpoint is not among them."""
         manifest = Manifest(asset.name)
-        where = Bucket(self.site.inventory.standby, asset.standby_bucket, asset.prefix + path)
+        own = {asset.prefix + file.key for file in taken.candidate.files}
+        where = Bucket(self.site.inventory.standby, asset.standby_bucket, asset.prefix + taken.candidate.prefix)
         for item in current(self.site.door, where):
-            if not item.deleted and (path.endswith("/") or not path or item.key == asset.prefix + path):
+            if not item.deleted and item.key in own:
                 manifest.add(item)
         self.manifests[asset.name] = manifest
         return {"manifest": manifest.key}

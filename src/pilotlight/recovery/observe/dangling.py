@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pilotlight.checkpoints.format import step_of
+from pilotlight.checkpoints.steps import step_of
 from pilotlight.records.inventory import Datasets
 from pilotlight.recovery.observe.references import Rows, place
 from pilotlight.recovery.observe.shelf import Choice, Shelf
@@ -64,7 +64,7 @@ def judge(rows: Rows, looks: Mapping[str, Look]) -> Judgement:
 
 def _sort(found: Judgement, uri: str, path: str, look: Look) -> None:
     here = look.standby.at(path)
-    if here is not None and look.standby.verdict(here).complete:
+    if here is not None and look.standby.verdict(here).serves(look.asset.needs):
         if _is_ahead(look, here.candidate.path):
             found.ahead.append(uri)
     elif look.primary is not None and look.primary.at(path) is None:
@@ -74,7 +74,7 @@ def _sort(found: Judgement, uri: str, path: str, look: Look) -> None:
 
 
 def _is_ahead(look: Look, path: str) -> bool:
-    return any(each.path == path and not each.poisoned for each in look.choice.passed_over)
+    return any(each.path == path and not each.poisoned and not each.suspect for each in look.choice.passed_over)
 
 
 def evidence(rows: Rows, found: Judgement) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pilotlight.checkpoints import health, verify
 from pilotlight.checkpoints.format import Problem, Verdict
 from pilotlight.checkpoints.readers import BucketReader
+from pilotlight.checkpoints.siblings import suspects
 from pilotlight.checkpoints.verify import Found
 from pilotlight.clock import parse_stamp
 from pilotlight.cloud.door import Door
@@ -29,7 +30,9 @@ class PassedOver:
     step: int | None
     why: str
     poisoned: bool = False
-    """Refused for its health or by a person; else it is only newer than the data it may refer to."""
+    """Refused for its health or by a person; else it is only newer than the data it may refer to, or suspect."""
+    suspect: bool = False
+    """It lacks what all its neighbours have."""
 
 
 @dataclass(frozen=True)
@@ -74,12 +77,16 @@ class Shelf:
     def _arrived(self, found: Found, verdict: Verdict) -> Verdict:
         others = self.there.found if self.there else []
         source = next((each for each in others if each.candidate.path == verdict.path), None)
-        if source is None or not verdict.complete:
+        if source is None or not verdict.loadable:
             return verdict
         here = {file.key for file in found.candidate.files}
         lacking = [source.candidate.name(file) for file in source.candidate.files if file.key not in here]
         problems = tuple(Problem(name, "is in the primary region and has not arrived") for name in lacking)
-        return replace(verdict, complete=not problems, problems=problems)
+        if not problems:
+            return verdict
+        return replace(
+            verdict, complete=False, resumable=False, loadable=False, problems=(*verdict.problems, *problems)
+        )
 
     def step(self, found: Found) -> int | None:
         """What its name tells, else its files, read at most once."""
@@ -89,12 +96,14 @@ class Shelf:
         return self._steps[path]
 
     def at(self, path: str) -> Found | None:
-        """The checkpoint at this path, or the one that a file of this path belongs to."""
+        """The checkpoint at this path, or the one that has a file at it or below it; None where nothing lies there."""
+        plain = path.rstrip("/")
         for each in self.found:
-            own = each.candidate.path
-            if path == own.rstrip("/") or (own.endswith("/") and path.startswith(own)) or own == "":
+            if each.candidate.path.rstrip("/") == plain:
                 return each
-        return None
+        below = f"{plain}/"
+        return next((each for each in self.found for file in each.candidate.files
+                     if file.key == plain or file.key.startswith(below)), None)  # fmt: skip
 
     @property
     def newest_begun_step(self) -> int | None:
@@ -119,24 +128,32 @@ def shelf(
 def choose(shelf: Shelf, asset: Datasets, vetoes: dict[str, str], before: float | None = None) -> Choice:
     """From the newest step down, the first that is complete, healthy, not refused by a person, and not too new.
 
+    Complete is what the asset needs of it: to be resumed from, or to be loaded. One that lacks what all its neighbours
+    have is taken only where there is no other.
+
     `vetoes`: path -> why. `before`: seconds since 1970, up to which the datasets it may refer to are proven; S3 tells
     whole seconds, so a checkpoint of the same second may be newer than what it refers to, and is not taken.
     """
     torn: list[Verdict] = []
     passed: list[PassedOver] = []
     newest_complete: int | None = None
-    tests = _tests(shelf, asset, vetoes, before)
+    suspect: Verdict | None = None
+    odd, tests = suspects(shelf.found), _tests(shelf, asset, vetoes, before)
     for each in sorted(shelf.found, key=lambda found: _age(shelf, found), reverse=True):
         verdict = shelf.verdict(each)
-        if not verdict.complete:
+        if not verdict.serves(asset.needs):
             torn.append(verdict)
             continue
         newest_complete = verdict.step if newest_complete is None else newest_complete
         against = next(_objections(each, verdict, tests), None)
-        if against is None:
+        if against is None and each.candidate.path not in odd:
             return Choice(verdict, shelf.newest_begun_step, newest_complete, tuple(torn), tuple(passed))
+        if against is None:
+            suspect = suspect or verdict
+            against = PassedOver(verdict.path, verdict.step, "; ".join(odd[verdict.path]), suspect=True)
         passed.append(against)
-    return Choice(None, shelf.newest_begun_step, newest_complete, tuple(torn), tuple(passed))
+    left = tuple(each for each in passed if suspect is None or each.path != suspect.path)
+    return Choice(suspect, shelf.newest_begun_step, newest_complete, tuple(torn), left)
 
 
 Test = tuple[Callable[[Found, Verdict], str], bool]
