@@ -33,6 +33,10 @@ class Kept:
         return self._contents[file.key][start : start + length]
 
 
+class Registered:
+    """An object of the user's own, which Accelerate saves as it is."""
+
+
 @dataclass(frozen=True)
 class Layout:
     """`roots`: paths of its checkpoints. `free`: files whose absence nothing in the folder can tell. `unread`: files
@@ -117,7 +121,7 @@ def accelerated() -> Files:
         "model.safetensors": tensors("w"), "model_1.safetensors": tensors("v"),
         "optimizer.bin": optimizer(7), "optimizer_1.bin": optimizer(7), "scheduler.bin": saved({"last_epoch": 7}),
         "random_states_0.pkl": saved({"step": 0}), "random_states_1.pkl": saved({"step": 1}),
-        "sampler.bin": saved({"epoch": 1}), "custom_checkpoint_0.pkl": saved({"a": 1}),
+        "sampler.bin": saved({"epoch": 1}), "custom_checkpoint_0.pkl": saved(Registered()),
     })  # fmt: skip
 
 

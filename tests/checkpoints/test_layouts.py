@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from layouts import LAYOUTS, Files, Kept, Layout, below, hf, optimizer, saved, state, tensors
 
+from pilotlight.checkpoints.deep import verify_deeply
 from pilotlight.checkpoints.format import UNDECIDED, Verdict
 from pilotlight.checkpoints.readers import FolderReader
 from pilotlight.checkpoints.siblings import suspects
@@ -24,6 +25,14 @@ def own(layout: Layout, file: str) -> str:
     """The checkpoint that a file is a part of."""
     roots = [root for root in layout.roots if file == root or (root.endswith("/") and file.startswith(root))]
     return max(roots, key=len, default=layout.roots[0])
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_a_sound_one_is_complete_when_every_byte_is_read(name: str) -> None:
+    reader = Kept(LAYOUTS[name].files)
+    for found in find(reader):
+        verdict = verify_deeply(found, reader)
+        assert verdict.complete and verdict.roles, verdict.problems
 
 
 def is_free(layout: Layout, file: str) -> bool:

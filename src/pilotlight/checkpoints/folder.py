@@ -63,7 +63,7 @@ class Contents:
 
 
 class Folder:
-    """Any folder of roles; `only` a kind of weights, where a declaration names it."""
+    """Any folder of roles; under the name of a kind of weights those that have it."""
 
     def __init__(self, name: str = FOLDER) -> None:
         self.name = name
@@ -78,10 +78,6 @@ class Folder:
                 rest = _owned(folder, names - singles)
                 if any(roles.of(name).implies for name in names - singles):
                     yield Candidate(folder.path, rest)
-
-    def holds(self, candidate: Candidate, path: str) -> bool:
-        """Whether what lies at this path below the folder is a part of it, not a checkpoint of its own."""
-        return any(file.key == path or file.key.startswith(path) for file in candidate.files)
 
     def verify(self, candidate: Candidate, reader: Reader) -> tuple[Problem, ...]:
         """See Format.verify."""
@@ -111,16 +107,11 @@ class Folder:
 
     def deep(self, candidate: Candidate, reader: Reader) -> tuple[Problem, ...]:
         """See ChecksDeeply: every member of every archive, below too."""
-        found = list(torch_files_deep(candidate, reader))
+        found = list(torch_files.deep(candidate, reader, judging.TORCH_SUFFIXES, strict=False))
         for part in _parts(candidate):
             below = _below(candidate, part)
             found += [_placed(each, part) for each in dcp.deep(below, reader)] if below.named(dcp.METADATA) else []
         return tuple(found)
-
-
-def torch_files_deep(candidate: Candidate, reader: Reader) -> Iterator[Problem]:
-    """The CRC-32 of every member of every archive that lies anywhere in the checkpoint."""
-    yield from torch_files.deep(candidate, reader, judging.TORCH_SUFFIXES)
 
 
 # -- which files -----------------------------------------------------------------------------------------------

@@ -69,13 +69,15 @@ class Lightning(Torch):
             raise Damaged(f"is none of Lightning's: it has no {lacking[0]}")
 
 
-def deep(candidate: Candidate, reader: Reader, suffixes: tuple[str, ...] = SUFFIXES) -> tuple[Problem, ...]:
-    """The CRC-32 of every member of every archive."""
+def deep(
+    candidate: Candidate, reader: Reader, suffixes: tuple[str, ...] = SUFFIXES, strict: bool = True
+) -> tuple[Problem, ...]:
+    """The CRC-32 of every member of every archive; `strict` as in torch_archive.read."""
     problems = []
     for file in candidate.files:
         if file.key.endswith(suffixes):
             try:
-                torch_archive.compare_all(torch_archive.read(file, reader, False).archive)
+                torch_archive.compare_all(torch_archive.read(file, reader, False, strict=strict).archive)
             except (Damaged, Unreadable) as damage:
                 problems.append(Problem(candidate.name(file), str(damage)))
     return tuple(problems)
