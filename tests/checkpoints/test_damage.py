@@ -7,18 +7,17 @@ what is only text for people may change. Bytes that no checksum covers are for `
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from damage import FIXTURES, files, flipped
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from layouts import Files, Kept
 from test_fixtures import PROVES_NOTHING, WRITTEN
 
 from pilotlight.checkpoints.format import File, Unreadable, Verdict
 from pilotlight.checkpoints.verify import verify_all
-
-Files = dict[str, bytes]
 
 CONTENTS: dict[str, Files] = {
     fixture: {file: (FIXTURES / fixture / file).read_bytes() for file in files(fixture)} for fixture in WRITTEN
@@ -31,21 +30,6 @@ POINTERS = tuple(file for _, file in PROVES_NOTHING)
 HEAD_BYTES = 8
 PROTOCOL_BYTE = 1
 """Of a pickle: any protocol up to 5 may read what was written with an older one."""
-
-
-class Kept:
-    """Files in memory, as a Reader has them."""
-
-    def __init__(self, contents: Files) -> None:
-        self._contents = contents
-
-    def files(self) -> Iterator[File]:
-        return (File(key, len(body)) for key, body in sorted(self._contents.items()))
-
-    def read_range(self, file: File, start: int, length: int) -> bytes:
-        if file.key not in self._contents:
-            raise Unreadable("is gone")
-        return self._contents[file.key][start : start + length]
 
 
 def judged(contents: Files) -> list[Verdict]:
