@@ -547,6 +547,7 @@ FIXED: dict[tuple[str, str], str] = {
     },
     ("Bucket", "objectLockEnabled"): FIXED_WHEN_MADE,
     ("Key", "deletionWindowInDays"): OURS_ALONE,
+    ("Record", "allowOverwrite"): OURS_ALONE,
     **{("Table", key): FIXED_WHEN_MADE for key in ("attributes", "hashKey", "rangeKey")},
     ("LogGroup", "kmsKeyId"): "read; moto has no AssociateKmsKey",
     ("Table", "serverSideEncryption"): "read; moto's UpdateTable does not take it",
