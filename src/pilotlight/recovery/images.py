@@ -7,25 +7,24 @@ alone say what a copy is of.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from pilotlight.clock import stamp
 from pilotlight.cloud.door import Door, aws_code
-from pilotlight.errors import CallRefused, RegionUnreachable
+from pilotlight.errors import CallRefused
 from pilotlight.naming import TAG_ASSET, TAG_SOURCE_IMAGE, TAG_WORKLOAD
 from pilotlight.records.inventory import Compute
 from pilotlight.recovery.observe.software import launched
+from pilotlight.recovery.schedule import told
 from pilotlight.recovery.site import Site
+from pilotlight.recovery.snapshots import FILTER_VALUES_MAX
 
 AVAILABLE = "available"
 PENDING = "pending"
 GONE = "gone"
 """Of an image that the region does not list."""
-FILTER_VALUES_MAX = 200
-"""EC2 User Guide, "List and filter your resources": a filter takes up to 200 values."""
 NOT_NOW = ("InvalidAMIID.Unavailable", "InvalidAMIID.NotFound")
 """It is gone already (EC2 API Reference, "Error codes")."""
 
@@ -77,18 +76,9 @@ def keep_up(site: Site) -> tuple[str, ...]:
     """Begin the copies that lack; remarks about what could not be."""
     remarks: list[str] = []
     for asset in site.inventory.computes:
-        with _told(asset.name, remarks):
+        with told(asset.name, remarks):
             remarks += _keep_up_one(site, asset)
     return tuple(remarks)
-
-
-@contextmanager
-def _told(asset: str, remarks: list[str]) -> Iterator[None]:
-    """What AWS refuses for one group is a remark, and the others go on."""
-    try:
-        yield
-    except (CallRefused, RegionUnreachable) as problem:
-        remarks.append(f"{asset}: {problem.message}")
 
 
 def _keep_up_one(site: Site, asset: Compute) -> list[str]:

@@ -46,16 +46,16 @@ def keep_up(site: Site) -> tuple[str, ...]:
     remarks: list[str] = []
     waiting: list[list[tuple[Volumes, Snapshot]]] = []
     for asset in site.inventory.volumes:
-        with _told(asset.name, remarks):
+        with told(asset.name, remarks):
             waiting.append([(asset, each) for each in _keep_up_one(site, asset, remarks)])
     if any(waiting):
-        with _told("snapshot copies", remarks):
+        with told("snapshot copies", remarks):
             remarks += _copy(site, list(_in_turn(waiting)))
     return tuple(remarks)
 
 
 @contextmanager
-def _told(what: str, remarks: list[str]) -> Iterator[None]:
+def told(what: str, remarks: list[str]) -> Iterator[None]:
     """What AWS refuses for one group is a remark, and the others go on."""
     try:
         yield
