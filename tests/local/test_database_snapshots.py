@@ -5,8 +5,10 @@ A snapshot that cannot be restored is found out on the day it is needed; here it
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -86,15 +88,40 @@ def test_a_snapshot_holds_the_rows_of_its_moment_and_no_later_ones(cloud: Cloud,
     assert restored["MasterUsername"] == "owner"
 
 
+@contextmanager
+def held_up(cloud: Cloud, work: str) -> Iterator[None]:
+    """Snapshots of the cloud get no further than this work of its servers while the block lasts."""
+    goes_on, real = threading.Event(), getattr(cloud.behaviour(Postgres), work)
+
+    def waiting(*arguments: Any) -> None:
+        assert goes_on.wait(60.0)
+        real(*arguments)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cloud.behaviour(Postgres), work, waiting)
+        try:
+            yield
+        finally:
+            goes_on.set()
+
+
+def test_a_snapshot_is_copied_only_once_it_is_there(cloud: Cloud, source: dict[str, Any]) -> None:
+    with held_up(cloud, "back_up"):
+        arn = take(cloud, "slow")
+        assert refusal(lambda: copy(cloud, arn, "too-early")) == "InvalidDBClusterSnapshotStateFault"
+    assert is_available(cloud, EAST, "slow")
+    copy(cloud, arn, "in-time")
+
+
 def test_a_copy_takes_time_stands_still_with_a_lost_region_and_is_restored_after_the_source_is_gone(
     cloud: Cloud, source: dict[str, Any]
 ) -> None:
     arn = take(cloud, "travels")
-    assert refusal(lambda: copy(cloud, arn, "too-early")) == "InvalidDBClusterSnapshotStateFault"
     assert is_available(cloud, EAST, "travels")
-    copy(cloud, arn, "arrived")
-    assert status(cloud, WEST, "arrived") == "creating"
-    cloud.darken(EAST)
+    with held_up(cloud, "copy_folder"):
+        copy(cloud, arn, "arrived")
+        assert status(cloud, WEST, "arrived") == "creating"
+        cloud.darken(EAST)
     time.sleep(1.5)
     assert status(cloud, WEST, "arrived") == "creating", "nothing can come from a lost region"
     assert refusal(lambda: copy(cloud, arn, "never")) == "InvalidDBClusterSnapshotStateFault"

@@ -9,6 +9,7 @@ import itertools
 import json
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -37,6 +38,16 @@ def pair(cloud: Cloud) -> Iterator[Pair]:
     for region in (EAST, WEST):
         cloud.lighten(region)
     cloud.behaviour(Replication).set_delay(0.05)
+
+
+@contextmanager
+def held(cloud: Cloud) -> Iterator[None]:
+    """Replication stands still while the block lasts."""
+    cloud.behaviour(Replication).hold()
+    try:
+        yield
+    finally:
+        cloud.behaviour(Replication).go_on()
 
 
 class Pair:
@@ -139,11 +150,11 @@ def test_what_was_written_before_the_rule_is_not_replicated(pair: Pair) -> None:
 
 
 def test_an_object_is_pending_until_its_replica_is_there(pair: Pair) -> None:
-    pair.cloud.behaviour(Replication).set_delay(0.6)
     pair.replicate()
-    pair.put("slow")
-    assert pair.status("slow") == "PENDING"
-    assert pair.replica("slow") is None
+    with held(pair.cloud):
+        pair.put("slow")
+        assert pair.status("slow") == "PENDING"
+        assert pair.replica("slow") is None
     assert pair.is_completed("slow")
     assert pair.replica("slow") is not None
 
@@ -266,8 +277,9 @@ def test_changed_tags_follow(pair: Pair) -> None:
     pair.put("a")
     assert pair.is_completed("a")
     tags = [{"Key": "held", "Value": "yes"}]
-    pair.east.put_object_tagging(Bucket=pair.source, Key="a", Tagging={"TagSet": tags})
-    assert pair.status("a") == "PENDING"
+    with held(pair.cloud):
+        pair.east.put_object_tagging(Bucket=pair.source, Key="a", Tagging={"TagSet": tags})
+        assert pair.status("a") == "PENDING"
     assert pair.is_completed("a")
     assert pair.west.get_object_tagging(Bucket=pair.target, Key="a")["TagSet"] == tags
 
@@ -288,10 +300,10 @@ def test_changes_to_a_replica_go_back_only_when_asked_for(pair: Pair, asked: boo
 
 @pytest.mark.parametrize("lost", [EAST, WEST])
 def test_objects_wait_while_a_region_is_lost_and_go_on_when_it_is_back(pair: Pair, lost: str) -> None:
-    pair.cloud.behaviour(Replication).set_delay(0.4)
     pair.replicate()
-    pair.put("a")
-    pair.cloud.darken(lost)
+    with held(pair.cloud):
+        pair.put("a")
+        pair.cloud.darken(lost)
     time.sleep(0.8)
     target = pair.cloud.backend("s3", "aws").buckets[pair.target]
     assert "a" not in target.keys, "a lost region would have sent or taken an object"
