@@ -49,7 +49,7 @@ def buckets() -> list[Behaviour]:
     return [Replication()]
 
 
-def eventually(look: Callable[[], T], seconds: float = 15.0) -> T:
+def eventually(look: Callable[[], T], seconds: float = 60.0) -> T:
     """What `look` returns once it is true; the last thing it returned when the time is up."""
     deadline = time.monotonic() + seconds
     while not (found := look()) and time.monotonic() < deadline:

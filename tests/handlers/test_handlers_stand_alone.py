@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 
 import pytest
-
-IMPORT_SECONDS_MAX = 2.0
-"""Lambda's first invocation pays for it; measured at 0.2 s on two cores."""
 
 WALLED = """
 import sys
@@ -36,7 +32,5 @@ assert callable(module.handler)
 
 @pytest.mark.parametrize("name", ["probe", "protect", "recover"])
 def test_a_handler_needs_nothing_but_the_survivors_and_boto3(name: str) -> None:
-    started = time.perf_counter()
     done = subprocess.run([sys.executable, "-c", WALLED, name], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
-    assert time.perf_counter() - started < IMPORT_SECONDS_MAX * 3, "with the interpreter's own start, on a busy machine"

@@ -49,7 +49,7 @@ def client(cloud: Cloud, service: str, region: str = STANDBY) -> Any:
     return kept[service, region]
 
 
-def eventually(look: Callable[[], T], seconds: float = 8.0) -> T:
+def eventually(look: Callable[[], T], seconds: float = 30.0) -> T:
     """What `look` returns once it is true; the last thing it returned when the time is up."""
     deadline = time.monotonic() + seconds
     while not (found := look()) and time.monotonic() < deadline:

@@ -38,9 +38,7 @@ def family(pid: int) -> list[int]:
 
 
 def test_it_starts_says_where_it_is_and_is_gone_when_stopped() -> None:
-    began = time.monotonic()
     cloud = LocalCloud.start(pace=60, seed=3)
-    assert time.monotonic() - began < 10
     status = cloud.status()
     assert (status["pace"], status["seed"], status["dark"]) == (60, 3, [])
     assert set(status["endpoints"]) == {EAST, WEST}

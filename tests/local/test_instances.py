@@ -8,7 +8,7 @@ import urllib.request
 import pytest
 
 REGION = "us-east-1"
-SECONDS_MAX = 15
+SECONDS_MAX = 60
 TRIES = 10
 """A copy takes less than half a second here, and a busy machine may come too late to see it under way."""
 

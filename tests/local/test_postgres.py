@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import socket
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,9 +22,6 @@ from pilotlight.local.cloud import Cloud
 from pilotlight.local.postgres import Postgres, ToolFailed
 from pilotlight.local.postgres_server import Server
 from pilotlight.local.tcp_proxy import free_port
-
-START_SECONDS_MAX = 10.0
-"""A tenth of this on an idle machine."""
 
 
 @pytest.fixture(scope="module")
@@ -60,11 +56,8 @@ def started(postgres: Postgres) -> Server:
     return server
 
 
-def test_a_server_is_there_in_a_moment(postgres: Postgres) -> None:
-    postgres.discard(started(postgres))
-    begin = time.monotonic()
+def test_a_server_is_there_and_of_the_version_it_says(postgres: Postgres) -> None:
     server = started(postgres)
-    assert time.monotonic() - begin < START_SECONDS_MAX
     assert ask(server, "SHOW server_version_num")[0][0] >= "160000"  # type: ignore[operator]
     assert postgres.version.startswith("16.")
     postgres.discard(server)

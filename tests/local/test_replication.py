@@ -164,7 +164,7 @@ def test_the_order_in_which_objects_arrive_is_not_the_order_in_which_they_were_w
     pair.replicate()
     for number in range(40):
         pair.put(f"{number:02}")
-    names = eventually(lambda: names if len(names := _names(pair)) > 10 else [], 5)
+    names = eventually(lambda: names if len(names := _names(pair)) > 10 else [])
     assert 10 < len(names) < 40
     assert names != [f"{number:02}" for number in range(len(names))], "a marker file would prove its shards"
 
@@ -178,7 +178,7 @@ def test_an_older_version_that_arrives_late_does_not_become_the_current_one(pair
     for number in range(20):
         pair.put("same", str(number).encode())
     written = pair.versions(pair.east, pair.source, "same")
-    assert eventually(lambda: pair.versions(pair.west, pair.target, "same") == written, 5)
+    assert eventually(lambda: pair.versions(pair.west, pair.target, "same") == written)
     replica = pair.replica("same")
     assert replica is not None
     assert replica["Body"].read() == b"19"
@@ -191,7 +191,7 @@ def test_a_delete_marker_is_replicated_and_the_deletion_of_a_version_is_not(pair
     assert pair.is_completed("gone")
     pair.east.delete_object(Bucket=pair.source, Key="kept")
     pair.east.delete_object(Bucket=pair.source, Key="gone", VersionId=gone)
-    assert eventually(lambda: pair.replica("kept") is None, 5)
+    assert eventually(lambda: pair.replica("kept") is None)
     same = pair.versions(pair.west, pair.target, "kept")
     assert same == pair.versions(pair.east, pair.source, "kept")
     assert ("version", kept) in same
@@ -214,7 +214,7 @@ def test_rules_in_both_directions_do_not_send_replicas_round_in_circles(pair: Pa
     pair.put("east")
     pair.west.put_object(Bucket=pair.target, Key="west", Body=b"w")
     assert pair.is_completed("east")
-    assert eventually(lambda: not refusal(lambda: pair.east.head_object(Bucket=pair.source, Key="west")), 5)
+    assert eventually(lambda: not refusal(lambda: pair.east.head_object(Bucket=pair.source, Key="west")))
     time.sleep(0.3)
     assert pair.status("west") == "REPLICA"
     assert len(pair.versions(pair.east, pair.source, "")) == len(pair.versions(pair.west, pair.target, "")) == 2
