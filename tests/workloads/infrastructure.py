@@ -25,6 +25,8 @@ LATER = ("i", "j", "k")
 LAUNCH_SECONDS = 20.0
 ROOT_GIB = 500
 """Of every instance; the image's root volume is far smaller."""
+AS_AT_HOME = {(ROOT_GIB, 2, "acme")}
+"""What `settings` tells of instances as the primary's launch templates make them."""
 SERVER = """#!/bin/bash
 cat > server.py <<'PROGRAM'
 import http.server, os

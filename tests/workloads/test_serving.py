@@ -1,4 +1,4 @@
-"""Other people's workloads, each from its infrastructure to the way home, by the commands a person types."""
+"""Somebody's service with six volumes, from its infrastructure to the way home, by the commands a person types."""
 
 from __future__ import annotations
 
@@ -10,66 +10,7 @@ from person import PRIMARY, STANDBY, Person, complete, home, lost_and_regained, 
 
 from pilotlight.local.handle import LocalCloud
 
-AS_AT_HOME = {(infrastructure.ROOT_GIB, 2, "acme")}
-"""Root volume, hop limit and tag of the standby's instances: those of the primary's launch template."""
 pytestmark = [pytest.mark.long, pytest.mark.timeout(420)]
-
-
-@pytest.mark.parametrize("person", ["a.yaml"], indirect=True)
-def test_one_bucket_of_checkpoints_survives_its_region_and_comes_home(person: Person) -> None:
-    infrastructure.smallest(person.cloud)
-    protected(person)
-    lost_and_regained(person)
-    written = b"written while the standby served"
-    copy = f"pilotlight-smallest-checkpoints-123456789012-{STANDBY}"
-    person.cloud.client("s3", STANDBY).put_object(Bucket=copy, Key="step-000400/metrics.json", Body=written)
-    home(person)
-    found = person.cloud.client("s3", PRIMARY).get_object(Bucket="acme-checkpoints", Key="step-000400/metrics.json")
-    assert found["Body"].read() == written
-
-
-@pytest.mark.parametrize("person", ["b.yaml"], indirect=True)
-def test_a_training_group_without_a_front_door_survives_its_region_and_comes_home(person: Person) -> None:
-    infrastructure.training(person.cloud)
-    protected(person)
-    lost_and_regained(person)
-    launched = infrastructure.members(person.cloud, STANDBY, "pilotlight-training-trainers", 2)
-    assert infrastructure.settings(person.cloud, STANDBY, launched) == AS_AT_HOME
-    home(person)
-    infrastructure.members(person.cloud, PRIMARY, "acme-trainers", 2)
-
-
-@pytest.mark.parametrize("person", ["b.yaml"], indirect=True)
-def test_a_release_after_the_last_deployment_is_what_the_failover_launches_or_what_the_points_name(
-    person: Person,
-) -> None:
-    infrastructure.training(person.cloud)
-    protected(person)
-    image = infrastructure.release(person.cloud, "acme-trainers")
-    copied = person.awaits_point(lambda point: complete(point) and "copy" not in str(point["problems"]))
-    copy = next(each for each in copied["parts"] if each["asset"] == "trainers")["reference"]["image"]
-    ec2 = person.cloud.client("ec2", STANDBY)
-    tags = ec2.describe_images(ImageIds=[copy])["Images"][0]["Tags"]
-    assert {"Key": "pilotlight:source-image", "Value": image} in tags
-    infrastructure.release(person.cloud, "acme-trainers", UserData="c2xlZXAgMQo=")
-    told = person.awaits_point(lambda point: "another UserData" in str(point["problems"]))
-    assert (told["status"], told["outdated"]) == ("partial", True)
-    lost_and_regained(person)
-    launched = infrastructure.members(person.cloud, STANDBY, "pilotlight-training-trainers", 2)
-    found = ec2.describe_instances(InstanceIds=launched)["Reservations"]
-    images = {one["ImageId"] for each in found for one in each["Instances"]}
-    assert all(_copied_since(ec2, each) for each in images)
-    person.types("failback", "--yes")
-    person.types("up", "--yes")
-    deployed = person.awaits_point(complete)
-    image_of_stack = next(each for each in deployed["parts"] if each["asset"] == "trainers")["reference"]["image"]
-    assert not _copied_since(ec2, image_of_stack)
-
-
-def _copied_since(ec2: Any, image: str) -> bool:
-    """Whether a scheduled run has copied this image."""
-    tags = ec2.describe_images(ImageIds=[image])["Images"][0]["Tags"]
-    return "pilotlight:source-image" in {each["Key"] for each in tags}
 
 
 @pytest.mark.parametrize(
@@ -85,7 +26,7 @@ def test_six_volumes_of_two_instances_come_up_with_their_bytes(person: Person, s
     lost_and_regained(person)
     assert contents(person.cloud, STANDBY, group(person)) == written
     launched = infrastructure.members(person.cloud, STANDBY, group(person), 2)
-    assert infrastructure.settings(person.cloud, STANDBY, launched) == AS_AT_HOME
+    assert infrastructure.settings(person.cloud, STANDBY, launched) == infrastructure.AS_AT_HOME
     home(person)
     assert sorted(kept_at_home(person.cloud)) == sorted(written.values())
     assert infrastructure.front(person.cloud) == ["pl-bigserve-primary", "pl-bigserve-standby"]
