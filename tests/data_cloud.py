@@ -21,6 +21,8 @@ from pilotlight.local.station import Station
 
 EAST, WEST = "us-east-1", "us-west-2"
 PASSWORD = "correct-horse"
+TRIES = 10
+"""A copy takes less than half a second here, and a busy machine may come too late to see it under way."""
 Row = tuple[Any, ...]
 T = TypeVar("T")
 

@@ -7,10 +7,10 @@ import urllib.request
 
 import pytest
 
+from data_cloud import TRIES
+
 REGION = "us-east-1"
 SECONDS_MAX = 60
-TRIES = 10
-"""A copy takes less than half a second here, and a busy machine may come too late to see it under way."""
 
 SERVER = """#!/bin/bash
 exec python3 - <<'PROGRAM'

@@ -111,7 +111,7 @@ def test_code_comes_from_a_bucket_too(cloud: Cloud) -> None:
 
 
 def test_a_function_that_takes_too_long_is_killed_and_says_so(cloud: Cloud) -> None:
-    make_function(cloud, "slow", "import time\ndef handler(event, context):\n    time.sleep(60)\n", Timeout=1)
+    make_function(cloud, "slow", "import time\ndef handler(event, context):\n    time.sleep(600)\n", Timeout=1)
     answer = call(cloud, "slow", LogType="Tail")
     assert answer["FunctionError"] == "Unhandled"
     assert "Task timed out after 1.00 seconds" in answer["Value"]["errorMessage"]

@@ -13,12 +13,10 @@ from typing import Any
 
 import pytest
 
-from data_cloud import eventually, refusal
+from data_cloud import TRIES, eventually, refusal
 from pilotlight.local.handle import LocalCloud
 
 EAST, WEST = "us-east-1", "us-west-2"
-TRIES = 10
-"""A copy takes less than half a second here, and a busy machine may come too late to see it under way."""
 READER = b'#!/bin/bash\ncat "$DEVICE_SDF/word" || exit 1\nexec sleep 600\n'
 
 

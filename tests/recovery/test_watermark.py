@@ -28,7 +28,7 @@ class Written:
 
     second: int
     body: str | None
-    arrived: bool
+    arrived: bool = False
 
     def entry(self, number: int, is_latest: bool) -> dict[str, Any]:
         when = datetime.fromtimestamp(self.second, tz=UTC)
@@ -71,10 +71,6 @@ def missing(history: list[Written], before: float) -> Written | None:
     return None if is_there else state
 
 
-def written(second: int, body: str | None, arrived: bool = False) -> Written:
-    return Written(second, body, arrived)
-
-
 bodies = st.sampled_from(["a", "b", "long"]) | st.none()
 steps = st.tuples(st.integers(0, 2), bodies, st.booleans())
 
@@ -89,10 +85,10 @@ def histories(draw: st.DrawFn) -> list[Written]:
 
 
 @given(histories())
-@example([written(13, "a"), written(14, None), written(14, "b")])
-@example([written(13, "a", arrived=True), written(13, None), written(14, "b")])
-@example([written(13, "a", arrived=True), written(13, "b"), written(14, "long")])
-@example([written(13, "a"), written(13, "a", arrived=True), written(13, None), written(14, None)])
+@example([Written(13, "a"), Written(14, None), Written(14, "b")])
+@example([Written(13, "a", arrived=True), Written(13, None), Written(14, "b")])
+@example([Written(13, "a", arrived=True), Written(13, "b"), Written(14, "long")])
+@example([Written(13, "a"), Written(13, "a", arrived=True), Written(13, None), Written(14, None)])
 def test_no_state_of_a_key_from_before_the_watermark_is_missing_in_the_copy(history: list[Written]) -> None:
     assert missing(history, watermark(history)) is None
 
@@ -110,5 +106,5 @@ def test_what_has_arrived_as_a_whole_waits_for_nothing(history: list[Written]) -
 
 
 def test_what_was_deleted_long_ago_and_never_came_holds_nothing_back() -> None:
-    history = [written(13, "from before the rule"), written(14, None), written(50, "b")]
+    history = [Written(13, "from before the rule"), Written(14, None), Written(50, "b")]
     assert watermark(history, overdue_before=20.0) == 50

@@ -119,12 +119,17 @@ def await_points(scene: Scene) -> RecoveryPoint:
         points = scene.recovery.points()
         return next((each for each in points if each.status == COMPLETE and parse_stamp(each.created_at) > since), None)
 
-    point = wait_for("a complete recovery point", complete, POINT_SECONDS, scene.stage.clock, lambda: lacking(scene))
+    point = wait_for(
+        "a complete recovery point", complete, POINT_SECONDS, scene.stage.clock, lambda: lacking(scene, since)
+    )
     scene.mark("detection", f"recovery point {point.id} is complete")
     return point
 
 
-def lacking(scene: Scene) -> str:
-    """What the newest point says is missing, or why there is none."""
-    points = scene.recovery.points()
-    return "; ".join(points[0].problems) if points else "no recovery point was made: " + diagnose(scene)
+def lacking(scene: Scene, since: float) -> str:
+    """What the newest point since that moment says is missing, or why there is none."""
+    newest = next((each for each in scene.recovery.points() if parse_stamp(each.created_at) > since), None)
+    if newest is not None:
+        return "; ".join(newest.problems)
+    serving = scene.recovery.active()
+    return f"no recovery point was made, {serving.region} is {serving.state}: " + diagnose(scene)

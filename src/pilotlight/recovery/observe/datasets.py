@@ -19,6 +19,7 @@ from pilotlight.cloud.door import Door
 from pilotlight.records.inventory import Datasets, Inventory
 from pilotlight.records.point import Part
 from pilotlight.recovery.listing import DIFFERENT, Bucket, Current, current, joined, settled
+from pilotlight.recovery.observe.arrival import waiting_since, was_there
 from pilotlight.recovery.observe.earlier import POINTS_MAX
 from pilotlight.recovery.observe.rule import ALWAYS, Rule
 
@@ -89,61 +90,6 @@ def _waiting(found: Comparison, source: Current, since: float, overdue_before: f
         found.overdue += 1
         if len(found.overdue_keys) < NAMED_MAX:
             found.overdue_keys.append(source.key)
-
-
-def waiting_since(source: Current, copy: Current | None, overdue_before: float) -> float:
-    """When the first of the versions was written that have not arrived above the newest that has (pure).
-
-    A key that is overwritten again and again has a newest version that is always young; what counts is its state.
-    """
-    return unseen(source, copy, overdue_before)[-1].modified
-
-
-def was_there(source: Current, copy: Current | None, overdue_before: float) -> bool:
-    """Whether a key that is deleted on both sides was there a moment ago, in a version that never arrived (pure).
-
-    Then the copy was never what the source was, and the watermark may not lie between.
-    """
-    recent = source.deleted and source.modified >= overdue_before
-    return recent and not all(one.deleted for one in unseen(source, copy, overdue_before))
-
-
-def unseen(source: Current, copy: Current | None, overdue_before: float) -> list[Current]:
-    """The newest versions of a key, as far back as none has arrived; the newest of all is always among them (pure).
-
-    A deletion needs not arrive where nothing lies. But what it deleted a moment ago, and never arrived, was there: the
-    search goes on below it. What was deleted before `overdue_before` lies before every watermark that is proven, and
-    may be from before the rule.
-    """
-    arrived = {each.version for each in (copy, *copy.older)} if copy else set[str]()
-    found = [source]
-    for each in _past(source, copy, arrived) if source.version not in arrived else ():
-        if each.version in arrived or (_was_held(each, source, copy) and not _is_recent_deletion(each, overdue_before)):
-            break
-        found.append(each)
-    while len(found) > 1 and found[-1].deleted and _was_held(found[-1], source, copy):
-        found.pop()
-    return found
-
-
-def _past(source: Current, copy: Current | None, arrived: set[str]) -> list[Current]:
-    """What is below the newest, and of one second first what the copy lacks: S3 tells whole seconds, versions in one
-    list and delete markers in another, so which of two was later is not known."""
-    return sorted(
-        source.older,
-        key=lambda each: (-math.floor(each.modified), each.version in arrived, _was_held(each, source, copy)),
-    )
-
-
-def _was_held(one: Current, source: Current, copy: Current | None) -> bool:
-    """Whether the copy is in the state of this older version: a replica tells by its id of which version it is."""
-    if not one.deleted and copy and copy.version in {each.version for each in source.older}:
-        return one.version == copy.version
-    return settled(one, copy) != DIFFERENT
-
-
-def _is_recent_deletion(one: Current, overdue_before: float) -> bool:
-    return one.deleted and one.modified >= overdue_before
 
 
 def buckets(inventory: Inventory, asset: Datasets) -> tuple[Bucket, Bucket]:
