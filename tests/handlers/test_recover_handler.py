@@ -16,6 +16,7 @@ from pilotlight.records.runs import WAITING
 from pilotlight.recovery import people
 from pilotlight.recovery.desk import Recovery
 from pilotlight.recovery.probe import probe
+from pilotlight.recovery.sightings import HEALTHY, LOST
 from pilotlight.recovery.site import Site
 
 EVENTS = Path(__file__).parent.parent / "fixtures" / "events"
@@ -188,21 +189,51 @@ def test_an_alarm_that_waits_beside_a_person_who_goes_there_and_back_fails_nothi
     assert (desk.active().region, aws.promotions) == (PRIMARY, 1)
 
 
-def test_an_alarm_over_minutes_of_before_fails_nothing_over_while_the_probe_sees_the_primary_well() -> None:
-    """Its window may hold bad minutes from before the way home; the region that serves would be taken down for them."""
-    aws, desk = lost()
-    aws.dark.clear()
+def looks_at_every_wait(aws: FakeAws, desk: Recovery) -> None:
     sleep = aws.clock.sleep
 
     def looking(seconds: float) -> None:
         sleep(seconds)
         probe(desk.site)
 
-    probe(desk.site)
     aws.clock.sleep = looking  # type: ignore[method-assign]
+
+
+def test_an_alarm_over_minutes_of_before_fails_nothing_over_while_the_probe_sees_the_primary_well() -> None:
+    """Its window may hold bad minutes from before the way home; the region that serves would be taken down for them."""
+    aws, desk = lost()
+    aws.dark.clear()
+    probe(desk.site)
+    looks_at_every_wait(aws, desk)
     rang = Call("alarm", seen_at=aws.clock.now())
     assert answer(desk, rang, aws.clock.now() + 800, FUNCTION) == WELL
     assert (desk.active().region, aws.promotions) == (PRIMARY, 0)
+
+
+def test_a_look_from_before_the_way_home_fails_nothing_over() -> None:
+    """The alarm rings a moment after the switch, and the probe has not looked at the primary yet."""
+    aws, desk = lost()
+    assert desk.failover() is not None
+    aws.dark.clear()
+    desk.site.ledger.sightings.keep_look(LOST, STANDBY, ("no answer from outside",), HEALTHY, stamp(aws.clock.now()))
+    assert desk.failback() is not None
+    looks_at_every_wait(aws, desk)
+    assert answer(desk, Call("alarm", seen_at=aws.clock.now() + 1), aws.clock.now() + 800, FUNCTION) == WELL
+    assert (desk.active().region, aws.promotions) == (PRIMARY, 1)
+
+
+def test_a_primary_that_is_lost_as_soon_as_it_serves_again_is_failed_over() -> None:
+    """Whoever waits for the first look at it may not wait for good, whether that comes or not."""
+    for looked_at in (True, False):
+        aws, desk = lost()
+        went_there_and_back(aws, desk)
+        before = aws.promotions
+        aws.dark.add(PRIMARY)
+        if looked_at:
+            looks_at_every_wait(aws, desk)
+        rang = Call("alarm", seen_at=aws.clock.now() + 1)
+        assert answer(desk, rang, aws.clock.now() + 800, FUNCTION)["state"] == "succeeded"
+        assert (desk.active().region, aws.promotions) == (STANDBY, before + 1)
 
 
 def test_a_region_that_is_lost_while_the_alarm_is_doubted_is_failed_over_at_the_next_look() -> None:

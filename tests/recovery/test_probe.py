@@ -11,7 +11,7 @@ from pilotlight.clock import FakeClock
 from pilotlight.naming import METRIC_ACTIVE_HEALTHY, METRIC_POINT_AGE, METRIC_PROTECT_AGE
 from pilotlight.recovery.desk import Recovery
 from pilotlight.recovery.fetch import Fetched
-from pilotlight.recovery.ledger import FAILING_OVER
+from pilotlight.recovery.ledger import FAILING_OVER, SWITCHING
 from pilotlight.recovery.looking import watched
 from pilotlight.recovery.probe import probe
 from pilotlight.recovery.sightings import HEALTHY, LOST, UNKNOWN
@@ -148,6 +148,18 @@ def test_while_a_run_moves_traffic_the_probe_does_not_pull_it_back(aws: FakeAws)
     desk.site.ledger.set_active("us-west-2", FAILING_OVER, "run", held.epoch, held.epoch)
     probe(desk.site)
     assert "StandbyActive" not in aws.metrics
+
+
+def test_a_region_that_a_run_is_bringing_up_is_not_called_lost(aws: FakeAws) -> None:
+    """Else three such minutes of a way home are an alarm, and the region that serves since then is failed over."""
+    desk = desk_of(aws)
+    held = desk.site.ledger.leases.take("a run")
+    desk.site.ledger.set_active(PRIMARY, SWITCHING, "20260102-failback", held.epoch, held.epoch)
+    aws.dark.add(PRIMARY)
+    assert METRIC_ACTIVE_HEALTHY not in published(aws, desk)
+    look = desk.site.ledger.sightings.look()
+    assert look is not None and look.verdict == UNKNOWN
+    assert look.told[0] == f"{PRIMARY} is switching, by run 20260102-failback" and len(look.told) > 1
 
 
 def test_every_workload_has_at_least_three_services_watched() -> None:

@@ -27,8 +27,7 @@ def diagnose(scene: Scene) -> str:
 
 def _runs(scene: Scene) -> Iterator[str]:
     for journal in scene.recovery.runs()[:1]:
-        if journal.reason:
-            yield f"run {journal.run} {journal.state}: {journal.reason}"
+        yield f"run {journal.run} {journal.state}" + (f": {journal.reason}" if journal.reason else "")
 
 
 def _rules(scene: Scene) -> Iterator[str]:

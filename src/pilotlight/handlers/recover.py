@@ -80,19 +80,21 @@ def answer(desk: Recovery, call: Call, deadline: float, function: str, target: s
 
 def is_well(desk: Recovery, call: Call, deadline: float) -> bool:
     """Whether the probe sees the active region healthy, at every look until the alarm has to be quiet again. A look
-    that is too old, or says anything else, tells nothing against the alarm."""
+    that is too old, or says anything else, tells nothing against the alarm; one from before that region served says
+    nothing of it, as the alarm's own minutes do not, and the next is waited for."""
     clock = desk.site.clock
     until = min(clock.now() + WELL_SECONDS, deadline)
     while True:
         look, active = desk.site.ledger.sightings.look(), desk.active()
-        if look is None or look.verdict != HEALTHY or look.region != active.region:
+        if look is None or desk.site.ledger.unfinished(FAILOVER):
             return False
-        if clock.now() - parse_stamp(look.at) > LOOK_SECONDS_MAX or desk.site.ledger.unfinished(FAILOVER):
+        of_before = active.state != SERVING or (bool(active.since) and parse_stamp(look.at) < parse_stamp(active.since))
+        if not of_before and look.verdict != HEALTHY:
             return False
-        if call.seen_at is not None and parse_stamp(look.at) >= call.seen_at and clock.now() >= until:
-            return True
+        if clock.now() - parse_stamp(look.at) > LOOK_SECONDS_MAX:
+            return False
         if clock.now() >= until:
-            return False
+            return not of_before and call.seen_at is not None and parse_stamp(look.at) >= call.seen_at
         clock.sleep(LOOK_AGAIN_SECONDS)
 
 

@@ -2,7 +2,8 @@
 
 `ActiveHealthy` is 1 where all that is watched is well, 0 where the region is lost, and not published where neither is
 known: missing data alarms, and starts nothing. `StandbyActive` repeats what the active record says, so that traffic
-stays where the last run put it; while a run is moving it, the probe keeps silent about it. The beat is sent also when
+stays where the last run put it. While a run is moving it, the probe keeps silent about both: the region to come is not
+lost because it does not answer yet, and an alarm over such minutes would undo the run. The beat is sent also when
 nothing answers: its absence means that the watcher itself is gone. Two ages come along, for alarms.
 """
 
@@ -10,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pilotlight.clock import parse_stamp
+from pilotlight.clock import parse_stamp, stamp
 from pilotlight.naming import (
     METRIC_ACTIVE_HEALTHY,
     METRIC_POINT_AGE,
@@ -20,9 +21,9 @@ from pilotlight.naming import (
 )
 from pilotlight.recovery.choose import newest_complete
 from pilotlight.recovery.ledger import SERVING, Active
-from pilotlight.recovery.looking import answering, ask, view
+from pilotlight.recovery.looking import View, answering, ask, view
 from pilotlight.recovery.metrics import put_metrics
-from pilotlight.recovery.sightings import HEALTHY, LOST
+from pilotlight.recovery.sightings import HEALTHY, LOST, UNKNOWN
 from pilotlight.recovery.site import Site
 
 
@@ -41,9 +42,11 @@ class Seen:
 
 def probe(site: Site) -> Seen:
     """Look once, publish it, and keep it."""
-    home = site.inventory.primary
+    home, begun = site.inventory.primary, stamp(site.clock.now())
     active = site.ledger.active(home)
     seen = view(site, active.region)
+    if active.state != SERVING:
+        seen = View(UNKNOWN, (f"{active.region} is {active.state}, by run {active.run}", *seen.amiss))
     metrics: dict[str, float] = {METRIC_PROBE_BEAT: 1.0} | ages(site, active)
     if seen.verdict in (HEALTHY, LOST):
         metrics[METRIC_ACTIVE_HEALTHY] = float(seen.verdict == HEALTHY)
@@ -51,7 +54,7 @@ def probe(site: Site) -> Seen:
         metrics[METRIC_STANDBY_ACTIVE] = float(active.region == site.inventory.standby)
     put_metrics(site, metrics)
     primary = answering(ask(site, home)) if active.region != home else ""
-    site.ledger.sightings.keep_look(seen.verdict, active.region, seen.amiss, primary)
+    site.ledger.sightings.keep_look(seen.verdict, active.region, seen.amiss, primary, begun)
     return Seen(seen.verdict, "; ".join(seen.amiss) or "all that is watched is well", active.region)
 
 

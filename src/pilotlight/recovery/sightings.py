@@ -21,6 +21,7 @@ UNKNOWN = "unknown"
 class Look:
     """The probe's newest look at the active region: healthy, lost or unknown; since when; what was seen, in words.
 
+    `at` is when it began: whatever happened later, it may not have seen.
     `home` is whether the primary region answers, where it is not the active one: healthy, lost or unknown.
     """
 
@@ -63,11 +64,11 @@ class Sightings:
         words = {name: str(item.get(name, "")) for name in ("verdict", "since", "at", "region", "home")}
         return Look(**words, told=tuple(json.loads(item.get("told", "[]"))))
 
-    def keep_look(self, verdict: str, region: str, told: tuple[str, ...], home: str) -> Look:
+    def keep_look(self, verdict: str, region: str, told: tuple[str, ...], home: str, begun: str) -> Look:
         """Keep it; `since` moves only with the verdict or the region."""
-        before, now = self.look(), stamp(self._clock.now())
+        before = self.look()
         same = before is not None and (before.verdict, before.region) == (verdict, region)
-        found = Look(verdict, before.since if before and same else now, now, region, told, home)
+        found = Look(verdict, before.since if before and same else begun, begun, region, told, home)
         self._table.put("probe", "last", asdict(found) | {"told": json.dumps(told)})
         return found
 
