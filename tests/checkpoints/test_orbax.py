@@ -113,7 +113,14 @@ def test_items_that_the_metadata_names_must_be_there(folder: Path) -> None:
     assert of_1200(folder).complete
 
 
-def test_arrays_outside_of_ocdbt_are_not_guessed_at(folder: Path) -> None:
+def test_a_tree_whose_arrays_should_lie_outside_of_ocdbt_and_do_not_is_refused(folder: Path) -> None:
     path = folder / ITEM / "_METADATA"
     path.write_text(path.read_text().replace('"use_ocdbt": true', '"use_ocdbt": false'))
+    assert not of_1200(folder).complete
+
+
+def test_zarr_of_version_3_outside_of_ocdbt_is_not_guessed_at(folder: Path) -> None:
+    path = folder / ITEM / "_METADATA"
+    text = path.read_text().replace('"use_ocdbt": true', '"use_ocdbt": false')
+    path.write_text(text.replace('"use_zarr3": false', '"use_zarr3": true'))
     assert "cannot be judged" in told(of_1200(folder), "default/_METADATA")

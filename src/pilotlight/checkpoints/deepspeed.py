@@ -26,6 +26,7 @@ EXPERT = re.compile(r"^layer_(?P<layer>\d+)_expert_(?P<expert>\d+)_mp_rank_(?P<m
 """Experts (engine.py, `_get_expert_ckpt_name`), as many a layer as the model states' `num_experts` says."""
 EXPERTS_OPTIMIZER = re.compile(r"^expp_rank_.*\.pt$")
 RANKS_MAX = 100_000
+_OWN_STATE = ("base_optimizer_state", "optimizer_state_dict")
 _TAG = re.compile(r"(?:^|/)global_step(\d+)/$")
 
 
@@ -164,10 +165,15 @@ def _layers(saved: dict[str, Saved], present: set[str]) -> Iterator[Problem]:
 def _own_layers(value: dict[Any, Any]) -> set[int]:
     """Layers with parameters on this rank: `param_shapes` has their names, which begin with the layer's number
     (pipe/module.py, `_build`)."""
+    heads = [name.partition(".")[0] for name in own_parameters(value)]
+    return {int(head) for head in heads if head.isdigit() and len(head) < len(str(RANKS_MAX))}
+
+
+def own_parameters(value: dict[Any, Any]) -> set[str]:
+    """Names of the parameters of this rank (engine.py, `_get_zero_param_shapes`)."""
     groups = value.get("param_shapes")
     names = [name for group in groups for name in entries(group)] if isinstance(groups, list) else []
-    heads = [name.partition(".")[0] for name in names if isinstance(name, str)]
-    return {int(head) for head in heads if head.isdigit() and len(head) < len(str(RANKS_MAX))}
+    return {name for name in names if isinstance(name, str)}
 
 
 def _experts(saved: dict[str, Saved], present: set[str], mp: int) -> Iterator[Problem]:
@@ -227,6 +233,8 @@ def _steps(saved: dict[str, Saved]) -> Iterator[tuple[str, int]]:
 
 
 def _optimizer_step(saved: Saved) -> int | None:
-    return torch_archive.optimizer_step(
-        saved, entries(saved.value.get("optimizer_state_dict")).get("base_optimizer_state")
-    )
+    """ZeRO 1 and 2 keep the optimizer's own state under the first name (zero/stage_1_and_2.py, `state_dict`), ZeRO 3
+    under the second (zero/stage3.py, `_rigid_state_dict`)."""
+    state = entries(saved.value.get("optimizer_state_dict"))
+    counted = (torch_archive.optimizer_step(saved, state.get(name)) for name in _OWN_STATE)
+    return next((step for step in counted if step is not None), None)

@@ -33,6 +33,7 @@ RANKS_MAX = 100_000
 _NUMBERED = re.compile(
     r"^(?P<stem>model|pytorch_model|optimizer|scheduler|custom_checkpoint)(?:_(?P<number>\d+))?(?P<end>\.\w+)$"
 )
+_OF_RANK = re.compile(r"_rank\d+")
 _DATA_OF_RANK = re.compile(r"/__(\d+)_\d+\.distcp$")
 
 
@@ -45,6 +46,13 @@ class Wanted:
     missing: tuple[str, ...] = ()
     why: str = ""
 
+    def beside(self, other: Wanted | None) -> Wanted:
+        """What this and another reason ask of the same role."""
+        if other is None or not other.missing:
+            return self
+        missing = tuple(dict.fromkeys((*other.missing, *self.missing)))
+        return Wanted(self.name, self.need, missing, "; ".join(dict.fromkeys((other.why, self.why))))
+
     @property
     def problems(self) -> list[Problem]:
         return [Problem(name, f"missing: {self.name}; {self.why}", self.need) for name in self.missing]
@@ -53,7 +61,9 @@ class Wanted:
 def roles_of(found: Contents) -> tuple[str, list[Wanted]]:
     """(layout, every role that is there or must be)."""
     layout = layout_of(found)
-    wanted = {each.name: each for each in _wanted(found, layout)}
+    wanted: dict[str, Wanted] = {}
+    for each in _wanted(found, layout):
+        wanted[each.name] = each.beside(wanted.get(each.name))
     for role, names in found.by_role.items():
         if names and role not in wanted:
             wanted[role] = Wanted(role, roles.of(names[0]).need)
@@ -110,6 +120,9 @@ def _wanted(found: Contents, layout: str) -> Iterator[Wanted]:
         yield _has(found, WEIGHTS, LOAD, ("adapter_model.safetensors",), "adapter_config.json describes an adapter")
     if _is_adapter(found):
         yield _beside(found, "adapter_config.json", "an adapter is loaded by it")
+    if "generation_config.json" in found.names(roles.OTHER):
+        yield _beside(found, "config.json", "generation_config.json belongs to a model that is loaded by it")
+    yield from _each_rank(found, layout)
     yield from _numbers(found)
 
 
@@ -130,10 +143,14 @@ def _has(found: Contents, role: str, need: str, otherwise: tuple[str, ...], why:
 
 
 def _as_written(found: Contents, role: str, otherwise: tuple[str, ...]) -> tuple[str, ...]:
-    """FSDP's sharded state has folders instead (accelerate, utils/fsdp_utils.py, save_fsdp_model)."""
-    fsdp = _ends((*found.names(WEIGHTS), *found.names(OPTIMIZER)), "_0/")
-    named = {WEIGHTS: "pytorch_model_fsdp_0/", OPTIMIZER: "optimizer_0/"}
-    return (named[role],) if otherwise and fsdp and role in named else otherwise
+    """FSDP's sharded state has folders instead, or a file of every process (accelerate, utils/fsdp_utils.py,
+    save_fsdp_model with and without `use_dcp`)."""
+    there = (*found.names(WEIGHTS), *found.names(OPTIMIZER))
+    each = any(roles.rank_of(name) is not None for name in there)
+    named = {WEIGHTS: "pytorch_model_fsdp_0", OPTIMIZER: "optimizer_0"}
+    if not otherwise or role not in named or not (each or _ends(there, "_0/")):
+        return otherwise
+    return (named[role] + ("_rank0.bin" if each else "/"),)
 
 
 def _beside(found: Contents, name: str, why: str) -> Wanted:
@@ -141,17 +158,37 @@ def _beside(found: Contents, name: str, why: str) -> Wanted:
 
 
 def _random(found: Contents, layout: str, said: str) -> Iterator[Wanted]:
-    """One of every process: as many as the highest rank that anything in the folder was written by tells."""
+    """One of every process; transformers gives them numbers where there are several."""
     pattern = "rng_state_{}.pth" if layout == TRAINER_LAYOUT else "random_states_{}.pkl"
-    ranks = {rank for name in found.names(RANDOM) if (rank := roles.rank_of(name)) is not None}
-    data = [int(match[1]) for file in found.candidate.files if (match := _DATA_OF_RANK.search(file.key))]
+    count = _processes(found, layout)
     if not found.names(RANDOM):
-        alone = "rng_state.pth" if layout == TRAINER_LAYOUT and not data else pattern.format(0)
+        alone = "rng_state.pth" if layout == TRAINER_LAYOUT and not count else pattern.format(0)
         yield Wanted(RANDOM, RESUME, (alone,), said)
         return
-    highest = min(max([*ranks, *(data if ranks else [])], default=-1), RANKS_MAX)
-    missing = tuple(pattern.format(rank) for rank in range(highest + 1) if rank not in ranks)
-    yield Wanted(RANDOM, RESUME, missing, f"there were at least {highest + 1} processes")
+    ranks = {rank for name in found.names(RANDOM) if (rank := roles.rank_of(name)) is not None}
+    missing = tuple(pattern.format(rank) for rank in range(count if ranks else 0) if rank not in ranks)
+    yield Wanted(RANDOM, RESUME, missing, f"there were at least {count} processes")
+
+
+def _processes(found: Contents, layout: str) -> int:
+    """How many there were at least: as the highest rank tells that wrote anything in the folder; 0 where none does."""
+    random, others = found.names(RANDOM), (*found.names(WEIGHTS), *found.names(OPTIMIZER))
+    ranks = [rank for name in (*random, *others) if (rank := roles.rank_of(name)) is not None]
+    ranks += [int(match[1]) for file in found.candidate.files if (match := _DATA_OF_RANK.search(file.key))]
+    if layout == TRAINER_LAYOUT and any(roles.rank_of(name) is not None for name in random):
+        ranks.append(1)
+    return min(max(ranks, default=-1) + 1, RANKS_MAX)
+
+
+def _each_rank(found: Contents, layout: str) -> Iterator[Wanted]:
+    """Weights and optimizers of which every process has written its own part."""
+    for role in (WEIGHTS, OPTIMIZER):
+        there = {name for name in found.names(role) if roles.rank_of(name) is not None}
+        forms = sorted({_OF_RANK.sub("_rank{}", name) for name in there})
+        count = _processes(found, layout) if forms else 0
+        missing = tuple(name for form in forms for rank in range(count) if (name := form.format(rank)) not in there)
+        if missing:
+            yield Wanted(role, roles.of(missing[0]).need, missing, f"there were at least {count} processes")
 
 
 def _numbers(found: Contents) -> Iterator[Wanted]:

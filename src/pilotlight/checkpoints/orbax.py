@@ -5,7 +5,7 @@ Layout: github.com/google/orbax, checkpoint/orbax/checkpoint/_src: metadata/step
 is not atomic, `.orbax-checkpoint-tmp` in the name where it is), serialization/ocdbt_utils.py (one database for each
 process, merged into one). Proven by content: every file that a database names, each node's CRC-32C, that the merged
 tree holds what the processes wrote, and that it was committed between the two times. What lies in the databases as
-plain values has no checksum. Written for Orbax 0.6 and later; arrays outside OCDBT are not judged.
+plain values has no checksum. Written for Orbax 0.6 and later; arrays outside of OCDBT are judged by zarr.py.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from pilotlight.checkpoints import zarr
 from pilotlight.checkpoints.format import Candidate, Damaged, Problem, Reader, Unreadable
 from pilotlight.checkpoints.json_text import parse
 from pilotlight.checkpoints.ocdbt import MANIFEST, Database, Walk
@@ -26,6 +27,7 @@ COMMITTED = "commit_success.txt"
 TREE = "_METADATA"
 SHARDING = "_sharding"
 ARRAYS = "array_metadatas/"
+FIRST_PROCESS = "ocdbt.process_0/"
 TEMPORARY = ".orbax-checkpoint-tmp"
 TREE_HANDLERS = ("StandardCheckpointHandler", "PyTreeCheckpointHandler")
 JSON_HANDLERS = ("JsonCheckpointHandler",)
@@ -40,7 +42,8 @@ class Orbax:
     """A step of a CheckpointManager, or one item saved alone."""
 
     name = "orbax"
-    knows = (METADATA, f"*{COMMITTED}", f"*{TREE}", f"*{SHARDING}", f"*{MANIFEST}", "*array_metadatas/*", "*d/*")
+    knows = (METADATA, f"*{COMMITTED}", f"*{TREE}", f"*{SHARDING}", f"*{MANIFEST}", "*array_metadatas/*", "*d/*",
+             f"*/{zarr.DESCRIPTION}", "*/[0-9]*", f"*{zarr.STRINGS}")  # fmt: skip
 
     def find(self, folders: Iterable[Candidate]) -> Iterator[Candidate]:
         """See Format.find; a step is recognised by what lies directly in it, an item by its tree."""
@@ -134,11 +137,15 @@ def _tree(candidate: Candidate, item: str, own: list[str], times: _Times, reader
     try:
         tree = _object(candidate, item + TREE, reader)
         arrays = set(_arrays(tree))
-        if tree.get("use_ocdbt") is not True:
-            raise Damaged("keeps its arrays outside of OCDBT: they cannot be judged")
-        yield from _described(candidate, item, own, tree, arrays, processes, reader)
+        outside = tree.get("use_ocdbt") is not True
+        yield from _described(candidate, item, own, tree, arrays, [FIRST_PROCESS] if outside else processes, reader)
+        if outside:
+            yield from zarr.problems(candidate, item, tree, reader)
+            return
     except (Damaged, Unreadable) as damage:
         yield Problem(item + TREE, str(damage))
+        if not candidate.named(item + MANIFEST):
+            return
     merged = Walk(candidate, item, reader).walk()
     parts = [Walk(candidate, item + process, reader).walk() for process in processes]
     if not processes and not merged.wrong and any("ocdbt.process_" in span.path for span in merged.spans):

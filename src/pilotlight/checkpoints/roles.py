@@ -49,9 +49,9 @@ def _name(role: str, need: str, pattern: str, implies: bool = True) -> Name:
 
 
 NAMES = (
-    _name(WEIGHTS, LOAD, r"^pytorch_model_fsdp(?:_\d+)?(?:\.bin|/)$"),
+    _name(WEIGHTS, LOAD, r"^pytorch_model_fsdp(?:_\d+)?(?:_rank(?P<rank>\d+))?(?:\.bin|/)$"),
     _name(WEIGHTS, LOAD, r"^pytorch_model(?:_\d+)?/$"),
-    _name(OPTIMIZER, RESUME, r"^optimizer(?:_\d+)?(?:\.(?:pt|bin|pth)|/)$"),
+    _name(OPTIMIZER, RESUME, r"^optimizer(?:_\d+)?(?:_rank(?P<rank>\d+))?(?:\.(?:pt|bin|pth)|/)$"),
     _name(SCHEDULER, RESUME, r"^(?:lr_)?scheduler(?:_\d+)?\.(?:pt|bin|pth)$"),
     _name(RANDOM, RESUME, r"^(?:rng_state(?:_(?P<rank>\d+))?\.pth|random_states_(?P<rank_>\d+)\.pkl)$"),
     _name(TRAINER, RESUME, r"^trainer_state\.json$"),
@@ -86,7 +86,7 @@ def of(name: str) -> Name:
 
 
 def rank_of(name: str) -> int | None:
-    """The rank that wrote a file of the random state; None where one process wrote it (pure)."""
+    """The rank in a name whose file every process writes its own of; None in others (pure)."""
     match = of(name).pattern.match(name)
     groups = match.groupdict() if match else {}
     told = groups.get("rank") or groups.get("rank_")

@@ -18,6 +18,7 @@ from pilotlight.checkpoints.claims import Found, Listing, TooManyFiles
 from pilotlight.checkpoints.composer import Composer
 from pilotlight.checkpoints.dcp import Dcp
 from pilotlight.checkpoints.deepspeed import DeepSpeed
+from pilotlight.checkpoints.deepspeed_universal import Universal
 from pilotlight.checkpoints.flax_msgpack import Flax
 from pilotlight.checkpoints.folder import KINDS, Folder
 from pilotlight.checkpoints.format import (
@@ -63,6 +64,7 @@ FORMATS: tuple[Format, ...] = (
     Orbax(),
     Nemo(),
     Megatron(),
+    Universal(),
     DeepSpeed(),
     Dcp(),
     Composer(),

@@ -15,8 +15,11 @@ from pilotlight.checkpoints.format import Damaged
 MAGIC = 0xFD2FB528
 BLOCK_BYTES_MAX = 128 * 1024
 """3.1.1.2.3: no block, compressed or not, is larger."""
+HEADER_BYTES_MAX = 18
+"""3.1.1.1: magic number, descriptor, window, dictionary and size."""
+BLOCK_HEADER_BYTES = 3
 
-_RAW, _RLE, _COMPRESSED = 0, 1, 2
+_RAW, _RLE, _COMPRESSED, _RESERVED = range(4)
 _LITERAL_BASES = (*range(16), 16, 18, 20, 22, 24, 28, 32, 40, 48, 64, *(1 << n for n in range(7, 17)))
 _LITERAL_BITS = (*[0] * 16, 1, 1, 1, 1, 2, 2, 3, 3, 4, *range(6, 17))
 _MATCH_BASES = (*range(3, 35), 35, 37, 39, 41, 43, 47, 51, 59, 67, 83, 99, *(3 + (1 << n) for n in range(7, 17)))
@@ -50,10 +53,28 @@ def decompress(data: bytes, at_most: int) -> bytes:
         raise Damaged("its zstd frame ends too early") from problem
 
 
-def _frame(data: bytes, at_most: int) -> bytes:
+def start(data: bytes) -> tuple[int | None, bool, int]:
+    """Of a frame's first HEADER_BYTES_MAX bytes: (size of the content where it is told, whether a checksum follows the
+    blocks, where these begin); Damaged where it is none."""
     if int.from_bytes(data[:4], "little") != MAGIC:
         raise Damaged("is no zstd frame")
-    size, checksum, position = _header(data)
+    try:
+        return _header(data)
+    except IndexError as problem:
+        raise Damaged("its zstd frame ends too early") from problem
+
+
+def block(head: bytes) -> tuple[bool, int]:
+    """Of a block's header: (whether it is the last, how many bytes follow); Damaged where there is no such block."""
+    found = int.from_bytes(head, "little")
+    kind, length = found >> 1 & 3, found >> 3
+    if kind == _RESERVED or length > BLOCK_BYTES_MAX:
+        raise Damaged(f"its zstd frame holds a block of {length} bytes")
+    return bool(found & 1), 1 if kind == _RLE else length
+
+
+def _frame(data: bytes, at_most: int) -> bytes:
+    size, checksum, position = start(data)
     if size is not None and size > at_most:
         raise Damaged(f"its zstd frame claims {size} bytes, at most {at_most} are read")
     out, state, last = bytearray(), _State(), False
