@@ -22,7 +22,7 @@ from pilotlight.deploy.engine import Engine
 from pilotlight.local.handle import LocalCloud
 from pilotlight.naming import Names
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(420)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 
 EXAMPLE = Path(__file__).parents[2] / "examples/inference-service"
 DECLARATION = str(EXAMPLE / "workload.yaml")

@@ -10,7 +10,7 @@ from person import PRIMARY, STANDBY, Person, complete, home, lost_and_regained, 
 
 from pilotlight.local.handle import LocalCloud
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(420)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import infrastructure
 import pytest
 from person import PRIMARY, STANDBY, Person, complete, home, lost_and_regained, protected
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(420)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 
 
 @pytest.mark.parametrize("person", ["a.yaml"], indirect=True)
