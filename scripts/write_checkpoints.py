@@ -44,6 +44,8 @@ class Family:
     packages: tuple[str, ...]
     before: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
+    judges: tuple[str, ...] = ()
+    """Scripts that ask the frameworks' own loaders of damaged copies of what is kept."""
 
 
 FAMILIES = {
@@ -52,6 +54,7 @@ FAMILIES = {
         ("deepspeed", "megatron-core"),
         ("torch", "numpy", "transformers", "accelerate", "peft", "lightning", "setuptools", "wheel", "ninja"),
         ("--no-build-isolation",),
+        ("loaders.py",),
     ),
     "jax": Family(("jax_orbax.py",), ("orbax-checkpoint", "flax", "jax")),
 }
@@ -128,6 +131,9 @@ def _keep(layouts: list[str]) -> None:
             shutil.rmtree(KEPT / layout, ignore_errors=True)
             shutil.copytree(WRITTEN / layout, KEPT / layout)
             shutil.copy(WRITTEN / (layout + VERSIONS), KEPT / (layout + VERSIONS))
+    for name, family in FAMILIES.items():
+        for script in family.judges:
+            subprocess.run([BUILD / name / "bin" / "python", MAKERS / script, KEPT], check=True)
     rows = [_row(path) for path in sorted(KEPT.glob(f"*{VERSIONS}"))]
     (KEPT / "README.md").write_text("\n".join((*HEAD, *rows, "")))
 

@@ -15,7 +15,8 @@ os.environ.update(
 PACKAGES = ("torch", "transformers", "accelerate", "peft", "lightning", "safetensors")
 
 
-def _model() -> Any:
+def small_model() -> Any:
+    """A model of a few kilobytes."""
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
@@ -32,8 +33,8 @@ def _model() -> Any:
     )
 
 
-def _train(folder: Path, model: Any, **more: Any) -> None:
-    """transformers' Trainer, two saves."""
+def train(folder: Path, model: Any, resume: str | None = None, **more: Any) -> None:
+    """transformers' Trainer, two saves; `resume`: a checkpoint to go on from."""
     from transformers import Trainer, TrainingArguments
 
     rows = [{"input_ids": [1, 2, 3, 4], "labels": [1, 2, 3, 4]} for _ in range(16)]
@@ -47,33 +48,33 @@ def _train(folder: Path, model: Any, **more: Any) -> None:
         disable_tqdm=True,
         **more,
     )
-    Trainer(model, arguments, train_dataset=rows).train()
+    Trainer(model, arguments, train_dataset=rows).train(resume_from_checkpoint=resume)
 
 
 def hf_trainer(folder: Path) -> None:
     """Trainer, one process."""
-    _train(folder, _model())
+    train(folder, small_model())
 
 
 def hf_peft(folder: Path) -> None:
     """Trainer over an adapter of PEFT."""
     from peft import LoraConfig, get_peft_model
 
-    _train(folder, get_peft_model(_model(), LoraConfig(r=2, target_modules=["q_proj"], task_type="CAUSAL_LM")))
+    train(folder, get_peft_model(small_model(), LoraConfig(r=2, target_modules=["q_proj"], task_type="CAUSAL_LM")))
 
 
 def hf_model(folder: Path) -> None:
     """`save_pretrained`: one file, shards with an index, and of the adapter alone."""
     from peft import LoraConfig, get_peft_model
 
-    _model().save_pretrained(folder / "whole")
-    _model().save_pretrained(folder / "sharded", max_shard_size="2KB")
-    get_peft_model(_model(), LoraConfig(r=2, target_modules=["q_proj"])).save_pretrained(folder / "adapter")
+    small_model().save_pretrained(folder / "whole")
+    small_model().save_pretrained(folder / "sharded", max_shard_size="2KB")
+    get_peft_model(small_model(), LoraConfig(r=2, target_modules=["q_proj"])).save_pretrained(folder / "adapter")
 
 
 def hf_ranks(folder: Path) -> None:
     """Trainer, two processes with a copy of the model each (DDP)."""
-    _train(folder, _model(), ddp_backend="gloo")
+    train(folder, small_model(), ddp_backend="gloo")
 
 
 def _fsdp(folder: Path, kind: str, use_dcp: bool = True) -> None:
@@ -85,9 +86,9 @@ def _fsdp(folder: Path, kind: str, use_dcp: bool = True) -> None:
     from torch.distributed.device_mesh import init_device_mesh
     from torch.distributed.fsdp import fully_shard
 
-    _train(folder, _model(), ddp_backend="gloo")
+    train(folder, small_model(), ddp_backend="gloo")
     plugin = FullyShardedDataParallelPlugin(fsdp_version=2, state_dict_type=kind)
-    accelerator, model = Accelerator(cpu=True), _model()
+    accelerator, model = Accelerator(cpu=True), small_model()
     fully_shard(model, mesh=init_device_mesh("cpu", (RANKS,)))
     optimizer = torch.optim.AdamW(model.parameters())
     for step in (2, 4):

@@ -127,6 +127,33 @@ def test_a_file_of_the_other_save_is_found_where_it_tells_its_step(layout: str) 
     assert not passed
 
 
+SAID = json.loads((CORPUS / "loaders.json").read_text())
+"""What transformers, PEFT and the Trainer did with damaged copies (scripts/corpus/loaders.py)."""
+
+
+def damaged(body: bytes, name: str, how: str) -> bytes | None:
+    ways = {"gone": None, "cut": cut(name, body), "half": body[: len(body) // 2], "empty": b""}
+    return ways.get(how, bytes(8))
+
+
+@pytest.mark.parametrize("folder", sorted({each["folder"] for each in SAID}))
+def test_what_the_frameworks_own_loader_refuses_is_never_called_loadable_nor_resumable(folder: str) -> None:
+    files = written(CORPUS / folder)
+    wrong = []
+    for each in (each for each in SAID if each["folder"] == folder):
+        now = {name: body for name, body in files.items() if name != each["file"]}
+        body = damaged(files.get(each["file"], b""), each["file"], each["how"]) if each["file"] else None
+        found = judged(below("step/", now | ({each["file"]: body} if body is not None else {})))
+        verdict = found.get("step/")
+        if verdict and verdict.loadable and each["load"] != "loads":
+            wrong.append((each, "loadable"))
+        if verdict and verdict.resumable and each.get("resume", "loads") != "loads":
+            wrong.append((each, "resumable"))
+        if not each["file"]:
+            assert verdict is not None and verdict.complete and each["load"] == "loads"
+    assert not wrong
+
+
 def test_every_layout_says_who_wrote_it_and_the_corpus_is_small() -> None:
     for layout in LAYOUTS:
         told = json.loads((CORPUS / f"{layout}.versions.json").read_text())

@@ -6,6 +6,8 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from layouts import LAYOUTS, Files, Kept, Layout, below, hf, optimizer, saved, state, tensors
 
 from pilotlight.checkpoints.deep import verify_deeply
@@ -176,6 +178,33 @@ def test_a_file_from_before_pytorch_1_6_is_told_apart_from_one_that_was_cut(tmp_
     (tmp_path / "old.pt").write_bytes(legacy)
     (verdict,) = verify_all(FolderReader(tmp_path))
     assert "before PyTorch 1.6" in verdict.problems[0].what
+
+
+WAYS = {
+    "gone": lambda body: None,
+    "cut": lambda body: body[:-1],
+    "empty": lambda body: b"",
+    "longer": lambda b: b + b"x",
+}
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.data())
+def test_no_damages_together_hide_each_other(data: st.DataObject) -> None:
+    """Whatever is gone, cut or emptied at once, a checkpoint with a cut file in it is never complete."""
+    layout = LAYOUTS[data.draw(st.sampled_from(sorted(LAYOUTS)), "layout")]
+    judgable = [file for file in sorted(layout.files) if not any(file.endswith(each) for each in layout.unread)]
+    chosen = data.draw(st.lists(st.sampled_from(judgable), min_size=1, max_size=4, unique=True), "files")
+    ways = {file: data.draw(st.sampled_from(sorted(WAYS)), file) for file in chosen}
+    files = dict(layout.files)
+    for file, way in ways.items():
+        body = WAYS[way](files.pop(file))
+        files |= {} if body is None else {file: body}
+    found = judged(files)
+    torn = [file for file, way in ways.items() if way in ("cut", "empty")]
+    for path, verdict in found.items():
+        inside = [file for file in torn if file == path or (path.endswith("/") and file.startswith(path))]
+        assert not (inside and verdict.complete), (path, inside)
 
 
 def test_the_whole_table_counts_no_false_verdict(capsys: pytest.CaptureFixture[str]) -> None:

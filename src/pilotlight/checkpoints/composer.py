@@ -1,8 +1,8 @@
 """Composer: `ep0-ba10-rank0.pt`, one file a rank where ranks hold shards of their own, or rank 0's alone.
 
-composer/callbacks/checkpoint_saver.py (`filename` is `ep{epoch}-ba{batch}-rank{rank}.pt`) and utils/checkpoint.py.
-How many ranks there were no file tells; checkpoints of one run have as many, so one that lacks a rank which its
-neighbours have is suspect (siblings.py).
+mosaicml 0.32: composer/callbacks/checkpoint_saver.py (`filename` is `ep{epoch}-ba{batch}-rank{rank}.pt`). How many
+ranks there were no file tells; checkpoints of one run have as many, so one that lacks a rank which its neighbours have
+is suspect (siblings.py).
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """NeMo 2: a folder with `weights/`, in Megatron-core's distributed format, and `context/`, which builds the model.
 
-nemo/lightning/pytorch/callbacks/model_checkpoint.py (`ModelCheckpoint`: `<name>-unfinished` lies beside a checkpoint
-that is being written and is removed after it) and nemo/lightning/io/pl.py (`TrainerContext`, `weights` and `context`,
-`io.json`). The format of the weights is megatron.py's.
+nemo_toolkit 2.4: nemo/lightning/ckpt_utils.py (WEIGHTS_PATH, CONTEXT_PATH), io/mixin.py (`io.json`, of which the model
+is built) and pytorch/callbacks/model_checkpoint.py (UNFINISHED_CHECKPOINT_SUFFIX: such a file lies beside a checkpoint
+that is being written and is removed after it). The format of the weights is megatron.py's.
 """
 
 from __future__ import annotations
