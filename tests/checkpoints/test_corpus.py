@@ -127,6 +127,15 @@ def test_a_file_of_the_other_save_is_found_where_it_tells_its_step(layout: str) 
     assert not passed
 
 
+@pytest.mark.parametrize(("layout", "loadable"), [("deepspeed-zero1", True), ("deepspeed-zero3", False)])
+def test_a_model_is_loaded_without_its_optimizer_unless_that_keeps_the_weights(layout: str, loadable: bool) -> None:
+    gone = f"{layout}/global_step2/bf16_zero_pp_rank_1_mp_rank_00_optim_states.pt"
+    verdict = judged({name: body for name, body in sound(layout).items() if name != gone})[f"{layout}/global_step2/"]
+    assert (verdict.resumable, verdict.loadable) == (False, loadable)
+    (role,) = (each for each in verdict.roles if each.missing)
+    assert (role.name, role.missing) == ("optimizer", (gone.rpartition("/")[2],))
+
+
 SAID = json.loads((CORPUS / "loaders.json").read_text())
 """What transformers, PEFT and the Trainer did with damaged copies (scripts/corpus/loaders.py)."""
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from pilotlight.checkpoints import torch_archive, torch_files
-from pilotlight.checkpoints.format import Candidate, Problem, Reader
+from pilotlight.checkpoints.format import LOAD, RESUME, Candidate, Judged, Problem, Reader, Role, Unjudged
 from pilotlight.checkpoints.torch_archive import Saved, entries
 
 MODEL = re.compile(r"^(?:zero_pp_rank_(?P<dp>\d+)_)?mp_rank_(?P<mp>\d+)(?:_\d+)?_model_states\.pt$")
@@ -26,6 +26,7 @@ EXPERT = re.compile(r"^layer_(?P<layer>\d+)_expert_(?P<expert>\d+)_mp_rank_(?P<m
 """Experts (engine.py, `_get_expert_ckpt_name`), as many a layer as the model states' `num_experts` says."""
 EXPERTS_OPTIMIZER = re.compile(r"^expp_rank_.*\.pt$")
 RANKS_MAX = 100_000
+ZERO_3 = 3
 _OWN_STATE = ("base_optimizer_state", "optimizer_state_dict")
 _TAG = re.compile(r"(?:^|/)global_step(\d+)/$")
 
@@ -42,12 +43,37 @@ class DeepSpeed:
 
     def verify(self, candidate: Candidate, reader: Reader) -> tuple[Problem, ...]:
         """See Format.verify."""
+        return self.judge(candidate, reader).problems
+
+    def judge(self, candidate: Candidate, reader: Reader) -> Judged:
+        """See Judges; what the optimizer keeps is needed for loading only where it keeps the weights, too."""
         saved, problems = _read(candidate, reader)
-        return (*problems, *_wrong(candidate, saved))
+        need = _need_of_optimizer(saved)
+        found = tuple(
+            Problem(each.file, each.what, need) if _is_optimizers(each.file) else each
+            for each in (*problems, *_wrong(candidate, saved))
+        )
+        names = [candidate.name(file) for file in candidate.files]
+        missing = {each.file for each in found if each.what.startswith("missing")}
+        roles = tuple(
+            Role(
+                role,
+                needed,
+                tuple(name for name in names if own(name)),
+                tuple(sorted(name for name in missing if own(name))),
+                "the model states count ranks, layers and experts",
+            )
+            for role, needed, own in (("weights", LOAD, _is_models), ("optimizer", need, _is_optimizers))
+        )
+        unknown = [
+            file for file in candidate.files if not (_is_models(name := candidate.name(file)) or _is_optimizers(name))
+        ]
+        unjudged = tuple(Unjudged(candidate.name(file), file.size) for file in unknown)
+        return Judged("", roles, found, unjudged, _models_step(saved))
 
     def step(self, candidate: Candidate, reader: Reader) -> int | None:
         """See TellsStep."""
-        return next((step for name, step in _steps(_read(candidate, reader)[0]) if MODEL.match(name)), None)
+        return _models_step(_read(candidate, reader)[0])
 
     def deep(self, candidate: Candidate, reader: Reader) -> tuple[Problem, ...]:
         """See ChecksDeeply."""
@@ -63,6 +89,24 @@ def archives(folder: Candidate) -> list[str]:
 def _is_besides(name: str) -> bool:
     """Of a layer or an expert: whole by itself, and not counted by the ranks alone."""
     return any(pattern.match(name) for pattern in (LAYER, EXPERT, EXPERTS_OPTIMIZER))
+
+
+def _is_optimizers(name: str) -> bool:
+    return bool(OPTIMIZER.match(name) or EXPERTS_OPTIMIZER.match(name))
+
+
+def _is_models(name: str) -> bool:
+    return bool(MODEL.match(name) or LAYER.match(name) or EXPERT.match(name))
+
+
+def _need_of_optimizer(saved: dict[str, Saved]) -> str:
+    """ZeRO 3 has the weights nowhere else (utils/zero_to_fp32.py); where nothing tells the stage, that is assumed."""
+    world = _world(saved)
+    return RESUME if world is not None and world[2] < ZERO_3 else LOAD
+
+
+def _models_step(saved: dict[str, Saved]) -> int | None:
+    return next((step for name, step in _steps(saved) if MODEL.match(name)), None)
 
 
 def _read(candidate: Candidate, reader: Reader) -> tuple[dict[str, Saved], list[Problem]]:
@@ -112,7 +156,7 @@ def _stage(value: dict[Any, Any], saved: dict[str, Saved]) -> int:
 
 
 def _model_files(mp: int, dp: int, stage: int, present: set[str]) -> Iterator[str]:
-    per_rank = stage >= 3 and any((match := MODEL.match(name)) and match["dp"] for name in present)
+    per_rank = stage >= ZERO_3 and any((match := MODEL.match(name)) and match["dp"] for name in present)
     for model in range(mp):
         if per_rank:
             yield from (f"zero_pp_rank_{rank}_mp_rank_{model:02d}_model_states.pt" for rank in range(dp))

@@ -226,7 +226,7 @@ def _part(below: Candidate, part: str, need: str, reader: Reader) -> list[Proble
         wrong = tuple(dcp.problems(below, reader))
     else:
         wrong = (Problem("", "holds nothing that is known of such a folder"),)
-    return [Problem(part + each.file, each.what, need) for each in wrong]
+    return [Problem(part + each.file, each.what, need if need == RESUME else each.need) for each in wrong]
 
 
 def _others(found: Contents, reader: Reader) -> None:

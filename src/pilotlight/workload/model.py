@@ -146,6 +146,7 @@ CheckpointFormat = Literal[
     "orbax",
     "megatron",
     "deepspeed",
+    "deepspeed-universal",
     "torch-dcp",
     "hf-bin-sharded",
     "lightning",
