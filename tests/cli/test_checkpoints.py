@@ -42,7 +42,7 @@ def test_one_torn_checkpoint_among_whole_ones_is_not_0_and_every_file_is_named(
         {
             "file": "zero_pp_rank_1_mp_rank_00_optim_states.pt",
             "what": "missing: there were 2 by 1 ranks",
-            "need": "load",
+            "need": "resume",
         }
     ]
     assert "1 of 2 checkpoint(s) are not complete" in said and "Traceback" not in said

@@ -9,8 +9,10 @@ from collections.abc import Iterator
 
 import pytest
 from botocore.exceptions import ClientError
+from botocore.retries.standard import ThrottledRetryableChecker, TransientRetryableChecker
 from moto import mock_aws
 
+from pilotlight.cloud import transient
 from pilotlight.cloud.aws import BODY_BYTES_MAX, AwsDoor
 from pilotlight.cloud.door import aws_code, is_reading
 from pilotlight.cloud.paging import pages
@@ -114,6 +116,21 @@ def test_throttling_is_told_apart_from_refusal_and_from_silence() -> None:
     assert isinstance(failure("SlowDown"), Throttled)
     assert isinstance(failure("InternalError"), RegionUnreachable)
     assert isinstance(failure("UnauthorizedOperation"), CallRefused)
+
+
+def test_every_code_that_botocore_tries_again_passes_by_itself_here() -> None:
+    """A code of its next version that is not in our table would make a hiccup a decision."""
+    for code in TransientRetryableChecker._TRANSIENT_ERROR_CODES:
+        assert isinstance(failure(code), (Throttled, RegionUnreachable)), code
+    for code in ThrottledRetryableChecker._THROTTLED_ERROR_CODES:
+        assert isinstance(failure(code), Throttled) or code == "LimitExceededException", code
+
+
+@pytest.mark.parametrize("code", ["KMS.ThrottlingException", "OperationAborted", "ResourceContention"])
+def test_what_awss_documents_say_passes_is_no_refusal(code: str) -> None:
+    assert isinstance(failure(code), Throttled)
+    assert not transient.passes("AccessDenied") and not transient.unanswered("KMSAccessDeniedException", 502)
+    assert transient.unanswered("SomethingNew", 503) and not transient.unanswered("SomethingNew", 403)
 
 
 def test_the_caller_that_lacks_a_permission_is_named_in_the_advice() -> None:

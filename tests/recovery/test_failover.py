@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
+from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from doors import MODELS_COPY, NAMES, PRIMARY, STANDBY, FakeAws, desk_of, inventory, save
 from pilotlight.clock import FakeClock
-from pilotlight.cloud.coats import Faulty, Recording
+from pilotlight.cloud.aws import _said_no
+from pilotlight.cloud.coats import Faulty, Recording, Retrying
 from pilotlight.cloud.door import is_reading
 from pilotlight.errors import CallRefused, EpochStale, LeaseHeld, NoRecoveryPoint, StepFailed, StepTimedOut
 from pilotlight.records.runs import PROVEN, SUCCEEDED, Journal
-from pilotlight.recovery import runbooks
+from pilotlight.recovery import people, runbooks
 from pilotlight.recovery.desk import Recovery
 from pilotlight.recovery.lease import LEASE_SECONDS
 from pilotlight.recovery.runs import run_failover
@@ -74,6 +78,48 @@ def test_a_torn_checkpoint_is_never_recovered(aws: FakeAws, desk: Recovery) -> N
     assert (evidence.evidence["newest_started_step"], evidence.evidence["newest_complete_step"]) == (60, 40)
     assert aws.parameters[STANDBY, PARAMETER] == f"s3://{MODELS_COPY}/checkpoints/step-000040/"
     assert desk.newest_complete_step() == 40
+
+
+def refusing(aws: FakeAws, step: int, code: str, times: int) -> None:
+    """So many reads of one checkpoint's files in the standby bucket are refused so."""
+    call, left = aws.call, [times]
+
+    def said_no(service: str, operation: str, region: str, **parameters: Any) -> dict[str, Any]:
+        if operation == "get_object" and f"step-{step:06d}/" in parameters["Key"] and left[0]:
+            left[0] -= 1
+            raise _said_no(
+                service, operation, region, ClientError({"Error": {"Code": code, "Message": "no"}}, "GetObject")
+            )
+        return call(service, operation, region, **parameters)
+
+    aws.call = said_no  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize("code", ["RequestTimeout", "KMS.ThrottlingException", "InternalError", "SlowDown"])
+def test_one_read_that_aws_could_not_answer_at_the_moment_chooses_no_older_checkpoint(
+    code: str, aws: FakeAws, desk: Recovery
+) -> None:
+    lose_the_region(aws)
+    refusing(aws, 40, code, 1)
+    journal = Recovery(desk.site.through(Retrying(aws, aws.clock, random.Random(1))), "test").failover()
+    assert journal is not None and aws.parameters[STANDBY, PARAMETER].endswith("/step-000040/")
+    assert people.cautions(journal) == ()
+
+
+def test_a_checkpoint_that_may_not_be_read_is_called_neither_torn_nor_older(aws: FakeAws, desk: Recovery) -> None:
+    """The run goes on with the older one, and says what that may cost."""
+    lose_the_region(aws)
+    refusing(aws, 40, "AccessDenied", 1_000)
+    journal = desk.failover()
+    assert journal is not None and aws.parameters[STANDBY, PARAMETER].endswith("/step-000020/")
+    (told,) = people.cautions(journal)
+    assert "step-000040/" in told and "AccessDenied" in told and "is lost" in told
+    chosen = journal.proven("choose-point")
+    assert chosen is not None
+    (found,) = chosen.evidence["checkpoints"].values()
+    assert [each["step"] for each in found["undecided"]] == [40]
+    assert 40 not in [each["step"] for each in found["refused"]]
+    assert told in people.done(desk.site, journal).text
 
 
 def devices(aws: FakeAws, version: int) -> dict[str, dict[str, object]]:

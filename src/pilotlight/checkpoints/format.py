@@ -186,6 +186,11 @@ class Verdict:
     resumable: bool = False
     loadable: bool = False
 
+    @property
+    def undecided(self) -> bool:
+        """Whether a file of it could not be read, or not enough of it: what else seems wrong may come of that."""
+        return any(each.what.startswith(UNDECIDED) for each in self.problems)
+
     def serves(self, need: str) -> bool:
         """Whether it is complete for whoever needs this of it."""
         return self.loadable if need == LOAD else self.resumable
@@ -276,8 +281,12 @@ class ChecksDeeply(Protocol):
         ...
 
 
-class BudgetSpent(Unreadable):
-    """The file claims more than may be read to decide: neither damage nor proof."""
+class Undecided(Unreadable):
+    """Nothing is known of the file: neither damage nor proof. Its words begin with UNDECIDED."""
+
+
+class BudgetSpent(Undecided):
+    """The file claims more than may be read to decide."""
 
 
 class Metered:

@@ -10,15 +10,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pilotlight.checkpoints.format import File, Unreadable
+from pilotlight.checkpoints.format import UNDECIDED, File, Undecided, Unreadable
+from pilotlight.cloud.absence import says_absent
+from pilotlight.cloud.door import aws_code
 from pilotlight.errors import CallRefused
 
 if TYPE_CHECKING:
     from pilotlight.cloud.door import Door
 
+CHANGED = ("PreconditionFailed", "InvalidRange")
+"""S3 API reference, GetObject: another entity tag than the one that was listed, or fewer bytes."""
+
 
 class BucketReader:
-    """Files below s3://bucket/prefix, in one region; keys are relative to the prefix."""
+    """Files below s3://bucket/prefix, in one region; keys are relative to the prefix. What is gone or was overwritten
+    since it was listed is unreadable; any other refusal (a key, a permission) says nothing of the file."""
 
     def __init__(self, door: Door, region: str, bucket: str, prefix: str = "") -> None:
         self._door, self._region, self.bucket, self.prefix = door, region, bucket, prefix
@@ -38,7 +44,10 @@ class BucketReader:
         try:
             body: bytes = self._door.call("s3", "get_object", self._region, **where, **condition)["Body"]
         except CallRefused as refusal:
-            raise Unreadable(f"cannot be read: {refusal.facts['reason']}") from refusal
+            said = f"cannot be read: {refusal.facts['reason']}"
+            if says_absent(refusal) or aws_code(refusal) in CHANGED:
+                raise Unreadable(said) from refusal
+            raise Undecided(f"{UNDECIDED}: {said}") from refusal
         return body
 
 

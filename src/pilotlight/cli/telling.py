@@ -20,7 +20,8 @@ from pilotlight.clock import Clock, parse_stamp
 from pilotlight.errors import BadOption, NoSuchPoint, PaperUnreadable, PilotlightError, RunInterrupted
 from pilotlight.records.codec import encode
 from pilotlight.records.point import RecoveryPoint
-from pilotlight.records.runs import FAILED, INTENDED, Entry, Journal, Runbook
+from pilotlight.records.runs import CHOSEN, FAILED, INTENDED, Entry, Journal, Runbook
+from pilotlight.recovery import people
 from pilotlight.recovery.desk import Recovery
 from pilotlight.recovery.runs import TAKE_LEASE
 from pilotlight.recovery.watching import WAITS_FOR, WAITS_SECONDS, Observer
@@ -176,6 +177,8 @@ def _end(desk: Recovery, journal: Journal | None, began_at: str, json: bool, rep
 
         terminal.show_run(figures, Console())
         print(f"{journal.run}: {journal.state}")
+        for each in people.cautions(journal):
+            say(each)
     if report:
         from pilotlight.report import page
 
@@ -186,7 +189,7 @@ def _end(desk: Recovery, journal: Journal | None, began_at: str, json: bool, rep
 def _report(desk: Recovery, journal: Journal, began_at: str, file: Path) -> Report:
     from pilotlight.report.of_run import of_run
 
-    chosen = journal.proven("choose-point")
+    chosen = journal.proven(CHOSEN)
     point = _point(desk, chosen.evidence) if chosen else None
     return of_run(journal, desk.site.inventory, point, began_at if journal.kind == "failover" else "", str(file))
 

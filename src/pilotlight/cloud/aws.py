@@ -31,7 +31,7 @@ from botocore.exceptions import (
     ValidationError,
 )
 
-from pilotlight.cloud import paging
+from pilotlight.cloud import paging, transient
 from pilotlight.cloud.door import refused
 from pilotlight.cloud.session import assumed
 from pilotlight.errors import AwsSettingsUnusable, NoCredentials, PilotlightError, RegionUnreachable, Throttled
@@ -47,28 +47,6 @@ BODY_BYTES_MAX = 128 * 1024 * 1024
 """More than the largest safetensors header; whatever is larger must be read in ranges."""
 
 COPYING = ("copy_object", "upload_part_copy")
-THROTTLING = frozenset(
-    {
-        "Throttling",
-        "ThrottlingException",
-        "ThrottledException",
-        "RequestLimitExceeded",
-        "RequestThrottled",
-        "RequestThrottledException",
-        "TooManyRequestsException",
-        "ProvisionedThroughputExceededException",
-        "SlowDown",
-        "BandwidthLimitExceeded",
-        "EC2ThrottledException",
-        "PriorRequestNotComplete",
-        "TransactionInProgressException",
-    }
-)
-"""The codes botocore itself treats as throttling (botocore.retries.standard, ThrottledRetryableChecker)."""
-SERVER_TROUBLE = frozenset(
-    {"InternalError", "InternalFailure", "ServiceUnavailable", "InternalServerError", "503", "500"}
-)
-"""The region answers, but cannot say what it did."""
 
 UNUSABLE = (
     NoCredentialsError,
@@ -200,11 +178,12 @@ def _read_body(service: str, operation: str, region: str, answer: dict[str, Any]
 def _said_no(service: str, operation: str, region: str, problem: ClientError) -> PilotlightError:
     said = problem.response.get("Error", {})
     code, words = str(said.get("Code", "")), str(said.get("Message", "")) or str(problem)
-    if code in THROTTLING:
+    status = int(problem.response.get("ResponseMetadata", {}).get("HTTPStatusCode") or 0)
+    if transient.passes(code):
         return Throttled(service=service, operation=operation, region=region, attempts=1)
     if code in EXPIRED:
         return NoCredentials(reason=f"{code}: {words.rstrip('.')}")
-    if code in SERVER_TROUBLE:
+    if transient.unanswered(code, status):
         return RegionUnreachable(region=region, service=service, operation=operation)
     caller = _CALLER.search(words)
     return refused(service, operation, region, code, f"{code}: {words.rstrip('.')}", caller.group(0) if caller else "")

@@ -17,6 +17,9 @@ RUNNING = "running"
 SUCCEEDED = "succeeded"
 WAITING = "waiting-for-approval"
 
+CHOSEN = "choose-point"
+"""The step that decides with what a failover goes on; its evidence is what later steps and people are told by."""
+
 
 @dataclass(frozen=True)
 class Step:

@@ -14,7 +14,7 @@ from pilotlight.clock import parse_stamp, stamp
 from pilotlight.errors import PaperUnreadable, PilotlightError
 from pilotlight.naming import ACTIVE_UNKNOWN, POINTS_STALE, PROTECT_FAILING, UNREPLICATED
 from pilotlight.records.point import RecoveryPoint
-from pilotlight.records.runs import Journal
+from pilotlight.records.runs import CHOSEN, Journal
 from pilotlight.recovery.choose import newest_usable
 from pilotlight.recovery.costs import in_words, kind_of, losses, older_software
 from pilotlight.recovery.ledger import Request
@@ -114,11 +114,19 @@ def done(site: Site, journal: Journal, target: str = ON_AWS) -> Notice:
     lines = (
         f"{inventory.workload} serves in {inventory.standby} since {journal.finished_at} (run {journal.run}, begun "
         f"{journal.started_at}).",
+        *cautions(journal),
         f"What is written there has no copy in another region until it goes home. When {inventory.primary} answers "
         "again:",
         f"  pilotlight failback workload.yaml{target}",
     )
     return _notice(f"{inventory.workload}: serves in {inventory.standby}", lines)
+
+
+def cautions(journal: Journal) -> tuple[str, ...]:
+    """What the run went on without knowing, asset by asset."""
+    chosen = journal.proven(CHOSEN)
+    found = chosen.evidence.get("checkpoints", {}) if chosen else {}
+    return tuple(f"{name}: {each['caution']}." for name, each in found.items() if "caution" in each)
 
 
 def failed(site: Site, problem: PilotlightError, target: str = ON_AWS) -> Notice:

@@ -12,7 +12,7 @@ from typing import Any
 from pilotlight.clock import parse_stamp
 from pilotlight.records.inventory import Compute, Database, Datasets, Inventory, Volumes
 from pilotlight.records.point import Part, RecoveryPoint
-from pilotlight.records.runs import FAILED, INTENDED, PROVEN, SUCCEEDED, Journal
+from pilotlight.records.runs import CHOSEN, FAILED, INTENDED, PROVEN, SUCCEEDED, Journal
 from pilotlight.report.paper import (
     BOUND,
     AssetFigures,
@@ -25,7 +25,6 @@ from pilotlight.report.paper import (
 )
 
 FAILBACK = "failback"
-CHOSEN = "choose-point"
 STOPPED = "quiesce"
 """The step of a failback from which nothing can be written in the standby region."""
 LANES = {"failover": "recovery", FAILBACK: FAILBACK}

@@ -58,15 +58,40 @@ def evidence(choice: Choice) -> dict[str, object]:
         "bytes_total": taken.bytes_total if taken else 0,
         "bytes_read": taken.bytes_read if taken else 0,
         "refused": [
-            {"path": each.path, "step": each.step, "problems": _said(each)} for each in choice.torn[:REFUSED_MAX]
+            {"path": each.path, "step": each.step, "problems": _said(each)} for each in _torn(choice)[:REFUSED_MAX]
+        ],
+        "undecided": [
+            {"path": each.path, "step": each.step, "problems": _said(each)} for each in undecided(choice)[:REFUSED_MAX]
         ],
         "passed_over": [
             {"path": each.path, "step": each.step, "why": each.why, "poisoned": each.poisoned}
             for each in choice.passed_over[:REFUSED_MAX]
         ],
-        "refused_count": len(choice.torn),
+        "refused_count": len(_torn(choice)),
+        "undecided_count": len(undecided(choice)),
         "passed_over_count": len(choice.passed_over),
     }
+
+
+def undecided(choice: Choice) -> tuple[Verdict, ...]:
+    """Newer ones of which it is not known whether they are whole: they could not be read, or not enough of them."""
+    return tuple(each for each in choice.torn if each.undecided)
+
+
+def caution(choice: Choice) -> str:
+    """What going on with this choice may cost, where newer ones are undecided; empty where none is."""
+    left = undecided(choice)
+    if not left or choice.taken is None:
+        return ""
+    first = left[0]
+    return (
+        f"{len(left)} newer checkpoint(s) could not be judged, first {first.path} ({_told(first.problems[0])}); "
+        f"{choice.taken.path} of step {choice.taken.step} is used: if a newer one is whole, what it holds more is lost"
+    )
+
+
+def _torn(choice: Choice) -> tuple[Verdict, ...]:
+    return tuple(each for each in choice.torn if not each.undecided)
 
 
 def _said(verdict: Verdict) -> list[str]:

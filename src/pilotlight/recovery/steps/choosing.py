@@ -107,7 +107,8 @@ def choose_checkpoint(work: Work, asset: Datasets, region: str, bucket: str) -> 
     if choice.taken is None:
         raise work.failed(f"no checkpoint below s3://{bucket}/{asset.prefix} is complete and may be used")
     found = checkpoints.reference(bucket, asset, choice.taken) | checkpoints.evidence(choice)
-    return found | {"written_at": choice.taken.written_at}
+    told = {"caution": caution} if (caution := checkpoints.caution(choice)) else {}
+    return found | {"written_at": choice.taken.written_at} | told
 
 
 def beyond(point: RecoveryPoint, asset: Datasets, written_at: str) -> dict[str, str]:
