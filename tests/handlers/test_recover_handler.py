@@ -11,10 +11,22 @@ import pytest
 from doors import CORPUS, NAMES, PRIMARY, STANDBY, FakeAws, inventory, save
 from pilotlight.clock import FakeClock, parse_stamp, stamp
 from pilotlight.errors import CallRefused, LeaseHeld, StepTimedOut
-from pilotlight.handlers.recover import GO_ON_MAX, TRIES_MAX, WELL, Call, answer, drive, hear, may_run, parse
+from pilotlight.handlers.recover import (
+    GO_ON_MAX,
+    GOING_HOME,
+    TRIES_MAX,
+    WELL,
+    Call,
+    answer,
+    drive,
+    hear,
+    may_run,
+    parse,
+)
 from pilotlight.records.runs import WAITING
 from pilotlight.recovery import people
 from pilotlight.recovery.desk import Recovery
+from pilotlight.recovery.ledger import FAILING_OVER, SWITCHING
 from pilotlight.recovery.probe import probe
 from pilotlight.recovery.sightings import HEALTHY, LOST
 from pilotlight.recovery.site import Site
@@ -220,6 +232,52 @@ def test_a_look_from_before_the_way_home_fails_nothing_over() -> None:
     looks_at_every_wait(aws, desk)
     assert answer(desk, Call("alarm", seen_at=aws.clock.now() + 1), aws.clock.now() + 800, FUNCTION) == WELL
     assert (desk.active().region, aws.promotions) == (PRIMARY, 1)
+
+
+def interrupted_on_the_way_home(aws: FakeAws, desk: Recovery) -> None:
+    """A failback has stopped the standby and died; both regions answer."""
+    assert desk.failover() is not None
+    aws.dark.clear()
+    held = desk.site.ledger.leases.take("somebody who went home")
+    run = "20991231T000000000Z-failback"
+    desk.site.ledger.open_run(run, "failback", held.epoch)
+    desk.site.ledger.set_active(PRIMARY, SWITCHING, run, held.epoch, held.epoch)
+    desk.site.ledger.leases.release(held)
+
+
+def test_an_interrupted_failback_is_no_state_to_fail_over_from_by_itself() -> None:
+    """What was written last in the standby would be lost by a promotion that nobody asked for."""
+    aws, desk = lost()
+    interrupted_on_the_way_home(aws, desk)
+    before = aws.promotions
+    call = Call("alarm", seen_at=aws.clock.now() + 1)
+    assert answer(desk, call, aws.clock.now() + 800, FUNCTION) == GOING_HOME
+    assert drive(desk, call, aws.clock.now() + 800, FUNCTION)["state"] == "nothing", "nor after it has the lease"
+    assert drive(desk, Call("alarm"), aws.clock.now() + 800, FUNCTION)["state"] == "nothing", "nor without a time"
+    assert (aws.promotions, desk.active().state) == (before, SWITCHING)
+    assert desk.failback() is not None and desk.active().region == PRIMARY
+
+
+def test_a_run_of_a_clock_that_is_ahead_does_not_hide_the_one_that_changed_who_serves() -> None:
+    _, desk = lost()
+    held = desk.site.ledger.leases.take("one")
+    desk.site.ledger.open_run("20260101T000000000Z-failover", "failover", held.epoch)
+    desk.site.ledger.set_active(STANDBY, FAILING_OVER, "20260101T000000000Z-failover", held.epoch, held.epoch)
+    desk.site.ledger.open_run("20991231T000000000Z-failover", "failover", held.epoch)
+    desk.site.ledger.leases.release(held)
+    journal = desk.failover()
+    assert journal is not None and journal.run == "20260101T000000000Z-failover"
+
+
+def test_a_run_that_failed_long_ago_lets_no_stale_alarm_fail_a_healthy_region_over() -> None:
+    aws, desk = lost()
+    aws.dark.clear()
+    desk.site.ledger.open_run("20230101T000000000Z-failover", "failover", 1)
+    desk.site.ledger.close_run("20230101T000000000Z-failover", "failed", "there was no complete point")
+    probe(desk.site)
+    looks_at_every_wait(aws, desk)
+    assert answer(desk, Call("alarm", seen_at=aws.clock.now()), aws.clock.now() + 800, FUNCTION) == WELL
+    assert aws.promotions == 0
 
 
 def test_a_primary_that_is_lost_as_soon_as_it_serves_again_is_failed_over() -> None:

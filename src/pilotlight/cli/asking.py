@@ -40,9 +40,7 @@ def before_failover(desk: Recovery, workload: Workload, yes: bool) -> None:
 
 def _begins(desk: Recovery) -> bool:
     """Whether the failover would begin anew: nothing has moved yet, and the primary serves."""
-    site = desk.site
-    active, unfinished = desk.active(), site.ledger.unfinished(FAILOVER)
-    return active.region == site.inventory.primary and not (unfinished and unfinished.run == active.run)
+    return desk.active().region == desk.site.inventory.primary and desk.under_way(FAILOVER) is None
 
 
 def _answers(desk: Recovery) -> bool:
@@ -66,9 +64,7 @@ def before_failback(desk: Recovery, workload: Workload, yes: bool) -> None:
 
 def _goes_home(desk: Recovery) -> bool:
     """Whether the failback would begin anew: the standby serves, and no failback has moved anything."""
-    active, unfinished = desk.active(), desk.site.ledger.unfinished(FAILBACK)
-    begun = unfinished is not None and unfinished.run == active.run
-    return active.region != desk.site.inventory.primary and not begun
+    return desk.active().region != desk.site.inventory.primary and desk.under_way(FAILBACK) is None
 
 
 def name_costs(title: str, told: Sequence[str]) -> None:

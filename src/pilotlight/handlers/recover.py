@@ -1,9 +1,10 @@
 """Called by alarms through SNS, or by itself: drive the failover run, or ask a person; tell people what needs them.
 
-Only `active-unhealthy` may lead to a failover, only while the primary is the one that serves, and only if it has served
-since before the alarm: events are delivered late, up to six hours (Lambda Developer Guide, "Asynchronous invocation");
-a request ends with its alarm. Lambda ends after 15 minutes; shortly before, the run stops cleanly and this function
-invokes itself asynchronously to go on from the journal. An error that waiting may mend is tried again, a few times.
+Only `active-unhealthy` may lead to a failover, only while the primary is the one that serves, or a failover is to be
+gone on with, and only if it has served since before the alarm: events are delivered late, up to six hours (Lambda
+Developer Guide, "Asynchronous invocation"); a request ends with its alarm. Lambda ends after 15 minutes; shortly
+before, the run stops cleanly and this function invokes itself asynchronously to go on from the journal. An error that
+waiting may mend is tried again, a few times.
 """
 
 from __future__ import annotations
@@ -34,6 +35,10 @@ GO_ON_MAX = 40
 """Ten hours of invocations; a run that needs more needs a person."""
 TRIES_MAX = 5
 NOTHING = {"state": "nothing", "why": "the standby region serves already, or another run has ended since the alarm"}
+GOING_HOME = {
+    "state": "nothing",
+    "why": "a failback is under way, or was interrupted: `pilotlight failback` goes on with it",
+}
 WELL = {"state": "nothing", "why": "the probe has seen the primary healthy ever since the alarm went off"}
 WELL_SECONDS = 240.0
 """The alarm counts three minutes, some of which may be from before the primary served again; after one more without
@@ -67,6 +72,8 @@ def answer(desk: Recovery, call: Call, deadline: float, function: str, target: s
     """Nothing where it is over, a request where a person has to say so, else the run."""
     if desk.is_over(call.seen_at):
         return NOTHING
+    if desk.is_going_home():
+        return GOING_HOME
     if not call.goes_on and not call.tries and is_well(desk, call, deadline):
         return WELL
     asked = _ask(desk, call)
@@ -86,7 +93,7 @@ def is_well(desk: Recovery, call: Call, deadline: float) -> bool:
     until = min(clock.now() + WELL_SECONDS, deadline)
     while True:
         look, active = desk.site.ledger.sightings.look(), desk.active()
-        if look is None or desk.site.ledger.unfinished(FAILOVER):
+        if look is None or desk.under_way(FAILOVER):
             return False
         of_before = active.state != SERVING or (bool(active.since) and parse_stamp(look.at) < parse_stamp(active.since))
         if not of_before and look.verdict != HEALTHY:
@@ -189,8 +196,9 @@ def drive(desk: Recovery, call: Call, deadline: float, function: str) -> dict[st
 
     Where another invocation runs, this one waits beside it: if that one dies, its lease ends and this one goes on.
     """
+    now = desk.site.clock.now()
     try:
-        journal = desk.failover(deadline, patience=deadline - desk.site.clock.now(), seen_at=call.seen_at)
+        journal = desk.failover(deadline, deadline - now, now if call.seen_at is None else call.seen_at)
     except PilotlightError as problem:
         if problem.transient and call.tries < TRIES_MAX:
             _go_on(desk, function, replace(call, tries=call.tries + 1))

@@ -96,6 +96,14 @@ class Recovery:
         seen = site.clock.now() if seen_at is None else seen_at
         return runs.is_over(site, site.inventory.standby, runbooks.FAILOVER, seen)
 
+    def under_way(self, kind: str) -> Journal | None:
+        """The run of this kind that changed who serves, where it has not succeeded."""
+        return runs.under_way(self.site, kind)
+
+    def is_going_home(self) -> bool:
+        """Whether a failback is changing who serves: nothing begins a failover by itself then."""
+        return runs.is_going_home(self.site)
+
     def failback(
         self,
         deadline: float | None = None,

@@ -16,7 +16,7 @@ from typing import Any
 from pilotlight.clock import Clock, stamp
 from pilotlight.errors import EpochStale
 from pilotlight.records.point import COMPLETE, PARTIAL, REFUSED
-from pilotlight.records.runs import RUNNING, SUCCEEDED, Entry, Journal
+from pilotlight.records.runs import RUNNING, Entry, Journal
 from pilotlight.recovery import rosters
 from pilotlight.recovery.lease import FIRST_EPOCH, RUN, Leases
 from pilotlight.recovery.rosters import Roster
@@ -190,11 +190,6 @@ class Ledger:
         found = [item["sk"] for item in self._table.query("runs", newest_first=True) if kind in ("", item["kind"])]
         journals = (journal for run in found if (journal := self.journal(run)))
         return list(islice(journals, limit))
-
-    def unfinished(self, kind: str) -> Journal | None:
-        """The newest run of a kind, if it has not succeeded: it is gone on with, never begun anew beside."""
-        newest = next(iter(self.runs(kind, limit=1)), None)
-        return newest if newest and newest.state != SUCCEEDED else None
 
     # -- recovery points ---------------------------------------------------------------------------------------
 

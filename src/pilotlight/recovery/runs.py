@@ -18,7 +18,7 @@ from pilotlight.records.runs import PROVEN, RUNNING, SUCCEEDED, Entry, Journal, 
 from pilotlight.recovery import runbooks
 from pilotlight.recovery.engine import SIDE_BY_SIDE_MAX, Engine, Paused
 from pilotlight.recovery.lease import PATIENCE_SECONDS, Held
-from pilotlight.recovery.ledger import SERVING
+from pilotlight.recovery.ledger import SERVING, SWITCHING
 from pilotlight.recovery.site import Site
 from pilotlight.recovery.steps.register import ACTIONS
 from pilotlight.recovery.watching import UNWATCHED, Beside, Observer
@@ -45,7 +45,8 @@ def run_failover(
 
     `deadline` (seconds since 1970): the run stops cleanly before it and its journal stays `running`; call again.
     `patience` (seconds): how long another run is waited for before LeaseHeld.
-    `seen_at` (seconds since 1970): when that was seen which calls for it; else now.
+    `seen_at` (seconds since 1970): when that was seen which calls for it by itself; without it a person does, now. By
+    itself it begins in no state but that of a region which serves, or goes on with a failover.
     `observer` hears every line of the journal, of another's run too while that is waited for.
     """
     runbook = runbooks.failover(site.inventory)
@@ -79,12 +80,13 @@ def _run(
 ) -> Journal | None:
     """Look, wait for the lease, look again: whoever held it may have done all there was to do, or undone it."""
     seen = site.clock.now() if seen_at is None else seen_at
-    if is_over(site, region, runbook.kind, seen):
+    by_itself = seen_at is not None
+    if is_over(site, region, runbook.kind, seen) or (by_itself and is_going_home(site)):
         return None
     beside = Beside(site.ledger, observer)
     held = site.ledger.leases.take_within(holder, patience, waited=beside.waited)
     beside.last()
-    if is_over(site, region, runbook.kind, seen):
+    if is_over(site, region, runbook.kind, seen) or (by_itself and is_going_home(site)):
         _release(site, held)
         return None
     return carry_out(site, runbook, held, deadline, side_by_side, observer)
@@ -139,8 +141,8 @@ def _succeeded(site: Site, run: str, held: Held, observer: Observer) -> Journal:
 
 def _taken_up(site: Site, kind: str) -> tuple[str, list[Entry]]:
     """The unfinished run that this process goes on with, and its entries; or a new one."""
-    unfinished = site.ledger.unfinished(kind)
-    if unfinished and site.ledger.active(site.inventory.primary).run == unfinished.run:
+    unfinished = under_way(site, kind)
+    if unfinished:
         return unfinished.run, list(unfinished.entries)
     moment = stamp(site.clock.now())
     return "".join(letter for letter in moment if letter not in "-:.") + f"-{kind}", []
@@ -150,10 +152,23 @@ def is_over(site: Site, region: str, kind: str, seen: float) -> bool:
     """Whether this region serves, or another does since a later moment; and no run of this kind that changed who serves
     is unfinished."""
     active = site.ledger.active(site.inventory.primary)
-    unfinished = site.ledger.unfinished(kind)
-    if active.state != SERVING or (unfinished is not None and unfinished.run == active.run):
+    if active.state != SERVING or under_way(site, kind):
         return False
     return active.region == region or (bool(active.since) and parse_stamp(active.since) > seen)
+
+
+def under_way(site: Site, kind: str) -> Journal | None:
+    """The run of this kind that changed who serves, where it has not succeeded. The active record names it: by their
+    ids, which are moments, the run of a machine whose clock is ahead would hide it."""
+    active = site.ledger.active(site.inventory.primary)
+    found = site.ledger.journal(active.run) if active.run else None
+    return found if found and found.kind == kind and found.state != SUCCEEDED else None
+
+
+def is_going_home(site: Site) -> bool:
+    """Whether a failback is changing who serves. What calls for a failover by itself saw neither region serve: both are
+    well, and a promotion now may lose what was written last. It is gone on with as a failback, or a person decides."""
+    return site.ledger.active(site.inventory.primary).state == SWITCHING
 
 
 def _journal(site: Site, run: str) -> Journal:
