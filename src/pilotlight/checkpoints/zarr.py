@@ -38,7 +38,9 @@ NODES = ("None", "Dict", "List", "Tuple", "NamedTuple")
 """Parts of the tree that hold no value: nothing is stored for them."""
 BLOCKS_MAX = 1_000
 """Requests for one checkpoint's blocks: half a minute in the same region."""
-CHUNKS_MAX = 10_000_000
+CHUNKS_MAX = 1_000_000
+"""Parts of one array, twice what a listing may hold; a description that claims more is damaged, or of another thing."""
+LACKING_NAMED_MAX = 20
 DESCRIPTION_BYTES_MAX = 1024 * 1024
 _ITEM_BYTES = re.compile(r"^[<>|][a-zA-Z](\d+)$|^bfloat16$|^(?:u?int|float)(\d+)")
 
@@ -48,10 +50,11 @@ def problems(candidate: Candidate, item: str, tree: dict[str, Any], reader: Read
     if tree.get("use_zarr3"):
         raise Damaged("keeps its arrays as Zarr 3 outside of OCDBT: they cannot be judged")
     always = tree.get("store_array_data_equal_to_fill_value") is True
+    own = _by_folder(candidate, item)
     walk = _Blocks(reader, isinstance(reader, Metered) and reader.budget >= candidate.bytes_total)
     for name, kind in _values(tree):
         if kind in STORED:
-            yield from _array(candidate, f"{item}{name}/", always, reader, walk)
+            yield from _array(f"{item}{name}/", own.get(name, {}), always, reader, walk)
         elif kind == TEXT and candidate.named(item + STRINGS) is None:
             yield Problem(item + STRINGS, f"missing: the tree has the text {name}")
         elif kind not in (TEXT, *NODES):
@@ -65,32 +68,46 @@ def _values(tree: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield keys, str(entry["value_metadata"]["value_type"])
 
 
-def _array(candidate: Candidate, folder: str, always: bool, reader: Reader, walk: _Blocks) -> Iterator[Problem]:
+def _by_folder(candidate: Candidate, item: str) -> dict[str, dict[str, File]]:
+    """Folder of the item -> its files by their names below it."""
+    found: dict[str, dict[str, File]] = {}
+    for file in candidate.files:
+        name = candidate.name(file)
+        folder, slash, rest = name.removeprefix(item).partition("/")
+        if slash and name.startswith(item):
+            found.setdefault(folder, {})[rest] = file
+    return found
+
+
+def _array(folder: str, own: dict[str, File], always: bool, reader: Reader, walk: _Blocks) -> Iterator[Problem]:
+    """One array; of parts that lack, the first by name."""
     try:
-        described = _described(candidate, folder, reader)
+        described = _described(own.get(DESCRIPTION), reader)
         names, size = _chunks(described)
     except (Damaged, Unreadable) as damage:
         yield Problem(folder + DESCRIPTION, str(damage))
         return
-    present = {candidate.name(file): file for file in candidate.files if candidate.name(file).startswith(folder)}
-    del present[folder + DESCRIPTION]
+    strange, lacking = own.keys() - {DESCRIPTION}, 0
+    what = "missing: a part of the array" if always else "not there: it was all zeros, or is lost; nothing tells which"
     for name in names:
-        file = present.pop(folder + name, None)
-        if file is None and always:
-            yield Problem(folder + name, "missing: a part of the array")
-        elif file is None:
-            yield Problem(folder + name, "not there: it was all zeros, or it is lost; nothing here tells which")
-        else:
-            try:
-                walk.judge(file, described["compressor"], size)
-            except (Damaged, Unreadable) as damage:
-                yield Problem(folder + name, str(damage))
-    for name in sorted(present):
-        yield Problem(name, "foreign: no part of the array has this place")
+        file = own.get(name)
+        if file is None:
+            lacking += 1
+            if lacking <= LACKING_NAMED_MAX:
+                yield Problem(folder + name, what)
+            continue
+        strange.discard(name)
+        try:
+            walk.judge(file, described["compressor"], size)
+        except (Damaged, Unreadable) as damage:
+            yield Problem(folder + name, str(damage))
+    if lacking > LACKING_NAMED_MAX:
+        yield Problem(folder, f"lacks {lacking - LACKING_NAMED_MAX} parts more")
+    for name in sorted(strange):
+        yield Problem(folder + name, "foreign: no part of the array has this place")
 
 
-def _described(candidate: Candidate, folder: str, reader: Reader) -> dict[str, Any]:
-    file = candidate.named(folder + DESCRIPTION)
+def _described(file: File | None, reader: Reader) -> dict[str, Any]:
     if file is None:
         raise Damaged("missing: the tree has this array")
     if file.size > DESCRIPTION_BYTES_MAX:
