@@ -12,10 +12,11 @@ from doors import CORPUS, MODELS, MODELS_COPY, PRIMARY, STANDBY, FakeAws, invent
 from pilotlight.clock import parse_stamp
 from pilotlight.cloud.coats import Coat
 from pilotlight.cloud.door import refused
+from pilotlight.records.codec import encode
 from pilotlight.records.inventory import Datasets, Health, Inventory, Training
 from pilotlight.records.point import COMPLETE, PARTIAL, REFUSED, Part, RecoveryPoint
 from pilotlight.recovery.desk import Recovery
-from pilotlight.recovery.observe.references import ROWS_MAX, ROWS_PER_CALL, place, statement
+from pilotlight.recovery.observe.references import ROWS_MAX, ROWS_PER_CALL, place, shown, statement
 from pilotlight.recovery.protect import FURTHER_LOOKS_MAX
 from pilotlight.recovery.site import Site
 
@@ -104,7 +105,48 @@ def test_rows_of_either_regions_bucket_and_of_files_inside_are_understood(aws: F
         "x",
     ]
     found = rows(fire(desk))
-    assert found["dangling"] == [] and sorted(found["foreign"]) == ["s3://other/x", "x"]  # type: ignore[call-overload]
+    assert found["dangling"] == []
+    assert sorted(found["foreign"]) == [  # type: ignore[call-overload]
+        "a value of 1 characters that is no URI",
+        "s3://other/x",
+    ]
+
+
+SECRET = "hunter2secret"
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        (f"https://b.s3.amazonaws.com/k?X-Amz-Signature={SECRET}&X-Amz-Date=1", "https://b.s3.amazonaws.com/k"),
+        (f"postgres://user:{SECRET}@db.internal:5432/models?sslmode=on", "postgres://db.internal:5432"),
+        (f"s3://{MODELS}/checkpoints/step-000060/?Signature={SECRET}", f"s3://{MODELS}/checkpoints/step-000060/"),
+        (f"https://user:{SECRET}@host/path#{SECRET}", "https://host/path"),
+        (SECRET, f"a value of {len(SECRET)} characters that is no URI"),
+        (f"{SECRET}://x", "hunter2secret://x"),
+    ],
+)
+def test_what_is_taken_over_from_a_column_is_cut_to_its_place(value: str, told: str) -> None:
+    assert shown(value) == told
+
+
+def test_no_secret_of_a_column_comes_into_a_point_a_record_or_a_message(aws: FakeAws, desk: Recovery) -> None:
+    """Points are kept for months, and read by whoever may look at a recovery."""
+    aws.rows = [
+        uri(40),
+        f"https://b.s3.amazonaws.com/k?X-Amz-Signature={SECRET}",
+        f"postgres://user:{SECRET}@db.internal/models",
+        f"s3://{MODELS}/checkpoints/step-000060/?X-Amz-Security-Token={SECRET}",
+        f"s3://{MODELS}/checkpoints/step-000099/?X-Amz-Security-Token={SECRET}",
+        SECRET,
+    ]
+    point = fire(desk)
+    assert rows(point)["named"] == 6
+    kept = [json.dumps(encode(point)), repr(aws.dynamodb.items), repr(aws.told), *map(str, point.problems)]
+    written = (each.body for keys in aws.s3.objects.values() for versions in keys.values() for each in versions)
+    kept += [body.decode("utf-8", "replace") for body in written]
+    assert any("db.internal" in each for each in kept), "what is searched holds what was taken over"
+    assert not any(SECRET in each for each in kept)
 
 
 def test_rows_that_may_not_be_read_prove_nothing(aws: FakeAws, desk: Recovery) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from pilotlight.checkpoints.steps import step_of
 from pilotlight.records.inventory import Datasets
-from pilotlight.recovery.observe.references import Rows, place
+from pilotlight.recovery.observe.references import Rows, place, shown
 from pilotlight.recovery.observe.shelf import Choice, Shelf
 
 NAMED_MAX = 20
@@ -52,25 +52,25 @@ def judge(rows: Rows, looks: Mapping[str, Look]) -> Judgement:
     for uri in rows.uris:
         at = place(uri, assets)
         if at is None:
-            found.foreign.append(uri)
+            found.foreign.append(shown(uri))
             continue
         asset, path = at
         step = step_of(path)
         if step is not None:
             found.newest_step = max(step, found.newest_step or step)
-        _sort(found, uri, path, looks[asset.name])
+        _sort(found, shown(uri), path, looks[asset.name])
     return found
 
 
-def _sort(found: Judgement, uri: str, path: str, look: Look) -> None:
+def _sort(found: Judgement, told: str, path: str, look: Look) -> None:
     here = look.standby.at(path)
     if here is not None and look.standby.verdict(here).serves(look.asset.needs):
         if _is_ahead(look, here.candidate.path):
-            found.ahead.append(uri)
+            found.ahead.append(told)
     elif look.primary is not None and look.primary.at(path) is None:
-        found.gone.append(uri)
+        found.gone.append(told)
     else:
-        found.dangling.append(uri)
+        found.dangling.append(told)
 
 
 def _is_ahead(look: Look, path: str) -> bool:

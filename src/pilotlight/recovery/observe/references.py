@@ -7,6 +7,7 @@ database's for it; on a secondary cluster it does not answer (Aurora User Guide,
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,9 @@ from pilotlight.records.inventory import Database, Datasets, Inventory
 
 ROWS_PER_CALL = 500
 """RDS Data API: an answer holds at most 1 MiB; S3 URIs are at most about 1.1 KB."""
+WITH_PATH = ("s3", "https", "http", "gs", "file")
+"""Schemes whose path names an object; of others (databases, queues) the host is told."""
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
 ROWS_MAX = 20_000
 """Distinct names that are looked at, the last ones in the order of their bytes; a registry beyond it is told."""
 
@@ -76,6 +80,17 @@ def quoted(name: str) -> str:
 
 def _text(field: dict[str, Any]) -> str:
     return str(field.get("stringValue", ""))
+
+
+def shown(uri: str) -> str:
+    """What a record may keep of a value that is somebody's: bucket and key, or host and path; never a signature, a
+    token or a password. What names no place is told by its length alone (pure)."""
+    scheme, found, rest = uri.partition("://")
+    if not found or not _SCHEME.fullmatch(scheme):
+        return f"a value of {len(uri)} characters that is no URI"
+    host, slash, path = re.split(r"[?#]", rest, maxsplit=1)[0].partition("/")
+    kept = f"{slash}{path}" if scheme in WITH_PATH else ""
+    return f"{scheme}://{host.rpartition('@')[2]}{kept}"
 
 
 def place(uri: str, assets: tuple[Datasets, ...]) -> tuple[Datasets, str] | None:
