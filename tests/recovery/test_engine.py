@@ -90,6 +90,19 @@ def test_an_act_without_an_answer_is_asked_for_before_it_is_tried_again(aws: Fak
     assert len(tries) == ACTS_MAX
 
 
+def test_an_act_that_was_taken_is_not_repeated_while_nothing_is_seen_of_it_yet(aws: FakeAws) -> None:
+    """A list that is read late would make a second promotion of it."""
+    acts: list[float] = []
+
+    class Late(Switch):
+        def ask(self, work: Work) -> Answer:
+            seen = bool(acts) and work.clock.now() >= acts[0] + 10
+            return Proven({"on": True}) if seen else Absent("not listed")
+
+    engine(aws, (Step("a", "switch"),), {"switch": Late(takes=lambda: acts.append(aws.clock.now()))}).execute()
+    assert len(acts) == 1
+
+
 def test_steps_that_need_nothing_of_one_another_run_side_by_side(aws: FakeAws) -> None:
     together = threading.Barrier(2, timeout=10)
 

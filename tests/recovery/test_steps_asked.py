@@ -1,0 +1,107 @@
+"""What steps may call proven: asked one by one, in states in which an answer that is too good loses data or users."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from doors import CORPUS_COPY, PRIMARY, STANDBY, FakeAws, desk_of, inventory
+from pilotlight.records.inventory import Inventory
+from pilotlight.records.point import Part
+from pilotlight.records.runs import Step
+from pilotlight.recovery import choose
+from pilotlight.recovery.desk import Recovery
+from pilotlight.recovery.ledger import FAILING_OVER, SWITCHING
+from pilotlight.recovery.site import Site
+from pilotlight.recovery.steps.action import Absent, Answer, Proven, Underway, Work
+from pilotlight.recovery.steps.register import ACTIONS
+
+PRIMARY_SIDE: dict[str, Any] = {"region": "primary"}
+
+
+def asked(aws: FakeAws, action: str, asset: str = "", begun_at: float | None = None, **arguments: Any) -> Answer:
+    """What the action answers at this moment."""
+    more = arguments.pop("of", inventory())
+    return ACTIONS[action].ask(work(aws, action, asset, more, begun_at, arguments))
+
+
+def work(
+    aws: FakeAws, action: str, asset: str, of: Inventory, begun_at: float | None, arguments: dict[str, Any]
+) -> Work:
+    step = Step(action, action, asset, arguments=arguments)
+    site = Site(aws, of, aws.clock, aws.fetch)
+    return Work(step, "failback", "run", 1, site, lambda step: {}, begun_at, lambda: None)
+
+
+def test_a_group_that_is_empty_and_may_launch_again_is_not_fenced(aws: FakeAws) -> None:
+    """Somebody's scaling policy would start a second writer in the returned region."""
+    group = aws.groups[PRIMARY, "inference-fleet"]
+    group.desired, group.instances, group.suspended = 0, [], []
+    assert isinstance(asked(aws, "stop", "fleet", suspend=True, **PRIMARY_SIDE), Absent)
+    assert isinstance(asked(aws, "stop", "fleet", **PRIMARY_SIDE), Proven), "no fence was asked for"
+    group.suspended = ["Launch"]
+    assert isinstance(asked(aws, "stop", "fleet", suspend=True, **PRIMARY_SIDE), Proven)
+
+
+def test_one_healthy_target_of_two_is_not_the_group_up(aws: FakeAws) -> None:
+    """Users would be sent to half of what they need."""
+    fleet = dataclasses.replace(inventory().computes[0], count=2)
+    two = inventory(computes=(fleet,))
+    group, now = aws.groups[STANDBY, fleet.standby_group], aws.clock.now()
+    group.desired = group.maximum = 2
+    group.instances = [("i-1", now - 1000), ("i-2", now)]
+    found = asked(aws, "healthy", of=two)
+    assert isinstance(found, Underway) and "1 of 2 targets healthy" in found.observed
+    group.instances = [("i-1", now - 1000), ("i-2", now - 1000)]
+    assert isinstance(asked(aws, "healthy", of=two), Proven)
+
+
+def test_a_writer_that_takes_no_writes_yet_is_waited_for(aws: FakeAws) -> None:
+    """Instances that start against it fail, and the run would call the workload up."""
+    aws.writer = STANDBY
+    aws.database_status = "upgrading"
+    assert isinstance(asked(aws, "promote", "registry"), Underway)
+    aws.database_status = "available"
+    assert isinstance(asked(aws, "promote", "registry"), Proven)
+
+
+def test_the_last_copy_home_asks_for_everything_however_young(aws: FakeAws) -> None:
+    """What the standby took in its last minute is lost when the way home calls it arrived."""
+    begun = aws.clock.now()
+    aws.s3.write(CORPUS_COPY, "late", b"late", replicate=False)
+    assert isinstance(asked(aws, "bring-home", "corpus", begun_at=begun), Proven), "the first pass does not wait for it"
+    assert isinstance(asked(aws, "bring-home", "corpus", begun_at=begun, final=True), Absent)
+
+
+def test_a_checkpoint_of_the_moment_up_to_which_its_data_is_proven_may_refer_to_what_is_missing() -> None:
+    """S3 tells whole seconds: what was written in the same one may be the data or the gap."""
+    at = "2026-01-02T03:04:05.000Z"
+
+    def part(name: str, kind: str, true_at: str) -> Part:
+        return Part(name, kind, "replication", True, true_at, {}, {})
+
+    of = inventory()
+    (models,) = (each for each in of.datasets if each.kind == "checkpoints")
+    assert models.uses, "it refers to a dataset"
+    parts = [part(models.name, "checkpoints", at), part(models.uses[0], "dataset", at)]
+    assert list(choose.edges(of, parts)), "the same second proves nothing"
+    assert not list(choose.edges(of, [parts[0], part(models.uses[0], "dataset", "2026-01-02T03:04:05.001Z")]))
+
+
+def moving(aws: FakeAws, region: str, state: str) -> Recovery:
+    desk = desk_of(aws)
+    held = desk.site.ledger.leases.take("a run")
+    desk.site.ledger.set_active(region, state, "run", held.epoch, held.epoch)
+    desk.site.ledger.leases.release(held)
+    return desk
+
+
+def test_while_who_serves_is_changed_no_point_is_made_and_no_region_fenced(aws: FakeAws) -> None:
+    """A point of that moment would mix both sides; a fence would stop the region that is coming home."""
+    desk = moving(aws, PRIMARY, SWITCHING)
+    before = desk.points_count()
+    assert desk.protect() is None and desk.points_count() == before
+    acts = len(aws.acts())
+    desk = moving(aws, STANDBY, FAILING_OVER)
+    assert desk.protect() is None
+    assert [each for each in aws.acts()[acts:] if each[2] == PRIMARY] == []
