@@ -87,9 +87,8 @@ def main() -> int:
     files, reads, all_reads = len(_files()), door.calls["reads"], few.calls["reads"] / JUDGED * CHECKPOINTS
     print(f"bucket        {CHECKPOINTS:,} checkpoints of {files} files")
     print(f"chosen        {choice.taken.path if choice.taken else 'none'} in {seconds:.1f} s")
-    print(
-        f"listing       {door.calls['pages']} pages, {door.calls['pages'] / (CHECKPOINTS * files / PAGE):.2f} of files"
-    )
+    pages = door.calls["pages"]
+    print(f"listing       {pages} pages, {pages / (CHECKPOINTS * files / PAGE):.2f} for each thousand files")
     print(f"reads         {reads}, {reads / files:.2f} for each file of the one that is taken (at most {READS_MAX})")
     print(f"to judging all {reads / all_reads:.5f}")
     return 0 if choice.taken and choice.taken.step == CHECKPOINTS - 1 and reads <= READS_MAX * files else 1

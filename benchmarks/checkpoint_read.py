@@ -6,6 +6,7 @@ is more. Peer: reading it whole, as hashing would.
 
 from __future__ import annotations
 
+import io
 import json
 import pickle
 import struct
@@ -83,18 +84,9 @@ class _Storage:
         self.id = (key, elements)
 
 
-class _FloatStorage:
-    """Stands for torch.FloatStorage, by its name."""
-
-
-_FloatStorage.__module__, _FloatStorage.__qualname__, _FloatStorage.__name__ = "torch", "FloatStorage", "FloatStorage"
-
-
-class _Pickler(pickle._Pickler):  # the one in Python takes a name from a module that is not here
+class _Pickler(pickle._Pickler):  # the one in Python can be told how a name is written
     def persistent_id(self, value: object) -> object:
-        if isinstance(value, _Storage):
-            return ("storage", _FloatStorage, value.id[0], "cpu", value.id[1])
-        return None
+        return ("storage", _Storage, value.id[0], "cpu", value.id[1]) if isinstance(value, _Storage) else None
 
     def save_global(self, obj: object, name: str | None = None) -> None:
         self.write(b"ctorch\nFloatStorage\n")
@@ -103,11 +95,9 @@ class _Pickler(pickle._Pickler):  # the one in Python takes a name from a module
 def torch_archive(folder: Path) -> None:
     """One archive of torch.save: a member for each storage, uncompressed, ZIP64."""
     size = BYTES // TENSORS // 4 * 4
-    with tempfile.TemporaryFile() as kept:
-        _Pickler(kept, protocol=2).dump({_tensor(n): _Storage(str(n), size // 4) for n in range(TENSORS)})
-        kept.seek(0)
-        described = kept.read()
-    small = {"data.pkl": described, "byteorder": b"little", "version": b"3\n"}
+    described = io.BytesIO()
+    _Pickler(described, protocol=2).dump({_tensor(n): _Storage(str(n), size // 4) for n in range(TENSORS)})
+    small = {"data.pkl": described.getvalue(), "byteorder": b"little", "version": b"3\n"}
     directory, count = bytearray(), 0
     with (folder / "model.pt").open("wb") as opened:
         for name, body in [*small.items(), *((f"data/{number}", None) for number in range(TENSORS))]:

@@ -151,6 +151,9 @@ LAYOUTS = {
                    ("nemo/step=9-last/",), "nemo", ("context/model.yaml",), ("context/io.json", "context/model.yaml")),
     "lightning-fsdp": Layout(below("ck/epoch=0-step=1200.ckpt/", DCP | {"meta.pt": saved({"global_step": 1200})}),
                              ("ck/epoch=0-step=1200.ckpt/",), "torch-dcp"),
+    "lightning-deepspeed": Layout(below("ck/epoch=0-step=2.ckpt/checkpoint/", {
+        name.removeprefix("global_step2/"): body for name, body in ZERO3.items()}),
+        ("ck/epoch=0-step=2.ckpt/checkpoint/",), "deepspeed"),
     "torchtitan": Layout(below("outputs/checkpoint/step-1200/", DCP), ("outputs/checkpoint/step-1200/",), "torch-dcp"),
     "megatron": Layout(below("mg/iter_0000100/", TORCH_DIST), ("mg/iter_0000100/",), "megatron"),
     "deepspeed-zero3": Layout(below("ds/", ZERO3), ("ds/global_step2/",), "deepspeed"),

@@ -191,7 +191,7 @@ WAYS = {
 @settings(max_examples=200, deadline=None)
 @given(st.data())
 def test_no_damages_together_hide_each_other(data: st.DataObject) -> None:
-    """Whatever is gone, cut or emptied at once, a checkpoint with a cut file in it is never complete."""
+    """Whatever is gone, cut, emptied or longer at once, a checkpoint with such a file in it is never complete."""
     layout = LAYOUTS[data.draw(st.sampled_from(sorted(LAYOUTS)), "layout")]
     judgable = [file for file in sorted(layout.files) if not any(file.endswith(each) for each in layout.unread)]
     chosen = data.draw(st.lists(st.sampled_from(judgable), min_size=1, max_size=4, unique=True), "files")

@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 
 from doors import MODELS_COPY, NAMES, PRIMARY, STANDBY, FakeAws, desk_of, inventory, save
 from pilotlight.clock import FakeClock
-from pilotlight.cloud.aws import _said_no
+from pilotlight.cloud.aws import said_no
 from pilotlight.cloud.coats import Faulty, Recording, Retrying
 from pilotlight.cloud.door import is_reading
 from pilotlight.errors import CallRefused, EpochStale, LeaseHeld, NoRecoveryPoint, StepFailed, StepTimedOut
@@ -84,15 +84,15 @@ def refusing(aws: FakeAws, step: int, code: str, times: int) -> None:
     """So many reads of one checkpoint's files in the standby bucket are refused so."""
     call, left = aws.call, [times]
 
-    def said_no(service: str, operation: str, region: str, **parameters: Any) -> dict[str, Any]:
+    def refuses(service: str, operation: str, region: str, **parameters: Any) -> dict[str, Any]:
         if operation == "get_object" and f"step-{step:06d}/" in parameters["Key"] and left[0]:
             left[0] -= 1
-            raise _said_no(
+            raise said_no(
                 service, operation, region, ClientError({"Error": {"Code": code, "Message": "no"}}, "GetObject")
             )
         return call(service, operation, region, **parameters)
 
-    aws.call = said_no  # type: ignore[method-assign]
+    aws.call = refuses  # type: ignore[method-assign]
 
 
 @pytest.mark.parametrize("code", ["RequestTimeout", "KMS.ThrottlingException", "InternalError", "SlowDown"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -35,10 +36,16 @@ class Person:
     def tries(self, *words: str) -> subprocess.CompletedProcess[str]:
         """One command, whatever its exit code."""
         where = [str(self.declaration), "--directory", str(self.cloud.directory)]
-        command = [sys.executable, "-m", "pilotlight", *words, *where]
-        return subprocess.run(
-            command, capture_output=True, text=True, timeout=COMMAND_SECONDS, stdin=subprocess.DEVNULL
-        )
+        command = [sys.executable, "-X", "faulthandler", "-m", "pilotlight", *words, *where]
+        pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        with subprocess.Popen(command, text=True, **pipes) as started:
+            try:
+                out, err = started.communicate(timeout=COMMAND_SECONDS)
+            except subprocess.TimeoutExpired:
+                started.send_signal(signal.SIGABRT)  # its threads tell where they stand
+                out, err = started.communicate()
+                raise AssertionError(f"{words} did not end within {COMMAND_SECONDS} s\n{out}\n{err}") from None
+        return subprocess.CompletedProcess(command, started.returncode, out, err)
 
     def points(self) -> list[dict[str, Any]]:
         """The recovery points as the person sees them, the newest first."""

@@ -19,7 +19,7 @@ from typing import Any
 
 from pilotlight.checkpoints import zarr
 from pilotlight.checkpoints.format import Candidate, Damaged, Problem, Reader, Unreadable
-from pilotlight.checkpoints.json_text import parse
+from pilotlight.checkpoints.json_text import read_object
 from pilotlight.checkpoints.ocdbt import MANIFEST, Database, Walk
 
 METADATA = "_CHECKPOINT_METADATA"
@@ -306,14 +306,7 @@ def _unmarked(is_damaged: bool) -> str:
 
 
 def _object(candidate: Candidate, name: str, reader: Reader) -> dict[str, Any]:
-    """A file that is one JSON object and nothing else, not even the end of a line."""
     file = candidate.named(name)
     if file is None:
         raise Damaged("missing")
-    if file.size > JSON_BYTES_MAX:
-        raise Damaged(f"{file.size} bytes are too many")
-    data = reader.read_range(file, 0, file.size)
-    parsed = parse(data)
-    if not isinstance(parsed, dict) or not data.startswith(b"{") or not data.endswith(b"}"):
-        raise Damaged("is not a JSON object")
-    return parsed
+    return read_object(file, reader, JSON_BYTES_MAX)

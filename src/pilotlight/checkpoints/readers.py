@@ -95,5 +95,7 @@ class FolderReader:
             with (self._folder / file.key).open("rb") as opened:
                 opened.seek(start)
                 return opened.read(length)
-        except OSError as problem:
+        except FileNotFoundError as problem:
             raise Unreadable(f"cannot be read: {problem.strerror}") from problem
+        except OSError as problem:
+            raise Undecided(f"{UNDECIDED}: cannot be read: {problem.strerror}") from problem

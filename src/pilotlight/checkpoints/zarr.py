@@ -28,7 +28,7 @@ from pilotlight.checkpoints.format import (
     Reader,
     Unreadable,
 )
-from pilotlight.checkpoints.json_text import parse
+from pilotlight.checkpoints.json_text import read_object
 
 DESCRIPTION = ".zarray"
 STRINGS = "_strings.json"
@@ -110,13 +110,7 @@ def _array(folder: str, own: dict[str, File], always: bool, reader: Reader, walk
 def _described(file: File | None, reader: Reader) -> dict[str, Any]:
     if file is None:
         raise Damaged("missing: the tree has this array")
-    if file.size > DESCRIPTION_BYTES_MAX:
-        raise Damaged(f"{file.size} bytes are too many")
-    data = reader.read_range(file, 0, file.size)
-    found = parse(data)
-    if not isinstance(found, dict) or not data.endswith(b"}"):
-        raise Damaged("is not a JSON object")
-    return found
+    return read_object(file, reader, DESCRIPTION_BYTES_MAX)
 
 
 def _chunks(described: dict[str, Any]) -> tuple[Iterator[str], int]:

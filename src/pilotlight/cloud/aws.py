@@ -98,7 +98,7 @@ class AwsDoor:
             answer: dict[str, Any] = getattr(client, operation)(**parameters)
             return _read_body(service, operation, region, answer)
         except ClientError as problem:
-            raise _said_no(service, operation, region, problem) from problem
+            raise said_no(service, operation, region, problem) from problem
         except (ConnectionError, HTTPClientError, IncompleteReadError) as problem:
             raise RegionUnreachable(region=region, service=service, operation=operation) from problem
         except UNUSABLE as problem:
@@ -175,7 +175,8 @@ def _read_body(service: str, operation: str, region: str, answer: dict[str, Any]
     return answer
 
 
-def _said_no(service: str, operation: str, region: str, problem: ClientError) -> PilotlightError:
+def said_no(service: str, operation: str, region: str, problem: ClientError) -> PilotlightError:
+    """What an error of AWS means: not done, not known, no credentials, or a refusal with AWS's own words."""
     said = problem.response.get("Error", {})
     code, words = str(said.get("Code", "")), str(said.get("Message", "")) or str(problem)
     status = int(problem.response.get("ResponseMetadata", {}).get("HTTPStatusCode") or 0)

@@ -166,8 +166,8 @@ def under_way(site: Site, kind: str) -> Journal | None:
 
 
 def is_going_home(site: Site) -> bool:
-    """Whether a failback is changing who serves. What calls for a failover by itself saw neither region serve: both are
-    well, and a promotion now may lose what was written last. It is gone on with as a failback, or a person decides."""
+    """Whether a failback is changing who serves. Neither region is known to be lost then, and a promotion may lose what
+    was written last: it is gone on with as a failback, or a person decides."""
     return site.ledger.active(site.inventory.primary).state == SWITCHING
 
 
