@@ -68,7 +68,7 @@ def said(cloud: LocalCloud, capsys: pytest.CaptureFixture[str]) -> Say:
 
 def theirs(service: str = "s3") -> Any:
     """A client of the vault's account."""
-    return assumed(ADMINISTRATOR, WEST).client(service, region_name=WEST)
+    return assumed(ADMINISTRATOR, WEST).create_client(service, region_name=WEST)
 
 
 def refused(act: Callable[..., Any], **parameters: Any) -> bool:

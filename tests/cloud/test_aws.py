@@ -98,7 +98,7 @@ class Session:
     def meta(self) -> Session:
         return self
 
-    def client(self, *_: object, **__: object) -> Session:
+    def create_client(self, *_: object, **__: object) -> Session:
         return self
 
     def copy_snapshot(self, **_: object) -> dict[str, object]:

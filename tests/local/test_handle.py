@@ -26,11 +26,18 @@ def wait_until_gone(pids: list[int], folder: Path) -> None:
     """Fails if a process or the folder is left."""
     deadline = time.monotonic() + END_SECONDS
     while time.monotonic() < deadline:
-        left = [pid for pid in pids if psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie"]
+        left = [pid for pid in pids if runs(pid)]
         if not left and not folder.exists():
             return
         time.sleep(0.05)
     pytest.fail(f"left behind: processes {left}, folder {folder.exists()}")
+
+
+def runs(pid: int) -> bool:
+    try:
+        return bool(psutil.Process(pid).status() != "zombie")
+    except psutil.NoSuchProcess:
+        return False
 
 
 def family(pid: int) -> list[int]:

@@ -61,7 +61,8 @@ def destroy(
 
 def _inventory(here: Place) -> Inventory:
     """As surveyed; as it was built, where what is there now could not be deployed: taking down needs no more."""
-    from pilotlight.deploy.current import current_inventory, kept_inventory
+    from pilotlight.deploy.current import current_inventory
+    from pilotlight.recovery.papers import kept_inventory
 
     try:
         return current_inventory(here.workload, here.account, here.door, here.clock)

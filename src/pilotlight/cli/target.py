@@ -19,14 +19,13 @@ from pilotlight.cli.talk import home, who
 from pilotlight.clock import Clock, SystemClock
 from pilotlight.cloud.aws import AwsDoor
 from pilotlight.cloud.door import Door
-from pilotlight.deploy.current import kept_inventory
 from pilotlight.errors import CallRefused, DeclarationErrors, NotDeployed, VaultClosed
 from pilotlight.local.handle import LocalCloud
 from pilotlight.naming import Names
 from pilotlight.records.inventory import Inventory, VaultAccount
 from pilotlight.recovery.desk import Recovery, open_desk
 from pilotlight.recovery.fetch import Fetch, fetch, fetch_through
-from pilotlight.recovery.papers import Papers
+from pilotlight.recovery.papers import Papers, kept_inventory
 from pilotlight.workload.load import load
 from pilotlight.workload.model import Workload
 

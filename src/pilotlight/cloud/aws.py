@@ -1,4 +1,4 @@
-"""AwsDoor: boto3 behind the door. One client per service and region, short timeouts, no retries of its own.
+"""AwsDoor: botocore behind the door. One client per service and region, short timeouts, no retries of its own.
 
 Retries belong to the coat (coats.py): boto3's defaults were measured to lose 71 % of 400 CreateVolume calls under
 throttling, and they hide how often AWS said no. Short timeouts, because a lost region often does not refuse, it is
@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
-import boto3
 from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
@@ -33,7 +32,7 @@ from botocore.exceptions import (
 
 from pilotlight.cloud import paging, transient
 from pilotlight.cloud.door import refused
-from pilotlight.cloud.session import assumed
+from pilotlight.cloud.session import assumed, opened
 from pilotlight.errors import AwsSettingsUnusable, NoCredentials, PilotlightError, RegionUnreachable, Throttled
 
 CONNECT_SECONDS = 2
@@ -125,7 +124,7 @@ class AwsDoor:
 
 def _session() -> Any:
     try:
-        return boto3.session.Session()
+        return opened()
     except ProfileNotFound as problem:
         raise NoCredentials(reason=_words(problem)) from problem
     except SETTINGS as problem:
@@ -133,9 +132,9 @@ def _session() -> Any:
 
 
 def _made(session: Any, service: str, region: str, config: Config) -> Any:
-    """A client. boto3 looks for credentials and reads the settings now, and each is wrong in a way of its own."""
+    """A client. botocore looks for credentials and reads the settings now, and each is wrong in a way of its own."""
     try:
-        client = session.client(service, region_name=region, config=config)
+        client = session.create_client(service, region_name=region, config=config)
         _ = urlsplit(client.meta.endpoint_url).port  # a port that is no number is met by nobody before it signs
         return client
     except (ValidationError, *UNUSABLE):

@@ -10,12 +10,12 @@ from pilotlight.clock import Clock
 from pilotlight.cloud.absence import says_absent
 from pilotlight.cloud.door import Door
 from pilotlight.deploy.survey import survey
-from pilotlight.errors import CallRefused, PaperUnreadable, RegionUnreachable
+from pilotlight.errors import CallRefused, RegionUnreachable
 from pilotlight.naming import Names
 from pilotlight.records.inventory import Inventory
 from pilotlight.recovery.lease import FIRST_EPOCH
 from pilotlight.recovery.ledger import SERVING, Active, read_active
-from pilotlight.recovery.papers import NOTHING_THERE, Papers
+from pilotlight.recovery.papers import kept_inventory
 from pilotlight.recovery.table import Table
 from pilotlight.workload.model import Workload
 
@@ -35,16 +35,6 @@ def current_inventory(
         if kept is None:
             raise
         return kept
-
-
-def kept_inventory(names: Names, door: Door) -> Inventory | None:
-    """The Inventory in the vault, or None when there is no vault or nothing in it yet."""
-    try:
-        return Papers(door, names.standby, names.vault_bucket).inventory()
-    except PaperUnreadable as problem:
-        if problem.facts["reason"] == NOTHING_THERE:
-            return None
-        raise
 
 
 def deployed_stacks(names: Names, door: Door) -> tuple[str, ...]:

@@ -13,12 +13,11 @@ from pathlib import Path
 
 from pilotlight.cloud.door import Door
 from pilotlight.deploy import front_record
-from pilotlight.deploy.current import kept_inventory
 from pilotlight.deploy.results import Deployer, Deployment, Event, Result
 from pilotlight.errors import DeploymentInterrupted, PilotlightError, StateMissing, VaultMoved
 from pilotlight.naming import STACKS
 from pilotlight.records.inventory import Inventory
-from pilotlight.recovery.papers import Papers
+from pilotlight.recovery.papers import Papers, kept_inventory
 from pilotlight.stacks import program
 from pilotlight.stacks.project import region
 

@@ -30,7 +30,7 @@ class Secrets:
 
     def __init__(self, passphrase: str, salt: str | None, stack: str) -> None:
         self._passphrase, self._stack = passphrase, stack
-        raw = base64.b64decode(salt.split(":")[1]) if salt else os.urandom(SALT_BYTES)
+        raw = base64.b64decode(salt.split(":")[1]) if salt else _salt(passphrase)
         self._key = AESGCM(_key(passphrase, raw))
         if salt:
             self._check(salt)
@@ -74,3 +74,9 @@ class Secrets:
 @cache
 def _key(passphrase: str, salt: bytes) -> bytes:
     return hashlib.pbkdf2_hmac("sha256", passphrase.encode(), salt, ROUNDS, 32)
+
+
+@cache
+def _salt(passphrase: str) -> bytes:
+    """The stacks that one command makes share a salt: each key costs a million rounds, now and in every command."""
+    return os.urandom(SALT_BYTES)

@@ -118,7 +118,7 @@ class Stack:
         """Atomically: a reader sees the old document or the new one."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         beside = self.path.with_suffix(".part")
-        beside.write_text(json.dumps(self.export(), indent=1))
+        beside.write_text(json.dumps(self.export()))
         beside.replace(self.path)
 
 

@@ -163,7 +163,10 @@ class Steps(Acts):
         self.note(SAME, goal.urn, goal.type)
         kept = self._resource(goal, old.id, old.inputs, old.outputs)
         with self.lock:
-            self._put(kept)
+            if (
+                kept != old or goal.urn in self.renamed
+            ):  # a state of sixty resources that stay as they are is not written sixty times
+                self._put(kept)
         return kept
 
     def _update(self, goal: Goal, kind: ResourceType, old: Resource, difference: Difference) -> Resource:

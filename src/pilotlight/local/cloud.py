@@ -194,11 +194,11 @@ class Cloud:
         return self.access.role_allows(role_arn, action, resource, context)
 
     def client(self, service: str, region: str, credentials: Mapping[str, Any] | None = None) -> Any:
-        """A boto3 client to the router, as root unless credentials are given (keys as of `role_credentials`)."""
-        import boto3
+        """A client to the router, as root unless credentials are given (keys as of `role_credentials`)."""
+        from pilotlight.cloud.session import opened
 
         given = credentials or {"AccessKeyId": ROOT_ACCESS_KEY, "SecretAccessKey": ROOT_SECRET_KEY}
-        return boto3.session.Session().client(
+        return opened().create_client(
             service,
             region_name=region,
             endpoint_url=self.router_url,

@@ -67,6 +67,7 @@ class LocalCloud:
         self._state = state
         self._process = process
         self._clients: dict[tuple[str, str], Any] = {}
+        self._session: Any = None
         self._lock = threading.Lock()
         self._web = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -146,9 +147,9 @@ class LocalCloud:
         from botocore.config import Config
 
         with self._lock:
+            self._session = self._session or boto3.session.Session()
             if (service, region) not in self._clients:
-                session = boto3.session.Session()
-                self._clients[service, region] = session.client(
+                self._clients[service, region] = self._session.client(
                     service,
                     region_name=region,
                     endpoint_url=self.router_url,

@@ -9,7 +9,7 @@ from typing import IO, Any, TypeVar
 from pilotlight.cloud.absence import says_absent
 from pilotlight.cloud.door import Door
 from pilotlight.errors import CallRefused, PaperUnreadable
-from pilotlight.naming import PAPER_INVENTORY, PAPER_POINTS, PAPER_RECORD, PAPER_RUNS, PAPER_STATES
+from pilotlight.naming import PAPER_INVENTORY, PAPER_POINTS, PAPER_RECORD, PAPER_RUNS, PAPER_STATES, Names
 from pilotlight.records import codec
 from pilotlight.records.inventory import Inventory, Lock
 from pilotlight.records.point import RecoveryPoint
@@ -118,3 +118,13 @@ def locked(lock: Lock | None, now: float) -> Locked:
         return {}
     until = datetime.fromtimestamp(now + lock.seconds, tz=UTC)
     return {"ObjectLockMode": lock.mode.upper(), "ObjectLockRetainUntilDate": until}
+
+
+def kept_inventory(names: Names, door: Door) -> Inventory | None:
+    """The Inventory in the vault, or None when there is no vault or nothing in it yet."""
+    try:
+        return Papers(door, names.standby, names.vault_bucket).inventory()
+    except PaperUnreadable as problem:
+        if problem.facts["reason"] == NOTHING_THERE:
+            return None
+        raise
