@@ -10,6 +10,7 @@ import pytest
 
 from fake_provider import Box, Thing, World, engine_of, urn
 from pilotlight.deploy.engine import Engine
+from pilotlight.deploy.state import Stack
 from pilotlight.errors import DeploymentFailed, ResourceProtected, UnknownResourceType
 
 
@@ -33,6 +34,23 @@ def test_a_second_update_changes_nothing_and_calls_nothing(engine: Engine, world
     assert world.calls == before
     assert second.counts["same"] == 3
     assert sum(second.counts.values()) == 3
+
+
+def test_a_state_is_not_written_for_each_resource_that_stays_as_it_is(
+    embedded: Engine, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def program() -> None:
+        for number in range(12):
+            Thing(f"thing-{number}", value=number)
+
+    written: list[Stack] = []
+    write = Stack.write
+    monkeypatch.setattr(Stack, "write", lambda stack: (written.append(stack), write(stack)))
+    embedded.update("dev", program)
+    first = len(written)
+    embedded.update("dev", program)
+    assert first > 12
+    assert len(written) - first < 12
 
 
 def test_a_preview_counts_exactly_and_acts_never(engine: Engine, world: World) -> None:

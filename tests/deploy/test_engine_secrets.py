@@ -121,3 +121,15 @@ def test_a_secret_that_changed_in_aws_is_still_a_secret_after_a_refresh(tmp_path
         thing["value"] = changed
     assert engine.refresh("dev").counts["update"] == 2
     assert changed not in written(tmp_path)
+
+
+def test_the_stacks_of_one_command_share_a_key_and_those_of_another_passphrase_do_not(
+    tmp_path: Path, world: World
+) -> None:
+    """A key is a million rounds of work: three a command, for each command, were two seconds of waiting."""
+    salts = []
+    for name, passphrase in (("one", "first"), ("two", "first"), ("three", "second")):
+        engine = engine_of(tmp_path / name, world, passphrase)
+        engine.update("dev", lambda: None)
+        salts.append(engine.export("dev")["deployment"]["secrets_providers"]["state"]["salt"].split(":")[1])
+    assert salts[0] == salts[1] != salts[2]

@@ -163,9 +163,7 @@ class Steps(Acts):
         self.note(SAME, goal.urn, goal.type)
         kept = self._resource(goal, old.id, old.inputs, old.outputs)
         with self.lock:
-            if (
-                kept != old or goal.urn in self.renamed
-            ):  # a state of sixty resources that stay as they are is not written sixty times
+            if kept != old or goal.urn in self.renamed:  # sixty that stay as they are are not written sixty times
                 self._put(kept)
         return kept
 
