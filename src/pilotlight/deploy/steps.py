@@ -162,9 +162,10 @@ class Steps(Acts):
     def _keep(self, goal: Goal, old: Resource) -> Resource:
         self.note(SAME, goal.urn, goal.type)
         kept = self._resource(goal, old.id, old.inputs, old.outputs)
+        if kept == old and goal.urn not in self.renamed:
+            return old  # sixty that stay as they are are not written sixty times
         with self.lock:
-            if kept != old or goal.urn in self.renamed:  # sixty that stay as they are are not written sixty times
-                self._put(kept)
+            self._put(kept)
         return kept
 
     def _update(self, goal: Goal, kind: ResourceType, old: Resource, difference: Difference) -> Resource:
