@@ -62,6 +62,29 @@ class Tables:
             self.items[_key(TableName, Key)] = changed
         return {"Attributes": copy.deepcopy(changed)}
 
+    def transact_write_items(self, TransactItems: list[dict[str, Any]]) -> dict[str, Any]:
+        """All or nothing, as DynamoDB does it: every condition first, then every write."""
+        with self.lock:
+            reasons = [self._reason(kind, part) for each in TransactItems for kind, part in each.items()]
+            if any(each != "None" for each in reasons):
+                told = f"Transaction cancelled, please refer cancellation reasons for specific reasons {reasons}"
+                raise refused("dynamodb", "transact_write_items", self.region, "TransactionCanceledException", told)
+            for each in TransactItems:
+                for kind, part in each.items():
+                    if kind == "Put":
+                        self.put_item(**part)
+                    elif kind == "Update":
+                        self.update_item(**{"ExpressionAttributeValues": {}} | part, ReturnValues="NONE")
+        return {}
+
+    def _reason(self, kind: str, part: dict[str, Any]) -> str:
+        condition = part.get("ConditionExpression", "")
+        if not condition:
+            return "None"
+        item = self.items.get(_key(part["TableName"], part["Key"]), {})
+        reading = _Reading(item, part["ExpressionAttributeNames"], part.get("ExpressionAttributeValues", {}))
+        return "None" if reading.holds(condition) else "ConditionalCheckFailed"
+
     def delete_item(self, TableName: str, Key: Item) -> dict[str, Any]:
         self.items.pop(_key(TableName, Key), None)
         return {}

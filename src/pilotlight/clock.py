@@ -11,7 +11,9 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """Time by argument: seconds since the Unix epoch (UTC) and a way to wait."""
+    """Time by argument: seconds since the Unix epoch (UTC) and a way to wait; whether time goes on by itself."""
+
+    flows: bool
 
     def now(self) -> float:
         """Seconds since 1970-01-01T00:00:00Z."""
@@ -25,6 +27,8 @@ class Clock(Protocol):
 class SystemClock:
     """The machine's clock."""
 
+    flows = True
+
     def now(self) -> float:
         return time.time()
 
@@ -34,6 +38,8 @@ class SystemClock:
 
 class FakeClock:
     """A clock for tests: `sleep` moves it, nothing else does."""
+
+    flows = False
 
     def __init__(self, start: float = 1_700_000_000.0) -> None:
         self.current = start

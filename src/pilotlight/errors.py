@@ -485,6 +485,11 @@ class StepFailed(PilotlightError):
     )
 
 
+class ChosenPointGone(StepFailed):
+    """Step {step} on {asset} in {region} failed: copies of the recovery point that this run chose are gone ({reason}).
+    Steps proven before it are kept; the old primary stays closed."""
+
+
 class RunInterrupted(PilotlightError):
     """{workload}: interrupted, and run {run} {stands}. What is proven stays proven."""
 

@@ -138,10 +138,10 @@ def _failing(desk: Recovery):  # type: ignore[no-untyped-def]
 
         ledger = desk.site.ledger
         held = ledger.leases.take("test")
-        ledger.open_run("99-failback", "failback", held.epoch)
+        ledger.open_run("99-failback", "failback", held)
         entry = Entry("primary-answers", FAILED, "2026-01-01T00:00:00.000Z", held.epoch, {"reason": "dark"})
-        ledger.append("99-failback", entry, 1)
-        ledger.close_run("99-failback", FAILED, "dark")
+        ledger.append("99-failback", entry, 1, held)
+        ledger.close_run("99-failback", "failback", held, FAILED, "dark")
         lines.wrote("99-failback", entry)
         raise StepFailed(step="primary-answers", asset="all", region="us-east-1", reason="dark", runbook="failback")
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from pilotlight.clock import FakeClock
 from pilotlight.cloud import coats
-from pilotlight.cloud.coats import Coat, Faulty, Fenced, ReadOnly, Recording, Retrying
+from pilotlight.cloud.coats import Coat, Faulty, Fenced, Made, ReadOnly, Recording, Retrying, lined
+from pilotlight.cloud.door import Door
 from pilotlight.cloud.pacing import MARGIN, Paced, bucket_of
 from pilotlight.errors import CallRefused, EpochStale, ListingCut, RegionUnreachable, Throttled
 
@@ -108,22 +109,59 @@ def test_a_service_that_repeats_its_token_does_not_hold_a_run_for_ever() -> None
     assert len(inner.calls) == 2
 
 
+class Lease:
+    """A lease that is lost after so many looks at it."""
+
+    def __init__(self, looks: int) -> None:
+        self.left, self.late = looks, list[str]()
+
+    def confirm(self) -> None:
+        self.left -= 1
+        if self.left < 0:
+            raise EpochStale(workload="inference", held=2, current=3)
+
+    def note(self, made: Made) -> None:
+        self.late.append(made.operation)
+
+    def fence(self, inner: Door) -> Door:
+        return Fenced(inner, self.confirm, self.note)
+
+
 def test_a_run_of_an_older_epoch_may_read_and_not_act() -> None:
-    inner = Scripted()
-    door = Fenced(inner, "inference", held=2, current=lambda: 3)
+    inner, lease = Scripted(), Lease(0)
+    door = lease.fence(inner)
     door.call("rds", "describe_global_clusters", "us-west-2")
     with pytest.raises(EpochStale, match="holds epoch 2, the workload is at epoch 3"):
         door.call("rds", "failover_global_cluster", "us-west-2")
-    assert [operation for operation, _ in inner.calls] == ["describe_global_clusters"]
+    assert [operation for operation, _ in inner.calls] == ["describe_global_clusters"] and not lease.late
 
 
-def test_the_epoch_is_read_again_before_every_act() -> None:
-    epochs = iter([2, 2, 3])
-    door = Fenced(Scripted(), "inference", held=2, current=lambda: next(epochs))
-    door.call("ssm", "put_parameter", "us-west-2")
+def test_an_act_that_ends_after_its_lease_was_lost_is_noted_as_late() -> None:
+    """Whether it took effect before or after what the newer run has proven, nobody else could tell."""
+    inner, lease = Scripted(), Lease(3)
+    door = lease.fence(inner)
     door.call("ssm", "put_parameter", "us-west-2")
     with pytest.raises(EpochStale):
-        door.call("ssm", "put_parameter", "us-west-2")
+        door.call("ssm", "delete_parameter", "us-west-2")
+    assert lease.late == ["delete_parameter"] and len(inner.calls) == 2
+
+
+def test_an_act_without_an_answer_is_looked_at_as_if_it_was_done() -> None:
+    silence = RegionUnreachable(region="us-west-2", service="ssm", operation="put_parameter")
+    lease = Lease(1)
+    with pytest.raises(EpochStale):
+        lease.fence(Scripted(silence)).call("ssm", "put_parameter", "us-west-2")
+    assert lease.late == ["put_parameter"]
+
+
+def test_the_lease_is_looked_at_before_every_attempt_and_not_once_before_all_of_them() -> None:
+    """Ten throttled attempts take a minute: a run that lost its lease in the first second acted in the last one."""
+    inner, lease = Scripted(throttled(), throttled(), throttled()), Lease(2)
+    clock = FakeClock()
+    door = lined(Retrying(Paced(inner, clock), clock, random.Random(7)), lease.fence)
+    with pytest.raises(EpochStale):
+        door.call("rds", "failover_global_cluster", "us-west-2")
+    assert len(inner.calls) == 2
 
 
 def test_a_door_for_reading_lets_nothing_else_through() -> None:

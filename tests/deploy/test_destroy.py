@@ -87,6 +87,7 @@ def ledger(aws: FakeAws) -> Ledger:
 
 def serve(aws: FakeAws, region: str, state: str = SERVING) -> None:
     held = ledger(aws).leases.take("a run")
+    ledger(aws).claim(held, PRIMARY)
     ledger(aws).set_active(region, state, "run-1", held.epoch, held.epoch)
 
 

@@ -240,7 +240,8 @@ def interrupted_on_the_way_home(aws: FakeAws, desk: Recovery) -> None:
     aws.dark.clear()
     held = desk.site.ledger.leases.take("somebody who went home")
     run = "20991231T000000000Z-failback"
-    desk.site.ledger.open_run(run, "failback", held.epoch)
+    desk.site.ledger.claim(held, PRIMARY)
+    desk.site.ledger.open_run(run, "failback", held)
     desk.site.ledger.set_active(PRIMARY, SWITCHING, run, held.epoch, held.epoch)
     desk.site.ledger.leases.release(held)
 
@@ -261,9 +262,10 @@ def test_an_interrupted_failback_is_no_state_to_fail_over_from_by_itself() -> No
 def test_a_run_of_a_clock_that_is_ahead_does_not_hide_the_one_that_changed_who_serves() -> None:
     _, desk = lost()
     held = desk.site.ledger.leases.take("one")
-    desk.site.ledger.open_run("20260101T000000000Z-failover", "failover", held.epoch)
+    desk.site.ledger.claim(held, PRIMARY)
+    desk.site.ledger.open_run("20260101T000000000Z-failover", "failover", held)
     desk.site.ledger.set_active(STANDBY, FAILING_OVER, "20260101T000000000Z-failover", held.epoch, held.epoch)
-    desk.site.ledger.open_run("20991231T000000000Z-failover", "failover", held.epoch)
+    desk.site.ledger.open_run("20991231T000000000Z-failover", "failover", held)
     desk.site.ledger.leases.release(held)
     journal = desk.failover()
     assert journal is not None and journal.run == "20260101T000000000Z-failover"
@@ -272,8 +274,12 @@ def test_a_run_of_a_clock_that_is_ahead_does_not_hide_the_one_that_changed_who_s
 def test_a_run_that_failed_long_ago_lets_no_stale_alarm_fail_a_healthy_region_over() -> None:
     aws, desk = lost()
     aws.dark.clear()
-    desk.site.ledger.open_run("20230101T000000000Z-failover", "failover", 1)
-    desk.site.ledger.close_run("20230101T000000000Z-failover", "failed", "there was no complete point")
+    held = desk.site.ledger.leases.take("somebody before")
+    desk.site.ledger.open_run("20230101T000000000Z-failover", "failover", held)
+    desk.site.ledger.close_run(
+        "20230101T000000000Z-failover", "failover", held, "failed", "there was no complete point"
+    )
+    desk.site.ledger.leases.release(held)
     probe(desk.site)
     looks_at_every_wait(aws, desk)
     assert answer(desk, Call("alarm", seen_at=aws.clock.now()), aws.clock.now() + 800, FUNCTION) == WELL

@@ -12,6 +12,7 @@ from test_engine import Switch, engine
 
 from doors import CORPUS, FakeAws, desk_of, inventory
 from pilotlight.checkpoints.format import Problem, Verdict
+from pilotlight.cloud import paging
 from pilotlight.errors import ListingCut, RunGivenUp, StepFailed
 from pilotlight.handlers.recover import GO_ON_MAX, Call, drive
 from pilotlight.records.point import PARTIAL
@@ -36,16 +37,18 @@ def test_objects_that_are_not_named_are_counted_in_the_point(aws: FakeAws, desk:
     assert any(f"and 7 more of s3://{CORPUS} have not arrived" in each for each in point.problems)
 
 
-def test_a_listing_that_is_cut_is_a_part_that_is_not_proven(aws: FakeAws, desk: Recovery) -> None:
-    whole = aws.pages
+def test_a_listing_that_is_cut_is_a_part_that_is_not_proven(
+    aws: FakeAws, desk: Recovery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = paging.pages
 
-    def cut(service: str, operation: str, region: str, **parameters: Any) -> Any:
-        yield from whole(service, operation, region, **parameters)
+    def cut(call: Any, service: str, operation: str, region: str, parameters: dict[str, Any]) -> Any:
+        yield from whole(call, service, operation, region, parameters)
         if operation == "list_object_versions" and parameters["Bucket"] == CORPUS:
             facts = {"service": service, "operation": operation, "region": region, "aws_code": "", "caller": ""}
             raise ListingCut(reason="it has more than 100000 pages", **facts)
 
-    aws.pages = cut  # type: ignore[method-assign]
+    monkeypatch.setattr(paging, "pages", cut)
     point = desk.protect()
     assert point is not None and point.status == PARTIAL
     assert any("corpus is not proven" in each and "more than 100000 pages" in each for each in point.problems)
@@ -92,7 +95,7 @@ def test_no_step_goes_on_with_evidence_that_was_cut(aws: FakeAws) -> None:
     made = engine(aws, (Step("a", "switch"),), {"switch": Switch()})
     long = {"volumes": {"index": "x" * (EVIDENCE_BYTES_MAX + 1)}}
     ledger = desk_of(aws).site.ledger
-    ledger.append("run", Entry("choose-point", PROVEN, "2026-01-01T00:00:00.000Z", 1, long), 1)
+    ledger.append("run", Entry("choose-point", PROVEN, "2026-01-01T00:00:00.000Z", 1, long), 1, made.held)
     journal = ledger.journal("run")
     assert journal is not None and CUT in journal.entries[0].evidence
     made.entries += journal.entries

@@ -40,7 +40,7 @@ class Switch:
 def engine(aws: FakeAws, steps: tuple[Step, ...], actions: dict[str, Switch], **more: object) -> Engine:
     desk = desk_of(aws)
     held: Held = desk.site.ledger.leases.take("test")
-    desk.site.ledger.open_run("run", "test", held.epoch)
+    desk.site.ledger.open_run("run", "test", held)
     return Engine(desk.site, Runbook("test", "inference", steps), "run", held, actions, **more)  # type: ignore[arg-type]
 
 

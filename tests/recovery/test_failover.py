@@ -18,7 +18,7 @@ from pilotlight.errors import CallRefused, EpochStale, LeaseHeld, NoRecoveryPoin
 from pilotlight.records.runs import PROVEN, SUCCEEDED, Journal
 from pilotlight.recovery import people, runbooks
 from pilotlight.recovery.desk import Recovery
-from pilotlight.recovery.lease import LEASE_SECONDS
+from pilotlight.recovery.lease import LEASE_SECONDS, PROTECT
 from pilotlight.recovery.runs import run_failover
 from pilotlight.recovery.site import Site
 from pilotlight.recovery.snapshots import sets_of
@@ -269,14 +269,16 @@ def test_a_checkpoint_newer_than_the_points_data_is_taken_and_the_journal_says_s
     aws.clock.sleep(30)
     save(aws, 80, bucket=MODELS_COPY)
     journal = run(lose_the_region(aws))
-    chosen = next(entry.evidence for entry in journal.entries if entry.step == "choose-point")["checkpoints"]
+    found = journal.proven("choose-point")
+    assert found is not None
+    chosen = found.evidence["checkpoints"]
     assert chosen["checkpoints"]["step"] == 80
     assert "corpus is proven up to" in chosen["checkpoints"]["beyond"]
 
 
 def test_without_a_complete_point_nothing_is_fenced(aws: FakeAws, desk: Recovery) -> None:
     for line in desk.site.ledger.points():
-        desk.site.ledger.forget_point(line.id)
+        desk.site.ledger.let_go(line)
     lose_the_region(aws)
     with pytest.raises(NoRecoveryPoint):
         desk.failover()
@@ -287,10 +289,10 @@ def test_without_a_complete_point_nothing_is_fenced(aws: FakeAws, desk: Recovery
 def test_a_run_that_failed_before_its_fence_is_begun_anew_from_a_newer_point(aws: FakeAws, desk: Recovery) -> None:
     lines = desk.site.ledger.points()
     for line in lines:
-        desk.site.ledger.forget_point(line.id)
+        desk.site.ledger.let_go(line)
     with pytest.raises(NoRecoveryPoint):
         desk.failover()
-    desk.site.ledger.index_point(lines[0])
+    desk.site.ledger.index_point(lines[0], desk.site.ledger.leases.take("test", PROTECT))
     aws.clock.sleep(60)
     journal = desk.failover()
     assert journal is not None and journal.run != desk.runs("failover")[1].run

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import pytest
 from moto import mock_aws
 
 from doors import PRIMARY, STANDBY
-from pilotlight.clock import FakeClock
+from pilotlight.clock import FakeClock, SystemClock
 from pilotlight.cloud.aws import AwsDoor
 from pilotlight.errors import EpochStale, LeaseHeld
-from pilotlight.records.runs import PROVEN, Entry
-from pilotlight.recovery.lease import LEASE_SECONDS
+from pilotlight.records.runs import PROVEN, SUPERSEDED, Entry
+from pilotlight.recovery.lease import LEASE_SECONDS, PROTECT, Leases
 from pilotlight.recovery.ledger import EVIDENCE_BYTES_MAX, FAILING_OVER, SERVING, Ledger, PointLine
 from pilotlight.recovery.table import Table
 
@@ -84,9 +85,13 @@ def test_leases_of_different_purposes_do_not_stop_one_another(ledger: Ledger) ->
 def test_only_the_newest_epoch_says_who_serves(ledger: Ledger, clock: FakeClock) -> None:
     ledger.initialise(PRIMARY)
     old = ledger.leases.take("a")
+    ledger.claim(old, PRIMARY)
     ledger.set_active(STANDBY, FAILING_OVER, "run", old.epoch, old.epoch)
     clock.sleep(LEASE_SECONDS + 1)
     new = ledger.leases.take("b")
+    ledger.claim(new, PRIMARY)
+    with pytest.raises(EpochStale):
+        ledger.claim(old, PRIMARY)
     with pytest.raises(EpochStale):
         ledger.set_active(PRIMARY, SERVING, "run", old.epoch, old.epoch)
     assert ledger.active(PRIMARY).region == STANDBY
@@ -115,9 +120,10 @@ def test_applications_find_the_active_record_as_they_were_promised(ledger: Ledge
 
 
 def test_a_journal_comes_back_in_the_order_in_which_it_was_written(ledger: Ledger, clock: FakeClock) -> None:
-    ledger.open_run("r", "failover", 2)
+    held = ledger.leases.take("a")
+    ledger.open_run("r", "failover", held)
     for number, step in enumerate(["fence", "choose", "adopt"]):
-        ledger.append("r", Entry(step, PROVEN, "2026-01-01T00:00:00.000Z", 2, {"seen": number}), number)
+        ledger.append("r", Entry(step, PROVEN, "2026-01-01T00:00:00.000Z", 2, {"seen": number}), number, held)
     journal = ledger.journal("r")
     assert journal is not None
     assert [(entry.step, entry.evidence) for entry in journal.entries] == [
@@ -130,30 +136,111 @@ def test_a_journal_comes_back_in_the_order_in_which_it_was_written(ledger: Ledge
 def test_a_run_that_is_taken_up_again_keeps_its_beginning_and_loses_its_failure(
     ledger: Ledger, clock: FakeClock
 ) -> None:
-    ledger.open_run("r", "failover", 2)
-    ledger.close_run("r", "failed", "why")
+    held = ledger.leases.take("a")
+    ledger.open_run("r", "failover", held)
+    ledger.close_run("r", "failover", held, "failed", "why")
     begun = ledger.journal("r")
     clock.sleep(60)
-    ledger.open_run("r", "failover", 3)
+    ledger.open_run("r", "failover", ledger.leases.take("b"))
     journal = ledger.journal("r")
     assert journal is not None and begun is not None
     assert (journal.started_at, journal.epoch, journal.state, journal.reason) == (begun.started_at, 3, "running", "")
 
 
 def test_evidence_too_long_for_an_item_is_cut_and_says_so(ledger: Ledger) -> None:
-    ledger.open_run("r", "failover", 2)
-    ledger.append("r", Entry("s", PROVEN, "t", 2, {"all": "x" * (EVIDENCE_BYTES_MAX + 1)}), 1)
+    held = ledger.leases.take("a")
+    ledger.open_run("r", "failover", held)
+    ledger.append("r", Entry("s", PROVEN, "t", 2, {"all": "x" * (EVIDENCE_BYTES_MAX + 1)}), 1, held)
     journal = ledger.journal("r")
     assert journal is not None and journal.entries[0].evidence["keys"] == ["all"]
 
 
-def test_points_are_listed_newest_first_and_can_be_forgotten(ledger: Ledger) -> None:
+def test_points_are_listed_newest_first_and_one_that_is_let_go_is_remembered_until_it_is_forgotten(
+    ledger: Ledger,
+) -> None:
+    held = ledger.leases.take("a", PROTECT)
     for day in ("20260101", "20260103", "20260102"):
-        ledger.index_point(PointLine(day, "complete", day, ("set",)))
+        ledger.index_point(PointLine(day, "complete", day, ("set",)), held)
     assert [line.id for line in ledger.points()] == ["20260103", "20260102", "20260101"]
     assert ledger.points()[0].sets == ("set",)
-    ledger.forget_point("20260103")
+    ledger.let_go(ledger.points()[0])
     assert ledger.points()[0].id == "20260102"
+    assert [(line.id, line.sets) for line, _ in ledger.gone_points()] == [("20260103", ("set",))]
+    ledger.forget_point("20260103")
+    assert not ledger.gone_points()
+
+
+def test_a_firing_that_lost_its_lease_lists_nothing(ledger: Ledger, clock: FakeClock) -> None:
+    """The next firing may have deleted what this point stands on: every failover after that would choose it."""
+    lost = ledger.leases.take("a", PROTECT)
+    clock.sleep(LEASE_SECONDS + 1)
+    ledger.leases.take("b", PROTECT)
+    with pytest.raises(EpochStale):
+        ledger.index_point(PointLine("20260101", "complete", "20260101"), lost)
+    assert not ledger.points()
+
+
+def test_who_lost_the_lease_opens_writes_and_closes_no_journal(ledger: Ledger, clock: FakeClock) -> None:
+    """A process that slept through its run's end would call it failed, or write a proof into the newer one."""
+    lost = ledger.leases.take("a")
+    ledger.open_run("r", "failover", lost)
+    clock.sleep(LEASE_SECONDS + 1)
+    held = ledger.leases.take("b")
+    ledger.open_run("r", "failover", held)
+    line = Entry("fence", PROVEN, "2026-01-01T00:00:00.000Z", lost.epoch)
+    for act in (
+        lambda: ledger.open_run("r", "failover", lost),
+        lambda: ledger.open_run("another", "failover", lost),
+        lambda: ledger.append("r", line, 1, lost),
+        lambda: ledger.close_run("r", "failover", lost, "failed", "why"),
+    ):
+        with pytest.raises(EpochStale):
+            act()
+    journal = ledger.journal("r")
+    assert journal is not None and (journal.state, journal.epoch, journal.entries) == ("running", held.epoch, ())
+    assert ledger.journal("another") is None
+
+
+def test_runs_that_nobody_is_at_any_more_are_closed_as_superseded(ledger: Ledger, clock: FakeClock) -> None:
+    """One that died before its fence would be shown as running for ever."""
+    held = ledger.leases.take("a")
+    ledger.open_run("1-failover", "failover", held)
+    clock.sleep(LEASE_SECONDS + 1)
+    held = ledger.leases.take("b")
+    ledger.open_run("2-failback", "failback", held)
+    ledger.supersede("2-failback", held)
+    found = {each.run: each.state for each in ledger.runs()}
+    assert found == {"1-failover": SUPERSEDED, "2-failback": "running"}
+
+
+def test_a_lease_with_little_time_left_is_renewed_before_an_act_and_a_lost_one_is_told(
+    ledger: Ledger, clock: FakeClock
+) -> None:
+    held = ledger.leases.take("a")
+    clock.sleep(LEASE_SECONDS - 1)
+    ledger.leases.confirm(held)
+    assert ledger.leases.holder()[1] == clock.now() + LEASE_SECONDS
+    clock.sleep(LEASE_SECONDS + 1)
+    ledger.leases.take("b")
+    with pytest.raises(EpochStale):
+        ledger.leases.confirm(held)
+
+
+def test_a_lease_is_kept_while_one_act_lasts_longer_than_it(ledger: Ledger) -> None:
+    """A copy of 40 seconds lost the lease, and a second run began beside the first."""
+
+    class Fast(SystemClock):
+        def now(self) -> float:
+            return super().now() * 60
+
+    leases = Leases(ledger._table, "inference", Fast())
+    held = leases.take("a")
+    with leases.kept(held):
+        time.sleep(2.5 * LEASE_SECONDS / 60)
+        with pytest.raises(LeaseHeld):
+            leases.take("b")
+    time.sleep(1.1 * LEASE_SECONDS / 60)
+    assert leases.take("b").epoch == held.epoch + 1
 
 
 def test_a_word_given_for_one_run_counts_for_that_run_alone(ledger: Ledger) -> None:
@@ -170,8 +257,9 @@ def test_a_word_given_for_one_run_counts_for_that_run_alone(ledger: Ledger) -> N
 def test_runs_are_listed_whole_and_one_that_died_before_its_journal_hides_none(ledger: Ledger) -> None:
     """A cut list, or an empty newest run, would say "no run yet" of a workload that had failed over."""
     names = [f"2026010{day}T{hour:02d}0000000Z-failover" for day in (1, 2) for hour in range(12)]
+    held = ledger.leases.take("a")
     for name in names:
-        ledger.open_run(name, "failover", 1)
+        ledger.open_run(name, "failover", held)
     assert [each.run for each in ledger.runs()] == names[::-1]
     ledger._table.put("runs", "20260103T000000000Z-failover", {"kind": "failover"})
     assert [each.run for each in ledger.runs(limit=1)] == [names[-1]]

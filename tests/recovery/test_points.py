@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
-import re
+from dataclasses import replace
 from typing import Any
 
-import click
 import pytest
-import typer.main
 
 from doors import CORPUS, CORPUS_COPY, MODELS_COPY, NAMES, PRIMARY, STANDBY, FakeAws, inventory, save
-from pilotlight.cli.app import app
-from pilotlight.errors import NoSuchPoint, StepFailed
+from pilotlight.cloud.coats import Coat
+from pilotlight.errors import NoSuchPoint, PaperUnreadable, RegionUnreachable, StepFailed
 from pilotlight.naming import PAPER_MANIFESTS, PAPER_POINTS
-from pilotlight.records.inventory import Datasets, Lock
+from pilotlight.records.inventory import Datasets, Keep, Lock
 from pilotlight.records.point import COMPLETE, REFUSED, RecoveryPoint
-from pilotlight.records.runs import Step
+from pilotlight.records.runs import WITHDRAWN, Step
+from pilotlight.recovery import people
 from pilotlight.recovery.desk import Recovery
+from pilotlight.recovery.prune import GRACE_SECONDS
+from pilotlight.recovery.retention import RECENT
 from pilotlight.recovery.site import Site
+from pilotlight.recovery.snapshots import copies_of
 from pilotlight.recovery.steps.action import Work
 
 
@@ -221,35 +223,95 @@ def test_a_paper_is_never_written_over(aws: FakeAws, sound: Recovery) -> None:
         sound.site.papers.write_point(sound.point("newest"), {})
 
 
-def test_where_the_newest_points_copies_were_deleted_the_run_says_what_to_type_and_that_leaves_a_point(
+def test_where_the_newest_points_copies_were_deleted_the_next_whole_one_is_taken_and_the_others_are_named(
     aws: FakeAws, sound: Recovery
 ) -> None:
-    """Refusing its checkpoints with it would refuse every other point that names them: nothing would be left."""
+    """On the day nobody is there to refuse one point after the other by hand."""
+    newest, before = _by_run(aws, sound)
+    _delete_copies(aws, newest[0])
+    aws.dark.add(PRIMARY)
+    journal = sound.failover()
+    assert journal is not None and journal.state == "succeeded"
+    for step in ("preflight", "choose-point"):
+        evidence = journal.proven(step)
+        assert evidence is not None and evidence.evidence["point"] == before[0].id
+        passed = evidence.evidence["passed_over"]
+        assert {each["point"] for each in passed} == {each.id for each in newest}
+        assert all("is gone in us-west-2" in each["why"] for each in passed)
+    assert [each for each in people.cautions(journal) if newest[0].id in each]
+
+
+def test_a_chosen_point_whose_copies_vanish_before_a_launch_is_withdrawn_for_the_next_one(
+    aws: FakeAws, sound: Recovery
+) -> None:
+    """A resumed run went on with the same choice for ever, though an older complete point was listed."""
+    newest, before = _by_run(aws, sound)
+    aws.dark.add(PRIMARY)
+
+    class Deleting(Coat):
+        """Somebody deletes the copies right after the choice."""
+
+        def call(self, service: str, operation: str, region: str, **parameters: Any) -> dict[str, Any]:
+            if operation == "create_launch_template" and newest:
+                _delete_copies(aws, newest[0])
+                newest.clear()
+                raise RegionUnreachable(region=region, service=service, operation=operation)
+            return super().call(service, operation, region, **parameters)
+
+    desk = Recovery(replace(sound.site, door=Deleting(aws)), "another")
+    journal = desk.failover()
+    assert journal is not None and journal.state == "succeeded"
+    chosen = journal.proven("choose-point")
+    assert chosen is not None and chosen.evidence["point"] == before[0].id
+    withdrawn = {each.step for each in journal.entries if each.state == WITHDRAWN}
+    assert {"choose-point", "restore-fleet"} <= withdrawn
+
+
+def test_a_point_that_a_run_has_chosen_stays_until_the_run_has_ended(aws: FakeAws, sound: Recovery) -> None:
+    """Retention took the point from under a run: it failed with a snapshot that was not there, on every resume."""
+    site = replace(sound.site, inventory=inventory(keep=Keep(1, 0, 0)))
+    ledger, chosen = site.ledger, sound.point("newest")
+    held = ledger.leases.take("a run")
+    ledger.open_run("1-failover", "failover", held)
+    ledger.choose_point("1-failover", chosen.id)
+    few = Recovery(site, "few")
+    for _ in range(GRACE_FIRINGS):
+        aws.clock.sleep(60)
+        few.protect()
+    assert chosen.id not in {each.id for each in ledger.points()}
+    assert sound.site.papers.point(chosen.id) == chosen
+    assert copies(chosen) <= set(aws.snapshots[STANDBY])
+    ledger.close_run("1-failover", "failover", held, "failed", "it died before its fence")
+    aws.clock.sleep(60)
+    few.protect()
+    with pytest.raises(PaperUnreadable):
+        sound.site.papers.point(chosen.id)
+
+
+GRACE_FIRINGS = int(GRACE_SECONDS / 60) + RECENT + 2
+"""Firings of a minute after which whatever no run has chosen is gone."""
+
+
+def copies(point: RecoveryPoint) -> set[str]:
+    part = point.part("index")
+    assert part is not None
+    return set(copies_of(part.reference))
+
+
+def _by_run(aws: FakeAws, desk: Recovery) -> tuple[list[RecoveryPoint], list[RecoveryPoint]]:
+    """(complete points of the newest snapshots, those of the ones before)."""
     for _ in range(8):
         aws.clock.sleep(30)
-        sound.protect()
-    complete = [each for each in sound.points(20) if each.status == COMPLETE]
+        desk.protect()
     by_run: dict[str, list[RecoveryPoint]] = {}
-    for point in complete:
+    for point in (each for each in desk.points(20) if each.status == COMPLETE):
         part = point.part("index")
         assert part is not None
         by_run.setdefault(str(part.reference["run"]), []).append(point)
     newest, before = list(by_run.values())[:2]
-    for each in newest[0].part("index").reference["sets"]:  # type: ignore[union-attr]
-        for id in each["snapshots"].values():
-            del aws.snapshots[STANDBY][id]
-    aws.dark.add(PRIMARY)
-    for point in newest:
-        with pytest.raises(StepFailed) as problem:
-            sound.failover()
-        named = re.search(r"`pilotlight (points refuse \S+ --alone --why) \.\.\.`", problem.value.message)
-        assert named and "is gone in us-west-2" in problem.value.message
-        words = [*named[1].split(), "copies deleted"]
-        group: Any = typer.main.get_command(app)
-        command = group.commands["points"].commands["refuse"]
-        command.make_parser(click.Context(command)).parse_args(words[2:])
-        assert sound.refuse(words[2], words[-1], "somebody", alone=True) == (point.id,)
-    journal = sound.failover()
-    assert journal is not None and journal.state == "succeeded"
-    chosen = journal.proven("choose-point")
-    assert chosen is not None and chosen.evidence["point"] == before[0].id
+    return newest, before
+
+
+def _delete_copies(aws: FakeAws, point: RecoveryPoint) -> None:
+    for each in copies(point):
+        del aws.snapshots[STANDBY][each]

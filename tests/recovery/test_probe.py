@@ -145,6 +145,7 @@ def test_traffic_stays_in_the_standby_region_after_a_failover(aws: FakeAws) -> N
 def test_while_a_run_moves_traffic_the_probe_does_not_pull_it_back(aws: FakeAws) -> None:
     desk = desk_of(aws)
     held = desk.site.ledger.leases.take("a run")
+    desk.site.ledger.claim(held, PRIMARY)
     desk.site.ledger.set_active("us-west-2", FAILING_OVER, "run", held.epoch, held.epoch)
     probe(desk.site)
     assert "StandbyActive" not in aws.metrics
@@ -154,6 +155,7 @@ def test_a_region_that_a_run_is_bringing_up_is_not_called_lost(aws: FakeAws) -> 
     """Else three such minutes of a way home are an alarm, and the region that serves since then is failed over."""
     desk = desk_of(aws)
     held = desk.site.ledger.leases.take("a run")
+    desk.site.ledger.claim(held, PRIMARY)
     desk.site.ledger.set_active(PRIMARY, SWITCHING, "20260102-failback", held.epoch, held.epoch)
     aws.dark.add(PRIMARY)
     assert METRIC_ACTIVE_HEALTHY not in published(aws, desk)

@@ -16,7 +16,7 @@ from pilotlight.records.point import COMPLETE, PARTIAL, Part, RecoveryPoint
 from pilotlight.recovery import choose, protect, schedule, snapshots
 from pilotlight.recovery.desk import Recovery
 from pilotlight.recovery.ledger import PointLine
-from pilotlight.recovery.prune import unneeded_copies, unneeded_sources
+from pilotlight.recovery.prune import GRACE_SECONDS, unneeded_copies, unneeded_sources
 from pilotlight.recovery.retention import DAY_SECONDS, HOUR_SECONDS, RECENT, kept
 
 
@@ -196,7 +196,7 @@ def test_a_firing_that_died_does_not_stop_a_run(aws: FakeAws, desk: Recovery) ->
 
 
 def test_pruning_never_deletes_what_a_kept_point_stands_on(aws: FakeAws, desk: Recovery) -> None:
-    for _ in range(30):
+    for _ in range(45):
         aws.clock.sleep(60)
         desk.protect()
     listed = desk.site.ledger.points()
@@ -204,7 +204,7 @@ def test_pruning_never_deletes_what_a_kept_point_stands_on(aws: FakeAws, desk: R
     held = set(aws.snapshots[STANDBY])
     for line in listed:
         assert set(snapshots.copies_of(part(desk.site.papers.point(line.id), "index").reference)) <= held
-    assert len(held) < 2 * (RECENT + 5)
+    assert len(held) < 2 * (RECENT + 5 + GRACE_SECONDS / 60)
     assert len(aws.snapshots[PRIMARY]) <= 8, "sources are let go once their copies are there"
 
 

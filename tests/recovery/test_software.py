@@ -14,6 +14,7 @@ from pilotlight.records.point import COMPLETE, PARTIAL, Part, RecoveryPoint
 from pilotlight.recovery.choose import newest_complete, newest_usable
 from pilotlight.recovery.desk import Recovery
 from pilotlight.recovery.ledger import PointLine
+from pilotlight.recovery.prune import GRACE_SECONDS
 from pilotlight.recovery.retention import kept
 from pilotlight.recovery.site import Site
 
@@ -194,6 +195,8 @@ def test_copies_that_no_point_names_and_nobody_launches_any_more_are_let_go(aws:
     assert len(aws.images) == 3, "points still name the first copy"
     few = _desk(aws, replace(inventory(), keep=Keep(1, 0, 0)))
     protect(aws, few, 12)
+    aws.clock.sleep(GRACE_SECONDS)
+    protect(aws, few, 2)
     left = [image for image in aws.images if image != "ami-2"]
     assert left == [fleet(protect(aws, few)).reference["image"]]
 

@@ -141,6 +141,7 @@ def test_after_the_way_home_what_was_proven_before_counts_no_more(aws: FakeAws) 
 def test_while_a_run_moves_the_workload_nothing_is_known(aws: FakeAws) -> None:
     desk = settled(aws)
     held = desk.site.ledger.leases.take("a run")
+    desk.site.ledger.claim(held, PRIMARY)
     desk.site.ledger.set_active(STANDBY, FAILING_OVER, "run", held.epoch, held.epoch)
     assert set(states(desk).values()) == {UNKNOWN}
 

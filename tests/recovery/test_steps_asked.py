@@ -91,6 +91,7 @@ def test_a_checkpoint_of_the_moment_up_to_which_its_data_is_proven_may_refer_to_
 def moving(aws: FakeAws, region: str, state: str) -> Recovery:
     desk = desk_of(aws)
     held = desk.site.ledger.leases.take("a run")
+    desk.site.ledger.claim(held, PRIMARY)
     desk.site.ledger.set_active(region, state, "run", held.epoch, held.epoch)
     desk.site.ledger.leases.release(held)
     return desk

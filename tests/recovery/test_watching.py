@@ -54,7 +54,7 @@ def test_an_intention_says_what_is_waited_for_and_for_how_long_at_most(aws: Fake
 def test_a_step_that_fails_is_heard_before_the_error_ends_the_command(aws: FakeAws) -> None:
     desk = desk_of(aws)
     for line in desk.site.ledger.points():
-        desk.site.ledger.forget_point(line.id)
+        desk.site.ledger.let_go(line)
     with pytest.raises(Exception, match="no complete recovery point"):
         desk.failover(observer=(watching := Watching(desk)))
     assert [each.state for each in watching.heard][-1] == FAILED
@@ -65,8 +65,8 @@ def test_whoever_waits_beside_another_process_sees_its_lines_as_they_come(aws: F
     aws.dark.add("us-east-1")
     desk, other = desk_of(aws), desk_of(aws).site.ledger
     held = other.leases.take("recover in Lambda")
-    other.open_run("20260101-failover", "failover", held.epoch)
-    other.append("20260101-failover", line := Entry("promote-database", PROVEN, "2026-01-01T00:00:00.000Z", 2), 1)
+    other.open_run("20260101-failover", "failover", held)
+    other.append("20260101-failover", line := Entry("promote-database", PROVEN, "2026-01-01T00:00:00.000Z", 2), 1, held)
     watching = Watching(desk)
     journal = desk.failover(observer=watching)
     assert isinstance(journal, Journal)

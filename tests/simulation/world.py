@@ -47,6 +47,7 @@ class RealClock:
 
     cloud: Cloud
     wait_seconds: float
+    flows = True
 
     def now(self) -> float:
         import time

@@ -179,7 +179,8 @@ def said_no(service: str, operation: str, region: str, problem: ClientError) -> 
     said = problem.response.get("Error", {})
     code, words = str(said.get("Code", "")), str(said.get("Message", "")) or str(problem)
     status = int(problem.response.get("ResponseMetadata", {}).get("HTTPStatusCode") or 0)
-    if transient.passes(code):
+    reasons = [str(each.get("Code", "")) for each in problem.response.get("CancellationReasons", [])]
+    if transient.passes(code, reasons):
         return Throttled(service=service, operation=operation, region=region, attempts=1)
     if code in EXPIRED:
         return NoCredentials(reason=f"{code}: {words.rstrip('.')}")

@@ -1,12 +1,13 @@
 """Coats around the door: each does one thing, has the door's two methods, and can be worn over any other.
 
-Worn from the outside in: Fenced(Retrying(Paced(AwsDoor))) for a run, Recording or ReadOnly or Faulty for proofs. All
+Worn from the outside in: Retrying(Paced(Fenced(AwsDoor))) for a run, Recording or ReadOnly or Faulty for proofs. All
 `pages` go through the coat's own `call`, so no page escapes a fence, a retry or a record.
 """
 
 from __future__ import annotations
 
 import contextlib
+import copy
 import random
 import threading
 from collections.abc import Callable, Iterator
@@ -27,7 +28,9 @@ WAIT_SECONDS_MAX = 20.0
 
 
 class Coat:
-    """What all coats share: `pages` over their own `call`."""
+    """What all coats share: `pages` over their own `call`. One that `waits` may hold a call back before it is made."""
+
+    waits = False
 
     def __init__(self, inner: Door) -> None:
         self.inner = inner
@@ -41,10 +44,22 @@ class Coat:
         return paging.pages(self.call, service, operation, region, parameters)
 
 
+def lined(door: Door, lining: Callable[[Door], Door]) -> Door:
+    """The same door with a lining inside all the coats that wait: what it checks is so when the call is made, and at
+    each attempt, not when somebody began to wait for his turn."""
+    if isinstance(door, Coat) and door.waits:
+        again = copy.copy(door)
+        again.inner = lined(door.inner, lining)
+        return again
+    return lining(door)
+
+
 class Retrying(Coat):
     """Throttling is met with full jitter (AWS Architecture Blog, "Exponential Backoff And Jitter"); a connection that
     fails is tried again only for reading calls, because an acting one may have been carried out. However many
     attempts there were, the caller hears one error."""
+
+    waits = True
 
     def __init__(self, inner: Door, clock: Clock, chance: random.Random) -> None:
         super().__init__(inner)
@@ -67,22 +82,6 @@ class Retrying(Coat):
             self._clock.sleep(self._chance.uniform(0, ceiling))
 
 
-class Fenced(Coat):
-    """Refuses every acting call of a run that is no longer the newest: before each, the epoch is read again."""
-
-    def __init__(self, inner: Door, workload: str, held: int, current: Callable[[], int]) -> None:
-        super().__init__(inner)
-        self._workload, self._held, self._current = workload, held, current
-
-    def call(self, service: str, operation: str, region: str, **parameters: Any) -> dict[str, Any]:
-        """See Door.call; EpochStale when another run has taken over since."""
-        if not is_reading(operation):
-            current = self._current()
-            if current != self._held:
-                raise EpochStale(workload=self._workload, held=self._held, current=current)
-        return self.inner.call(service, operation, region, **parameters)
-
-
 @dataclass(frozen=True)
 class Made:
     """One call as it was asked for."""
@@ -91,6 +90,38 @@ class Made:
     operation: str
     region: str
     parameters: dict[str, Any] = field(default_factory=dict)
+
+
+class Fenced(Coat):
+    """Refuses every acting call of whoever has lost the lease since: it is confirmed before each, and again after it.
+
+    `confirm` raises EpochStale where the lease is lost. An act that was let through and found late is told to `late`:
+    whether it took effect before or after what the newer run has proven, nobody knows.
+    """
+
+    def __init__(self, inner: Door, confirm: Callable[[], None], late: Callable[[Made], None]) -> None:
+        super().__init__(inner)
+        self._confirm, self._late = confirm, late
+
+    def call(self, service: str, operation: str, region: str, **parameters: Any) -> dict[str, Any]:
+        """See Door.call; EpochStale when another has taken over since."""
+        if is_reading(operation):
+            return self.inner.call(service, operation, region, **parameters)
+        self._confirm()
+        try:
+            answer = self.inner.call(service, operation, region, **parameters)
+        except RegionUnreachable:
+            self._look_back(Made(service, operation, region, parameters))
+            raise
+        self._look_back(Made(service, operation, region, parameters))
+        return answer
+
+    def _look_back(self, made: Made) -> None:
+        try:
+            self._confirm()
+        except EpochStale:
+            self._late(made)
+            raise
 
 
 class Recording(Coat):
@@ -108,6 +139,9 @@ class Recording(Coat):
 
 class Until(Coat):
     """Lets nothing through after a moment: whoever is ended by force at a limit ends by itself before it."""
+
+    waits = True
+    """Not itself; but what it wears does, and is to be lined."""
 
     def __init__(self, inner: Door, workload: str, clock: Clock, until: float) -> None:
         super().__init__(inner)

@@ -51,6 +51,8 @@ class Bucket:
 class Paced(Coat):
     """Waits before a call until its bucket holds a token. One bucket per region and action, or class of actions."""
 
+    waits = True
+
     def __init__(self, inner: Door, clock: Clock) -> None:
         super().__init__(inner)
         self._clock = clock

@@ -8,6 +8,8 @@ the services named below, "Errors" and "Common error types".
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 NOT_DONE = frozenset(
     {
         # botocore, ThrottledRetryableChecker
@@ -70,6 +72,10 @@ UNANSWERED = frozenset(
     }
 )
 """It answers, and does not know, or does not say, what it did: an acting call may have been carried out."""
+CANCELLED = "TransactionCanceledException"
+CANCELLED_NOT_NOW = frozenset({"TransactionConflict", "ProvisionedThroughputExceeded", "ThrottlingError"})
+"""DynamoDB API reference, TransactWriteItems, "Cancellation reasons": of the parts of a transaction that was not done;
+a condition that does not hold is an answer, whatever the other parts met."""
 UNANSWERED_STATUS = frozenset({500, 502, 503, 504})
 """botocore, TransientRetryableChecker: of any code but those below."""
 ANSWERS = frozenset(
@@ -87,9 +93,10 @@ ANSWERS = frozenset(
 """Lambda says these with 502 (Lambda API reference, Invoke, "Errors"); waiting mends none."""
 
 
-def passes(code: str) -> bool:
-    """Whether the call was not carried out, and may be made again."""
-    return code in NOT_DONE
+def passes(code: str, reasons: Collection[str] = ()) -> bool:
+    """Whether the call was not carried out, and may be made again; `reasons` are those of a transaction's parts."""
+    met = {each for each in reasons if each and each != "None"}
+    return code in NOT_DONE or (code == CANCELLED and bool(met) and met <= CANCELLED_NOT_NOW)
 
 
 def unanswered(code: str, status: int) -> bool:

@@ -6,19 +6,31 @@ before the act and *proven* after it was asked again, with evidence; an interrup
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 INTENDED = "intended"
 PROVEN = "proven"
 FAILED = "failed"
+WITHDRAWN = "withdrawn"
+"""What was proven or intended before counts no more: what it stood on is gone, and the step begins anew."""
 
 RUNNING = "running"
 SUCCEEDED = "succeeded"
+SUPERSEDED = "superseded"
+"""A newer run began; whoever was at this one can change nothing any more."""
 WAITING = "waiting-for-approval"
 
 CHOSEN = "choose-point"
 """The step that decides with what a failover goes on; its evidence is what later steps and people are told by."""
+
+PASSED = "passed_over"
+"""The key of its evidence with newer points that could not be recovered from, and why."""
+LOOKED_AGAIN = "look-again"
+"""The step before a run says that a region serves (recovery/steps/again.py)."""
+LATE = "late_acts"
+"""The key of its evidence with what older runs did after they had lost their lease."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +69,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Journal:
-    """One execution of a runbook: `state` is running, succeeded, failed or waiting-for-approval."""
+    """One execution of a runbook: `state` is running, succeeded, failed, superseded or waiting-for-approval."""
 
     SCHEMA: ClassVar[str] = "pilotlight/journal/1"
 
@@ -73,5 +85,16 @@ class Journal:
     schema: str = "pilotlight/journal/1"
 
     def proven(self, step: str) -> Entry | None:
-        """The entry that proves this step, if there is one."""
-        return next((each for each in self.entries if each.step == step and each.state == PROVEN), None)
+        """The newest entry that proves this step, if there is one and it was not withdrawn."""
+        return proofs(self.entries).get(step)
+
+
+def proofs(entries: Iterable[Entry]) -> dict[str, Entry]:
+    """Step -> the entry that proves it, of those that were written since it was last withdrawn (pure)."""
+    found: dict[str, Entry] = {}
+    for each in entries:
+        if each.state == PROVEN:
+            found[each.step] = each
+        elif each.state == WITHDRAWN:
+            found.pop(each.step, None)
+    return found

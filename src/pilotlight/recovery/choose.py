@@ -131,9 +131,14 @@ def loss(part: Part, moment: str, training: Training | None) -> Loss:
 # -- which point -----------------------------------------------------------------------------------------------
 
 
+def usable_newest_first(points: Iterable[PointLine]) -> list[PointLine]:
+    """The points a recovery may use: complete, or lacking new software alone, and refused by nobody."""
+    return sorted((each for each in points if each.usable), key=lambda each: each.created_at, reverse=True)
+
+
 def newest_usable(points: Iterable[PointLine]) -> PointLine | None:
-    """The point a recovery uses: the newest that is complete, or lacks new software alone, and that nobody refused."""
-    return max((each for each in points if each.usable), key=lambda each: each.created_at, default=None)
+    """The first of them."""
+    return next(iter(usable_newest_first(points)), None)
 
 
 def newest_complete(points: Iterable[PointLine]) -> PointLine | None:

@@ -9,17 +9,18 @@ two asks, so that the process which goes on finds nothing half done.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import Any
 
 from pilotlight.clock import parse_stamp, stamp
-from pilotlight.cloud.coats import Fenced
+from pilotlight.cloud.coats import Fenced, Made, lined
+from pilotlight.cloud.door import Door
 from pilotlight.errors import EpochStale, PilotlightError, RegionUnreachable, StepFailed, StepTimedOut, Throttled
-from pilotlight.records.runs import FAILED, INTENDED, PROVEN, Entry, Runbook, Step
+from pilotlight.records.runs import FAILED, INTENDED, PROVEN, WITHDRAWN, Entry, Runbook, Step, proofs
 from pilotlight.recovery.lease import RENEW_SECONDS, Held
-from pilotlight.recovery.ledger import CUT
+from pilotlight.recovery.ledger import CUT, LateAct
 from pilotlight.recovery.site import Site
 from pilotlight.recovery.steps.action import Absent, Action, Answer, Proven, Underway, Work
 from pilotlight.recovery.watching import UNWATCHED, Observer, waiting
@@ -53,16 +54,40 @@ class Engine:
         self._renewed_at = self.site.clock.now()
         self._written = len(self.entries)
         self._stop = False
-        epoch = self.site.ledger.leases.epoch
-        self._fenced = self.site.through(Fenced(self.site.door, self.site.inventory.workload, self.held.epoch, epoch))
+        self._writing = threading.Lock()
+        self._fenced = self.site.through(lined(self.site.door, self._fence))
+
+    def _fence(self, inner: Door) -> Door:
+        leases = self.site.ledger.leases
+        return Fenced(inner, lambda: leases.confirm(self.held), self._late)
+
+    def _late(self, made: Made) -> None:
+        ledger, call = self.site.ledger, f"{made.service}:{made.operation}"
+        now, current = stamp(self.site.clock.now()), ledger.leases.epoch()
+        ledger.note_late(LateAct(now, self.run, self.held.epoch, current, call, made.region))
 
     def execute(self) -> None:
         """Prove every step. Paused at the deadline; the first error of a step ends it once running steps are done."""
+        self._stop = False
         if self.side_by_side == 1:
             self._in_order()
         else:
             self._side_by_side()
         self._require_all_proven()
+
+    def has_begun(self, actions: Collection[str]) -> bool:
+        """Whether a step of these actions was intended or proven, and not withdrawn since."""
+        steps = [step for step in self.runbook.steps if step.action in actions]
+        return any(self._intended_at(step) is not None or step.name in self._proven() for step in steps)
+
+    def withdraw(self, name: str, reason: str) -> None:
+        """A step, and all that stand on it, begin anew; called while none is under way."""
+        gone = {name}
+        for step in self.runbook.steps:
+            if step.name == name or gone.intersection(step.needs):
+                gone.add(step.name)
+                if self._intended_at(step) is not None or step.name in self._proven():
+                    self._write(step, WITHDRAWN, {"reason": reason})
 
     def _side_by_side(self) -> None:
         with ThreadPoolExecutor(self.side_by_side, thread_name_prefix="step") as pool:
@@ -82,7 +107,7 @@ class Engine:
 
     def _require_all_proven(self) -> None:
         """A run that cannot go on is not one that has succeeded: a step whose needs never come is named."""
-        proven = {entry.step for entry in self._seen() if entry.state == PROVEN}
+        proven = self._proven()
         for step in self.runbook.steps:
             if step.name not in proven:
                 raise self._work(step).failed(f"it needs {', '.join(set(step.needs) - proven)}, which never came")
@@ -94,7 +119,7 @@ class Engine:
 
     def _ready(self, running: set[str]) -> list[Step]:
         """Steps that are not proven and not running, and whose needs are proven."""
-        proven = {entry.step for entry in self._seen() if entry.state == PROVEN}
+        proven = self._proven()
         waiting = [step for step in self.runbook.steps if step.name not in proven | running]
         return [step for step in waiting if proven.issuperset(step.needs)]
 
@@ -169,7 +194,12 @@ class Engine:
             evidence_of=self._evidence_of,
             begun_at=self._intended_at(step),
             keep_lease=self._keep_going,
+            work_of=self._work_named,
         )
+
+    def _work_named(self, name: str) -> Work | None:
+        step = next((each for each in self.runbook.steps if each.name == name), None)
+        return self._work(step) if step else None
 
     # -- journal, lease, deadline ------------------------------------------------------------------------------
 
@@ -186,20 +216,25 @@ class Engine:
             self.site.ledger.leases.renew(self.held)
 
     def _write(self, step: Step, state: str, evidence: dict[str, Any]) -> None:
-        entry = Entry(step.name, state, stamp(self.site.clock.now()), self.held.epoch, evidence)
-        with self._lock:
-            number = self._written = self._written + 1
-        self.site.ledger.append(self.run, entry, number)
-        with self._lock:
-            self.entries.append(entry)
+        """One line after the other: transactions that look at the same lease at once would only refuse one another."""
+        with self._writing:
+            entry = Entry(step.name, state, stamp(self.site.clock.now()), self.held.epoch, evidence)
+            self._written += 1
+            self.site.ledger.append(self.run, entry, self._written, self.held)
+            with self._lock:
+                self.entries.append(entry)
         self.observer.wrote(self.run, entry)
+
+    def _proven(self) -> set[str]:
+        return set(proofs(self._seen()))
 
     def _seen(self) -> list[Entry]:
         with self._lock:
             return list(self.entries)
 
     def _evidence_of(self, step: str) -> dict[str, Any]:
-        found = next((each.evidence for each in self._seen() if each.step == step and each.state == PROVEN), {})
+        proven = proofs(self._seen()).get(step)
+        found = proven.evidence if proven else {}
         if CUT in found:
             raise StepFailed(
                 step=step,
@@ -211,5 +246,10 @@ class Engine:
         return found
 
     def _intended_at(self, step: Step) -> float | None:
-        found = [each.at for each in self._seen() if each.step == step.name and each.state == INTENDED]
-        return parse_stamp(found[0]) if found else None
+        begun: str | None = None
+        for each in self._seen():
+            if each.step == step.name and each.state == WITHDRAWN:
+                begun = None
+            elif each.step == step.name and each.state == INTENDED:
+                begun = begun or each.at
+        return parse_stamp(begun) if begun else None

@@ -8,17 +8,23 @@ agree to well within LEASE_SECONDS; should they not, the epoch still refuses who
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from pilotlight.clock import Clock, stamp
-from pilotlight.errors import EpochStale, LeaseHeld
-from pilotlight.recovery.table import Table
+from pilotlight.errors import EpochStale, LeaseHeld, PilotlightError
+from pilotlight.recovery.table import Check, Table
 
 LEASE_SECONDS = 30.0
 """How long a run that died keeps others out; far above any clock difference between machines with NTP."""
 RENEW_SECONDS = LEASE_SECONDS / 3
 """Two renewals may fail before the lease is lost."""
+ACT_SECONDS = 22.0
+"""How long an act may be on its way once it was let through: cloud/aws.py, CONNECT_SECONDS and READ_SECONDS. A lease
+that ends sooner is renewed before the act. Copies inside S3 take longer; those are what `kept` is for."""
+LOOKS_SECONDS = 0.2
+"""How often the thread that keeps a lease looks at the clock; a few of RENEW_SECONDS even in a rehearsal's time."""
 FIRST_EPOCH = 1
 """The epoch of a workload that never failed over; the first lease gets the next one."""
 
@@ -42,6 +48,11 @@ class Held:
     purpose: str
     holder: str
     epoch: int
+
+
+def holds(held: Held) -> Check:
+    """The part of a transaction that lets nobody write but who has this lease, by its newest epoch."""
+    return Check("lease", held.purpose, "#epoch = :epoch", {"epoch": held.epoch})
 
 
 class Leases:
@@ -88,15 +99,52 @@ class Leases:
         """Let the next one in at once; EpochStale when it was lost meanwhile."""
         self._extend(held, 0)
 
+    def confirm(self, held: Held, seconds: float = ACT_SECONDS) -> None:
+        """That it is still held, and for `seconds` more: renewed where less is left; EpochStale when it was lost."""
+        item = self._table.get("lease", held.purpose) or {"epoch": FIRST_EPOCH, "expires_at": 0}
+        if int(item["epoch"]) != held.epoch:
+            raise EpochStale(workload=self._workload, held=held.epoch, current=int(item["epoch"]))
+        if float(item["expires_at"]) - self._clock.now() < seconds:
+            self.renew(held)
+
     @contextlib.contextmanager
     def during(self, holder: str, purpose: str) -> Iterator[Held]:
         """Hold the lease for a block; on the way out it is released, whatever happened, unless it was lost."""
         held = self.take(holder, purpose)
         try:
-            yield held
+            with self.kept(held):
+                yield held
         finally:
             with contextlib.suppress(EpochStale):
                 self.release(held)
+
+    @contextlib.contextmanager
+    def kept(self, held: Held) -> Iterator[None]:
+        """Renewed by a thread of its own while the block lasts, so that one long act does not lose it. What takes it
+        away all the same is met by the next act: it is asked for before each. Where time stands still there is none."""
+        over = threading.Event()
+        keeper = threading.Thread(target=self._keep, args=(held, over), name="lease", daemon=True)
+        if self._clock.flows:
+            keeper.start()
+        try:
+            yield
+        finally:
+            over.set()
+            if self._clock.flows:
+                keeper.join()
+
+    def _keep(self, held: Held, over: threading.Event) -> None:
+        renewed_at = self._clock.now()
+        while not over.wait(LOOKS_SECONDS):
+            if self._clock.now() - renewed_at < RENEW_SECONDS:
+                continue
+            renewed_at = self._clock.now()
+            try:
+                self.renew(held)
+            except EpochStale:
+                return
+            except PilotlightError:  # no answer: the next renewal comes before the lease is over
+                continue
 
     def epoch(self, purpose: str = RUN) -> int:
         """The newest epoch that was given out."""

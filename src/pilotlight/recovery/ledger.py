@@ -1,8 +1,10 @@
 """The ledger: what the journal table says - active record, runs and their entries, recovery points, requests.
 
 Items: `active/active` (read by applications too), `run#<run>/run` and `run#<run>/entry#...`, `runs/<run>`,
-`points/<point>`, `rosters#<asset>/<run>`, `request/failover`, `verdicts/<asset>`, `vetoes/<asset>#<path>`; lease.py
-has `lease/...`. Every write is whole by itself, so a reader never sees half a paper.
+`late/...`, `points/<point>`, `let-go/<point>`, `chosen/<run>`, `rosters#<asset>/<run>`, `request/failover`,
+`verdicts/<asset>`, `vetoes/<asset>#<path>`; lease.py has `lease/...`. Every write is whole by itself, so a reader never
+sees half a paper. What a run or a firing writes is written together with a look at its lease, in one transaction: who
+lost it writes nothing any more.
 """
 
 from __future__ import annotations
@@ -10,18 +12,18 @@ from __future__ import annotations
 import json
 from collections.abc import Collection
 from dataclasses import asdict, dataclass
-from itertools import islice
+from itertools import islice, takewhile
 from typing import Any
 
 from pilotlight.clock import Clock, stamp
 from pilotlight.errors import EpochStale
 from pilotlight.records.point import COMPLETE, PARTIAL, REFUSED
-from pilotlight.records.runs import RUNNING, Entry, Journal
+from pilotlight.records.runs import RUNNING, SUPERSEDED, Entry, Journal
 from pilotlight.recovery import rosters
-from pilotlight.recovery.lease import FIRST_EPOCH, RUN, Leases
+from pilotlight.recovery.lease import FIRST_EPOCH, Held, Leases, holds
 from pilotlight.recovery.rosters import Roster
 from pilotlight.recovery.sightings import Sightings
-from pilotlight.recovery.table import Table
+from pilotlight.recovery.table import Change, Put, Table
 
 SERVING = "serving"
 FAILING_OVER = "failing-over"
@@ -43,6 +45,19 @@ class Active:
     since: str
     run: str
     state: str = SERVING
+
+
+@dataclass(frozen=True)
+class LateAct:
+    """An act of a run that had lost its lease by the time the act was done: `epoch` was the run's, `current` the newest
+    by then. Times as stamps."""
+
+    at: str
+    run: str
+    epoch: int
+    current: int
+    call: str
+    region: str
 
 
 @dataclass(frozen=True)
@@ -137,40 +152,79 @@ class Ledger:
         """The active record; before the first one, the primary serves at the first epoch."""
         return read_active(self._table, primary)
 
+    def claim(self, held: Held, primary: str) -> None:
+        """From now on nobody with an older epoch says who serves; done before anything else of a run. EpochStale where
+        a newer one has claimed it already."""
+        first = {"region": primary, "first": FIRST_EPOCH, "none": "", "serving": SERVING, "held": held.epoch}
+        changes = (
+            "#held = :held, #region = if_not_exists(#region, :region), #epoch = if_not_exists(#epoch, :first), "
+            "#since = if_not_exists(#since, :none), #run = if_not_exists(#run, :none), "
+            "#state = if_not_exists(#state, :serving)"
+        )
+        condition = "attribute_not_exists(#held) OR #held < :held"
+        if self._table.update("active", "active", changes, first, condition) is None:
+            raise self._stale(held)
+
     def set_active(self, region: str, state: str, run: str, epoch: int, held: int) -> None:
-        """Say who serves. EpochStale when `held` is no longer the newest epoch, or a newer one is recorded already."""
-        current = self.leases.epoch(RUN)
-        if current != held:
-            raise EpochStale(workload=self._workload, held=held, current=current)
+        """Say who serves, and nothing where another run has claimed the record since: EpochStale then."""
         values = {"region": region, "epoch": epoch, "since": self._now(), "run": run, "state": state, "held": held}
         changes = "#region = :region, #epoch = :epoch, #since = :since, #run = :run, #state = :state"
-        condition = "attribute_not_exists(#epoch) OR #epoch <= :held"
-        if self._table.update("active", "active", changes, values, condition) is None:
-            raise EpochStale(workload=self._workload, held=held, current=self.active("").epoch)
+        if self._table.update("active", "active", changes, values, "#held = :held") is None:
+            raise EpochStale(workload=self._workload, held=held, current=self.leases.epoch())
 
     # -- runs --------------------------------------------------------------------------------------------------
 
-    def open_run(self, run: str, kind: str, epoch: int) -> None:
-        """Begin a run, or take it up again under a newer epoch."""
-        started = {"kind": kind, "workload": self._workload, "started_at": self._now()}
-        self._table.put("runs", run, {"kind": kind}, new=True)
-        self._table.put(f"run#{run}", "run", started | _header(epoch, RUNNING), new=True)
-        values = {"epoch": epoch, "state": RUNNING, "none": ""}
-        changes = "#epoch = :epoch, #state = :state, #reason = :none, #finished_at = :none"
-        self._table.update(f"run#{run}", "run", changes, values)
+    def open_run(self, run: str, kind: str, held: Held) -> None:
+        """Begin a run, or take it up again under a newer epoch. EpochStale, here and below, where the lease was lost:
+        nothing was written then."""
+        values = {
+            "kind": kind,
+            "workload": self._workload,
+            "started_at": self._now(),
+            "epoch": held.epoch,
+            "state": RUNNING,
+            "none": "",
+        }
+        kept = ", ".join(f"#{name} = if_not_exists(#{name}, :{name})" for name in ("kind", "workload", "started_at"))
+        changes = f"{kept}, #epoch = :epoch, #state = :state, #reason = :none, #finished_at = :none"
+        listed = Put("runs", run, {"kind": kind, "open": 1})
+        self._together(held, listed, Change(f"run#{run}", "run", changes, values))
 
-    def append(self, run: str, entry: Entry, number: int) -> None:
+    def append(self, run: str, entry: Entry, number: int, held: Held) -> None:
         """One line of the journal; `number` keeps the order of lines of one moment."""
         line = {"step": entry.step, "state": entry.state, "at": entry.at, "epoch": entry.epoch}
         sort = f"entry#{entry.at}#{number:05d}"
-        self._table.put(f"run#{run}", sort, line | {"evidence": _bounded(entry.evidence)})
+        self._together(held, Put(f"run#{run}", sort, line | {"evidence": _bounded(entry.evidence)}))
 
-    def close_run(self, run: str, state: str, reason: str = "") -> None:
+    def close_run(self, run: str, kind: str, held: Held, state: str, reason: str = "") -> None:
         """Say how a run ended; a later process may still take up one that did not succeed."""
         values = {"state": state, "reason": reason, "finished_at": self._now()}
-        self._table.update(
-            f"run#{run}", "run", "#state = :state, #reason = :reason, #finished_at = :finished_at", values
-        )
+        changes = "#state = :state, #reason = :reason, #finished_at = :finished_at"
+        self._together(held, Put("runs", run, {"kind": kind}), Change(f"run#{run}", "run", changes, values))
+
+    def supersede(self, by: str, held: Held) -> None:
+        """Close every run that is open still but this one: whoever was at them has lost the lease for good."""
+        for item in list(self._table.query("runs")):
+            if item.get("open") and item["sk"] != by:
+                reason = f"run {by} began after whoever was at this one had died or given up"
+                self.close_run(str(item["sk"]), str(item["kind"]), held, SUPERSEDED, reason)
+
+    def note_late(self, act: LateAct) -> None:
+        """Keep an act that was done by who had lost the lease; the newer run names it, and has looked again."""
+        self._table.put("late", f"{act.at}#{act.run}#{act.call}", asdict(act))
+
+    def late_acts(self, since: str) -> list[LateAct]:
+        """Those that were noted since a moment (stamp), the newest first."""
+        items = self._table.query("late", newest_first=True)
+        found = takewhile(lambda item: item["at"] >= since, items)
+        return [LateAct(**{name: item[name] for name in LateAct.__dataclass_fields__}) for item in found]
+
+    def _together(self, held: Held, *parts: Put | Change) -> None:
+        if not self._table.together(holds(held), *parts):
+            raise self._stale(held)
+
+    def _stale(self, held: Held) -> EpochStale:
+        return EpochStale(workload=self._workload, held=held.epoch, current=self.leases.epoch(held.purpose))
 
     def journal(self, run: str) -> Journal | None:
         """A run with all its entries."""
@@ -193,11 +247,10 @@ class Ledger:
 
     # -- recovery points ---------------------------------------------------------------------------------------
 
-    def index_point(self, line: PointLine) -> None:
-        """List a point; done after its paper is written, so that a listed point can be read."""
-        lists = {name: json.dumps(getattr(line, name)) for name in _LISTS}
-        said = {"status": line.status, "created_at": line.created_at, "outdated": line.outdated}
-        self._table.put("points", line.id, said | lists)
+    def index_point(self, line: PointLine, held: Held) -> None:
+        """List a point, by whoever has the lease of protecting; done after its paper is written, so that a listed point
+        can be read. EpochStale where another firing began since: it may have let go of what this point stands on."""
+        self._together(held, Put("points", line.id, _said(line)))
 
     def refuse_point(self, point: str, why: str) -> None:
         """List a point as refused from now on; its paper stays as it was written."""
@@ -208,9 +261,36 @@ class Ledger:
         items = self._table.query("points", newest_first=True)
         return [_line(item) for item in items]
 
+    def let_go(self, line: PointLine) -> None:
+        """Take a point off the list, and remember what it stands on: whoever has just chosen it may still get it."""
+        self._table.put("let-go", line.id, _said(line) | {"at": self._now()})
+        self._table.delete("points", line.id)
+
+    def gone_points(self) -> list[tuple[PointLine, str]]:
+        """(point, since when) of those that were taken off the list, and whose papers and copies are there still."""
+        return [(_line(item), str(item["at"])) for item in self._table.query("let-go")]
+
     def forget_point(self, point: str) -> None:
-        """Take a point off the list; done before its paper is deleted."""
-        self._table.delete("points", point)
+        """Nothing of it is kept any longer; done after its paper was deleted."""
+        self._table.delete("let-go", point)
+
+    def choose_point(self, run: str, point: str) -> None:
+        """A run is to recover from this point; said before it is asked whether the point is listed still, so that
+        whoever prunes either sees the choice or was seen."""
+        self._table.put("chosen", run, {"point": point, "at": self._now()})
+
+    def chosen_point(self, run: str) -> str:
+        """What a run has chosen; empty where it has not."""
+        item = self._table.get("chosen", run)
+        return str(item["point"]) if item else ""
+
+    def choices(self) -> dict[str, str]:
+        """Run -> the point that it has chosen."""
+        return {str(item["sk"]): str(item["point"]) for item in self._table.query("chosen")}
+
+    def forget_choice(self, run: str) -> None:
+        """The run has ended, and reads no copies any more."""
+        self._table.delete("chosen", run)
 
     # -- rosters of scheduled runs -----------------------------------------------------------------------------
 
@@ -339,8 +419,9 @@ class Ledger:
         return stamp(self._clock.now())
 
 
-def _header(epoch: int, state: str) -> dict[str, Any]:
-    return {"epoch": epoch, "state": state, "finished_at": "", "reason": ""}
+def _said(line: PointLine) -> dict[str, Any]:
+    lists = {name: json.dumps(getattr(line, name)) for name in _LISTS}
+    return {"status": line.status, "created_at": line.created_at, "outdated": line.outdated} | lists
 
 
 def _journal(run: str, header: dict[str, Any], entries: tuple[Entry, ...]) -> Journal:

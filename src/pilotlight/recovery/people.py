@@ -14,7 +14,7 @@ from pilotlight.clock import parse_stamp, stamp
 from pilotlight.errors import PaperUnreadable, PilotlightError
 from pilotlight.naming import ACTIVE_UNKNOWN, POINTS_STALE, PROTECT_FAILING, UNREPLICATED
 from pilotlight.records.point import RecoveryPoint
-from pilotlight.records.runs import CHOSEN, Journal
+from pilotlight.records.runs import CHOSEN, LATE, LOOKED_AGAIN, PASSED, Journal
 from pilotlight.recovery.choose import newest_usable
 from pilotlight.recovery.costs import in_words, kind_of, losses, older_software
 from pilotlight.recovery.ledger import Request
@@ -123,10 +123,20 @@ def done(site: Site, journal: Journal, target: str = ON_AWS) -> Notice:
 
 
 def cautions(journal: Journal) -> tuple[str, ...]:
-    """What the run went on without knowing, asset by asset."""
-    chosen = journal.proven(CHOSEN)
-    found = chosen.evidence.get("checkpoints", {}) if chosen else {}
-    return tuple(f"{name}: {each['caution']}." for name, each in found.items() if "caution" in each)
+    """What the run went on without: points that it passed over, checkpoints that it could not read; and what an older
+    run did late, which it has looked at again."""
+    chosen, again = journal.proven(CHOSEN), journal.proven(LOOKED_AGAIN)
+    evidence, late = chosen.evidence if chosen else {}, again.evidence if again else {}
+    found = evidence.get("checkpoints", {})
+    return (
+        *(f"Point {each['point']} is newer and was passed over: {each['why']}." for each in evidence.get(PASSED, [])),
+        *(f"{name}: {each['caution']}." for name, each in found.items() if "caution" in each),
+        *(
+            f"Run {each['run']} (epoch {each['epoch']}) did {each['call']} in {each['region']} at {each['at']}, when "
+            f"its lease was lost; what that touches was looked at again."
+            for each in late.get(LATE, [])
+        ),
+    )
 
 
 def failed(site: Site, problem: PilotlightError, target: str = ON_AWS) -> Notice:

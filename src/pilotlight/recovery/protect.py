@@ -8,10 +8,11 @@ the active one there is nothing to copy from, and no point is made.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator
+import logging
+from collections.abc import Iterable, Iterator
 
 from pilotlight.clock import stamp
-from pilotlight.cloud.coats import Until
+from pilotlight.cloud.coats import Fenced, Made, Until, lined
 from pilotlight.errors import CallRefused, EpochStale, PilotlightError
 from pilotlight.naming import METRIC_PROTECT_FAILURES, METRIC_UNREPLICATED
 from pilotlight.records.inventory import Inventory
@@ -28,6 +29,8 @@ from pilotlight.recovery.schedule import keep_up, run_id
 from pilotlight.recovery.site import Site
 from pilotlight.recovery.snapshots import kept_with
 
+log = logging.getLogger(__name__)
+
 FURTHER_LOOKS_MAX = 3
 FURTHER_LOOK_SECONDS = 2.0
 """S3 replicates most objects within seconds: a point that waits for them is worth more than one that lacks them."""
@@ -43,7 +46,7 @@ def protect(site: Site, holder: str, deadline: float | None = None) -> RecoveryP
         return None
     with ledger.leases.during(holder, PROTECT) as held:
         try:
-            return _keep(_timed(site, deadline), held)
+            return _keep(_fenced(_timed(site, deadline), held), held)
         except EpochStale:
             raise
         except PilotlightError as problem:
@@ -57,7 +60,7 @@ def _keep(site: Site, held: Held) -> RecoveryPoint:
     primary_answers = site.answers(site.inventory.primary)
     remarks = (*keep_up(site), *images.keep_up(site)) if primary_answers else (PRIMARY_SILENT,)
     leases.renew(held)
-    point = make_point(site, primary_answers, remarks, lambda: leases.renew(held))
+    point = make_point(site, primary_answers, held, remarks)
     protection.judge_parts(site, point.parts)
     _publish(site, point.parts)
     leases.renew(held)
@@ -70,6 +73,16 @@ def _timed(site: Site, deadline: float | None) -> Site:
     if deadline is None:
         return site
     return site.through(Until(site.door, site.inventory.workload, site.clock, deadline))
+
+
+def _fenced(site: Site, held: Held) -> Site:
+    """The same, with no act of a firing that has lost its lease: the next one may have let go of what it stands on."""
+    leases, workload = site.ledger.leases, site.inventory.workload
+
+    def late(made: Made) -> None:
+        log.warning("%s: %s:%s was done late", workload, made.service, made.operation)
+
+    return site.through(lined(site.door, lambda inner: Fenced(inner, lambda: leases.confirm(held), late)))
 
 
 def _fail(site: Site, problem: PilotlightError) -> None:
@@ -91,10 +104,8 @@ def _tidy(site: Site, primary_answers: bool) -> None:
     put_metric(site, METRIC_PROTECT_FAILURES, len(troubles))
 
 
-def make_point(
-    site: Site, primary_answers: bool, remarks: tuple[str, ...] = (), still: Callable[[], None] = lambda: None
-) -> RecoveryPoint:
-    """Look at everything, write the papers, then list the point; `still` is called before every further look."""
+def make_point(site: Site, primary_answers: bool, held: Held, remarks: tuple[str, ...] = ()) -> RecoveryPoint:
+    """Look at everything, write the papers, then list the point, if the lease was not lost meanwhile."""
     earlier = Earlier(site)
     rows = read_rows(site, primary_answers)
     look = Cut(site, primary_answers, earlier, rows)
@@ -103,11 +114,11 @@ def make_point(
         if not (look.primary_answers and unsettled(site.inventory, made)):
             break
         site.clock.sleep(FURTHER_LOOK_SECONDS)
-        still()
+        site.ledger.leases.renew(held)
         look = Cut(site, look.primary_answers, earlier, rows)
         made = _judged(site, look, remarks)
     look.learn()
-    _write(site, made, look)
+    _write(site, made, look, held)
     return made
 
 
@@ -124,14 +135,14 @@ def unsettled(inventory: Inventory, made: RecoveryPoint) -> bool:
     return any(choose.dangling(made.parts)) or any(choose.edges(inventory, made.parts))
 
 
-def _write(site: Site, made: RecoveryPoint, look: Cut) -> None:
+def _write(site: Site, made: RecoveryPoint, look: Cut, held: Held) -> None:
     """Manifests first, the point's paper next, its line last: what is listed can be read."""
     lock = locked(site.inventory.lock, site.clock.now())
     for manifest in look.manifests.values():
         if manifest.key and (lock or not site.papers.has_manifest(manifest.key)):
             site.papers.write_manifest(manifest.key, manifest.body(), lock)
     site.papers.write_point(made, lock)
-    site.ledger.index_point(line(made))
+    site.ledger.index_point(line(made), held)
 
 
 def line(made: RecoveryPoint) -> PointLine:

@@ -1,41 +1,75 @@
 """Pruning: what the ladder lets go - points first, then the snapshots that no point stands on any more.
 
-Killed in between, the next firing goes on: what is unneeded is computed from what is there, not remembered.
+A point that is let go is taken off the list, and what it stands on stays for GRACE_SECONDS more, or for as long as a
+run that has chosen it goes on. The order makes that safe without a lock: here a point leaves the list before the
+choices are read; a run registers its choice before it asks whether the point is listed still. One of them sees the
+other. Killed in between, the next firing goes on: what is unneeded is computed from what is there, not remembered.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
+from pilotlight.clock import stamp
 from pilotlight.cloud.door import aws_code
 from pilotlight.errors import CallRefused, RegionUnreachable
 from pilotlight.records.inventory import Volumes
+from pilotlight.records.runs import RUNNING
 from pilotlight.recovery import images, snapshots
+from pilotlight.recovery.ledger import PointLine
 from pilotlight.recovery.retention import kept
 from pilotlight.recovery.rosters import Roster
 from pilotlight.recovery.site import Site
 from pilotlight.recovery.snapshots import Snapshot, newest_complete, runs
 
+GRACE_SECONDS = 900.0
+"""The longest life of a Lambda function (Lambda quotas): whoever read of a point before has ended by then, or has
+registered that it goes by it."""
 NOT_NOW = ("InvalidSnapshot.InUse", "InvalidSnapshot.NotFound")
 """A copy is being made of it, or it is gone: met again at the next firing."""
 
 
 def prune(site: Site, primary_answers: bool) -> None:
     """Let go of what the ladder does not keep: points first, then images and snapshots that no point stands on."""
-    ledger, papers = site.ledger, site.papers
+    ledger = site.ledger
     lines = ledger.points()
     stay = kept(lines, site.inventory.keep)
     for line in lines:
         if line.id not in stay:
-            ledger.forget_point(line.id)
-            papers.delete_point(line.id)
-    manifests = {key for line in lines if line.id in stay for key in line.manifests}
-    for key in sorted({key for line in lines for key in line.manifests} - manifests):
-        papers.delete_manifest(key)
-    needed = {name for line in lines if line.id in stay for name in line.sets}
+            ledger.let_go(line)
+    chosen = _chosen(site)
+    before = stamp(site.clock.now() - GRACE_SECONDS)
+    gone = ledger.gone_points()
+    over = [line for line, at in gone if at < before and line.id not in chosen]
+    needed_by = [each for each in lines if each.id in stay]
+    needed_by += [line for line, _ in gone if line not in over]
+    _forget(site, over, {key for line in needed_by for key in line.manifests})
+    needed = {name for line in needed_by for name in line.sets}
     images.prune(site, needed)
     for asset in site.inventory.volumes:
         _prune_snapshots(site, asset, needed, primary_answers)
+
+
+def _forget(site: Site, over: list[PointLine], manifests: set[str]) -> None:
+    """Delete their papers; the manifests that nothing else names first, as the lines alone remember them."""
+    for key in sorted({key for line in over for key in line.manifests} - manifests):
+        site.papers.delete_manifest(key)
+    for line in over:
+        site.papers.delete_point(line.id)
+        site.ledger.forget_point(line.id)
+
+
+def _chosen(site: Site) -> set[str]:
+    """The points that runs go by which have not ended; a choice of one that has is forgotten."""
+    ledger, found = site.ledger, set[str]()
+    active = ledger.active(site.inventory.primary)
+    for run, point in ledger.choices().items():
+        journal = ledger.journal(run)
+        if journal is not None and journal.state != RUNNING and active.run != run:
+            ledger.forget_choice(run)
+        else:
+            found.add(point)
+    return found
 
 
 def _prune_snapshots(site: Site, asset: Volumes, needed: set[str], primary_answers: bool) -> None:

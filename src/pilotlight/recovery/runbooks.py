@@ -9,10 +9,11 @@ from __future__ import annotations
 from typing import Any
 
 from pilotlight.records.inventory import Compute, Inventory
-from pilotlight.records.runs import Runbook, Step
+from pilotlight.records.runs import LOOKED_AGAIN, Runbook, Step
 from pilotlight.recovery.launching import spread
 from pilotlight.recovery.ledger import FAILING_OVER, SERVING, SWITCHING
 from pilotlight.recovery.observe.cut import CHECKPOINTS
+from pilotlight.recovery.steps.again import STEPS
 
 FAILOVER = "failover"
 FAILBACK = "failback"
@@ -29,6 +30,7 @@ def failover(inventory: Inventory) -> Runbook:
     ready = (*told, *promoted, *restored)
     launched = [step for each in inventory.computes for step in _launched(inventory, each, ready)]
     scaled = [step for step in launched if step.name.startswith("scale-")]
+    checks = Step("checks", "healthy", needs=_names(*ready, *scaled) or ("choose-point",), arguments=STANDBY)
     moved = _traffic(inventory, STANDBY, "checks")
     return _runbook(
         FAILOVER,
@@ -38,9 +40,10 @@ def failover(inventory: Inventory) -> Runbook:
         Step("choose-point", "choose-point", needs=("fence",)),
         *ready,
         *launched,
-        Step("checks", "healthy", needs=_names(*ready, *scaled) or ("choose-point",), arguments=STANDBY),
+        checks,
         *moved,
-        _saying("commit", STANDBY, SERVING, *(_names(*moved) or ("checks",))),
+        _looking_again(STANDBY, *ready, *scaled, checks, *moved),
+        _saying("commit", STANDBY, SERVING, LOOKED_AGAIN),
     )
 
 
@@ -61,6 +64,7 @@ def failback(inventory: Inventory) -> Runbook:
         Step(f"scale-{each.name}", "scale", each.name, _names(*opened, *told) or ("hand-over",), PRIMARY)
         for each in inventory.computes
     ]
+    checks = Step("checks", "healthy", needs=_names(*started) or ("hand-over",), arguments=PRIMARY)
     moved = _traffic(inventory, PRIMARY, "checks")
     resting = _at_rest(inventory, _names(*moved) or ("checks",))
     return _runbook(
@@ -77,10 +81,11 @@ def failback(inventory: Inventory) -> Runbook:
         *opened,
         *told,
         *started,
-        Step("checks", "healthy", needs=_names(*started) or ("hand-over",), arguments=PRIMARY),
+        checks,
         *moved,
         *resting,
-        _saying("commit", PRIMARY, SERVING, *_names(*resting, *moved), "checks"),
+        _looking_again(PRIMARY, *switched, *opened, *told, *started, checks, *moved, *resting),
+        _saying("commit", PRIMARY, SERVING, LOOKED_AGAIN),
         *_protected_again(inventory),
     )
 
@@ -142,6 +147,12 @@ def _launched(inventory: Inventory, asset: Compute, ready: tuple[Step, ...]) -> 
 
 def _traffic(inventory: Inventory, side: dict[str, Any], *needs: str) -> list[Step]:
     return [Step("traffic", "move-traffic", needs=needs, arguments=side)] if inventory.traffic else []
+
+
+def _looking_again(side: dict[str, Any], *steps: Step) -> Step:
+    """Before a run says that a region serves: what could have been changed since it was proven (steps/again.py)."""
+    names = list(_names(*steps))
+    return Step(LOOKED_AGAIN, "look-again", needs=tuple(names), arguments=side | {STEPS: names})
 
 
 def _saying(name: str, side: dict[str, Any], state: str, *needs: str, **more: bool) -> Step:

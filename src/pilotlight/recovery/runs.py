@@ -13,8 +13,8 @@ from __future__ import annotations
 import contextlib
 
 from pilotlight.clock import parse_stamp, stamp
-from pilotlight.errors import EpochStale, PilotlightError
-from pilotlight.records.runs import PROVEN, RUNNING, SUCCEEDED, Entry, Journal, Runbook
+from pilotlight.errors import ChosenPointGone, EpochStale, PilotlightError
+from pilotlight.records.runs import CHOSEN, PROVEN, RUNNING, SUCCEEDED, Entry, Journal, Runbook
 from pilotlight.recovery import runbooks
 from pilotlight.recovery.engine import SIDE_BY_SIDE_MAX, Engine, Paused
 from pilotlight.recovery.lease import PATIENCE_SECONDS, Held
@@ -27,6 +27,10 @@ FAILED = "failed"
 INTERRUPTED = "interrupted by who ran it; no step was under way any more when its lease was given back"
 TAKE_LEASE = "take-lease"
 RELEASE_LEASE = "release-lease"
+LAUNCHING = ("launch-one", "hold", "scale")
+"""The actions by which instances come up with what the chosen point names."""
+CHOICES_MAX = 10
+"""More than any process lets go of while a run reads them; after that something deletes copies, and a person looks."""
 LAST = 99_999
 """The number of the line that ends a journal; no run has as many."""
 
@@ -102,37 +106,54 @@ def carry_out(
 ) -> Journal:
     """Run a runbook under a lease that is held, and give it back; a failed step is raised as its error."""
     ledger = site.ledger
+    ledger.claim(held, site.inventory.primary)
     run, entries = _taken_up(site, runbook.kind)
-    ledger.open_run(run, runbook.kind, held.epoch)
+    ledger.open_run(run, runbook.kind, held)
+    ledger.supersede(run, held)
     taken = _entry(site, TAKE_LEASE, held)
-    ledger.append(run, taken, len(entries))
+    ledger.append(run, taken, len(entries), held)
     observer.wrote(run, taken)
     engine = Engine(site, runbook, run, held, ACTIONS, deadline, side_by_side, entries, observer)
     try:
-        engine.execute()
+        with ledger.leases.kept(held):
+            _execute(engine)
     except Paused:
         _release(site, held)
         return _journal(site, run)
     except EpochStale:
         raise
     except PilotlightError as problem:
-        ledger.close_run(run, FAILED, problem.message)
+        ledger.close_run(run, runbook.kind, held, FAILED, problem.message)
         _release(site, held)
         raise
     except KeyboardInterrupt:
         with contextlib.suppress(PilotlightError):
-            ledger.close_run(run, FAILED, INTERRUPTED)
+            ledger.close_run(run, runbook.kind, held, FAILED, INTERRUPTED)
             _release(site, held)
         raise
-    return _succeeded(site, run, held, observer)
+    return _succeeded(site, run, runbook.kind, held, observer)
 
 
-def _succeeded(site: Site, run: str, held: Held, observer: Observer) -> Journal:
+def _execute(engine: Engine) -> None:
+    """To the end. Where copies of the chosen point are gone before anything was launched from them, the choice is
+    withdrawn and made anew: another point may be whole. After that a person decides, as instances have written."""
+    for left in reversed(range(CHOICES_MAX)):
+        try:
+            engine.execute()
+        except ChosenPointGone as gone:
+            if not left or engine.has_begun(LAUNCHING):
+                raise
+            engine.withdraw(CHOSEN, gone.message)
+        else:
+            return
+
+
+def _succeeded(site: Site, run: str, kind: str, held: Held, observer: Observer) -> Journal:
     """The paper is written before the run is called finished, so a finished run has its paper."""
     given_back = _entry(site, RELEASE_LEASE, held)
-    site.ledger.append(run, given_back, LAST)
+    site.ledger.append(run, given_back, LAST, held)
     observer.wrote(run, given_back)
-    site.ledger.close_run(run, SUCCEEDED)
+    site.ledger.close_run(run, kind, held, SUCCEEDED)
     journal = _journal(site, run)
     site.papers.write_journal(journal)
     _release(site, held)

@@ -7,13 +7,48 @@ One table in the standby region, partition key `pk`, sort key `sk`. Conditions t
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 from pilotlight.cloud.door import Door, aws_code
+from pilotlight.cloud.transient import CANCELLED
 from pilotlight.errors import CallRefused
 from pilotlight.recovery.items import from_item, to_item
 
 CONDITION_FAILED = "ConditionalCheckFailedException"
+PART_FAILED = "ConditionalCheckFailed"
+"""What the words of a cancelled transaction say of a part whose condition does not hold (DynamoDB API reference,
+TransactWriteItems)."""
+
+
+@dataclass(frozen=True)
+class Put:
+    """Part of a transaction: this item, whatever was there."""
+
+    pk: str
+    sk: str
+    values: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Change:
+    """Part of a transaction: these attributes of an item; `changes` and `condition` as in `Table.update`."""
+
+    pk: str
+    sk: str
+    changes: str
+    values: dict[str, Any]
+    condition: str = ""
+
+
+@dataclass(frozen=True)
+class Check:
+    """Part of a transaction: what has to be so of an item that stays as it is."""
+
+    pk: str
+    sk: str
+    condition: str
+    values: dict[str, Any] = field(default_factory=dict)
 
 
 class Table:
@@ -43,15 +78,13 @@ class Table:
 
         `changes` and `condition` name attributes as #name and values as :name.
         """
-        names = {word: word[1:] for word in _words(f"{changes} {condition}") if word.startswith("#")}
         more = {"ConditionExpression": condition} if condition else {}
         try:
             answer = self._call(
                 "update_item",
                 Key=to_item({"pk": pk, "sk": sk}),
                 UpdateExpression=f"SET {changes}",
-                ExpressionAttributeNames=names,
-                ExpressionAttributeValues=to_item({f":{name}": value for name, value in values.items()}),
+                **_expressed(f"{changes} {condition}", values),
                 ReturnValues="ALL_NEW",
                 **more,
             )
@@ -59,6 +92,28 @@ class Table:
             _unless_condition(refusal)
             return None
         return from_item(answer["Attributes"])
+
+    def together(self, *parts: Check | Put | Change) -> bool:
+        """Write all of it, or nothing where a condition does not hold; whether it was written."""
+        try:
+            items = [self._part(each) for each in parts]
+            self._door.call("dynamodb", "transact_write_items", self._region, TransactItems=items)
+        except CallRefused as refusal:
+            if aws_code(refusal) != CANCELLED or PART_FAILED not in str(refusal.facts.get("reason", "")):
+                raise
+            return False
+        return True
+
+    def _part(self, part: Check | Put | Change) -> dict[str, Any]:
+        key = {"pk": part.pk, "sk": part.sk}
+        if isinstance(part, Put):
+            return {"Put": {"TableName": self._name, "Item": to_item(key | part.values)}}
+        where = {"TableName": self._name, "Key": to_item(key)}
+        condition = {"ConditionExpression": part.condition} if part.condition else {}
+        if isinstance(part, Check):
+            return {"ConditionCheck": where | condition | _expressed(part.condition, part.values)}
+        changes = {"UpdateExpression": f"SET {part.changes}"}
+        return {"Update": where | changes | condition | _expressed(f"{part.changes} {part.condition}", part.values)}
 
     def delete(self, pk: str, sk: str) -> None:
         """Remove one item; none there is fine."""
@@ -88,6 +143,13 @@ def _unless_condition(refusal: CallRefused) -> bool:
     if aws_code(refusal) != CONDITION_FAILED:
         raise refusal
     return False
+
+
+def _expressed(expression: str, values: dict[str, Any]) -> dict[str, Any]:
+    """The names and values of an expression, as DynamoDB takes them."""
+    names = {word: word[1:] for word in _words(expression) if word.startswith("#")}
+    given = to_item({f":{name}": value for name, value in values.items()})
+    return {"ExpressionAttributeNames": names} | ({"ExpressionAttributeValues": given} if given else {})
 
 
 def _words(expression: str) -> list[str]:

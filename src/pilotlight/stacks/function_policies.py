@@ -181,7 +181,8 @@ def _metrics() -> Statement:
 
 
 def _journal(names: Names, more: list[str]) -> Statement:
-    actions = ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:Query", *more]
+    changing = ["dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:ConditionCheckItem"]
+    actions = ["dynamodb:GetItem", *changing, "dynamodb:Query", *more]
     return allow("KeepJournal", actions, [table_arn(names)])
 
 

@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeVar
 
 from pilotlight.clock import Clock
 from pilotlight.cloud.door import Door
-from pilotlight.errors import StepFailed
+from pilotlight.errors import ChosenPointGone, StepFailed
 from pilotlight.records.inventory import Compute, Database, Datasets, Inventory
 from pilotlight.records.runs import Step
 from pilotlight.recovery.ledger import Ledger
@@ -67,6 +67,8 @@ class Work:
     evidence_of: Callable[[str], dict[str, Any]]
     begun_at: float | None
     keep_lease: Callable[[], None]
+    work_of: Callable[[str], Work | None] = lambda step: None
+    """Of another step of the same run, by its name."""
 
     @property
     def door(self) -> Door:
@@ -112,13 +114,21 @@ class Work:
 
     def failed(self, reason: str) -> StepFailed:
         """The error of a step that waiting will not mend."""
-        return StepFailed(
-            step=self.step.name,
-            asset=self.step.asset or self.inventory.workload,
-            region=self.region,
-            reason=reason,
-            runbook=self.kind,
-        )
+        return StepFailed(**self._facts(reason))
+
+    def point_gone(self, reason: str) -> ChosenPointGone:
+        """The error where copies of the chosen point are gone since it was chosen; another point may be whole."""
+        return ChosenPointGone(**self._facts(reason))
+
+    def _facts(self, reason: str) -> dict[str, str]:
+        asset = self.step.asset or self.inventory.workload
+        return {
+            "step": self.step.name,
+            "asset": asset,
+            "region": self.region,
+            "reason": reason,
+            "runbook": self.kind,
+        }
 
 
 class Action(Protocol):

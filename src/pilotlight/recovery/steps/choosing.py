@@ -1,20 +1,25 @@
-"""Choosing what to recover from, before anything is fenced or promoted, and telling the workload of it.
+"""Choosing what to recover from, before anything is promoted, and telling the workload of it.
 
-The point is the newest usable one of the journal: complete, or with software alone that is older than the primary's.
-Images and volumes come from that point; of checkpoints the newest that is
-complete and healthy in the bucket at this moment is taken, by reading it there: it is at least as new as the point's.
+The point is the newest usable one of the journal - complete, or with software alone that is older than the primary's -
+that can be recovered from at this moment: its snapshot copies and images are looked at, and one that has lost any is
+passed over by name. Images and volumes come from that point; of checkpoints the newest that is complete and healthy in
+the bucket at this moment is taken, by reading it there: it is at least as new as the point's.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pilotlight.clock import parse_stamp
 from pilotlight.cloud.absence import says_absent
-from pilotlight.errors import CallRefused, NoRecoveryPoint
+from pilotlight.errors import CallRefused, NoRecoveryPoint, PaperUnreadable, PilotlightError
 from pilotlight.records.inventory import Datasets, Inventory
 from pilotlight.records.point import RecoveryPoint
+from pilotlight.records.runs import PASSED
 from pilotlight.recovery import choose, launching
+from pilotlight.recovery.ledger import PointLine
 from pilotlight.recovery.observe import checkpoints
 from pilotlight.recovery.observe.compute import Launchable, launchable
 from pilotlight.recovery.observe.cut import CHECKPOINTS
@@ -23,20 +28,55 @@ from pilotlight.recovery.observe.shelf import shelf
 from pilotlight.recovery.snapshots import unusable
 from pilotlight.recovery.steps.action import Absent, Answer, Proven, Wait, Watch, Work
 
-
-def newest_point(work: Work) -> RecoveryPoint:
-    """The newest usable point; NoRecoveryPoint where there is none."""
-    line = choose.newest_usable(work.ledger.points())
-    if line is None:
-        raise NoRecoveryPoint(workload=work.inventory.workload, region=work.inventory.standby)
-    return work.site.papers.point(line.id)
-
-
-BY_HAND = (
-    "; no older point is taken by itself: `pilotlight points verify {id}` reads this one again, and "
-    "`pilotlight points refuse {id} --alone --why ...` lets the next run take the one before it"
+LEFT = (
+    "copy what is missing back, or make a point anew with `pilotlight protect` while the primary answers; "
+    "`pilotlight points verify POINT` says what a point has lost"
 )
-"""What a person types where the newest complete point has lost copies since it was made."""
+"""What a person does where points are listed and none of them can be recovered from."""
+NAMED_MAX = 3
+"""How many points a message says this of; the evidence names all."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A listed point as a recovery would use it; `problems` are what is missing of it at this moment."""
+
+    id: str
+    point: RecoveryPoint | None
+    images: dict[str, Launchable]
+    problems: tuple[str, ...] = ()
+
+
+def candidates(work: Work) -> Iterator[Candidate]:
+    """Every point that a run may use, the newest first, each looked at when it is asked for."""
+    return (_looked_at(work, line) for line in choose.usable_newest_first(work.ledger.points()))
+
+
+def _looked_at(work: Work, line: PointLine) -> Candidate:
+    try:
+        point = work.site.papers.point(line.id)
+    except PaperUnreadable as problem:
+        return Candidate(line.id, None, {}, (problem.message,))
+    references, launched = volumes_of(work.inventory, point), images_of(work, point)
+    problems = list[str]()
+    for asset in work.inventory.computes:
+        found, image = launching.layout(work.inventory, asset, references), launched[asset.name]
+        lost = [*(found.problems or not_there(work, found.snapshots)), *([] if image.image else [image.told])]
+        problems += [f"{asset.name}: {each}" for each in lost]
+    return Candidate(line.id, point, launched, tuple(problems))
+
+
+def _passed_over(looked_at: list[Candidate]) -> dict[str, Any]:
+    """Evidence that newer points were there, and why they were not taken."""
+    told = [{"point": each.id, "why": "; ".join(each.problems)} for each in looked_at]
+    return {PASSED: told} if told else {}
+
+
+def _none_left(work: Work, looked_at: list[Candidate]) -> PilotlightError:
+    if not looked_at:
+        return NoRecoveryPoint(workload=work.inventory.workload, region=work.inventory.standby)
+    named = "; ".join(f"point {each.id}: {', '.join(each.problems)}" for each in looked_at[:NAMED_MAX])
+    return work.failed(f"none of {len(looked_at)} points can be recovered from ({named}); {LEFT}")
 
 
 class PointExists(Watch):
@@ -45,16 +85,16 @@ class PointExists(Watch):
     wait = Wait(1, 1, "nothing to wait for: a point that does not exist now is not made by waiting")
 
     def ask(self, work: Work) -> Answer:
-        """The newest usable point, by name, with an image for every group and a snapshot for every device."""
-        point = newest_point(work)
-        references, launched = volumes_of(work.inventory, point), images_of(work, point)
-        for asset in work.inventory.computes:
-            found, image = launching.layout(work.inventory, asset, references), launched[asset.name]
-            problems = [*(found.problems or not_there(work, found.snapshots)), *([] if image.image else [image.told])]
-            if problems:
-                raise work.failed(f"{asset.name}, point {point.id}: {'; '.join(problems)}{BY_HAND.format(id=point.id)}")
-        older = [f"{part.asset}: {each}" for part in point.parts for each in part.outdated]
-        return Proven({"point": point.id, "created_at": point.created_at} | ({"outdated": older} if older else {}))
+        """The newest point, by name, with an image for every group and a snapshot for every device."""
+        passed = list[Candidate]()
+        for each in candidates(work):
+            if each.point is None or each.problems:
+                passed.append(each)
+                continue
+            older = [f"{part.asset}: {told}" for part in each.point.parts for told in part.outdated]
+            evidence = {"point": each.id, "created_at": each.point.created_at} | _passed_over(passed)
+            return Proven(evidence | ({"outdated": older} if older else {}))
+        raise _none_left(work, passed)
 
 
 def not_there(work: Work, snapshots: list[str]) -> list[str]:
@@ -79,16 +119,40 @@ def volumes_of(inventory: Inventory, point: RecoveryPoint) -> dict[str, dict[str
     return {name: dict(part.reference) if part else {} for name, part in parts.items()}
 
 
-class ChoosePoint(Watch):
-    """The decision, kept in the journal: a run that is resumed goes on with the same."""
+class ChoosePoint:
+    """The decision, kept in the journal: a run that is resumed goes on with the same. It is registered before it is
+    looked at, so that no firing lets go of it meanwhile."""
 
-    wait = Wait(1, 1, "reading alone")
+    wait = Wait(60, 1, "one write and reading")
 
     def ask(self, work: Work) -> Answer:
         """The point, its images and snapshots, and the newest complete checkpoint of every checkpoints asset."""
-        point = newest_point(work)
+        chosen = work.ledger.chosen_point(work.run)
+        passed = list[Candidate]()
+        for each in candidates(work):
+            if each.id != chosen:
+                passed.append(each)
+                continue
+            if each.point is None or each.problems:
+                return Absent(f"point {chosen}: {'; '.join(each.problems)}")
+            return Proven(self._chosen(work, each.point, each.images) | _passed_over(_newer(passed)))
+        return Absent(f"point {chosen} is not listed any more" if chosen else "no point is chosen")
+
+    def act(self, work: Work) -> None:
+        """Register the newest that has everything; looked at only after it is, and the next one where it has lost
+        any."""
+        passed = list[Candidate]()
+        for line in choose.usable_newest_first(work.ledger.points()):
+            work.ledger.choose_point(work.run, line.id)
+            found = _looked_at(work, line)
+            listed = any(each.id == line.id and each.usable for each in work.ledger.points())
+            if listed and not found.problems:
+                return
+            passed.append(found if found.problems else replace(found, problems=("it is not listed any more",)))
+        raise _none_left(work, passed)
+
+    def _chosen(self, work: Work, point: RecoveryPoint, launched: dict[str, Launchable]) -> dict[str, Any]:
         evidence: dict[str, Any] = {"point": point.id, "created_at": point.created_at, "checkpoints": {}}
-        launched = images_of(work, point)
         evidence["volumes"] = volumes_of(work.inventory, point)
         evidence["images"] = {name: each.image for name, each in launched.items()}
         evidence["other_images"] = {name: each.told for name, each in launched.items() if each.told}
@@ -98,7 +162,12 @@ class ChoosePoint(Watch):
                 found |= beyond(point, asset, found["written_at"])
                 evidence["checkpoints"][asset.name] = found
                 evidence |= {name: found[name] for name in ("newest_started_step", "newest_complete_step")}
-        return Proven(evidence)
+        return evidence
+
+
+def _newer(passed: list[Candidate]) -> list[Candidate]:
+    """Those that were not taken though they are newer; one that has everything by now came after the choice."""
+    return [each if each.problems else replace(each, problems=("it was listed after the choice",)) for each in passed]
 
 
 def choose_checkpoint(work: Work, asset: Datasets, region: str, bucket: str) -> dict[str, Any]:

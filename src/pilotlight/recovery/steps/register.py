@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pilotlight.records.runs import LOOKED_AGAIN
 from pilotlight.recovery.steps import choosing, compute, databases, fencing, front, homecoming, reprotecting
 from pilotlight.recovery.steps.action import Action
+from pilotlight.recovery.steps.again import LookAgain
 from pilotlight.recovery.steps.restoring import ForgetTemplate, Restore
 from pilotlight.recovery.steps.standing import SayActive
 
@@ -33,3 +35,4 @@ ACTIONS: dict[str, Action] = {
     "canary-gone": reprotecting.CanaryGone(),
 }
 """Action name -> the one instance; actions hold no state."""
+ACTIONS[LOOKED_AGAIN] = LookAgain(ACTIONS)

@@ -43,7 +43,7 @@ class Restore:
         layout = chosen(work)
         problems = not_there(work, layout.snapshots)
         if problems:
-            raise work.failed("; ".join(problems))
+            raise work.point_gone("; ".join(problems))
         made = self._made(work, layout)
         for index, devices in enumerate(layout.devices):
             if index not in made:
