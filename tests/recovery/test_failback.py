@@ -26,13 +26,15 @@ from pilotlight.cloud.coats import Faulty
 from pilotlight.cloud.paging import pages
 from pilotlight.errors import StepFailed, StepTimedOut
 from pilotlight.records.inventory import VaultAccount
-from pilotlight.records.runs import PROVEN, SUCCEEDED, Journal
+from pilotlight.records.runs import PROVEN, SUCCEEDED, Entry, Journal
+from pilotlight.recovery import people
 from pilotlight.recovery.desk import Recovery
 from pilotlight.recovery.lease import LEASE_SECONDS
 from pilotlight.recovery.ledger import SERVING
 from pilotlight.recovery.runs import run_failback
 from pilotlight.recovery.site import Site
 from pilotlight.recovery.steps.fencing import FENCE, principal, with_fence, without_fence
+from pilotlight.recovery.watching import Unwatched
 
 
 class Killed(BaseException):
@@ -59,6 +61,72 @@ def evidence(journal: Journal | None, step: str) -> dict[str, object]:
     entry = journal.proven(step)
     assert entry is not None
     return entry.evidence
+
+
+def aborted(aws: FakeAws, after: int = 0) -> FakeAws:
+    """Somebody began a failover, and it died right after its fence, or some lines later: the primary is back, and went
+    on writing all the time."""
+    aws.dark.add(PRIMARY)
+    desk = desk_of(aws)
+    seen = list[str]()
+
+    class Watching(Unwatched):
+        def wrote(self, run: str, entry: Entry) -> None:
+            seen.append(entry.step)
+            if "fence" in seen and len(seen) >= seen.index("fence") + 1 + after and entry.state == PROVEN:
+                raise Killed
+
+    with pytest.raises(Killed):
+        desk.failover(observer=Watching())
+    aws.dark.clear()
+    aws.clock.sleep(LEASE_SECONDS + 1)
+    aws.s3.write(CORPUS, "shards/0", b"newer in the primary", replicate=False)
+    aws.s3.write(CORPUS, "shards/2", b"written and", replicate=False)
+    aws.s3.delete_object(CORPUS, "shards/2")
+    save(aws, 80)
+    aws.s3.queue.clear()
+    return aws
+
+
+def test_a_standby_that_never_served_brings_nothing_home(aws: FakeAws) -> None:
+    """Its older replicas were made current over what the primary had written since, and the evidence said nothing."""
+    desk = desk_of(aborted(aws))
+    before, models = aws.s3.current(CORPUS), aws.s3.current(MODELS)
+    journal = desk.failback()
+    assert journal is not None and journal.state == SUCCEEDED
+    assert (
+        aws.s3.current(CORPUS) == before and before["shards/0"] == b"newer in the primary" and "shards/2" not in before
+    )
+    assert aws.s3.current(MODELS).items() >= models.items()
+    for step in ("sync-corpus", "final-sync-corpus", "sync-checkpoints", "final-sync-checkpoints"):
+        assert "never served" in str(evidence(journal, step)["never_served"])
+    assert (aws.writer, aws.promotions, aws.switches) == (PRIMARY, 0, 0)
+    assert (desk.active().region, desk.active().state) == (PRIMARY, SERVING)
+    assert desk.runs("failover")[0].state == "superseded"
+
+
+def test_what_the_primary_went_on_from_stays_and_what_the_standby_wrote_comes_home(aws: FakeAws) -> None:
+    """Both sides wrote: of each key the newer version wins, deletions too, and what stays is named."""
+    aws.s3.write(CORPUS, "shards/0", b"newer, and never replicated", replicate=False)
+    aws.s3.write(CORPUS, "both", b"the primary's", replicate=False)
+    aws.s3.delete_object(CORPUS, "shards/2")
+    aws.s3.queue.clear()
+    aws.clock.sleep(2)
+    aws.dark.add(PRIMARY)
+    desk = desk_of(aws)
+    desk.failover()
+    assert "shards/2" in aws.s3.current(CORPUS_COPY), "the deletion had not arrived"
+    aws.s3.write(CORPUS_COPY, "both", b"the standby's", replicate=False)
+    aws.s3.delete_object(CORPUS_COPY, "shards/1")
+    aws.dark.clear()
+    journal = desk.failback()
+    home = aws.s3.current(CORPUS)
+    assert home["shards/0"] == b"newer, and never replicated" and home["both"] == b"the standby's"
+    assert "shards/1" not in home and "shards/2" not in home
+    final = evidence(journal, "final-sync-corpus")
+    assert final["kept"] == 2 and final["kept_keys"] == ["shards/0", "shards/2"]
+    assert journal is not None
+    assert any("corpus: 2 objects" in each and "shards/0, shards/2" in each for each in people.cautions(journal))
 
 
 def test_the_way_home_loses_nothing_that_the_standby_region_wrote(aws: FakeAws) -> None:

@@ -15,7 +15,18 @@ from dataclasses import dataclass, field
 from pilotlight.errors import CallRefused, NotCopied, NotProtected
 from pilotlight.records.inventory import Datasets
 from pilotlight.recovery import copying, protection
-from pilotlight.recovery.listing import CHECKSUM, DIFFERENT, SIZE, Bucket, Current, current, joined, settled
+from pilotlight.recovery.listing import (
+    CHECKSUM,
+    DIFFERENT,
+    SIZE,
+    Bucket,
+    Current,
+    Stays,
+    always_over,
+    current,
+    joined,
+    settled,
+)
 from pilotlight.recovery.observe.datasets import buckets, patience_seconds
 from pilotlight.recovery.observe.rule import ALWAYS, Rule, seen
 from pilotlight.recovery.site import Site
@@ -193,8 +204,16 @@ def _checksums(site: Site, bucket: Bucket, item: Current) -> dict[str, str]:
 # -- bringing --------------------------------------------------------------------------------------------------
 
 
-def bring(site: Site, source: Bucket, target: Bucket, progress: Progress = silent, after: str = "") -> Brought:
-    """Make the target's current state that of the source, from the key `after` on. What only the target has stays.
+def bring(
+    site: Site,
+    source: Bucket,
+    target: Bucket,
+    progress: Progress = silent,
+    after: str = "",
+    stays: Stays = always_over,
+) -> Brought:
+    """Make the target's current state that of the source, from the key `after` on. What only the target has stays, and
+    what `stays` says of keys that differ.
 
     One object that cannot be copied does not stop the others: NotCopied tells of them at the end.
     """
@@ -203,7 +222,7 @@ def bring(site: Site, source: Bucket, target: Bucket, progress: Progress = silen
         copies = _Copies(pool, brought)
         for ours, theirs in joined(current(site.door, source, after), current(site.door, target, after)):
             brought.compared += 1
-            if ours is not None and resolved(site, source, target, ours, theirs) == DIFFERENT:
+            if ours is not None and _differs(site, source, target, ours, theirs) and not stays(ours, theirs):
                 _bring_one(site, source, target, ours, copies)
             if brought.compared % POSITION_EVERY == 0:
                 copies.finish()
@@ -226,6 +245,10 @@ def bring(site: Site, source: Bucket, target: Bucket, progress: Progress = silen
 
 
 _NOTHING = Current("", "", 0.0)
+
+
+def _differs(site: Site, source: Bucket, target: Bucket, ours: Current, theirs: Current | None) -> bool:
+    return resolved(site, source, target, ours, theirs) == DIFFERENT
 
 
 def _bring_one(site: Site, source: Bucket, target: Bucket, item: Current, copies: _Copies) -> None:

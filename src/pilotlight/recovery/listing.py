@@ -7,7 +7,7 @@ equal entity tags of equal sizes mean equal bytes; otherwise only sizes are know
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -44,6 +44,8 @@ class Current:
 
 
 Pair = tuple[Current | None, Current | None]
+Stays = Callable[[Current, Current | None], bool]
+"""Whether (source, copy) that differ are left as they are."""
 
 
 def current(door: Door, bucket: Bucket, after: str = "") -> Iterator[Current]:
@@ -107,6 +109,24 @@ def settled(source: Current, copy: Current | None) -> str:
     if source.deleted:
         return VERSION if copy is None or copy.deleted else DIFFERENT
     return strength(source, copy) if copy is not None and not copy.deleted else DIFFERENT
+
+
+def stays(ours: Current, theirs: Current | None) -> bool:
+    """Whether a key's state in the region that is returned to stays, though the other side's differs: it had that very
+    version, or marker, and went on from it; or its own is the newer one (pure).
+
+    A replica keeps its version's id (S3 User Guide, "What does Amazon S3 replicate?"), so a copy that was only carried
+    over is known from an object that was written on the other side. LastModified is S3's own clock on both.
+    """
+    if theirs is None:
+        return False
+    had = ours.version not in ("", "null") and any(ours.version == older.version for older in theirs.older)
+    return had or theirs.modified > ours.modified
+
+
+def always_over(ours: Current, theirs: Current | None) -> bool:
+    """Where a copy is to become what its source is, nothing of the copy's own stays."""
+    return False
 
 
 def _version(item: dict[str, Any]) -> Current:

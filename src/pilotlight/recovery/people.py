@@ -14,7 +14,7 @@ from pilotlight.clock import parse_stamp, stamp
 from pilotlight.errors import PaperUnreadable, PilotlightError
 from pilotlight.naming import ACTIVE_UNKNOWN, POINTS_STALE, PROTECT_FAILING, UNREPLICATED
 from pilotlight.records.point import RecoveryPoint
-from pilotlight.records.runs import CHOSEN, LATE, LOOKED_AGAIN, PASSED, Journal
+from pilotlight.records.runs import CHOSEN, LATE, LOOKED_AGAIN, PASSED, Journal, proofs
 from pilotlight.recovery.choose import newest_usable
 from pilotlight.recovery.costs import in_words, kind_of, losses, older_software
 from pilotlight.recovery.ledger import Request
@@ -24,6 +24,8 @@ from pilotlight.recovery.standing import Known, standings
 SUBJECT_LENGTH_MAX = 99
 LINES_MAX = 200
 """Assets and reasons that a message names; the rest is counted. A thousand lines would be read by nobody."""
+NAMED_MAX = 3
+"""How many objects a sentence names; the journal's evidence names more."""
 ON_AWS = " --target aws"
 """How a command reaches AWS; in a rehearsal it is left out."""
 
@@ -136,7 +138,21 @@ def cautions(journal: Journal) -> tuple[str, ...]:
             f"its lease was lost; what that touches was looked at again."
             for each in late.get(LATE, [])
         ),
+        *_left_at_home(journal),
     )
+
+
+def _left_at_home(journal: Journal) -> Iterator[str]:
+    """What a way home left in the primary buckets as it was: objects that never left, and newer versions."""
+    for entry in (each for each in proofs(journal.entries).values() if each.step.startswith("final-sync-")):
+        asset, told = entry.step.removeprefix("final-sync-"), entry.evidence
+        for count, keys, what in (
+            ("strays", "stray_keys", "objects are in the primary bucket alone, and were left there"),
+            ("kept", "kept_keys", "objects of the primary bucket are newer than the standby's, and were kept"),
+        ):
+            if told.get(count):
+                named = ", ".join(told[keys][:NAMED_MAX])
+                yield f"{asset}: {told[count]} {what}: {named}{', ...' if told[count] > NAMED_MAX else ''}."
 
 
 def failed(site: Site, problem: PilotlightError, target: str = ON_AWS) -> Notice:

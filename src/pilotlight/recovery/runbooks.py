@@ -50,7 +50,7 @@ def failover(inventory: Inventory) -> Runbook:
 def failback(inventory: Inventory) -> Runbook:
     """The way home, with no object and no row lost: fence, bring home, quiesce, switch, open, prove, protect again."""
     fences = _fences(inventory, "primary-answers")
-    rejoined = [_about("follows", each.name, "primary-answers", PRIMARY, "rejoin") for each in inventory.databases]
+    rejoined = [_about("rejoins", each.name, "primary-answers", PRIMARY, "rejoin") for each in inventory.databases]
     synced = [_about("bring-home", each.name, f"fence-bucket-{each.name}", {}, "sync") for each in inventory.datasets]
     final = [_about("bring-home", each.name, "quiesce", {"final": True}, "final-sync") for each in inventory.datasets]
     switched = [_about("switch-back", each.name, "quiesce", PRIMARY, "switch") for each in inventory.databases]

@@ -18,7 +18,7 @@ from pilotlight.clock import Clock, stamp
 from pilotlight.cloud.door import Door
 from pilotlight.records.inventory import Datasets, Inventory
 from pilotlight.records.point import Part
-from pilotlight.recovery.listing import DIFFERENT, Bucket, Current, current, joined, settled
+from pilotlight.recovery.listing import DIFFERENT, Bucket, Current, Stays, always_over, current, joined, settled
 from pilotlight.recovery.observe.arrival import waiting_since, was_there
 from pilotlight.recovery.observe.earlier import POINTS_MAX
 from pilotlight.recovery.observe.rule import ALWAYS, Rule
@@ -41,6 +41,9 @@ class Comparison:
     extra: int = 0
     """Current objects of the copy that the source never had."""
     extra_keys: list[str] = field(default_factory=list)
+    kept: int = 0
+    """Keys whose state in the copy stays though the source's differs; only where that was asked for."""
+    kept_keys: list[str] = field(default_factory=list)
     strengths: dict[str, int] = field(default_factory=dict)
 
 
@@ -52,6 +55,7 @@ def compare(
     keep: Callable[[Current], None] = lambda item: None,
     with_past: bool = True,
     rule_since: float = -math.inf,
+    stays: Stays = always_over,
 ) -> Comparison:
     """Compare what is current in both; what waits since before `overdue_before` is overdue, and so is what was written
     before `rule_since`, when no rule was there to take it up; `keep` gets each copy.
@@ -66,7 +70,9 @@ def compare(
                 _extra(found, theirs)
             continue
         strength = settled(ours, theirs)
-        if strength == DIFFERENT or (with_past and was_there(ours, theirs, overdue_before)):
+        if strength == DIFFERENT and stays(ours, theirs):
+            _kept(found, ours)
+        elif strength == DIFFERENT or (with_past and was_there(ours, theirs, overdue_before)):
             _waiting(found, ours, waiting_since(ours, theirs, overdue_before), overdue_before, rule_since)
         else:
             found.settled += 1
@@ -74,6 +80,12 @@ def compare(
                 keep(theirs)
             found.strengths[strength] = found.strengths.get(strength, 0) + 1
     return found
+
+
+def _kept(found: Comparison, source: Current) -> None:
+    found.kept += 1
+    if len(found.kept_keys) < NAMED_MAX:
+        found.kept_keys.append(source.key)
 
 
 def _extra(found: Comparison, copy: Current) -> None:

@@ -90,6 +90,18 @@ class SwitchBack(WriterIn):
         )
 
 
+class Rejoins(Watch, WriterIn):
+    """The primary's member is there for the way home: a reader that follows, or the writer still, where the failover
+    was given up before it moved it."""
+
+    wait = Wait(REJOIN_SECONDS, EVERY_SECONDS, "Aurora may have to build the member's storage anew")
+
+    def ask(self, work: Work) -> Answer:
+        """The writer and open, with nothing under way; else as `Follows` says."""
+        found = super().ask(work)
+        return found if isinstance(found, Proven) else Follows().ask(work)
+
+
 class Follows(Watch, WriterIn):
     """This region's member is a reader that follows: after a return, and after the way home."""
 

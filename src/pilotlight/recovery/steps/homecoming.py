@@ -1,15 +1,20 @@
-"""Objects come home: the primary bucket gets what the standby bucket holds, and is compared until nothing is missing.
+"""Objects come home: the primary bucket gets what was written in the standby bucket, and is compared until nothing is
+missing.
 
 Reverse replication does most of it and is given a moment; the rest is copied, and all of it where the vault is another
 account's, from which no rule leads back. Objects that only the primary has were written there and never replicated;
-they are reported and left, for a person to judge (they are not overwritten, and the primary's own newer versions of a
-key stay below the one that comes home).
+they are reported and left, for a person to judge. Of a key that differs the newer version wins, deletions too: where
+the standby only has a copy of what the primary went on from, the primary's stays; where the workload wrote it in the
+standby region since, that comes home, on top of the primary's versions. Every key that stays is counted, and named.
+
+A standby that never served has written nothing: its buckets are copies, and nothing comes home from them.
 """
 
 from __future__ import annotations
 
 from pilotlight.recovery.backfill import bring
-from pilotlight.recovery.listing import Bucket
+from pilotlight.recovery.ledger import FAILING_OVER
+from pilotlight.recovery.listing import Bucket, stays
 from pilotlight.recovery.observe.datasets import Comparison, buckets, compare
 from pilotlight.recovery.steps.action import Absent, Answer, Proven, Wait, Work
 
@@ -21,6 +26,10 @@ may have been written after the listing that the step copied from, and the final
 SYNC_SECONDS = 24 * 3600
 """A day of copying: at 1 Gbit/s it is 10 TB."""
 EVERY_SECONDS = 1.0
+NEVER_SERVED = "never_served"
+"""The key of the evidence where nothing is brought home."""
+SERVES_FROM = ("promote-", "launch-", "scale-", "traffic")
+"""How the steps of a failover begin from which on the workload may write in the standby region, done or intended."""
 
 
 class BringHome:
@@ -29,7 +38,9 @@ class BringHome:
     wait = Wait(SYNC_SECONDS, EVERY_SECONDS, "as long as the bytes take")
 
     def ask(self, work: Work) -> Answer:
-        """Compare; what is there only in the primary is in the evidence."""
+        """Compare; what is there only in the primary is in the evidence, and what stays there."""
+        if _never_served(work):
+            return Proven({NEVER_SERVED: f"{work.inventory.standby} never served: nothing was written there"})
         found = self._compared(work)
         missing = found.waiting if work.step.arguments.get("final") else found.overdue
         if missing or (work.begun_at is None and found.waiting):
@@ -40,6 +51,8 @@ class BringHome:
                 "strengths": found.strengths,
                 "strays": found.extra,
                 "stray_keys": found.extra_keys,
+                "kept": found.kept,
+                "kept_keys": found.kept_keys,
             }
         )
 
@@ -52,12 +65,24 @@ class BringHome:
             work.keep_lease()
             work.clock.sleep(EVERY_SECONDS)
         source, target = _homeward(work)
-        bring(work.site, source, target, lambda brought: work.keep_lease())
+        bring(work.site, source, target, lambda brought: work.keep_lease(), stays=stays)
 
     def _compared(self, work: Work) -> Comparison:
         source, target = _homeward(work)
         before = work.begun_at - CLOCKS_SECONDS if work.begun_at is not None else 0.0
-        return compare(work.door, source, target, before, with_past=False)
+        return compare(work.door, source, target, before, with_past=False, stays=stays)
+
+
+def _never_served(work: Work) -> bool:
+    """Whether the failover that this goes home from was given up before it promoted, launched or moved anything. The
+    final step asks the first one, which was asked before the record changed."""
+    if work.step.arguments.get("final"):
+        return NEVER_SERVED in work.evidence_of(f"sync-{work.step.asset}")
+    active = work.ledger.active(work.inventory.primary)
+    if active.region != work.inventory.standby or active.state != FAILING_OVER:
+        return False
+    journal = work.ledger.journal(active.run)
+    return journal is not None and not any(each.step.startswith(SERVES_FROM) for each in journal.entries)
 
 
 def _homeward(work: Work) -> tuple[Bucket, Bucket]:

@@ -18,6 +18,7 @@ ACTIONS: dict[str, Action] = {
     "promote": databases.Promote(),
     "switch-back": databases.SwitchBack(),
     "follows": databases.Follows(),
+    "rejoins": databases.Rejoins(),
     "restore": Restore(),
     "forget-template": ForgetTemplate(),
     "launch-one": compute.LaunchOne(),
