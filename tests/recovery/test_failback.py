@@ -310,3 +310,24 @@ def test_the_fence_is_put_beside_what_the_user_has_and_taken_out_alone() -> None
 def test_the_session_of_a_role_is_let_through_by_its_role() -> None:
     assert principal("arn:aws:sts::1:assumed-role/Operator/me") == "arn:aws:iam::1:role/*Operator"
     assert principal("arn:aws:iam::1:user/me") == "arn:aws:iam::1:user/me"
+
+
+def test_a_fence_that_lands_on_the_serving_primary_after_the_way_home_is_told(aws: FakeAws) -> None:
+    """A late act of an older run closed the bucket for good, and nothing ever looked there again."""
+    desk = desk_of(failed_over(aws))
+    desk.failback()
+    aws.clock.sleep(60)
+    desk.protect()
+    beat = desk.site.ledger.sightings.beat()
+    assert beat is not None and not beat.troubles
+    policy = with_fence({"Version": "2012-10-17", "Statement": []}, CORPUS, "", ["arn:aws:iam::1:role/late"])
+    aws.s3.policies[CORPUS] = json.dumps(policy)
+    group = aws.groups[(PRIMARY, "inference-fleet")]
+    group.desired, group.suspended, group.instances = 0, ["Launch"], []
+    aws.clock.sleep(60)
+    desk.protect()
+    beat = desk.site.ledger.sightings.beat()
+    assert beat is not None
+    assert any(f"s3://{CORPUS} serves and denies writing" in each for each in beat.troubles)
+    assert any("inference-fleet serves and may launch nothing" in each for each in beat.troubles)
+    assert aws.metrics["ScheduledRunFailures"][-1] == 2

@@ -14,7 +14,9 @@ from pilotlight.recovery import runbooks
 from pilotlight.recovery.ledger import SERVING
 from pilotlight.recovery.runs import carry_out
 from pilotlight.recovery.site import Site
-from pilotlight.recovery.steps.action import Proven, Work
+from pilotlight.recovery.steps.action import Absent, Proven, Work
+from pilotlight.recovery.steps.compute import LAUNCH
+from pilotlight.recovery.steps.fencing import FENCE
 from pilotlight.recovery.steps.register import ACTIONS
 
 
@@ -33,11 +35,31 @@ def fence_returned(site: Site, holder: str) -> Journal | None:
         return None
 
 
+def fences_left(site: Site) -> tuple[str, ...]:
+    """A sentence for every fence that stands in the primary region though it serves: an older run's late act, after the
+    last look of the way home. Nothing is opened by itself: who put it there may be at work."""
+    inventory, found = site.inventory, list[str]()
+    for each in _works(site):
+        if each.step.action == "fence-bucket" and isinstance(ACTIONS["open-bucket"].ask(each), Absent):
+            bucket = each.datasets().primary_bucket
+            found.append(f"s3://{bucket} serves and denies writing: take the statement {FENCE} out of its policy")
+        if each.step.action == "stop" and isinstance(ACTIONS["stop"].ask(each), Proven):
+            name = each.compute().primary_group
+            found.append(
+                f"{name} serves and may launch nothing: resume its process {LAUNCH} and set its size to "
+                f"{each.compute().count} (`aws autoscaling resume-processes`, `update-auto-scaling-group`)"
+            )
+    return tuple(f"{inventory.primary}: {each}" for each in found)
+
+
 def _fenced(site: Site) -> bool:
     """Whether every fence stands already; nothing is written to find out."""
+    return all(isinstance(ACTIONS[work.step.action].ask(work), Proven) for work in _works(site))
+
+
+def _works(site: Site) -> list[Work]:
     runbook = runbooks.fence_returned(site.inventory)
-    works = [Work(step, runbook.kind, "", 0, site, _no_evidence, None, _no_lease) for step in runbook.steps]
-    return all(isinstance(ACTIONS[work.step.action].ask(work), Proven) for work in works)
+    return [Work(step, runbook.kind, "", 0, site, _no_evidence, None, _no_lease) for step in runbook.steps]
 
 
 def _no_evidence(step: str) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from pilotlight.naming import METRIC_PROTECT_FAILURES, METRIC_UNREPLICATED
 from pilotlight.records.inventory import Inventory
 from pilotlight.records.point import Part, RecoveryPoint
 from pilotlight.recovery import choose, images, protection
+from pilotlight.recovery.fence_returned import fences_left
 from pilotlight.recovery.lease import PROTECT, Held
 from pilotlight.recovery.ledger import SERVING, PointLine
 from pilotlight.recovery.metrics import put_metric
@@ -93,8 +94,9 @@ def _fail(site: Site, problem: PilotlightError) -> None:
 
 
 def _tidy(site: Site, primary_answers: bool) -> None:
-    """Prune. What is refused there is told to people, by the alarm `protect-failing`; the point is made already."""
-    troubles = list[str]()
+    """Prune, and look for fences that an older run left. What is refused or found there is told to people, by the alarm
+    `protect-failing`; the point is made already."""
+    troubles = list(fences_left(site)) if primary_answers else []
     try:
         prune(site, primary_answers)
     except CallRefused as refusal:
