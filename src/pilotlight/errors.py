@@ -490,6 +490,14 @@ class ChosenPointGone(StepFailed):
     Steps proven before it are kept; the old primary stays closed."""
 
 
+class JournalLost(PilotlightError):
+    """{workload}: {region} does not answer, and the journal is there: run {run} cannot go on. All data is home in
+    {primary}; {count} commands, printed above, are left. This command did nothing."""
+
+    code = 4
+    hint = "Type the commands in their order; `pilotlight failback` ends the run once {region} answers again."
+
+
 class RunInterrupted(PilotlightError):
     """{workload}: interrupted, and run {run} {stands}. What is proven stays proven."""
 

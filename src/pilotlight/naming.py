@@ -207,6 +207,11 @@ class Names:
         """SSM parameter that tells a recovered workload which checkpoint the run chose (s3:// URI of its folder)."""
         return f"/{PREFIX}/{self.workload}/{asset}/recovered"
 
+    def by_hand(self, part: int) -> str:
+        """SSM parameters of the primary region with what is left of a way home, should the standby be lost; by the same
+        path as the others, so whoever may write those may write these."""
+        return self.parameter(f"by-hand-{part}")
+
     def tags(self, asset: str = "") -> dict[str, str]:
         return {TAG_WORKLOAD: self.workload} | ({TAG_ASSET: asset} if asset else {})
 

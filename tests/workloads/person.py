@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -47,6 +49,29 @@ class Person:
                 raise AssertionError(f"{words} did not end within {COMMAND_SECONDS} s\n{out}\n{err}") from None
         return subprocess.CompletedProcess(command, started.returncode, out, err)
 
+    def types_and_dies(self, at: str, *words: str) -> None:
+        """One command whose process is killed as soon as it prints this."""
+        where = [str(self.declaration), "--directory", str(self.cloud.directory)]
+        command = [sys.executable, "-u", "-m", "pilotlight", *words, *where]
+        pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+        with subprocess.Popen(command, text=True, **pipes) as started:
+            assert started.stdout is not None
+            heard = list[str]()
+            for line in started.stdout:
+                heard.append(line)
+                if at in line:
+                    started.kill()
+                    return
+        raise AssertionError(f"{words} never printed {at!r}:\n{''.join(heard)}")
+
+    def copies_to_the_aws_cli(self, printed: str) -> list[str]:
+        """Every `aws ...` line of what was printed, carried out as the AWS CLI would; the lines."""
+        lines = [line.strip() for line in printed.splitlines() if line.strip().startswith("aws ")]
+        for line in lines:
+            _, service, operation, *options = shlex.split(line)
+            by_the_aws_cli(self.cloud, {"s3api": "s3"}.get(service, service), operation, options)
+        return lines
+
     def points(self) -> list[dict[str, Any]]:
         """The recovery points as the person sees them, the newest first."""
         found: list[dict[str, Any]] = json.loads(self.types("points", "list", "--json"))["points"]
@@ -63,6 +88,27 @@ class Person:
                 return found
             time.sleep(EVERY_SECONDS)
         raise AssertionError(f"no such point within {POINT_SECONDS} s; the newest says {points[:1]}")
+
+
+def by_the_aws_cli(cloud: LocalCloud, service: str, operation: str, options: list[str]) -> None:
+    """The AWS CLI's own rule: --an-option is the parameter AnOption, of the type that the service's model says."""
+    given: dict[str, list[str]] = {}
+    for word in options:
+        if word.startswith("--"):
+            given[name := word[2:]] = []
+        else:
+            given[name].append(word)
+    client = cloud.client(service, given.pop("region")[0])
+    method = operation.replace("-", "_")
+    shape = client.meta.service_model.operation_model(client.meta.method_to_api_mapping[method]).input_shape
+    named = {"-".join(re.findall("[A-Z][a-z0-9]*", member)).lower(): member for member in shape.members}
+    parameters: dict[str, Any] = {}
+    for option, values in given.items():
+        kind = shape.members[named[option]].type_name
+        parameters[named[option]] = (
+            values if kind == "list" else int(values[0]) if kind == "integer" else values[0] if values else True
+        )
+    getattr(client, method)(**parameters)
 
 
 def complete(point: dict[str, Any]) -> bool:

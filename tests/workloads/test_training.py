@@ -31,8 +31,24 @@ def test_a_training_group_without_a_front_door_survives_its_region_and_comes_hom
     lost_and_regained(person)
     launched = infrastructure.members(person.cloud, STANDBY, "pilotlight-training-trainers", 2)
     assert infrastructure.settings(person.cloud, STANDBY, launched) == infrastructure.AS_AT_HOME
+    _loses_the_standby_on_the_way_home(person)
     home(person)
     infrastructure.members(person.cloud, PRIMARY, "acme-trainers", 2)
+
+
+def _loses_the_standby_on_the_way_home(person: Person) -> None:
+    """The data was handed over and nothing runs at home yet: without the journal the run cannot go on, and a person
+    types what it left in the primary region."""
+    person.types_and_dies("hand-over", "failback", "--yes")
+    person.cloud.dark(STANDBY)
+    told = person.tries("failback", "--yes")
+    assert told.returncode == 4 and "the journal is there" in told.stderr, told.stdout + told.stderr
+    typed = person.copies_to_the_aws_cli(told.stdout)
+    assert any("delete-bucket-policy" in each or "put-bucket-policy" in each for each in typed)
+    infrastructure.members(person.cloud, PRIMARY, "acme-trainers", 2)
+    bucket = {"Bucket": "acme-train-data", "Key": "by-hand", "Body": b"written at home"}
+    person.cloud.client("s3", PRIMARY).put_object(**bucket)
+    person.cloud.light(STANDBY)
 
 
 @pytest.mark.parametrize("person", ["b.yaml"], indirect=True)

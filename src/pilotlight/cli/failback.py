@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,6 +11,10 @@ from pilotlight.cli.asking import before_failback
 from pilotlight.cli.talk import Directory, Json, Report
 from pilotlight.cli.target import DEFAULT_DECLARATION, Declaration, Target, TargetOption, place
 from pilotlight.cli.telling import FOLLOW_SECONDS, show_runbook, watched
+from pilotlight.cloud.aws import AwsDoor
+from pilotlight.errors import JournalLost, PilotlightError, RegionUnreachable
+from pilotlight.recovery import by_hand
+from pilotlight.workload.load import load
 
 
 def failback(
@@ -22,8 +27,12 @@ def failback(
     json: Json = False,
 ) -> None:
     """Fail back now, or go on with a failback that was left: steps that were proven are not repeated."""
-    here = place(declaration, target, directory)
-    desk = here.desk()
+    try:
+        here = place(declaration, target, directory)
+        desk = here.desk()
+        desk.active()
+    except RegionUnreachable as silence:
+        raise _by_hand(declaration, silence) from silence
     if dry_run:
         show_runbook(desk.runbook("failback"), json)
         return
@@ -34,4 +43,21 @@ def failback(
         json,
         report,
         declaration,
+    )
+
+
+def _by_hand(declaration: Path, silence: RegionUnreachable) -> PilotlightError:
+    """Without the standby region there is no journal. Where a run had come as far as handing the data over, what is
+    left of it lies in the primary region: it is printed, and nothing is done."""
+    workload, door = load(declaration), AwsDoor()
+    if silence.facts["region"] != workload.regions.standby:
+        return silence
+    account = str(door.call("sts", "get_caller_identity", workload.regions.primary)["Account"])
+    left = by_hand.read(door, workload.names(account))
+    if left is None:
+        return silence
+    for line in by_hand.lines(left):
+        typer.echo(line)
+    return JournalLost(
+        workload=workload.workload, run=left.run, region=left.standby, primary=left.primary, count=len(left.commands)
     )

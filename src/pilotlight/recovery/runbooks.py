@@ -77,7 +77,8 @@ def failback(inventory: Inventory) -> Runbook:
         _saying("quiesce", STANDBY, SWITCHING, *_names(*fences, *rejoined, *synced), raises=True, settle=True),
         *final,
         *switched,
-        _saying("hand-over", PRIMARY, SWITCHING, *(_names(*final, *switched) or ("quiesce",))),
+        Step("keep-by-hand", "keep-by-hand", "", _names(*final, *switched) or ("quiesce",), PRIMARY),
+        _saying("hand-over", PRIMARY, SWITCHING, "keep-by-hand"),
         *opened,
         *told,
         *started,
@@ -86,6 +87,7 @@ def failback(inventory: Inventory) -> Runbook:
         *resting,
         _looking_again(PRIMARY, *switched, *opened, *told, *started, checks, *moved, *resting),
         _saying("commit", PRIMARY, SERVING, LOOKED_AGAIN),
+        Step("forget-by-hand", "forget-by-hand", "", ("commit",), PRIMARY),
         *_protected_again(inventory),
     )
 

@@ -128,8 +128,11 @@ def _allowed(work: Work) -> list[str]:
 
 
 def _policy(work: Work) -> dict[str, Any]:
-    """The primary bucket's policy; one without statements where there is none."""
-    bucket = work.datasets().primary_bucket
+    return policy_of(work, work.datasets().primary_bucket)
+
+
+def policy_of(work: Work, bucket: str) -> dict[str, Any]:
+    """A primary bucket's policy; one without statements where there is none."""
     try:
         text = work.door.call("s3", "get_bucket_policy", work.inventory.primary, Bucket=bucket)["Policy"]
     except CallRefused as refusal:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pilotlight.records.runs import LOOKED_AGAIN
-from pilotlight.recovery.steps import choosing, compute, databases, fencing, front, homecoming, reprotecting
+from pilotlight.recovery.steps import choosing, compute, databases, fencing, front, handing, homecoming, reprotecting
 from pilotlight.recovery.steps.action import Action
 from pilotlight.recovery.steps.again import LookAgain
 from pilotlight.recovery.steps.restoring import ForgetTemplate, Restore
@@ -30,6 +30,8 @@ ACTIONS: dict[str, Action] = {
     "primary-answers": fencing.PrimaryAnswers(),
     "fence-bucket": fencing.FenceBucket(),
     "open-bucket": fencing.OpenBucket(),
+    "keep-by-hand": handing.KeepByHand(),
+    "forget-by-hand": handing.ForgetByHand(),
     "bring-home": homecoming.BringHome(),
     "replicates": reprotecting.Replicates(),
     "canary-arrives": reprotecting.CanaryArrives(),
