@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import json
+import logging
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from doors import CORPUS, MODELS, MODELS_COPY, PRIMARY, STANDBY, FakeAws, inventory, save, uri
+from doors import CORPUS, MODELS, MODELS_COPY, NAMES, PRIMARY, STANDBY, TEMPLATE, FakeAws, inventory, save, uri
 from pilotlight.clock import parse_stamp
-from pilotlight.cloud.coats import Coat
+from pilotlight.cloud.coats import Coat, Recording
 from pilotlight.cloud.door import refused
+from pilotlight.errors import PilotlightError
 from pilotlight.records.codec import encode
 from pilotlight.records.inventory import Datasets, Health, Inventory, Training
 from pilotlight.records.point import COMPLETE, PARTIAL, REFUSED, Part, RecoveryPoint
@@ -130,8 +134,17 @@ def test_what_is_taken_over_from_a_column_is_cut_to_its_place(value: str, told: 
     assert shown(value) == told
 
 
-def test_no_secret_of_a_column_comes_into_a_point_a_record_or_a_message(aws: FakeAws, desk: Recovery) -> None:
-    """Points are kept for months, and read by whoever may look at a recovery."""
+def test_no_secret_of_a_users_data_comes_into_a_record_a_message_a_log_a_call_or_an_error(
+    aws: FakeAws, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Points are kept for months, and read by whoever may look at a recovery: planted in every place that is read."""
+    caplog.set_level(logging.DEBUG)
+    asset = inventory().datasets[1]
+    sick = replace(asset, health=Health("metrics.json", "loss", 3.0))
+    recording = Recording(aws)
+    taken = inventory(datasets=(inventory().datasets[0], sick))
+    desk = Recovery(Site(recording, taken, aws.clock, aws.fetch), "test")
+    aws.templates[TEMPLATE][-1].data["UserData"] = base64.b64encode(f"TOKEN={SECRET}".encode()).decode()
     aws.rows = [
         uri(40),
         f"https://b.s3.amazonaws.com/k?X-Amz-Signature={SECRET}",
@@ -140,13 +153,31 @@ def test_no_secret_of_a_column_comes_into_a_point_a_record_or_a_message(aws: Fak
         f"s3://{MODELS}/checkpoints/step-000099/?X-Amz-Security-Token={SECRET}",
         SECRET,
     ]
+    fire(desk)
+    for step, metrics in ((70, f'{{"loss": "{SECRET}"}}'), (80, f'{{"loss": NaN, "why": "{SECRET}"}}'), (90, SECRET)):
+        save(aws, step, more={"metrics.json": metrics.encode(), "latest": SECRET.encode()})
+    save(aws, 95, more={"metrics.json": b'{"loss": 1.0}'})
+    aws.clock.sleep(60)
     point = fire(desk)
     assert rows(point)["named"] == 6
-    kept = [json.dumps(encode(point)), repr(aws.dynamodb.items), repr(aws.told), *map(str, point.problems)]
-    written = (each.body for keys in aws.s3.objects.values() for versions in keys.values() for each in versions)
+    errors = list[str]()
+    aws.dark.add(PRIMARY)
+    for broken in ("ec2:create_launch_template", ""):
+        aws.denied = {broken}
+        try:
+            desk.failover()
+        except PilotlightError as problem:
+            errors += [problem.message, problem.advice]
+    aws.dark.clear()
+    desk.failback()
+    found = desk.verify("newest", deep=True)
+    ours = {bucket: keys for bucket, keys in aws.s3.objects.items() if bucket == NAMES.vault_bucket}
+    written = [each.body for keys in ours.values() for versions in keys.values() for each in versions]
+    kept = [json.dumps(encode(point)), repr(aws.dynamodb.items), repr(aws.told), repr(aws.parameters), repr(found)]
+    kept += [*point.problems, *errors, caplog.text, repr(recording.made)]
     kept += [body.decode("utf-8", "replace") for body in written]
-    assert any("db.internal" in each for each in kept), "what is searched holds what was taken over"
-    assert not any(SECRET in each for each in kept)
+    assert errors and any("db.internal" in each for each in kept), "what is searched holds what was taken over"
+    assert not [each[max(0, each.index(SECRET) - 200) :][:400] for each in kept if SECRET in each]
 
 
 def test_rows_that_may_not_be_read_prove_nothing(aws: FakeAws, desk: Recovery) -> None:

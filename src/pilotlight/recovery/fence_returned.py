@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pilotlight.errors import RegionUnreachable
+from pilotlight.errors import PilotlightError, RegionUnreachable, Throttled
 from pilotlight.records.runs import Journal
 from pilotlight.recovery import runbooks
 from pilotlight.recovery.ledger import SERVING
@@ -38,18 +38,26 @@ def fence_returned(site: Site, holder: str) -> Journal | None:
 def fences_left(site: Site) -> tuple[str, ...]:
     """A sentence for every fence that stands in the primary region though it serves: an older run's late act, after the
     last look of the way home. Nothing is opened by itself: who put it there may be at work."""
-    inventory, found = site.inventory, list[str]()
+    found = list[str]()
     for each in _works(site):
-        if each.step.action == "fence-bucket" and isinstance(ACTIONS["open-bucket"].ask(each), Absent):
-            bucket = each.datasets().primary_bucket
-            found.append(f"s3://{bucket} serves and denies writing: take the statement {FENCE} out of its policy")
-        if each.step.action == "stop" and isinstance(ACTIONS["stop"].ask(each), Proven):
-            name = each.compute().primary_group
-            found.append(
-                f"{name} serves and may launch nothing: resume its process {LAUNCH} and set its size to "
-                f"{each.compute().count} (`aws autoscaling resume-processes`, `update-auto-scaling-group`)"
-            )
-    return tuple(f"{inventory.primary}: {each}" for each in found)
+        try:
+            found += _left(each)
+        except (RegionUnreachable, Throttled):
+            break
+        except PilotlightError as problem:
+            found.append(f"whether {each.step.name} of an older run stands is not known: {problem.message}")
+    return tuple(f"{site.inventory.primary}: {each}" for each in found)
+
+
+def _left(work: Work) -> list[str]:
+    if work.step.action == "fence-bucket" and isinstance(ACTIONS["open-bucket"].ask(work), Absent):
+        bucket = work.datasets().primary_bucket
+        return [f"s3://{bucket} serves and denies writing: take the statement {FENCE} out of its policy"]
+    if work.step.action == "stop" and isinstance(ACTIONS["stop"].ask(work), Proven):
+        name, count = work.compute().primary_group, work.compute().count
+        mend = f"resume its process {LAUNCH} and set its size to {count}"
+        return [f"{name} serves and may launch nothing: {mend} (`aws autoscaling resume-processes`)"]
+    return []
 
 
 def _fenced(site: Site) -> bool:
