@@ -1,0 +1,206 @@
+"""What a user loses when one of these fails: a region that serves, to a process that should have ended a minute ago."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from test_failback import failed_over
+
+from doors import CORPUS, NAMES, PRIMARY, STANDBY, FakeAws, desk_of
+from pilotlight.clock import stamp
+from pilotlight.cloud.coats import Coat, Retrying
+from pilotlight.cloud.door import is_reading
+from pilotlight.errors import EpochStale, PilotlightError, Throttled
+from pilotlight.records.runs import PROVEN, SUCCEEDED, Entry, Journal
+from pilotlight.recovery import people
+from pilotlight.recovery.lease import LEASE_SECONDS
+from pilotlight.recovery.ledger import SERVING, LateAct
+from pilotlight.recovery.runs import run_failback, run_failover
+from pilotlight.recovery.site import Site
+from pilotlight.recovery.steps.fencing import FENCE, with_fence
+from pilotlight.recovery.watching import Unwatched
+
+ACTS_MAX = 200
+HOME, AWAY = (PRIMARY, "inference-fleet"), (STANDBY, NAMES.group("fleet"))
+
+
+class Undoing(Unwatched):
+    """An older run's act lands as soon as a step is proven."""
+
+    def __init__(self, step: str, undo: Callable[[], None]) -> None:
+        self.step, self.undo = step, undo
+
+    def wrote(self, run: str, entry: Entry) -> None:
+        if (entry.step, entry.state) == (self.step, PROVEN):
+            self.undo()
+
+
+def looked_again(journal: Journal | None) -> str:
+    """What the last look saw first."""
+    assert journal is not None and journal.state == SUCCEEDED
+    return next(str(each.evidence["observed"]) for each in journal.entries if each.step == "look-again")
+
+
+def test_what_an_older_run_undoes_before_the_commit_of_a_failover_is_found_and_done_again(
+    again: Callable[[], FakeAws],
+) -> None:
+    def to_zero(aws: FakeAws) -> None:
+        aws.groups[AWAY].desired, aws.groups[AWAY].instances = 0, []
+
+    def untold(aws: FakeAws) -> None:
+        aws.parameters.pop((STANDBY, NAMES.parameter("checkpoints")))
+
+    for undo, seen in ((to_zero, "scale-fleet: 0 instances wished for"), (untold, "tell-checkpoint-checkpoints: ")):
+        aws = again()
+        aws.dark.add(PRIMARY)
+        journal = desk_of(aws).failover(observer=Undoing("traffic", lambda aws=aws, undo=undo: undo(aws)))  # type: ignore[misc]
+        assert looked_again(journal).startswith(seen)
+        assert aws.groups[AWAY].desired == 1 and aws.parameters[STANDBY, NAMES.parameter("checkpoints")]
+
+
+def test_what_an_older_run_undoes_before_the_commit_of_a_failback_is_found_and_done_again(
+    again: Callable[[], FakeAws],
+) -> None:
+    """A bucket's fence that an older run had put back stayed on the serving primary for good."""
+
+    def fenced(aws: FakeAws) -> None:
+        policy = with_fence({"Version": "2012-10-17", "Statement": []}, CORPUS, "", ["arn:aws:iam::1:role/late"])
+        aws.s3.policies[CORPUS] = json.dumps(policy)
+
+    def stopped(aws: FakeAws) -> None:
+        group = aws.groups[HOME]
+        group.desired, group.instances, group.suspended = 0, [], ["Launch"]
+
+    def promoted(aws: FakeAws) -> None:
+        aws.writer = STANDBY
+
+    for undo, seen in ((fenced, "open-bucket-corpus: "), (stopped, "scale-fleet: "), (promoted, "switch-registry: ")):
+        aws = failed_over(again())
+        journal = desk_of(aws).failback(observer=Undoing("traffic", lambda aws=aws, undo=undo: undo(aws)))  # type: ignore[misc]
+        assert looked_again(journal).startswith(seen)
+        assert FENCE not in str(aws.s3.policies) and aws.writer == PRIMARY
+        assert aws.groups[HOME].desired == 1 and not aws.groups[HOME].suspended
+
+
+class Overtaken(Coat):
+    """This process sleeps at its nth act, longer than its lease; meanwhile others do what they like."""
+
+    def __init__(self, inner: FakeAws, at: int, meanwhile: Callable[[], None]) -> None:
+        super().__init__(inner)
+        self.at, self.meanwhile, self.acts, self.slept_at = at, meanwhile, 0, ""
+
+    def call(self, service: str, operation: str, region: str, **parameters: Any) -> dict[str, Any]:
+        if not is_reading(operation) and service != "dynamodb":
+            self.acts += 1
+            if self.acts == self.at:
+                self.slept_at = operation
+                self.meanwhile()
+        return super().call(service, operation, region, **parameters)
+
+
+def whole(aws: FakeAws, region: str) -> None:
+    """Everything that serves does so in this region, and nothing in the other."""
+    active = desk_of(aws).active()
+    assert (active.region, active.state) == (region, SERVING)
+    assert aws.writer == region
+    assert (aws.groups[HOME].desired, aws.groups[AWAY].desired) == ((1, 0) if region == PRIMARY else (0, 1))
+
+
+def test_a_runner_that_sleeps_at_any_act_and_wakes_after_its_failover_was_finished_by_another_harms_nothing(
+    again: Callable[[], FakeAws],
+) -> None:
+    """Each act of it that was let through before is noted, and it does no other."""
+    slept = list[str]()
+    for at in range(1, ACTS_MAX):
+        aws = again()
+        aws.dark.add(PRIMARY)
+
+        def meanwhile(aws: FakeAws = aws) -> None:
+            aws.clock.sleep(LEASE_SECONDS + 1)
+            desk_of(aws, "another").failover()
+
+        door = Overtaken(aws, at, meanwhile)
+        site = Site(door, desk_of(aws).site.inventory, aws.clock, aws.fetch)
+        try:
+            journal = run_failover(site, "sleeper", side_by_side=1)
+        except (EpochStale, PilotlightError):
+            journal = None
+        if door.acts < at:
+            break
+        assert journal is None, f"the run that slept at {door.slept_at} went on"
+        late = site.ledger.late_acts("")
+        assert [each.call.partition(":")[2] for each in late] == [door.slept_at]
+        aws.clock.sleep(600)
+        aws.groups[HOME].desired = 0  # its region is lost
+        whole(aws, STANDBY)
+        assert aws.promotions == 1 + (door.slept_at == "failover_global_cluster"), "that one act was on its way"
+        slept.append(door.slept_at)
+    assert {"failover_global_cluster", "update_auto_scaling_group", "put_metric_data", "put_parameter"} <= set(slept)
+
+
+def test_a_runner_that_wakes_before_its_act_is_let_through_does_nothing_after_anothers_way_home(
+    again: Callable[[], FakeAws],
+) -> None:
+    """It promoted a second time, and moved the writer away from the region that served."""
+    for at in range(1, ACTS_MAX):
+        aws = again()
+        aws.dark.add(PRIMARY)
+
+        def meanwhile(aws: FakeAws = aws) -> None:
+            aws.clock.sleep(LEASE_SECONDS + 1)
+            other = desk_of(aws, "another")
+            other.failover()
+            aws.dark.clear()
+            aws.clock.sleep(60)
+            run_failback(other.site, "another", side_by_side=1)
+            aws.clock.sleep(LEASE_SECONDS + 1)
+
+        waits = Throttles(aws, at, meanwhile)
+        site = Site(waits.retrying(), desk_of(aws).site.inventory, aws.clock, aws.fetch)
+        with pytest.raises(EpochStale):
+            run_failover(site, "sleeper", side_by_side=1)
+        assert not site.ledger.late_acts("")
+        whole(aws, PRIMARY)
+        assert (aws.promotions, aws.switches) == (1, 1)
+        if at == SLEEPS:
+            break
+
+
+SLEEPS = 6
+"""Acts of a failover at which the sleeper is throttled: all that it has."""
+
+
+class Throttles(Coat):
+    """The nth act is throttled once, and the wait for the next attempt is a long one."""
+
+    def __init__(self, inner: FakeAws, at: int, meanwhile: Callable[[], None]) -> None:
+        super().__init__(inner)
+        self.at, self.meanwhile, self.acts = at, meanwhile, 0
+
+    def call(self, service: str, operation: str, region: str, **parameters: Any) -> dict[str, Any]:
+        if not is_reading(operation) and service != "dynamodb":
+            self.acts += 1
+            if self.acts == self.at:
+                self.meanwhile()
+                raise Throttled(service=service, operation=operation, region=region, attempts=1)
+        return super().call(service, operation, region, **parameters)
+
+    def retrying(self) -> Retrying:
+        assert isinstance(self.inner, FakeAws)
+        return Retrying(self, self.inner.clock, random.Random(7))
+
+
+def test_what_was_done_late_is_told_at_the_end_of_the_run_that_looked_again(aws: FakeAws) -> None:
+    aws.dark.add(PRIMARY)
+    ledger = desk_of(aws).site.ledger
+
+    def late() -> None:
+        ledger.note_late(LateAct(stamp(aws.clock.now()), "an older run", 1, 2, "rds:failover_global_cluster", STANDBY))
+
+    journal = desk_of(aws).failover(observer=Undoing("traffic", late))
+    assert journal is not None
+    assert any("an older run" in each and "rds:failover_global_cluster" in each for each in people.cautions(journal))
