@@ -129,8 +129,8 @@ def test_a_runner_that_sleeps_at_any_act_and_wakes_after_its_failover_was_finish
             journal = run_failover(site, "sleeper", side_by_side=1)
         except (EpochStale, PilotlightError):
             journal = None
-        if door.acts < at:
-            break
+        if door.slept_at in ("", "put_object"):
+            break  # there is no such act, or the run had ended, and its paper is all that was left
         assert journal is None, f"the run that slept at {door.slept_at} went on"
         late = site.ledger.late_acts("")
         assert [each.call.partition(":")[2] for each in late] == [door.slept_at]
