@@ -5,22 +5,29 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from test_failback import failed_over
 
-from doors import CORPUS, NAMES, PRIMARY, STANDBY, FakeAws, desk_of
+from doors import CORPUS, NAMES, PRIMARY, STANDBY, FakeAws, desk_of, inventory
 from pilotlight.clock import stamp
 from pilotlight.cloud.coats import Coat, Retrying
 from pilotlight.cloud.door import is_reading
 from pilotlight.errors import EpochStale, PilotlightError, Throttled
+from pilotlight.records.inventory import Keep
+from pilotlight.records.point import PARTIAL
 from pilotlight.records.runs import PROVEN, SUCCEEDED, Entry, Journal
 from pilotlight.recovery import people
-from pilotlight.recovery.lease import LEASE_SECONDS
-from pilotlight.recovery.ledger import SERVING, LateAct
+from pilotlight.recovery.desk import Recovery
+from pilotlight.recovery.lease import LEASE_SECONDS, PROTECT
+from pilotlight.recovery.ledger import SERVING, LateAct, PointLine
+from pilotlight.recovery.prune import prune
+from pilotlight.recovery.retention import RECENT
 from pilotlight.recovery.runs import run_failback, run_failover
 from pilotlight.recovery.site import Site
+from pilotlight.recovery.snapshots import copies_of
 from pilotlight.recovery.steps.fencing import FENCE, with_fence
 from pilotlight.recovery.watching import Unwatched
 
@@ -204,3 +211,80 @@ def test_what_was_done_late_is_told_at_the_end_of_the_run_that_looked_again(aws:
     journal = desk_of(aws).failover(observer=Undoing("traffic", late))
     assert journal is not None
     assert any("an older run" in each and "rds:failover_global_cluster" in each for each in people.cautions(journal))
+
+
+class Interleaved(Coat):
+    """Something else happens whole before the nth call."""
+
+    def __init__(self, inner: FakeAws, at: int, happens: Callable[[], None]) -> None:
+        super().__init__(inner)
+        self.at, self.happens, self.calls = at, happens, 0
+
+    def call(self, service: str, operation: str, region: str, **parameters: Any) -> dict[str, Any]:
+        self.calls += 1
+        if self.calls == self.at:
+            self.happens()
+        return super().call(service, operation, region, **parameters)
+
+
+def test_retention_that_runs_at_any_call_of_a_failover_takes_no_point_from_under_it(
+    again: Callable[[], FakeAws],
+) -> None:
+    """A firing that began before the failover deletes by what it read: the newest point of each moment is replaced by a
+    newer one, and everything else is let go."""
+    at, taken = 0, set[str]()
+    while True:
+        at += 1
+        aws = again()
+        chosen = desk_of(aws).point("newest").id
+        few = Site(aws, inventory(keep=Keep(0, 0, 0)), aws.clock, aws.fetch)
+
+        def happens(aws: FakeAws = aws, few: Site = few, chosen: str = chosen) -> None:
+            held = few.ledger.leases.take("a firing", PROTECT)
+            for number in range(RECENT + 1):
+                moment = stamp(aws.clock.now() + number)
+                few.ledger.index_point(PointLine(f"9{number:02d}", PARTIAL, moment), held)
+            newest = next(line for line in few.ledger.points() if line.id == chosen)
+            few.ledger.index_point(replace(newest, id="999", created_at=stamp(aws.clock.now() + 99)), held)
+            few.papers.write_point(replace(few.papers.point(chosen), id="999"), {})
+            prune(few, False)
+
+        door = Interleaved(aws, at, happens)
+        aws.dark.add(PRIMARY)
+        site = Site(door, inventory(), aws.clock, aws.fetch)
+        journal = run_failover(site, "runner", side_by_side=1)
+        if door.calls < at:
+            break
+        assert journal is not None and journal.state == SUCCEEDED
+        found = journal.proven("choose-point")
+        assert found is not None
+        taken.add(str(found.evidence["point"]))
+        copies = copies_of(found.evidence["volumes"]["index"])
+        assert copies.keys() <= aws.snapshots[STANDBY].keys()
+    assert taken == {chosen, "999"}, "it was chosen before and after"
+
+
+def test_a_firing_that_sleeps_between_its_paper_and_its_line_lists_nothing(aws: FakeAws) -> None:
+    """The next one had let go of what it stands on: every failover after that chose it, and failed."""
+    other = desk_of(aws, "the next firing")
+
+    class Sleeping(Coat):
+        slept = False
+
+        def call(self, service: str, operation: str, region: str, **parameters: Any) -> dict[str, Any]:
+            answer = super().call(service, operation, region, **parameters)
+            if operation == "put_object" and "points/" in str(parameters["Key"]) and not self.slept:
+                self.slept = True
+                aws.clock.sleep(61)
+                assert other.protect() is not None
+            return answer
+
+    aws.clock.sleep(20)
+    sleeper = Site(Sleeping(aws), inventory(), aws.clock, aws.fetch)
+    before = stamp(aws.clock.now())
+    with pytest.raises(EpochStale):
+        Recovery(sleeper, "sleeper").protect()
+    listed = [each for each in other.points(50) if each.created_at >= before]
+    assert [each.id for each in listed] == [other.point("newest").id]
+    aws.dark.add(PRIMARY)
+    assert other.failover() is not None

@@ -19,7 +19,6 @@ from pilotlight.records.inventory import Datasets, Inventory
 from pilotlight.records.point import RecoveryPoint
 from pilotlight.records.runs import PASSED
 from pilotlight.recovery import choose, launching
-from pilotlight.recovery.ledger import PointLine
 from pilotlight.recovery.observe import checkpoints
 from pilotlight.recovery.observe.compute import Launchable, launchable
 from pilotlight.recovery.observe.cut import CHECKPOINTS
@@ -37,6 +36,11 @@ NAMED_MAX = 3
 """How many points a message says this of; the evidence names all."""
 
 
+UNLISTED = "it is not listed any more"
+LOOKS_MAX = 5
+"""How often the list is read anew where a firing has let go of points since it was read: it lists newer ones first."""
+
+
 @dataclass(frozen=True)
 class Candidate:
     """A listed point as a recovery would use it; `problems` are what is missing of it at this moment."""
@@ -49,21 +53,21 @@ class Candidate:
 
 def candidates(work: Work) -> Iterator[Candidate]:
     """Every point that a run may use, the newest first, each looked at when it is asked for."""
-    return (_looked_at(work, line) for line in choose.usable_newest_first(work.ledger.points()))
+    return (_looked_at(work, line.id) for line in choose.usable_newest_first(work.ledger.points()))
 
 
-def _looked_at(work: Work, line: PointLine) -> Candidate:
+def _looked_at(work: Work, id: str) -> Candidate:
     try:
-        point = work.site.papers.point(line.id)
+        point = work.site.papers.point(id)
     except PaperUnreadable as problem:
-        return Candidate(line.id, None, {}, (problem.message,))
+        return Candidate(id, None, {}, (problem.message,))
     references, launched = volumes_of(work.inventory, point), images_of(work, point)
     problems = list[str]()
     for asset in work.inventory.computes:
         found, image = launching.layout(work.inventory, asset, references), launched[asset.name]
         lost = [*(found.problems or not_there(work, found.snapshots)), *([] if image.image else [image.told])]
         problems += [f"{asset.name}: {each}" for each in lost]
-    return Candidate(line.id, point, launched, tuple(problems))
+    return Candidate(id, point, launched, tuple(problems))
 
 
 def _passed_over(looked_at: list[Candidate]) -> dict[str, Any]:
@@ -128,27 +132,34 @@ class ChoosePoint:
     def ask(self, work: Work) -> Answer:
         """The point, its images and snapshots, and the newest complete checkpoint of every checkpoints asset."""
         chosen = work.ledger.chosen_point(work.run)
-        passed = list[Candidate]()
-        for each in candidates(work):
-            if each.id != chosen:
-                passed.append(each)
-                continue
-            if each.point is None or each.problems:
-                return Absent(f"point {chosen}: {'; '.join(each.problems)}")
-            return Proven(self._chosen(work, each.point, each.images) | _passed_over(_newer(passed)))
-        return Absent(f"point {chosen} is not listed any more" if chosen else "no point is chosen")
+        if not chosen:
+            return Absent("no point is chosen")
+        listed = {each.id: each for each in work.ledger.points()}
+        if chosen in listed and not listed[chosen].usable:
+            return Absent(f"point {chosen} is {listed[chosen].status}")
+        found = _looked_at(work, chosen)
+        if found.point is None or found.problems:
+            return Absent(f"point {chosen}: {'; '.join(found.problems)}")
+        newer = (each for each in listed.values() if each.created_at > found.point.created_at)
+        passed = [_looked_at(work, each.id) for each in choose.usable_newest_first(newer)]
+        return Proven(self._chosen(work, found.point, found.images) | _passed_over(_newer(passed)))
 
     def act(self, work: Work) -> None:
         """Register the newest that has everything; looked at only after it is, and the next one where it has lost
         any."""
         passed = list[Candidate]()
-        for line in choose.usable_newest_first(work.ledger.points()):
-            work.ledger.choose_point(work.run, line.id)
-            found = _looked_at(work, line)
-            listed = any(each.id == line.id and each.usable for each in work.ledger.points())
-            if listed and not found.problems:
-                return
-            passed.append(found if found.problems else replace(found, problems=("it is not listed any more",)))
+        for _ in range(LOOKS_MAX):
+            passed, let_go = [], False
+            for line in choose.usable_newest_first(work.ledger.points()):
+                work.ledger.choose_point(work.run, line.id)
+                found = _looked_at(work, line.id)
+                listed = any(each.id == line.id and each.usable for each in work.ledger.points())
+                if listed and not found.problems:
+                    return
+                let_go |= not listed
+                passed.append(found if found.problems else replace(found, problems=(UNLISTED,)))
+            if not let_go:
+                break
         raise _none_left(work, passed)
 
     def _chosen(self, work: Work, point: RecoveryPoint, launched: dict[str, Launchable]) -> dict[str, Any]:
