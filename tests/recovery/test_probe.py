@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from doors import NAMES, PRIMARY, STANDBY, FakeAws, desk_of, inventory, save
 from pilotlight.clock import FakeClock
+from pilotlight.cloud.coats import Coat
 from pilotlight.naming import METRIC_ACTIVE_HEALTHY, METRIC_POINT_AGE, METRIC_PROTECT_AGE
 from pilotlight.recovery.desk import Recovery
 from pilotlight.recovery.fetch import Fetched
@@ -175,3 +177,28 @@ def test_an_answer_names_its_region_in_a_header_or_in_its_json() -> None:
     assert Fetched(200, headers={"x-region": "us-west-2"}).region == "us-west-2"
     assert Fetched(200, b'{"region": "us-east-1"}').region == "us-east-1"
     assert Fetched(200, b"[1]").region == "" and Fetched(200, b"\xff").region == ""
+
+
+def test_a_look_during_which_the_workload_moved_does_not_move_traffic_back(aws: FakeAws) -> None:
+    """The look began before the way home and ended after it: its word sent everybody to the region at rest."""
+    aws.dark.add(PRIMARY)
+    desk = desk_of(aws)
+    desk.failover()
+    aws.dark.clear()
+    aws.clock.sleep(60)
+    began = list[str]()
+
+    class Slow(Coat):
+        def call(self, service: str, operation: str, region: str, **parameters: Any) -> dict[str, Any]:
+            if service != "dynamodb" and not began:
+                began.append(operation)
+                desk.failback()
+            return super().call(service, operation, region, **parameters)
+
+    site = replace(desk.site, door=Slow(aws))
+    before = len(aws.metrics["StandbyActive"]), len(aws.metrics.get("ActiveHealthy", []))
+    seen = probe(site)
+    assert began and desk.active().region == PRIMARY
+    assert aws.metrics["StandbyActive"][-1] == 0.0 and seen.verdict == UNKNOWN
+    assert len(aws.metrics["StandbyActive"]) == before[0] + 1, "the way home's own, and no other"
+    assert len(aws.metrics.get("ActiveHealthy", [])) == before[1]

@@ -41,17 +41,19 @@ class Seen:
 
 
 def probe(site: Site) -> Seen:
-    """Look once, publish it, and keep it."""
+    """Look once, publish it, and keep it. A look takes seconds: what a run has changed meanwhile is not said again."""
     home, begun = site.inventory.primary, stamp(site.clock.now())
     active = site.ledger.active(home)
     seen = view(site, active.region)
     if active.state != SERVING:
         seen = View(UNKNOWN, (f"{active.region} is {active.state}, by run {active.run}", *seen.amiss))
     metrics: dict[str, float] = {METRIC_PROBE_BEAT: 1.0} | ages(site, active)
+    if site.ledger.active(home) != active:
+        seen = View(UNKNOWN, (f"who serves was changed during the look at {active.region}", *seen.amiss))
+    elif active.state == SERVING:
+        metrics[METRIC_STANDBY_ACTIVE] = float(active.region == site.inventory.standby)
     if seen.verdict in (HEALTHY, LOST):
         metrics[METRIC_ACTIVE_HEALTHY] = float(seen.verdict == HEALTHY)
-    if active.state == SERVING:
-        metrics[METRIC_STANDBY_ACTIVE] = float(active.region == site.inventory.standby)
     put_metrics(site, metrics)
     primary = answering(ask(site, home)) if active.region != home else ""
     site.ledger.sightings.keep_look(seen.verdict, active.region, seen.amiss, primary, begun)

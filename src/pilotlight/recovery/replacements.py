@@ -120,6 +120,8 @@ def _kept(site: Site, asset: Compute, run: str) -> str:
         if held is None or not found:
             return "no run has launched it with volumes of its own"
         words = told(found, held)
+        if (now := site.ledger.active(site.inventory.primary)).run != run or now.state != SERVING:
+            return f"who serves is being changed by run {now.run}"
         act(site.door, region, found, held)
         return words
     except CallRefused as refusal:
