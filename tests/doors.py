@@ -225,7 +225,8 @@ class FakeAws:
         return {}
 
     def ssm_delete_parameter(self, region: str, Name: str) -> dict[str, Any]:
-        del self.parameters[region, Name]
+        if self.parameters.pop((region, Name), None) is None:
+            raise refused("ssm", "delete_parameter", region, "ParameterNotFound", "there is none")
         return {}
 
     def cloudwatch_put_metric_data(self, region: str, Namespace: str, MetricData: list[Any]) -> dict[str, Any]:

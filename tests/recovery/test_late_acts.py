@@ -82,10 +82,18 @@ def test_what_an_older_run_undoes_before_the_commit_of_a_failback_is_found_and_d
         group = aws.groups[HOME]
         group.desired, group.instances, group.suspended = 0, [], ["Launch"]
 
+    def suspended(aws: FakeAws) -> None:
+        aws.groups[HOME].suspended = ["Launch"]
+
     def promoted(aws: FakeAws) -> None:
         aws.writer = STANDBY
 
-    for undo, seen in ((fenced, "open-bucket-corpus: "), (stopped, "scale-fleet: "), (promoted, "switch-registry: ")):
+    for undo, seen in (
+        (fenced, "open-bucket-corpus: "),
+        (stopped, "scale-fleet: "),
+        (suspended, "scale-fleet: 1 instances wished for, 1 in service; it may launch none"),
+        (promoted, "switch-registry: "),
+    ):
         aws = failed_over(again())
         journal = desk_of(aws).failback(observer=Undoing("traffic", lambda aws=aws, undo=undo: undo(aws)))  # type: ignore[misc]
         assert looked_again(journal).startswith(seen)
@@ -139,7 +147,7 @@ def test_a_runner_that_sleeps_at_any_act_and_wakes_after_its_failover_was_finish
         if door.slept_at in ("", "put_object"):
             break  # there is no such act, or the run had ended, and its paper is all that was left
         assert journal is None, f"the run that slept at {door.slept_at} went on"
-        late = site.ledger.late_acts("")
+        late = site.ledger.late_acts(0)
         assert [each.call.partition(":")[2] for each in late] == [door.slept_at]
         aws.clock.sleep(600)
         aws.groups[HOME].desired = 0  # its region is lost
@@ -170,7 +178,7 @@ def test_a_runner_that_wakes_before_its_act_is_let_through_does_nothing_after_an
         site = Site(waits.retrying(), desk_of(aws).site.inventory, aws.clock, aws.fetch)
         with pytest.raises(EpochStale):
             run_failover(site, "sleeper", side_by_side=1)
-        assert not site.ledger.late_acts("")
+        assert not site.ledger.late_acts(0)
         whole(aws, PRIMARY)
         assert (aws.promotions, aws.switches) == (1, 1)
         if at == SLEEPS:
@@ -206,7 +214,7 @@ def test_what_was_done_late_is_told_at_the_end_of_the_run_that_looked_again(aws:
     ledger = desk_of(aws).site.ledger
 
     def late() -> None:
-        ledger.note_late(LateAct(stamp(aws.clock.now()), "an older run", 1, 2, "rds:failover_global_cluster", STANDBY))
+        ledger.note_late(LateAct(stamp(aws.clock.now()), "an older run", 1, 9, "rds:failover_global_cluster", STANDBY))
 
     journal = desk_of(aws).failover(observer=Undoing("traffic", late))
     assert journal is not None

@@ -10,6 +10,7 @@ import dataclasses
 import json
 import types
 import typing
+from functools import cache
 from typing import Any, TypeVar
 
 from pilotlight.errors import PaperUnreadable
@@ -102,10 +103,16 @@ def _fit(arm: Any, raw: Any) -> tuple[bool, int]:
     return tagged, len(fields.keys() & raw.keys())
 
 
+@cache
+def _hints(kind: type[Any]) -> dict[str, Any]:
+    """Evaluated once for a kind; a point has hundreds of parts of few kinds."""
+    return typing.get_type_hints(kind)
+
+
 def _decode_dataclass(kind: type[Any], raw: Any) -> Any:
     if not isinstance(raw, dict):
         raise ValueError(f"expected {kind.__name__}, found {raw!r}")
-    hints = typing.get_type_hints(kind)
+    hints = _hints(kind)
     known: dict[str, Any] = {}
     for field in dataclasses.fields(kind):
         if field.name in raw:

@@ -6,10 +6,13 @@ small run of its own, with lease and journal, so that it cannot cross a failback
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 
+from pilotlight.clock import stamp
 from pilotlight.errors import PilotlightError, RegionUnreachable, Throttled
-from pilotlight.records.runs import Journal
+from pilotlight.records.runs import LATE, LOOKED_AGAIN, Journal
 from pilotlight.recovery import runbooks
 from pilotlight.recovery.ledger import SERVING
 from pilotlight.recovery.runs import carry_out
@@ -18,6 +21,9 @@ from pilotlight.recovery.steps.action import Absent, Proven, Work
 from pilotlight.recovery.steps.compute import LAUNCH
 from pilotlight.recovery.steps.fencing import FENCE
 from pilotlight.recovery.steps.register import ACTIONS
+
+TOLD_SECONDS = 24 * 3600.0
+"""How long scheduled runs tell of a late act: a day, in which somebody who was told has looked."""
 
 
 def fence_returned(site: Site, holder: str) -> Journal | None:
@@ -36,9 +42,9 @@ def fence_returned(site: Site, holder: str) -> Journal | None:
 
 
 def fences_left(site: Site) -> tuple[str, ...]:
-    """A sentence for every fence that stands in the primary region though it serves: an older run's late act, after the
-    last look of the way home. Nothing is opened by itself: who put it there may be at work."""
-    found = list[str]()
+    """A sentence for every act that an older run is known to have done after the last look of the run that made the
+    primary serve, and for every fence that stands there. Nothing is undone by itself: who did it may be at work."""
+    found = list(_late(site))
     for each in _works(site):
         try:
             found += _left(each)
@@ -46,17 +52,33 @@ def fences_left(site: Site) -> tuple[str, ...]:
             break
         except PilotlightError as problem:
             found.append(f"whether {each.step.name} of an older run stands is not known: {problem.message}")
-    return tuple(f"{site.inventory.primary}: {each}" for each in found)
+    return tuple(found)
+
+
+def _late(site: Site) -> Iterator[str]:
+    active, young = site.ledger.active(site.inventory.primary), stamp(site.clock.now() - TOLD_SECONDS)
+    if not active.run:
+        return
+    journal = site.ledger.journal(active.run)
+    looked = journal.proven(LOOKED_AGAIN) if journal else None
+    seen = looked.evidence.get(LATE, []) if looked else []
+    for act in site.ledger.late_acts(active.epoch):
+        if asdict(act) not in seen and act.at >= young:
+            yield (
+                f"run {act.run} (epoch {act.epoch}) did {act.call} in {act.region} at {act.at}, when "
+                f"its lease was lost and run {active.run} had looked for the last time: see that what it touches is as "
+                "it should be"
+            )
 
 
 def _left(work: Work) -> list[str]:
     if work.step.action == "fence-bucket" and isinstance(ACTIONS["open-bucket"].ask(work), Absent):
         bucket = work.datasets().primary_bucket
-        return [f"s3://{bucket} serves and denies writing: take the statement {FENCE} out of its policy"]
+        return [f"{work.region}: s3://{bucket} serves and denies writing: take the statement {FENCE} out of its policy"]
     if work.step.action == "stop" and isinstance(ACTIONS["stop"].ask(work), Proven):
         name, count = work.compute().primary_group, work.compute().count
         mend = f"resume its process {LAUNCH} and set its size to {count}"
-        return [f"{name} serves and may launch nothing: {mend} (`aws autoscaling resume-processes`)"]
+        return [f"{work.region}: {name} serves and may launch nothing: {mend} (`aws autoscaling resume-processes`)"]
     return []
 
 

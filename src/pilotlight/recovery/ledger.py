@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection
 from dataclasses import asdict, dataclass
-from itertools import islice, takewhile
+from itertools import islice
 from typing import Any
 
 from pilotlight.clock import Clock, stamp
@@ -213,11 +213,10 @@ class Ledger:
         """Keep an act that was done by who had lost the lease; the newer run names it, and has looked again."""
         self._table.put("late", f"{act.at}#{act.run}#{act.call}", asdict(act))
 
-    def late_acts(self, since: str) -> list[LateAct]:
-        """Those that were noted since a moment (stamp), the newest first."""
-        items = self._table.query("late", newest_first=True)
-        found = takewhile(lambda item: item["at"] >= since, items)
-        return [LateAct(**{name: item[name] for name in LateAct.__dataclass_fields__}) for item in found]
+    def late_acts(self, epoch: int) -> list[LateAct]:
+        """Those that were found when this epoch was the newest, or a later one; clocks of machines say less."""
+        found = [{name: item[name] for name in LateAct.__dataclass_fields__} for item in self._table.query("late")]
+        return [LateAct(**each) for each in found if each["current"] >= epoch]
 
     def _together(self, held: Held, *parts: Put | Change) -> None:
         if not self._table.together(holds(held), *parts):

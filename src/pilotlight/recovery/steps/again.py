@@ -53,5 +53,5 @@ def _named(work: Work) -> Iterator[Work]:
 def _late(work: Work) -> dict[str, object]:
     """What older runs are known to have done late since this one began."""
     journal = work.ledger.journal(work.run)
-    late = work.ledger.late_acts(journal.started_at) if journal else []
+    late = work.ledger.late_acts(min(each.epoch for each in journal.entries)) if journal else []
     return {LATE: [asdict(each) for each in late]} if late else {}

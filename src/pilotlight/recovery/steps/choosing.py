@@ -250,7 +250,11 @@ class ForgetCheckpoint:
     def act(self, work: Work) -> None:
         """Remove it."""
         name = work.inventory.names.parameter(work.step.asset)
-        work.door.call("ssm", "delete_parameter", work.region, Name=name)
+        try:
+            work.door.call("ssm", "delete_parameter", work.region, Name=name)
+        except CallRefused as refusal:
+            if not says_absent(refusal):
+                raise
 
 
 def parameter(work: Work, region: str) -> str:

@@ -43,10 +43,11 @@ class Scale:
         """In service; or wished for, with what AWS refused so far; or not wished for."""
         found, count = _group(work), work.compute().count
         serving = [each for each in found["Instances"] if _serves(each)]
-        if len(serving) >= count:
+        if len(serving) >= count and LAUNCH not in _suspended(found):
             return Proven({"instances": [_shown(each) for each in serving], "refused": self._refused(work)})
         if found["DesiredCapacity"] < count or LAUNCH in _suspended(found):
-            return Absent(f"{found['DesiredCapacity']} instances wished for, {len(serving)} in service")
+            may = "" if LAUNCH not in _suspended(found) else "; it may launch none"
+            return Absent(f"{found['DesiredCapacity']} instances wished for, {len(serving)} in service{may}")
         return Underway(self._observed(work, len(serving), count))
 
     def act(self, work: Work) -> None:
