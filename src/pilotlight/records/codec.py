@@ -10,7 +10,6 @@ import dataclasses
 import json
 import types
 import typing
-from functools import cache
 from typing import Any, TypeVar
 
 from pilotlight.errors import PaperUnreadable
@@ -103,10 +102,14 @@ def _fit(arm: Any, raw: Any) -> tuple[bool, int]:
     return tagged, len(fields.keys() & raw.keys())
 
 
-@cache
+_HINTS: dict[type[Any], dict[str, Any]] = {}
+"""Types of the fields of a kind, evaluated once: a point has hundreds of parts of few kinds."""
+
+
 def _hints(kind: type[Any]) -> dict[str, Any]:
-    """Evaluated once for a kind; a point has hundreds of parts of few kinds."""
-    return typing.get_type_hints(kind)
+    if kind not in _HINTS:
+        _HINTS[kind] = typing.get_type_hints(kind)
+    return _HINTS[kind]
 
 
 def _decode_dataclass(kind: type[Any], raw: Any) -> Any:
