@@ -433,7 +433,9 @@ class FakeAws:
 
     def ec2_delete_launch_template(self, region: str, LaunchTemplateName: str) -> dict[str, Any]:
         assert not [each for each in self.groups.values() if each.names[0] == LaunchTemplateName], "a group names it"
-        del self.templates[LaunchTemplateName]
+        if self.templates.pop(LaunchTemplateName, None) is None:
+            code = "InvalidLaunchTemplateName.NotFoundException"
+            raise refused("ec2", "delete_launch_template", region, code, "there is none")
         return {}
 
     def ec2_describe_availability_zones(self, region: str) -> dict[str, Any]:
@@ -463,7 +465,8 @@ class FakeAws:
 
     def ec2_deregister_image(self, region: str, ImageId: str, DeleteAssociatedSnapshots: bool) -> dict[str, Any]:
         assert region == STANDBY and DeleteAssociatedSnapshots
-        del self.images[ImageId]
+        if self.images.pop(ImageId, None) is None:
+            raise refused("ec2", "deregister_image", region, "InvalidAMIID.NotFound", "there is none")
         return {}
 
     def attach(
@@ -548,7 +551,8 @@ class FakeAws:
         return {"Snapshots": found}
 
     def ec2_delete_snapshot(self, region: str, SnapshotId: str) -> dict[str, Any]:
-        del self.snapshots[region][SnapshotId]
+        if self.snapshots[region].pop(SnapshotId, None) is None:
+            raise refused("ec2", "delete_snapshot", region, "InvalidSnapshot.NotFound", "there is none")
         return {}
 
 

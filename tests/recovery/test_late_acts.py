@@ -296,3 +296,16 @@ def test_a_firing_that_sleeps_between_its_paper_and_its_line_lists_nothing(aws: 
     assert [each.id for each in listed] == [other.point("newest").id]
     aws.dark.add(PRIMARY)
     assert other.failover() is not None
+
+
+def test_a_run_that_died_before_its_fence_is_closed_by_the_next_firing(aws: FakeAws) -> None:
+    """The region came back by itself, nobody began another run, and `status` showed one under way for ever."""
+    desk = desk_of(aws)
+    desk.site.ledger.open_run("1-failover", "failover", desk.site.ledger.leases.take("one that dies"))
+    desk.protect()
+    assert desk.runs()[0].state == "running", "whoever has the lease may be at work"
+    aws.clock.sleep(LEASE_SECONDS + 1)
+    desk.protect()
+    run = desk.runs()[0]
+    assert (run.run, run.state) == ("1-failover", "superseded") and "before it changed" in run.reason
+    assert desk.failover() is not None

@@ -208,7 +208,7 @@ def test_runs_that_nobody_is_at_any_more_are_closed_as_superseded(ledger: Ledger
     clock.sleep(LEASE_SECONDS + 1)
     held = ledger.leases.take("b")
     ledger.open_run("2-failback", "failback", held)
-    ledger.supersede("2-failback", held)
+    ledger.supersede("2-failback", held, "a newer one began")
     found = {each.run: each.state for each in ledger.runs()}
     assert found == {"1-failover": SUPERSEDED, "2-failback": "running"}
 

@@ -277,6 +277,7 @@ def test_a_point_that_a_run_has_chosen_stays_until_the_run_has_ended(aws: FakeAw
     few = Recovery(site, "few")
     for _ in range(GRACE_FIRINGS):
         aws.clock.sleep(60)
+        ledger.leases.renew(held)
         few.protect()
     assert chosen.id not in {each.id for each in ledger.points()}
     assert sound.site.papers.point(chosen.id) == chosen

@@ -15,6 +15,7 @@ ABSENT: dict[str, frozenset[str]] = {
     "dynamodb:get_item": frozenset({"ResourceNotFoundException"}),
     "dynamodb:describe_table": frozenset({"ResourceNotFoundException"}),
     "dynamodb:update_table": frozenset({"ResourceNotFoundException"}),
+    "ec2:delete_launch_template": frozenset({"InvalidLaunchTemplateName.NotFoundException"}),
     "ec2:describe_launch_template_versions": frozenset({"InvalidLaunchTemplateName.NotFoundException"}),
     "ec2:describe_launch_templates": frozenset({"InvalidLaunchTemplateName.NotFoundException"}),
     "elbv2:describe_load_balancers": frozenset({"LoadBalancerNotFound"}),
@@ -43,6 +44,7 @@ ABSENT: dict[str, frozenset[str]] = {
     "s3control:describe_job": frozenset({"NotFoundException"}),
     "scheduler:get_schedule": frozenset({"ResourceNotFoundException"}),
     "sns:get_topic_attributes": frozenset({"NotFound"}),
+    "ssm:delete_parameter": frozenset({"ParameterNotFound"}),
     "ssm:get_parameter": frozenset({"ParameterNotFound"}),
 }
 """By `service:operation`. A bucket that is missing is not the same as a setting of it that is missing."""

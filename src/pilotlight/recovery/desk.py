@@ -52,7 +52,9 @@ class Recovery:
         return self.site.ledger.initialise(self.site.inventory.primary)
 
     def protect(self, deadline: float | None = None) -> RecoveryPoint | None:
-        """One firing: a recovery point while the primary serves; else the returned primary is fenced."""
+        """One firing: a recovery point while the primary serves; else the returned primary is fenced. Runs that died
+        before they changed anything are closed."""
+        runs.close_dead(self.site, self.holder)
         fence_returned.fence_returned(self.site, self.holder)
         return protect.protect(self.site, self.holder, deadline)
 

@@ -202,12 +202,15 @@ class Ledger:
         changes = "#state = :state, #reason = :reason, #finished_at = :finished_at"
         self._together(held, Put("runs", run, {"kind": kind}), Change(f"run#{run}", "run", changes, values))
 
-    def supersede(self, by: str, held: Held) -> None:
-        """Close every run that is open still but this one: whoever was at them has lost the lease for good."""
-        for item in list(self._table.query("runs")):
-            if item.get("open") and item["sk"] != by:
-                reason = f"run {by} began after whoever was at this one had died or given up"
-                self.close_run(str(item["sk"]), str(item["kind"]), held, SUPERSEDED, reason)
+    def open_runs(self) -> dict[str, str]:
+        """Run -> kind, of those that have not ended."""
+        return {str(item["sk"]): str(item["kind"]) for item in self._table.query("runs") if item.get("open")}
+
+    def supersede(self, but: str, held: Held, reason: str) -> None:
+        """Close every run that is open still but one: whoever was at them has lost the lease for good."""
+        for run, kind in self.open_runs().items():
+            if run != but:
+                self.close_run(run, kind, held, SUPERSEDED, reason)
 
     def note_late(self, act: LateAct) -> None:
         """Keep an act that was done by who had lost the lease; the newer run names it, and has looked again."""

@@ -13,11 +13,11 @@ from __future__ import annotations
 import contextlib
 
 from pilotlight.clock import parse_stamp, stamp
-from pilotlight.errors import ChosenPointGone, EpochStale, PilotlightError
+from pilotlight.errors import ChosenPointGone, EpochStale, LeaseHeld, PilotlightError
 from pilotlight.records.runs import CHOSEN, PROVEN, RUNNING, SUCCEEDED, Entry, Journal, Runbook
 from pilotlight.recovery import runbooks
 from pilotlight.recovery.engine import SIDE_BY_SIDE_MAX, Engine, Paused
-from pilotlight.recovery.lease import PATIENCE_SECONDS, Held
+from pilotlight.recovery.lease import PATIENCE_SECONDS, RUN, Held
 from pilotlight.recovery.ledger import SERVING, SWITCHING
 from pilotlight.recovery.site import Site
 from pilotlight.recovery.steps.register import ACTIONS
@@ -109,7 +109,7 @@ def carry_out(
     ledger.claim(held, site.inventory.primary)
     run, entries = _taken_up(site, runbook.kind)
     ledger.open_run(run, runbook.kind, held)
-    ledger.supersede(run, held)
+    ledger.supersede(run, held, f"run {run} began after whoever was at this one had died or given up")
     taken = _entry(site, TAKE_LEASE, held)
     ledger.append(run, taken, len(entries), held)
     observer.wrote(run, taken)
@@ -176,6 +176,16 @@ def is_over(site: Site, region: str, kind: str, seen: float) -> bool:
     if active.state != SERVING or under_way(site, kind):
         return False
     return active.region == region or (bool(active.since) and parse_stamp(active.since) > seen)
+
+
+def close_dead(site: Site, holder: str) -> None:
+    """A run that died before it changed who serves is gone on with by nobody: it is closed once its lease is over."""
+    ledger = site.ledger
+    active = ledger.active(site.inventory.primary)
+    if not ledger.open_runs().keys() - {active.run} or ledger.leases.holder()[1] > site.clock.now():
+        return
+    with contextlib.suppress(LeaseHeld), ledger.leases.during(holder, RUN) as held:
+        ledger.supersede(active.run, held, "whoever was at this run died before it changed who serves")
 
 
 def under_way(site: Site, kind: str) -> Journal | None:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from pilotlight.cloud.absence import says_absent
+from pilotlight.errors import CallRefused
 from pilotlight.recovery import launching
 from pilotlight.recovery.launching import Layout, Version
 from pilotlight.recovery.observe.compute import group
@@ -82,7 +84,16 @@ class ForgetTemplate:
         if not launching.launches(found):
             launching.let_launch(work.door, work.region, found, True)
         if launching.versions_of(work.door, work.region, name):
-            work.door.call("ec2", "delete_launch_template", work.region, LaunchTemplateName=name)
+            _delete(work, name)
+
+
+def _delete(work: Work, name: str) -> None:
+    """One that is gone since it was seen is what was wanted."""
+    try:
+        work.door.call("ec2", "delete_launch_template", work.region, LaunchTemplateName=name)
+    except CallRefused as refusal:
+        if not says_absent(refusal):
+            raise
 
 
 def image_of(work: Work) -> str:
