@@ -22,7 +22,7 @@ from doors import (
     inventory,
     save,
 )
-from pilotlight.cloud.coats import Faulty
+from pilotlight.cloud.coats import Coat, Faulty
 from pilotlight.cloud.paging import pages
 from pilotlight.errors import StepFailed, StepTimedOut
 from pilotlight.records.inventory import VaultAccount
@@ -127,6 +127,29 @@ def test_what_the_primary_went_on_from_stays_and_what_the_standby_wrote_comes_ho
     assert final["kept"] == 2 and final["kept_keys"] == ["shards/0", "shards/2"]
     assert journal is not None
     assert any("corpus: 2 objects" in each and "shards/0, shards/2" in each for each in people.cautions(journal))
+
+
+def test_a_key_that_is_written_while_its_older_version_is_on_its_way_home_comes_home_too(aws: FakeAws) -> None:
+    """A copy is dated by its making: the older bytes looked newer than what the standby had written meanwhile."""
+
+    class Slow(Coat):
+        """While this copy is made the workload writes the key again."""
+
+        done = False
+
+        def call(self, service: str, operation: str, region: str, **parameters: Any) -> dict[str, Any]:
+            if operation == "copy_object" and parameters["Key"] == "shards/0" and not self.done:
+                self.done = True
+                aws.s3.write(CORPUS_COPY, "shards/0", b"written during the copy", replicate=False)
+                aws.clock.sleep(9)
+            return super().call(service, operation, region, **parameters)
+
+    failed_over(aws)
+    door = Slow(aws)
+    journal = run_failback(Site(door, inventory(), aws.clock, aws.fetch), "slow", side_by_side=1)
+    assert door.done and journal is not None and journal.state == SUCCEEDED
+    assert aws.s3.current(CORPUS)["shards/0"] == b"written during the copy"
+    assert evidence(journal, "final-sync-corpus")["kept"] == 0
 
 
 def test_the_way_home_loses_nothing_that_the_standby_region_wrote(aws: FakeAws) -> None:
@@ -331,3 +354,17 @@ def test_a_fence_that_lands_on_the_serving_primary_after_the_way_home_is_told(aw
     assert any(f"s3://{CORPUS} serves and denies writing" in each for each in beat.troubles)
     assert any("inference-fleet serves and may launch nothing" in each for each in beat.troubles)
     assert aws.metrics["ScheduledRunFailures"][-1] == 2
+
+
+def test_a_fence_that_was_taken_out_by_hand_says_nothing_of_the_next_way_home(aws: FakeAws) -> None:
+    """Else what the primary wrote after that would be taken for something that was brought, and be overwritten."""
+    failed_over(aws)
+    desk = desk_of(aws)
+    ledger = desk.site.ledger
+    ledger.keep_fence("corpus", anew=True)
+    aws.clock.sleep(1000)
+    aws.s3.write(CORPUS, "shards/2", b"newer in the primary, which nobody had fenced", replicate=False)
+    aws.clock.sleep(10)
+    journal = desk.failback()
+    assert aws.s3.current(CORPUS)["shards/2"].startswith(b"newer in the primary")
+    assert evidence(journal, "final-sync-corpus")["kept_keys"] == ["shards/2"]

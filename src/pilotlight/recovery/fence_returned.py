@@ -15,10 +15,11 @@ from pilotlight.errors import PilotlightError, RegionUnreachable, Throttled
 from pilotlight.records.runs import LATE, LOOKED_AGAIN, Journal
 from pilotlight.recovery import runbooks
 from pilotlight.recovery.ledger import SERVING
+from pilotlight.recovery.observe.compute import group
 from pilotlight.recovery.runs import carry_out
 from pilotlight.recovery.site import Site
 from pilotlight.recovery.steps.action import Absent, Proven, Work
-from pilotlight.recovery.steps.compute import LAUNCH
+from pilotlight.recovery.steps.compute import LAUNCH, suspended
 from pilotlight.recovery.steps.fencing import FENCE
 from pilotlight.recovery.steps.register import ACTIONS
 
@@ -75,9 +76,9 @@ def _left(work: Work) -> list[str]:
     if work.step.action == "fence-bucket" and isinstance(ACTIONS["open-bucket"].ask(work), Absent):
         bucket = work.datasets().primary_bucket
         return [f"{work.region}: s3://{bucket} serves and denies writing: take the statement {FENCE} out of its policy"]
-    if work.step.action == "stop" and isinstance(ACTIONS["stop"].ask(work), Proven):
+    if work.step.action == "stop" and LAUNCH in suspended(group(work.door, work.region, work.compute().primary_group)):
         name, count = work.compute().primary_group, work.compute().count
-        mend = f"resume its process {LAUNCH} and set its size to {count}"
+        mend = f"resume its process {LAUNCH} and see that its size is {count}"
         return [f"{work.region}: {name} serves and may launch nothing: {mend} (`aws autoscaling resume-processes`)"]
     return []
 

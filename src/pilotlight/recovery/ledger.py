@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import Any
 
-from pilotlight.clock import Clock, stamp
+from pilotlight.clock import Clock, parse_stamp, stamp
 from pilotlight.errors import EpochStale
 from pilotlight.records.point import COMPLETE, PARTIAL, REFUSED
 from pilotlight.records.runs import RUNNING, SUPERSEDED, Entry, Journal
@@ -382,6 +382,19 @@ class Ledger:
         found = Protection(state, since, why, now, objects)
         self._table.put("protection", asset, asdict(found))
         return found
+
+    def fenced_at(self, asset: str) -> float | None:
+        """Since when the primary's bucket is known to take no writes but those of a way home (seconds since 1970)."""
+        item = self._table.get("fenced", asset)
+        return parse_stamp(str(item["at"])) if item else None
+
+    def keep_fence(self, asset: str, anew: bool) -> None:
+        """It takes none from now on; where it was fenced already, the moment that is kept stays."""
+        self._table.put("fenced", asset, {"at": self._now()}, new=not anew)
+
+    def forget_fence(self, asset: str) -> None:
+        """It is about to take writes again."""
+        self._table.delete("fenced", asset)
 
     def position(self, asset: str) -> str:
         """The key that a backfill which did not finish had come to; empty where it begins."""

@@ -111,17 +111,22 @@ def settled(source: Current, copy: Current | None) -> str:
     return strength(source, copy) if copy is not None and not copy.deleted else DIFFERENT
 
 
-def stays(ours: Current, theirs: Current | None) -> bool:
+def stays(ours: Current, theirs: Current | None, fenced_at: float) -> bool:
     """Whether a key's state in the region that is returned to stays, though the other side's differs: it had that very
     version, or marker, and went on from it; or its own is the newer one (pure).
 
     A replica keeps its version's id (S3 User Guide, "What does Amazon S3 replicate?"), so a copy that was only carried
-    over is known from an object that was written on the other side. LastModified is S3's own clock on both.
+    over is known from an object that was written on the other side. LastModified is S3's own clock on both. What came
+    after its bucket was fenced (seconds since 1970) nobody wrote there: it was brought, and a copy is dated by its
+    making, later than the version that it is of.
     """
-    if theirs is None:
+    if theirs is None or theirs.modified >= fenced_at or _among(theirs, ours.older):
         return False
-    had = ours.version not in ("", "null") and any(ours.version == older.version for older in theirs.older)
-    return had or theirs.modified > ours.modified
+    return _among(ours, theirs.older) or theirs.modified > ours.modified
+
+
+def _among(item: Current, older: Iterable[Current]) -> bool:
+    return item.version not in ("", "null") and any(item.version == each.version for each in older)
 
 
 def always_over(ours: Current, theirs: Current | None) -> bool:

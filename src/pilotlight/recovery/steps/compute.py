@@ -43,17 +43,17 @@ class Scale:
         """In service; or wished for, with what AWS refused so far; or not wished for."""
         found, count = _group(work), work.compute().count
         serving = [each for each in found["Instances"] if _serves(each)]
-        if len(serving) >= count and LAUNCH not in _suspended(found):
+        if len(serving) >= count and LAUNCH not in suspended(found):
             return Proven({"instances": [_shown(each) for each in serving], "refused": self._refused(work)})
-        if found["DesiredCapacity"] < count or LAUNCH in _suspended(found):
-            may = "" if LAUNCH not in _suspended(found) else "; it may launch none"
+        if found["DesiredCapacity"] < count or LAUNCH in suspended(found):
+            may = "" if LAUNCH not in suspended(found) else "; it may launch none"
             return Absent(f"{found['DesiredCapacity']} instances wished for, {len(serving)} in service{may}")
         return Underway(self._observed(work, len(serving), count))
 
     def act(self, work: Work) -> None:
         """Wish for the count; let the group launch again where a fence had stopped it."""
         found, count = _group(work), work.compute().count
-        if LAUNCH in _suspended(found):
+        if LAUNCH in suspended(found):
             _processes(work, "resume_processes")
         _resize(work, MinSize=count, DesiredCapacity=count, MaxSize=max(count, found["MaxSize"]))
 
@@ -136,12 +136,12 @@ class Stop:
         """Nothing there and nothing wished for."""
         found = _group(work)
         wished, there = found["DesiredCapacity"], len(found["Instances"])
-        closed = LAUNCH in _suspended(found) or not work.step.arguments.get("suspend")
+        closed = LAUNCH in suspended(found) or not work.step.arguments.get("suspend")
         if wished or not closed:
             return Absent(f"{wished} instances wished for, {there} there")
         if there:
             return Underway(f"{there} instances are ending")
-        return Proven({"group": found["AutoScalingGroupName"], "instances": 0, "suspended": _suspended(found)})
+        return Proven({"group": found["AutoScalingGroupName"], "instances": 0, "suspended": suspended(found)})
 
     def act(self, work: Work) -> None:
         """First nothing new, then none at all."""
@@ -178,7 +178,8 @@ def _shown(instance: dict[str, Any]) -> dict[str, str]:
     }
 
 
-def _suspended(found: dict[str, Any]) -> list[str]:
+def suspended(found: dict[str, Any]) -> list[str]:
+    """The processes of a group that do not run."""
     return [each["ProcessName"] for each in found.get("SuspendedProcesses", [])]
 
 

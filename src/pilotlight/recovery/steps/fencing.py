@@ -56,6 +56,8 @@ class FenceBucket:
             return Absent("writing is not denied")
         if not set(_allowed(work)) <= set(_exempt(found)):
             return Absent("the fence would stop this run too")
+        if work.ledger.fenced_at(work.step.asset) is None:
+            return Absent("since when writing is denied is not kept")
         return Proven({"bucket": work.datasets().primary_bucket, "statement": FENCE})
 
     def act(self, work: Work) -> None:
@@ -64,6 +66,7 @@ class FenceBucket:
         before = _fence_in(policy)
         exempt = sorted({*_allowed(work), *(_exempt(before) if before else [])})
         _write(work, with_fence(policy, work.datasets().primary_bucket, work.datasets().prefix, exempt))
+        work.ledger.keep_fence(work.step.asset, anew=before is None)
 
 
 class OpenBucket:
@@ -79,6 +82,7 @@ class OpenBucket:
 
     def act(self, work: Work) -> None:
         """Take it out; a policy of nothing else is deleted."""
+        work.ledger.forget_fence(work.step.asset)
         policy = without_fence(_policy(work))
         if policy["Statement"]:
             _write(work, policy)

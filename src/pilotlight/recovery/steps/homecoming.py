@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from pilotlight.recovery.backfill import bring
 from pilotlight.recovery.ledger import FAILING_OVER
-from pilotlight.recovery.listing import Bucket, stays
+from pilotlight.recovery.listing import Bucket, Stays, stays
 from pilotlight.recovery.observe.datasets import Comparison, buckets, compare
 from pilotlight.recovery.steps.action import Absent, Answer, Proven, Wait, Work
 
@@ -65,12 +65,20 @@ class BringHome:
             work.keep_lease()
             work.clock.sleep(EVERY_SECONDS)
         source, target = _homeward(work)
-        bring(work.site, source, target, lambda brought: work.keep_lease(), stays=stays)
+        bring(work.site, source, target, lambda brought: work.keep_lease(), stays=_stays(work))
 
     def _compared(self, work: Work) -> Comparison:
         source, target = _homeward(work)
         before = work.begun_at - CLOCKS_SECONDS if work.begun_at is not None else 0.0
-        return compare(work.door, source, target, before, with_past=False, stays=stays)
+        return compare(work.door, source, target, before, with_past=False, stays=_stays(work))
+
+
+def _stays(work: Work) -> Stays:
+    """What of the primary bucket is left as it is: only what was written there before it was fenced."""
+    fenced_at = work.ledger.fenced_at(work.step.asset)
+    if fenced_at is None:
+        raise work.failed("since when the primary bucket takes no writes is not known; `pilotlight failback` fences it")
+    return lambda ours, theirs: stays(ours, theirs, fenced_at)
 
 
 def _never_served(work: Work) -> bool:
