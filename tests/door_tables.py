@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-import copy
 import threading
+from functools import lru_cache
 from typing import Any
 
 from pilotlight.cloud.door import refused
@@ -13,22 +13,22 @@ Item = dict[str, Any]
 
 
 class Tables:
-    """All tables of one region share one dictionary; keys are (table, pk, sk)."""
+    """All tables of one region share one dictionary; keys are (table, pk, sk). Attributes are values that nobody
+    changes in place, so an item is copied one level deep."""
 
     def __init__(self, region: str) -> None:
         self.region = region
         self.items: dict[tuple[str, str, str], Item] = {}
         self.lock = threading.RLock()
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Tables:
-        twin = Tables(self.region)
-        twin.items = copy.deepcopy(self.items)
-        return twin
+    def __reduce__(self) -> Any:
+        """Copied without its lock."""
+        return _tables, (self.region, self.items)
 
     def get_item(self, TableName: str, Key: Item, ConsistentRead: bool) -> dict[str, Any]:
         assert ConsistentRead, "the ledger must never read a stale item"
         found = self.items.get(_key(TableName, Key))
-        return {"Item": copy.deepcopy(found)} if found else {}
+        return {"Item": dict(found)} if found else {}
 
     def describe_table(self, TableName: str) -> dict[str, Any]:
         return {"Table": {"TableName": TableName}}
@@ -37,7 +37,7 @@ class Tables:
         with self.lock:
             if ConditionExpression and _key(TableName, Item) in self.items:
                 raise self._condition_failed("put_item")
-            self.items[_key(TableName, Item)] = copy.deepcopy(Item)
+            self.items[_key(TableName, Item)] = dict(Item)
         return {}
 
     def update_item(
@@ -51,7 +51,7 @@ class Tables:
         ConditionExpression: str = "",
     ) -> dict[str, Any]:
         with self.lock:
-            item = copy.deepcopy(self.items.get(_key(TableName, Key), {}))
+            item = self.items.get(_key(TableName, Key), {})
             reading = _Reading(item, ExpressionAttributeNames, ExpressionAttributeValues)
             if ConditionExpression and not reading.holds(ConditionExpression):
                 raise self._condition_failed("update_item")
@@ -60,7 +60,7 @@ class Tables:
                 name, expression = (each.strip() for each in assignment.split("=", 1))
                 changed[ExpressionAttributeNames[name]] = reading.value(expression)
             self.items[_key(TableName, Key)] = changed
-        return {"Attributes": copy.deepcopy(changed)}
+        return {"Attributes": dict(changed)}
 
     def transact_write_items(self, TransactItems: list[dict[str, Any]]) -> dict[str, Any]:
         """All or nothing, as DynamoDB does it: every condition first, then every write."""
@@ -101,7 +101,7 @@ class Tables:
         wanted = ExpressionAttributeValues[":pk"]["S"]
         with self.lock:
             keys = sorted(key for key in self.items if key[:2] == (TableName, wanted))
-            return {"Items": [copy.deepcopy(self.items[key]) for key in (keys if ScanIndexForward else keys[::-1])]}
+            return {"Items": [dict(self.items[key]) for key in (keys if ScanIndexForward else keys[::-1])]}
 
     def _condition_failed(self, operation: str) -> Exception:
         code = "ConditionalCheckFailedException"
@@ -139,6 +139,7 @@ class _Reading:
         return self.values[expression]
 
 
+@lru_cache(maxsize=256)
 def _split(text: str) -> list[str]:
     """Assignments between commas that are not inside parentheses."""
     parts, depth = [""], 0
@@ -149,6 +150,12 @@ def _split(text: str) -> list[str]:
         else:
             parts[-1] += letter
     return parts
+
+
+def _tables(region: str, items: dict[tuple[str, str, str], Item]) -> Tables:
+    found = Tables(region)
+    found.items = items
+    return found
 
 
 def _plain(attribute: Item) -> Any:

@@ -1,0 +1,161 @@
+"""The AWS of a disaster: doors.FakeAws under virtual time, with AWS's refusals where acts of several runs meet."""
+# ruff: noqa: N803 - parameters are named as AWS names them
+
+from __future__ import annotations
+
+import json
+import pickle
+from functools import cache
+from typing import Any
+
+from door_buckets import Buckets, Version
+from doors import CORPUS, MODELS, NAMES, PRIMARY, STANDBY, FakeAws, desk_of, save
+from pilotlight.clock import FakeClock
+from pilotlight.cloud.door import refused
+from pilotlight.recovery.steps.fencing import FENCE
+
+FLEET = {PRIMARY: "inference-fleet", STANDBY: NAMES.group("fleet")}
+BUCKETS = {PRIMARY: (CORPUS, MODELS), STANDBY: (NAMES.standby_bucket("corpus"), NAMES.standby_bucket("checkpoints"))}
+
+
+class DisasterBuckets(Buckets):
+    """Of a key, the version that was written last is the current one, however late its replica arrives."""
+
+    def arrive(self) -> None:
+        """As Buckets, with replicas below what is newer."""
+        if not self.queue or (min(self.queue, key=lambda each: each[0])[0] > self.clock.now()):
+            return
+        before = {(bucket, key): len(self.objects[bucket].get(key, ())) for _, bucket, key, _ in self.queue}
+        super().arrive()
+        for (bucket, key), count in before.items():
+            versions = self.objects[bucket].get(key, [])
+            if len(versions) > count:
+                versions.sort(key=lambda each: each.at)
+
+
+class DisasterAws(FakeAws):
+    """FakeAws, where what two runs do to one thing is refused as AWS refuses it, not asserted."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        super().__init__(clock)
+        buckets = DisasterBuckets(clock, self.s3.regions)
+        buckets.rules = self.s3.rules
+        self.s3 = buckets
+
+    def fenced(self, bucket: str) -> bool:
+        """Whether nobody but a run may write there."""
+        statements = json.loads(self.s3.policies.get(bucket, '{"Statement": []}'))["Statement"]
+        return any(each.get("Sid") == FENCE for each in statements)
+
+    def ssm_delete_parameter(self, region: str, Name: str) -> dict[str, Any]:
+        if (region, Name) not in self.parameters:
+            raise refused("ssm", "delete_parameter", region, "ParameterNotFound", "there is none")
+        return super().ssm_delete_parameter(region, Name)
+
+    def rds_failover_global_cluster(self, region: str, AllowDataLoss: bool, **which: str) -> dict[str, Any]:
+        self._is_secondary(region, "failover_global_cluster", STANDBY)
+        return super().rds_failover_global_cluster(region, AllowDataLoss, **which)
+
+    def rds_switchover_global_cluster(self, region: str, **which: str) -> dict[str, Any]:
+        self._is_secondary(region, "switchover_global_cluster", PRIMARY)
+        if PRIMARY in self.dark:
+            code = "InvalidDBClusterStateFault"
+            raise refused("rds", "switchover_global_cluster", region, code, "the target does not answer")
+        return super().rds_switchover_global_cluster(region, **which)
+
+    def _is_secondary(self, region: str, operation: str, target: str) -> None:
+        """RDS API reference: the target of a switchover or failover has to be a secondary cluster."""
+        if self.writer == target and self.clock.now() >= self.moving_until:
+            raise refused("rds", operation, region, "InvalidParameterValue", "the target is the writer already")
+
+    def autoscaling_update_auto_scaling_group(self, region: str, **parameters: Any) -> dict[str, Any]:
+        policy = parameters.get("MixedInstancesPolicy")
+        if policy:
+            named = policy["LaunchTemplate"]["LaunchTemplateSpecification"]["LaunchTemplateName"]
+            if named not in self.templates:
+                operation = "update_auto_scaling_group"
+                raise refused("autoscaling", operation, region, "ValidationError", "the template does not exist")
+        return super().autoscaling_update_auto_scaling_group(region, **parameters)
+
+    def ec2_create_launch_template(self, region: str, LaunchTemplateName: str, **parameters: Any) -> dict[str, Any]:
+        made = self.templates.get(LaunchTemplateName, [])
+        if made and made[0].token != parameters["ClientToken"]:
+            code = "InvalidLaunchTemplateName.AlreadyExistsException"
+            raise refused("ec2", "create_launch_template", region, code, "it is there already")
+        return super().ec2_create_launch_template(region, LaunchTemplateName, **parameters)
+
+    def ec2_create_launch_template_version(self, region: str, LaunchTemplateName: str, **parameters: Any) -> Any:
+        if LaunchTemplateName not in self.templates:
+            code = "InvalidLaunchTemplateName.NotFoundException"
+            raise refused("ec2", "create_launch_template_version", region, code, "there is none")
+        return super().ec2_create_launch_template_version(region, LaunchTemplateName, **parameters)
+
+    def ec2_delete_launch_template(self, region: str, LaunchTemplateName: str) -> dict[str, Any]:
+        if LaunchTemplateName not in self.templates:
+            code = "InvalidLaunchTemplateName.NotFoundException"
+            raise refused("ec2", "delete_launch_template", region, code, "there is none")
+        del self.templates[LaunchTemplateName]
+        return {}
+
+    def _grow(self, group: Any) -> None:
+        """Nothing can be launched from a template that is gone; what runs stays."""
+        if group.names[0] in self.templates:
+            super()._grow(group)
+        else:
+            group.instances = group.instances[: group.desired]
+
+    def ec2_delete_snapshot(self, region: str, SnapshotId: str) -> dict[str, Any]:
+        if SnapshotId not in self.snapshots[region]:
+            raise refused("ec2", "delete_snapshot", region, "InvalidSnapshot.NotFound", "there is none")
+        return super().ec2_delete_snapshot(region, SnapshotId)
+
+    def ec2_copy_snapshot(self, region: str, SourceSnapshotId: str, TagSpecifications: Any, **rest: Any) -> Any:
+        if SourceSnapshotId not in self.snapshots[PRIMARY]:
+            raise refused("ec2", "copy_snapshot", region, "InvalidSnapshot.NotFound", "there is none")
+        return super().ec2_copy_snapshot(region, SourceSnapshotId, TagSpecifications, **rest)
+
+    def ec2_deregister_image(self, region: str, ImageId: str, DeleteAssociatedSnapshots: bool) -> dict[str, Any]:
+        if ImageId not in self.images:
+            raise refused("ec2", "deregister_image", region, "InvalidAMIID.NotFound", "there is none")
+        return super().ec2_deregister_image(region, ImageId, DeleteAssociatedSnapshots)
+
+    def rds_data_execute_statement(self, region: str, sql: str, parameters: list[Any], **where: str) -> dict[str, Any]:
+        if self.writer != region:
+            raise refused("rds-data", "execute_statement", region, "BadRequestException", "it is a reader")
+        return super().rds_data_execute_statement(region, sql, parameters, **where)
+
+    def copy_object(self, **parameters: Any) -> dict[str, Any]:
+        """Through the buckets."""
+        return self.s3.copy_object(**parameters)
+
+
+@cache
+def _pickled() -> bytes:
+    """A protected workload: its newest point is complete, and snapshots of several scheduled runs are there."""
+    aws = DisasterAws(FakeClock())
+    desk = desk_of(aws)
+    desk.initialise()
+    for number in range(2):
+        aws.s3.write(CORPUS, f"shards/{number}", f"data {number}".encode())
+    save(aws, 20)
+    for _ in range(4):
+        aws.clock.sleep(20)
+        desk.protect()
+    save(aws, 40)
+    aws.clock.sleep(2)
+    desk.protect()
+    aws.s3.arrive()
+    aws.made.clear()
+    return pickle.dumps(aws, protocol=pickle.HIGHEST_PROTOCOL)
+
+
+def protected() -> DisasterAws:
+    """The same moment for every disaster."""
+    found: DisasterAws = pickle.loads(_pickled())  # noqa: S301 - our own bytes
+    return found
+
+
+def current(aws: DisasterAws, bucket: str, key: str) -> Version | None:
+    """What a reader gets, marker or not."""
+    versions = aws.s3.objects[bucket].get(key)
+    return versions[-1] if versions else None
