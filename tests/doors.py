@@ -14,6 +14,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 from door_buckets import Buckets
@@ -96,6 +97,11 @@ def inventory(**changes: Any) -> Inventory:
         "traffic": Traffic("example.internal", "Z1", "models.example.internal", "/healthz", 80, "lb.east", "ZLB"),
     }
     return Inventory(**(whole | changes))
+
+
+@cache
+def _database() -> Database:
+    return inventory().databases[0]
 
 
 BLANK = ("/dev/sdf", "/dev/sdg")
@@ -274,7 +280,7 @@ class FakeAws:
     # -- databases ---------------------------------------------------------------------------------------------
 
     def rds_describe_global_clusters(self, region: str, GlobalClusterIdentifier: str) -> dict[str, Any]:
-        database = inventory().databases[0]
+        database = _database()
         moving = self.clock.now() < self.moving_until
         members = [
             {"DBClusterArn": arn, "IsWriter": self.writer == place and not moving}
@@ -284,7 +290,7 @@ class FakeAws:
         return {"GlobalClusters": [{"Status": status, "GlobalClusterMembers": members}]}
 
     def rds_describe_db_clusters(self, region: str, DBClusterIdentifier: str) -> dict[str, Any]:
-        database = inventory().databases[0]
+        database = _database()
         arn = database.standby_arn if region == STANDBY else database.primary_arn
         found = {"Status": self.database_status, "DBClusterArn": arn, "Endpoint": "db", "DBClusterMembers": [{}]}
         return {"DBClusters": [found]}

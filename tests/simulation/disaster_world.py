@@ -12,6 +12,7 @@ from door_buckets import Buckets, Version
 from doors import CORPUS, MODELS, NAMES, PRIMARY, STANDBY, FakeAws, desk_of, save
 from pilotlight.clock import FakeClock
 from pilotlight.cloud.door import refused
+from pilotlight.recovery.runs import run_failover
 from pilotlight.recovery.steps.fencing import FENCE
 
 FLEET = {PRIMARY: "inference-fleet", STANDBY: NAMES.group("fleet")}
@@ -124,34 +125,57 @@ class DisasterAws(FakeAws):
             raise refused("rds-data", "execute_statement", region, "BadRequestException", "it is a reader")
         return super().rds_data_execute_statement(region, sql, parameters, **where)
 
-    def copy_object(self, **parameters: Any) -> dict[str, Any]:
-        """Through the buckets."""
-        return self.s3.copy_object(**parameters)
+
+PROTECTED, FAILED_OVER = "protected", "failed-over"
+"""The moments at which a disaster begins: the primary serves; or the standby does, and the primary is back."""
+OLD_POINTS, NEW_POINTS = 3, 9
+"""Points on an older scheduled run's snapshots, and on the newest: with one more, the ladder lets go of the first."""
+BETWEEN_RUNS_SECONDS = 3600.0
 
 
 @cache
-def _pickled() -> bytes:
-    """A protected workload: its newest point is complete, and snapshots of several scheduled runs are there."""
+def _pickled(start: str) -> bytes:
+    aws = _protected() if start == PROTECTED else _failed_over()
+    aws.made.clear()
+    return pickle.dumps(aws, protocol=pickle.HIGHEST_PROTOCOL)
+
+
+def _protected() -> DisasterAws:
+    """Its newest points are complete, on the snapshots of two scheduled runs."""
     aws = DisasterAws(FakeClock())
     desk = desk_of(aws)
     desk.initialise()
     for number in range(2):
         aws.s3.write(CORPUS, f"shards/{number}", f"data {number}".encode())
     save(aws, 20)
-    for _ in range(4):
-        aws.clock.sleep(20)
-        desk.protect()
-    save(aws, 40)
-    aws.clock.sleep(2)
-    desk.protect()
+    for count in (OLD_POINTS, NEW_POINTS):
+        _points(aws, count)
+        aws.clock.sleep(BETWEEN_RUNS_SECONDS if count == OLD_POINTS else 0)
     aws.s3.arrive()
-    aws.made.clear()
-    return pickle.dumps(aws, protocol=pickle.HIGHEST_PROTOCOL)
+    return aws
 
 
-def protected() -> DisasterAws:
+def _points(aws: DisasterAws, count: int) -> None:
+    made = 0
+    while made < count:
+        aws.clock.sleep(20)
+        point = desk_of(aws).protect()
+        made += point is not None and point.status == "complete"
+
+
+def _failed_over() -> DisasterAws:
+    """The standby serves since a minute, and the primary is back and not fenced yet."""
+    aws: DisasterAws = pickle.loads(_pickled(PROTECTED))  # noqa: S301 - our own bytes
+    aws.dark.add(PRIMARY)
+    run_failover(desk_of(aws).site, "who failed over", side_by_side=1)
+    aws.clock.sleep(60)
+    aws.dark.clear()
+    return aws
+
+
+def world(start: str) -> DisasterAws:
     """The same moment for every disaster."""
-    found: DisasterAws = pickle.loads(_pickled())  # noqa: S301 - our own bytes
+    found: DisasterAws = pickle.loads(_pickled(start))  # noqa: S301 - our own bytes
     return found
 
 

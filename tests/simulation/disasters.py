@@ -16,9 +16,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import plans
-from disaster_world import BUCKETS, FLEET, DisasterAws, protected
+from disaster_world import BUCKETS, FLEET, DisasterAws, world
 from doors import NAMES, PRIMARY, STANDBY, inventory
 from judging import ENDS, Broken, Judge, Written
+from pilotlight.clock import stamp
 from pilotlight.cloud import paging
 from pilotlight.cloud.door import is_reading, refused
 from pilotlight.errors import (
@@ -183,7 +184,7 @@ class Disaster:
     """Everything of one."""
 
     plan: Plan
-    aws: DisasterAws = field(default_factory=protected)
+    aws: DisasterAws = field(init=False)
     story: list[Event] = field(default_factory=list)
     met: Counter[str] = field(default_factory=Counter)
     numbers: Counter[str] = field(default_factory=Counter)
@@ -192,6 +193,7 @@ class Disaster:
     """Jobs that have not ended."""
 
     def __post_init__(self) -> None:
+        self.aws = world(self.plan.start)
         self.began = self.aws.clock.now()
         self.scheduler = Scheduler(self.began, TURNS_MAX)
         self.aws.clock = self.aws.s3.clock = World(self.scheduler)  # type: ignore[assignment]
@@ -447,7 +449,7 @@ class Disaster:
         """recovery/probe.py, as one moment: its look is kept, and its metric repeats what the record says."""
         if not self.resting:
             self.scheduler.at(self.scheduler.now + 60, self.probe)
-        if STANDBY in self.aws.dark:
+        if STANDBY in self.aws.dark or (STANDBY, "dynamodb") in self.aws.silent:
             return
         record = self.judge.record()
         if record["state"] != SERVING:
@@ -455,8 +457,6 @@ class Disaster:
         region, group = record["region"], self.aws.groups[record["region"], FLEET[record["region"]]]
         well = region not in self.aws.dark and any(self.scheduler.now >= at for _, at in group.instances)
         self.aws.metrics.setdefault("StandbyActive", []).append(float(region == STANDBY))
-        from pilotlight.clock import stamp
-
         self._ledger().sightings.keep_look(HEALTHY if well else LOST, region, (), "", stamp(self.scheduler.now))
 
     def lose(self, loss: Loss, number: int) -> None:
@@ -486,6 +486,16 @@ class Disaster:
         self.scheduler.at(self.began + loss.at, begins)
         self.scheduler.at(self.began + loss.at + loss.seconds, ends)
 
+    def copies_lost(self) -> None:
+        """Somebody deletes what the newest point stands on."""
+        newest = max(self.judge.listed(), default="")
+        lost = self.judge.copies_of(newest) & set(self.aws.snapshots[STANDBY])
+        for each in sorted(lost):
+            del self.aws.snapshots[STANDBY][each]
+        self.judge.deleted |= lost
+        self.met[plans.COPIES_LOST] += bool(lost)
+        self.tell("somebody", f"deletes {sorted(lost)}, which {newest} stands on")
+
     # -- from the beginning to rest ----------------------------------------------------------------------------
 
     def play(self) -> Outcome:
@@ -511,6 +521,8 @@ class Disaster:
             self.lose(loss, number)
         for actor in self.plan.actors:
             self.begin(actor)
+        if self.plan.copies_lost_at is not None:
+            self.scheduler.at(self.began + self.plan.copies_lost_at, self.copies_lost)
         self.scheduler.at(self.began + 1, self.workload)
         self.scheduler.at(self.began + 2, self.probe)
         last = max((each.at + each.seconds for each in self.plan.losses), default=0.0)

@@ -37,6 +37,9 @@ AFTER_LOOK_SECONDS = 5.0
 looks next (docs/adr/0019), not by this run."""
 
 
+_ACTIVE = (NAMES.journal_table, "active", "active")
+
+
 @dataclass(frozen=True)
 class Broken:
     """An invariant that did not hold, at a virtual second."""
@@ -69,6 +72,8 @@ class Judge:
     epochs: dict[str, int] = field(default_factory=dict)
     """Holder -> the epoch that it took last."""
     newest: int = 1
+    deleted: set[str] = field(default_factory=set)
+    """Copies that somebody else deleted: no fault of who lists them."""
     late_at: float = 0.0
     """When an act of an older epoch last took effect."""
     looked_at: dict[str, float] = field(default_factory=dict)
@@ -85,7 +90,7 @@ class Judge:
     def before(self, service: str, operation: str, region: str, parameters: dict[str, Any]) -> Any:
         """What has to be known of the moment before an act."""
         if service == "dynamodb":
-            return self.record()
+            return self._raw()
         if operation in ("delete_snapshot", "deregister_image"):
             self._delete(parameters.get("SnapshotId") or parameters["ImageId"], region)
         if operation == "copy_object":
@@ -111,9 +116,8 @@ class Judge:
                 item = each.get("Put", {}).get("Item", {})
                 if item.get("step", {}).get("S") == "look-again" and item["state"]["S"] == PROVEN:
                     self.looked_at[item["pk"]["S"].removeprefix("run#")] = self.aws.clock.now()
-        now = self.record()
-        if now != was:
-            self._recorded(who, was, now)
+        if self._raw() is not was:
+            self._recorded(who, _plain(was), self.record())
 
     def _leased(self, who: Process, given: dict[str, Any]) -> None:
         if given["Key"]["sk"]["S"] != RUN:
@@ -182,12 +186,15 @@ class Judge:
     def items(self, pk: str) -> list[dict[str, Any]]:
         """Items of the journal table, plain."""
         found = [item for (_, part, _), item in sorted(self.aws.dynamodb.items.items()) if part == pk]
-        return [{name: next(iter(each.values())) for name, each in item.items()} for item in found]
+        return [_plain(item) for item in found]
 
     def item(self, pk: str, sk: str) -> dict[str, Any]:
         """One of them."""
-        found = self.aws.dynamodb.items.get((NAMES.journal_table, pk, sk), {})
-        return {name: next(iter(each.values())) for name, each in found.items()}
+        return _plain(self.aws.dynamodb.items.get((NAMES.journal_table, pk, sk), {}))
+
+    def _raw(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.aws.dynamodb.items.get(_ACTIVE, {})
+        return found
 
     def record(self) -> dict[str, Any]:
         """The active record."""
@@ -262,10 +269,11 @@ class Judge:
         """Every listed point against what is there."""
         there = set(self.aws.snapshots[STANDBY]) | set(self.aws.images)
         listed = self.listed()
+        there |= self.deleted
         lost = {point: sorted(names - there) for point, names in listed.items() if names - there}
         self.check(LISTED, [f"point {point} lacks {names}" for point, names in lost.items()])
         if second_loss:
-            self.check(REST, [] if set(listed) - set(lost) else ["no point is left that can be recovered from"])
+            self.check(REST, [] if set(listed) - set(lost) or self.deleted else ["no point is left that can be recovered from"])
 
     def runs(self) -> None:
         """How each of them ended."""
@@ -297,6 +305,10 @@ class Judge:
                 says = found.body if found else "nothing"
                 problems.append(f"{key}: {wanted.body!r} was written in {wanted.region}, {bucket} says {says!r}")
         self.check(KEPT, problems[:3])
+
+
+def _plain(item: dict[str, Any]) -> dict[str, Any]:
+    return {name: next(iter(each.values())) for name, each in item.items()}
 
 
 def _copies(volumes: dict[str, Any]) -> set[str]:

@@ -7,6 +7,8 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, replace
 
+from disaster_world import FAILED_OVER, PROTECTED
+
 KILL_BEFORE, KILL_AFTER = "kill-before", "kill-after"
 LATE_ACT, LOST_ANSWER, FROZEN = "late-act", "lost-answer", "frozen"
 THROTTLED, SILENT, REFUSED_READ, STALE_READ = "throttled", "silent", "refused-read", "stale-read"
@@ -32,6 +34,8 @@ DOUBLE_ALARM, TWO_RUNNERS, LEASE_EXPIRED, SERVICE_SILENT = (
     "lease-expired",
     "service-silent",
 )
+COPIES_LOST = "copies-lost"
+"""Somebody deletes the snapshots of the newest points."""
 AGAINST_EACH_OTHER = "failover-beside-failback"
 FAULTS = (
     *CALL_FAULTS,
@@ -44,11 +48,13 @@ FAULTS = (
     AGAINST_EACH_OTHER,
     LEASE_EXPIRED,
     SERVICE_SILENT,
+    COPIES_LOST,
 )
 PRIMARY, STANDBY = "primary", "standby"
 SKEW_SECONDS_MAX = 60.0
 """Clocks may differ by up to a minute."""
-SECOND_LOSS_SHARE = 0.35
+SECOND_LOSS_SHARE, SERVICE_SILENT_SHARE, COPIES_LOST_SHARE = 0.35, 0.25, 0.2
+FAILED_OVER_SHARE = 0.4
 MANUAL_SHARE = 0.3
 PROTECT, FAILOVER, FAILBACK, ALARM = "protect", "failover", "failback", "alarm"
 
@@ -91,11 +97,13 @@ class Plan:
     """Everything that is decided before it begins. `pace` is the seed of how long calls take; 0: all the same."""
 
     pace: int
+    start: str = PROTECTED
     losses: tuple[Loss, ...] = ()
     actors: tuple[Actor, ...] = ()
     faults: tuple[Fault, ...] = ()
     manual: bool = False
     """A person has to approve; the word is given a minute after it is asked for."""
+    copies_lost_at: float | None = None
 
     @property
     def size(self) -> int:
@@ -113,53 +121,77 @@ class Plan:
 def plan_of(seed: int) -> Plan:
     """The disaster of a seed."""
     chance = random.Random(seed)
-    lost_at = chance.uniform(0, 40)
-    back_after = chance.choice([60.0, 120.0, 240.0, 900.0]) * chance.uniform(0.8, 1.2)
-    losses = [Loss(lost_at, PRIMARY, back_after)] + _more_losses(chance, lost_at, back_after)
-    actors = _actors(chance, lost_at, lost_at + back_after)
-    faults = tuple(fault for actor in actors for fault in _faults(chance, actor))
-    return Plan(seed, tuple(losses), tuple(actors), faults, chance.random() < MANUAL_SHARE)
+    start = FAILED_OVER if chance.random() < FAILED_OVER_SHARE else PROTECTED
+    lost_at, back_at = _first_loss(chance, start)
+    losses = [Loss(lost_at, PRIMARY, back_at - lost_at)] if start == PROTECTED else []
+    losses += _more_losses(chance, lost_at, back_at)
+    actors = _Cast(chance)
+    (_after_a_loss if start == PROTECTED else _on_the_way_home)(actors, lost_at, back_at)
+    faults = tuple(fault for actor in actors.found for fault in _faults(chance, actor))
+    copies = lost_at + chance.uniform(-20, 20) if start == PROTECTED and chance.random() < COPIES_LOST_SHARE else None
+    return Plan(seed, start, tuple(losses), tuple(actors.found), faults, chance.random() < MANUAL_SHARE, copies)
 
 
-def _more_losses(chance: random.Random, lost_at: float, back_after: float) -> list[Loss]:
+def _first_loss(chance: random.Random, start: str) -> tuple[float, float]:
+    """(when, back when), in seconds; where the primary is back already, the moment that people act by."""
+    if start == FAILED_OVER:
+        return 0.0, 0.0
+    lost_at = chance.uniform(5, 40)
+    return lost_at, lost_at + chance.choice([60.0, 120.0, 240.0, 900.0]) * chance.uniform(0.8, 1.2)
+
+
+def _more_losses(chance: random.Random, lost_at: float, back_at: float) -> list[Loss]:
     found = []
     if chance.random() < SECOND_LOSS_SHARE:
-        at = lost_at + chance.uniform(0, back_after + 150)
+        at = chance.uniform(lost_at, back_at + 150)
         found.append(Loss(at, chance.choice([PRIMARY, STANDBY]), chance.uniform(10, 200)))
-    if chance.random() < 0.25:
+    if chance.random() < SERVICE_SILENT_SHARE:
         service = chance.choice(["s3", "ec2", "autoscaling", "rds", "ssm", "cloudwatch", "dynamodb"])
-        at = lost_at + chance.uniform(0, back_after + 100)
+        at = chance.uniform(lost_at, back_at + 100)
         found.append(Loss(at, chance.choice([PRIMARY, STANDBY]), chance.uniform(2, 60), service))
     return found
 
 
-def _actors(chance: random.Random, lost_at: float, back_at: float) -> list[Actor]:
-    found = []
+class _Cast:
+    """Who acts."""
 
-    def add(does: str, at: float, late: float = 0.0) -> None:
-        skew = chance.uniform(-SKEW_SECONDS_MAX, SKEW_SECONDS_MAX) if chance.random() < 0.3 else 0.0
-        found.append(Actor(f"{does}-{len(found) + 1}", does, at, skew, late))
+    def __init__(self, chance: random.Random) -> None:
+        self.chance, self.found = chance, list[Actor]()
 
-    if chance.random() < 0.6:
-        add(PROTECT, max(0.0, lost_at - chance.uniform(0, 15)))
-        if chance.random() < 0.3:
-            add(PROTECT, found[-1].at + chance.uniform(0, 10))
-    if chance.random() < 0.6:
-        late = chance.choice([0.0, 0.0, 60.0, 400.0])
-        add(ALARM, lost_at + chance.uniform(5, 60) + late, late)
-        if chance.random() < 0.3:
-            add(ALARM, found[-1].at + chance.uniform(0, 30), late)
-    if chance.random() < 0.6 or not any(each.does == ALARM for each in found):
-        add(FAILOVER, lost_at + chance.uniform(3, 90))
-        if chance.random() < 0.25:
-            add(FAILOVER, lost_at + chance.uniform(3, 120))
-    if chance.random() < 0.5:
-        add(PROTECT, back_at + chance.uniform(0, 60))
-    if chance.random() < 0.6:
-        add(FAILBACK, max(lost_at + 60, back_at + chance.uniform(-30, 90)))
-        if chance.random() < 0.3:
-            add(FAILOVER, found[-1].at + chance.uniform(0, 90))
-    return found
+    def add(self, share: float, does: str, earliest: float, latest: float, late: float = 0.0) -> bool:
+        """One more, in this share of disasters."""
+        if self.chance.random() >= share:
+            return False
+        moment = max(0.0, self.chance.uniform(earliest, latest))
+        skew = self.chance.uniform(-SKEW_SECONDS_MAX, SKEW_SECONDS_MAX) if self.chance.random() < 0.3 else 0.0
+        self.found.append(Actor(f"{does}-{len(self.found) + 1}", does, moment, skew, late))
+        return True
+
+
+def _after_a_loss(cast: _Cast, lost_at: float, back_at: float) -> None:
+    if cast.add(0.6, PROTECT, lost_at - 15, lost_at + 5):
+        first = cast.found[-1].at
+        cast.add(0.4, PROTECT, first, first + 40)
+    late = cast.chance.choice([0.0, 0.0, 60.0, 400.0])
+    if cast.add(0.55, ALARM, lost_at + late + 5, lost_at + late + 60, late):
+        first = cast.found[-1].at
+        cast.add(0.35, ALARM, first, first + 30, late)
+    none_yet = not any(each.does == ALARM for each in cast.found)
+    if cast.add(1.0 if none_yet else 0.5, FAILOVER, lost_at + 3, lost_at + 90):
+        cast.add(0.3, FAILOVER, lost_at + 3, lost_at + 120)
+    cast.add(0.3, PROTECT, back_at, back_at + 60)
+    if cast.add(0.5, FAILBACK, max(lost_at + 30, back_at - 30), back_at + 60):
+        first = cast.found[-1].at
+        cast.add(0.4, FAILOVER, first - 20, first + 60)
+
+
+def _on_the_way_home(cast: _Cast, lost_at: float, back_at: float) -> None:
+    cast.add(1.0, FAILBACK, 0, 20)
+    cast.add(0.5, FAILBACK, 0, 90)
+    cast.add(0.6, PROTECT, 0, 90)
+    cast.add(0.6, FAILOVER, 0, 120)
+    cast.add(0.3, ALARM, 0, 90)
+    cast.add(0.3, PROTECT, 60, 150)
 
 
 CALLS = {PROTECT: 110, FAILOVER: 260, FAILBACK: 420, ALARM: 280}
@@ -167,27 +199,30 @@ CALLS = {PROTECT: 110, FAILOVER: 260, FAILBACK: 420, ALARM: 280}
 SHARES = {
     KILL_BEFORE: 3,
     KILL_AFTER: 3,
-    LATE_ACT: 4,
+    LATE_ACT: 5,
     LOST_ANSWER: 3,
-    FROZEN: 4,
+    FROZEN: 5,
     THROTTLED: 2,
     SILENT: 2,
     REFUSED_READ: 1,
     STALE_READ: 3,
     ABORT: 1,
 }
+"""Of each kind, as often."""
+LENGTHS = {LATE_ACT: (1.0, 90.0), FROZEN: (5.0, 120.0)}
+"""Seconds: a lease is 30 s, and a caller gives up after 22 s."""
+COUNTS = (0, 0, 1, 1, 2, 3)
 
 
 def _faults(chance: random.Random, actor: Actor) -> list[Fault]:
-    count = chance.choice([0, 0, 1, 1, 2, 3])
-    kinds = chance.choices(list(SHARES), list(SHARES.values()), k=count)
-    found = [_fault(chance, actor, kind) for kind in kinds]
-    return sorted((each for each in found if each is not None), key=lambda each: each.nth)
+    kinds = chance.choices(list(SHARES), list(SHARES.values()), k=chance.choice(COUNTS))
+    found = [_fault(chance, actor, kind) for kind in kinds if kind != ABORT or actor.does in (FAILOVER, FAILBACK)]
+    if any(each.kind == LATE_ACT for each in found) and chance.random() < 0.5:
+        late = next(each for each in found if each.kind == LATE_ACT)
+        found.append(Fault(actor.name, late.nth + chance.randrange(1, 8), KILL_BEFORE))
+    return sorted(found, key=lambda each: each.nth)
 
 
-def _fault(chance: random.Random, actor: Actor, kind: str) -> Fault | None:
-    if kind == ABORT and actor.does not in (FAILOVER, FAILBACK):
-        return None
-    lengths = {LATE_ACT: (1.0, 60.0), FROZEN: (5.0, 90.0)}
-    seconds = round(chance.uniform(*lengths[kind]), 1) if kind in lengths else 0.0
+def _fault(chance: random.Random, actor: Actor, kind: str) -> Fault:
+    seconds = round(chance.uniform(*LENGTHS[kind]), 1) if kind in LENGTHS else 0.0
     return Fault(actor.name, chance.randrange(1, CALLS[actor.does]), kind, seconds)
