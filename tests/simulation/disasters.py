@@ -99,6 +99,8 @@ class Calls:
         disaster = self._disaster
         disaster.calls += 1
         number = disaster.numbers[self._actor] = disaster.numbers[self._actor] + 1
+        if not is_reading(operation):
+            disaster.judge.begins(self._process, service, operation, region)
         fault = self._fault(number, service, operation, region, parameters) if self._faults else None
         self._scheduler.sleep(self._seconds())
         if fault is not None:
@@ -139,6 +141,7 @@ class Calls:
         if kind == plans.THROTTLED:
             raise Throttled(service=service, operation=operation, region=region, attempts=1)
         if kind == plans.SILENT:
+            disaster.lost.add((service, operation, region, str(parameters)))
             raise RegionUnreachable(region=region, service=service, operation=operation)
         if kind == plans.REFUSED_READ:
             raise refused(service, operation, region, "AccessDenied", "not authorized at this moment")
@@ -156,6 +159,7 @@ class Calls:
             process.kill()
             raise Killed
         if kind == plans.LOST_ANSWER:
+            disaster.lost.add((service, operation, region, str(parameters)))
             raise RegionUnreachable(region=region, service=service, operation=operation)
         return answer
 
@@ -202,6 +206,7 @@ class Disaster:
         self.faults: dict[str, list[Fault]] = {}
         self.paces: dict[str, random.Random] = {}
         self.memory: dict[tuple[str, str, str, str], tuple[float, dict[str, Any]]] = {}
+        self.lost: set[tuple[str, str, str, str]] = set()
         self.resting = False
 
     # -- what is told ------------------------------------------------------------------------------------------
@@ -226,7 +231,9 @@ class Disaster:
                 self.memory[service, operation, region, str(given)] = (self.scheduler.now, answer)
             return answer
         was = self.judge.before(service, operation, region, given)
-        takes = service == "dynamodb" and operation == "update_item" and given["Key"]["sk"]["S"] == RUN
+        self._again(who, service, operation, region, given)
+        takes = service == "dynamodb" and operation == "update_item" and given["Key"]["pk"]["S"] == "lease"
+        takes = takes and given["Key"]["sk"]["S"] == RUN
         holder = self.judge.item("lease", RUN) if takes else {}
         answer = self.aws.call(service, operation, region, **given)
         self.judge.after(who, service, operation, region, given, was)
@@ -237,6 +244,11 @@ class Disaster:
         if (service, operation) == ("lambda", "invoke"):
             self._go_on(given)
         return answer
+
+    def _again(self, who: Process, service: str, operation: str, region: str, given: dict[str, Any]) -> None:
+        """Whether an act whose answer was lost is done once more."""
+        if service != "dynamodb" and self.lost:
+            self.judge.reached["act done again"] += (service, operation, region, str(given)) in self.lost
 
     def _taken(self, who: Process, before: dict[str, Any]) -> None:
         now = self.judge.item("lease", RUN)

@@ -11,17 +11,19 @@ from disaster_world import BUCKETS, FLEET, DisasterAws, current
 from doors import CORPUS, MODELS, NAMES, PRIMARY, STANDBY
 from pilotlight.naming import PAPER_POINTS
 from pilotlight.records.runs import FAILED, PROVEN, RUNNING, SUCCEEDED, SUPERSEDED, WITHDRAWN
-from pilotlight.recovery.lease import RUN
+from pilotlight.recovery.lease import PROTECT, RUN
 from pilotlight.recovery.ledger import SERVING
 from pilotlight.recovery.snapshots import sets_of
 from scheduling import Process
 
 ONE_WRITER, RECORD, PROOF, TRAFFIC = "one-writer", "record-goes-forward", "proof-stands-at-commit", "traffic-to-proven"
 CHOSEN, LISTED, KEPT, NEWER = "chosen-copies-stay", "listed-can-be-recovered", "acknowledged-is-kept", "newer-bytes-stay"
+FENCED = "no-act-after-the-lease-is-lost"
 ENDS, WHOLE, REST = "runs-end", "whole-at-rest", "second-loss-keeps-the-rest"
 INVARIANTS = {
     ONE_WRITER: "the database's writer, running compute and open buckets are on one side at commit and at rest",
     RECORD: "the active record never goes to an older epoch, and an older run never writes it after a newer began",
+    FENCED: "no act is sent by a run, or a scheduled run, whose lease another has taken",
     PROOF: "what a run has proven is so when it says that a region serves, whatever an older run did late",
     TRAFFIC: "traffic is moved only to a region that answers",
     CHOSEN: "copies of the point that an unfinished run has chosen are not deleted",
@@ -32,6 +34,8 @@ INVARIANTS = {
     WHOLE: "at rest one region serves whole: writer, compute, buckets, traffic, as the record says",
     REST: "after a second loss the newest point is there still, and can be recovered from",
 }
+ACTING = ("rds", "autoscaling", "ec2", "s3", "ssm", "cloudwatch")
+"""Services whose acts a lease is for; people are told, and a function is invoked, by whoever has lost one, too."""
 AFTER_LOOK_SECONDS = 5.0
 """The last look before a commit is a few calls long; what an older run does while it lasts, or later, is found by whoever
 looks next (docs/adr/0019), not by this run."""
@@ -69,9 +73,10 @@ class Judge:
     checked: Counter[str] = field(default_factory=Counter)
     reached: Counter[str] = field(default_factory=Counter)
     written: list[Written] = field(default_factory=list)
-    epochs: dict[str, int] = field(default_factory=dict)
-    """Holder -> the epoch that it took last."""
-    newest: int = 1
+    held: dict[tuple[str, str], int] = field(default_factory=dict)
+    """(holder, lease) -> the epoch that it took and has not given back."""
+    newest: dict[str, int] = field(default_factory=dict)
+    """Lease -> the newest epoch."""
     deleted: set[str] = field(default_factory=set)
     """Copies that somebody else deleted: no fault of who lists them."""
     late_at: float = 0.0
@@ -102,7 +107,7 @@ class Judge:
         if service == "dynamodb":
             self._said(who, operation, given, was)
             return
-        if self.epochs.get(who.name, self.newest) < self.newest and service in ("rds", "autoscaling", "ec2", "s3", "ssm"):
+        if service in ACTING and self.stale(who, RUN):
             self.late_at = self.aws.clock.now()
             self.reached["an older run's act took effect"] += 1
         if operation == "put_metric_data":
@@ -120,16 +125,31 @@ class Judge:
             self._recorded(who, _plain(was), self.record())
 
     def _leased(self, who: Process, given: dict[str, Any]) -> None:
-        if given["Key"]["sk"]["S"] != RUN:
+        lease = given["Key"]["sk"]["S"]
+        item = self.item("lease", lease)
+        if item["holder"] != who.name:
             return
-        item = self.item("lease", RUN)
-        epoch = int(item["epoch"])
-        if item["holder"] == who.name and epoch > self.newest:
-            self.epochs[who.name], self.newest = epoch, epoch
+        if float(item["expires_at"]) == 0:
+            self.held.pop((who.name, lease), None)
+            return
+        self.held[who.name, lease] = int(item["epoch"])
+        self.newest[lease] = max(self.newest.get(lease, 0), int(item["epoch"]))
+
+    def stale(self, who: Process, lease: str) -> bool:
+        """Whether a process goes on by an epoch of a lease that another has taken since."""
+        epoch = self.held.get((who.name, lease))
+        return epoch is not None and epoch < self.newest[lease]
+
+    def begins(self, who: Process, service: str, operation: str, region: str) -> None:
+        """An act is sent: nothing of the schedule comes between the look at the lease and this."""
+        for lease in (RUN, PROTECT):
+            if (who.name, lease) in self.held and service in ACTING:
+                told = f"{who.name} sends {service}:{operation} in {region} by epoch {self.held[who.name, lease]} of {lease}"
+                self.check(FENCED, [f"{told}; {self.newest[lease]} is taken"] if self.stale(who, lease) else [])
 
     def _recorded(self, who: Process, was: dict[str, Any], now: dict[str, Any]) -> None:
         held, before = int(now.get("held", 0)), int(was.get("held", 0))
-        mine = self.epochs.get(who.name, 0)
+        mine = self.held.get((who.name, RUN), 0)
         problems = []
         if int(now["epoch"]) < int(was.get("epoch", 0)) or held < before:
             problems.append(f"{who.name}: epoch {was.get('epoch')} (held {before}) became {now['epoch']} (held {held})")
@@ -280,9 +300,17 @@ class Judge:
         problems = []
         for run, header in self.journals().items():
             state, reason = header.get("state"), header.get("reason", "")
+            if state == RUNNING and not self._fenced(run):
+                self.reached["run that died before its fence stands as running"] += 1
+                continue
             if state not in (SUCCEEDED, SUPERSEDED) and not (state == FAILED and reason):
                 problems.append(f"{run} is {state} {reason}")
         self.check(ENDS, problems)
+
+    def _fenced(self, run: str) -> bool:
+        """Whether it came as far as changing anything; one that died before is left behind (recovery/runs.py)."""
+        begun = {each.get("step") for each in self.items(f"run#{run}")}
+        return bool(begun - {None, "take-lease", "preflight"})
 
     def rest(self) -> None:
         """One region serves whole, and nothing of the other does."""

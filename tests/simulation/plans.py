@@ -54,7 +54,7 @@ PRIMARY, STANDBY = "primary", "standby"
 SKEW_SECONDS_MAX = 60.0
 """Clocks may differ by up to a minute."""
 SECOND_LOSS_SHARE, SERVICE_SILENT_SHARE, COPIES_LOST_SHARE = 0.35, 0.25, 0.2
-FAILED_OVER_SHARE = 0.4
+FAILED_OVER_SHARE, DUEL_SHARE = 0.4, 0.45
 MANUAL_SHARE = 0.3
 PROTECT, FAILOVER, FAILBACK, ALARM = "protect", "failover", "failback", "alarm"
 
@@ -121,6 +121,8 @@ class Plan:
 def plan_of(seed: int) -> Plan:
     """The disaster of a seed."""
     chance = random.Random(seed)
+    if chance.random() < DUEL_SHARE:
+        return _duel(chance, seed)
     start = FAILED_OVER if chance.random() < FAILED_OVER_SHARE else PROTECTED
     lost_at, back_at = _first_loss(chance, start)
     losses = [Loss(lost_at, PRIMARY, back_at - lost_at)] if start == PROTECTED else []
@@ -130,6 +132,25 @@ def plan_of(seed: int) -> Plan:
     faults = tuple(fault for actor in actors.found for fault in _faults(chance, actor))
     copies = lost_at + chance.uniform(-20, 20) if start == PROTECTED and chance.random() < COPIES_LOST_SHARE else None
     return Plan(seed, start, tuple(losses), tuple(actors.found), faults, chance.random() < MANUAL_SHARE, copies)
+
+
+def _duel(chance: random.Random, seed: int) -> Plan:
+    """Two runners and little else: one is held up for longer than a lease, at any call, and the other comes meanwhile."""
+    start = chance.choice([PROTECTED, FAILED_OVER])
+    first = chance.choice([FAILOVER, ALARM] if start == PROTECTED else [FAILBACK, FAILBACK, PROTECT, FAILOVER])
+    second = chance.choice([FAILOVER, ALARM, FAILBACK, PROTECT] if start == PROTECTED else [FAILBACK, FAILOVER, PROTECT])
+    back_after = chance.choice([30.0, 70.0])
+    losses = [Loss(5.0, PRIMARY, back_after)] if start == PROTECTED else []
+    begins = 8.0
+    actors = (Actor("first", first, begins), Actor("second", second, begins + chance.uniform(20, 95)))
+    nth, length = chance.randrange(1, CALLS[first]), round(chance.uniform(35, 125), 1)
+    kind = chance.choice([FROZEN, FROZEN, LATE_ACT])
+    faults = [Fault("first", nth, kind, length)]
+    if kind == LATE_ACT and chance.random() < 0.7:
+        faults.append(Fault("first", nth + chance.randrange(1, 6), KILL_BEFORE))
+    if chance.random() < 0.3:
+        faults.append(_fault(chance, actors[1], chance.choice([LATE_ACT, STALE_READ, KILL_AFTER, LOST_ANSWER])))
+    return Plan(seed, start, tuple(losses), actors, tuple(faults))
 
 
 def _first_loss(chance: random.Random, start: str) -> tuple[float, float]:
