@@ -4,6 +4,7 @@
 
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 BIN := .venv/bin
+DISASTERS_SECONDS ?= 120
 PARALLEL ?= 2
 # Test files at once; each starts what it needs for itself. PARALLEL=0 runs them in this order, in one process.
 PROVIDER := $(shell sed -n 's/^pulumi_aws==//p' constraints.txt)
@@ -38,8 +39,9 @@ test-provider: setup  ## the stacks through Pulumi's real AWS provider, where th
 test-long: setup  ## many seeds, whole demos
 	$(PYTEST) -m long $(TESTS)
 
-simulate: setup  ## recovery points of random worlds against an oracle: make simulate SEEDS=200, or SEED=17 for one
-	$(BIN)/python -m pytest -q -s tests/simulation
+simulate: setup  ## whole disasters, and recovery points of random worlds: make simulate DISASTERS=10000 SEEDS=200, or SEED=17
+	PYTHONPATH=tests:tests/simulation $(BIN)/python tests/simulation/simulate.py --seconds $(DISASTERS_SECONDS) $(if $(DISASTERS),--disasters $(DISASTERS)) $(if $(SEED),--seed $(SEED))
+	$(BIN)/python -m pytest -q -s tests/simulation/test_simulation.py tests/simulation/test_protection.py
 
 bench: setup  ## ratios against named peers and limits
 	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done

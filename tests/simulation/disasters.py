@@ -17,21 +17,14 @@ from typing import Any
 
 import plans
 from disaster_world import BUCKETS, FLEET, DisasterAws, world
-from doors import NAMES, PRIMARY, STANDBY, inventory
+from doors import PRIMARY, STANDBY, inventory
 from judging import ENDS, Broken, Judge, Written
 from pilotlight.clock import stamp
 from pilotlight.cloud import paging
 from pilotlight.cloud.door import is_reading, refused
-from pilotlight.errors import (
-    EpochStale,
-    LeaseHeld,
-    PilotlightError,
-    RegionUnreachable,
-    Throttled,
-)
+from pilotlight.errors import PilotlightError, RegionUnreachable, Throttled
 from pilotlight.handlers import recover
 from pilotlight.recovery import desk as desks
-from pilotlight.recovery import fence_returned
 from pilotlight.recovery.desk import Recovery
 from pilotlight.recovery.lease import RUN
 from pilotlight.recovery.ledger import FAILING_OVER, SERVING, SWITCHING
@@ -380,6 +373,8 @@ class Disaster:
 
     def _invoke(self, actor: Actor, call: recover.Call, moment: float) -> None:
         def act(desk: Recovery, process: Process) -> None:
+            if call.seen_at is not None and not call.goes_on:
+                self.judge.seen_at[process.name] = call.seen_at
             self.scheduler.at(self.scheduler.now + LAMBDA_SECONDS, lambda: self._times_out(process))
             try:
                 found = recover.answer(desk, call, process.now() + LAMBDA_SECONDS - 30, "recover")
@@ -628,5 +623,3 @@ def play(plan: Plan) -> Outcome:
     """One disaster."""
     return Disaster(plan).play()
 
-
-__all__ = ["EpochStale", "LeaseHeld", "NAMES", "Outcome", "fence_returned", "play"]

@@ -8,22 +8,25 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from disaster_world import BUCKETS, FLEET, DisasterAws, current
-from doors import CORPUS, MODELS, NAMES, PRIMARY, STANDBY
+from doors import NAMES, PRIMARY, STANDBY
+from pilotlight.clock import parse_stamp, stamp
 from pilotlight.naming import PAPER_POINTS
 from pilotlight.records.runs import FAILED, PROVEN, RUNNING, SUCCEEDED, SUPERSEDED, WITHDRAWN
 from pilotlight.recovery.lease import PROTECT, RUN
-from pilotlight.recovery.ledger import SERVING
+from pilotlight.recovery.ledger import FAILING_OVER, SERVING
 from pilotlight.recovery.snapshots import sets_of
 from scheduling import Process
 
 ONE_WRITER, RECORD, PROOF, TRAFFIC = "one-writer", "record-goes-forward", "proof-stands-at-commit", "traffic-to-proven"
 CHOSEN, LISTED, KEPT, NEWER = "chosen-copies-stay", "listed-can-be-recovered", "acknowledged-is-kept", "newer-bytes-stay"
 FENCED = "no-act-after-the-lease-is-lost"
+NEEDED = "no-failover-that-is-over"
 ENDS, WHOLE, REST = "runs-end", "whole-at-rest", "second-loss-keeps-the-rest"
 INVARIANTS = {
     ONE_WRITER: "the database's writer, running compute and open buckets are on one side at commit and at rest",
     RECORD: "the active record never goes to an older epoch, and an older run never writes it after a newer began",
     FENCED: "no act is sent by a run, or a scheduled run, whose lease another has taken",
+    NEEDED: "an alarm fails over only the region that has served since before the alarm",
     PROOF: "what a run has proven is so when it says that a region serves, whatever an older run did late",
     TRAFFIC: "traffic is moved only to a region that answers",
     CHOSEN: "copies of the point that an unfinished run has chosen are not deleted",
@@ -36,6 +39,8 @@ INVARIANTS = {
 }
 ACTING = ("rds", "autoscaling", "ec2", "s3", "ssm", "cloudwatch")
 """Services whose acts a lease is for; people are told, and a function is invoked, by whoever has lost one, too."""
+CLOCKS_SECONDS = 125.0
+"""Two clocks that are a minute off, each its way."""
 AFTER_LOOK_SECONDS = 5.0
 """The last look before a commit is a few calls long; what an older run does while it lasts, or later, is found by whoever
 looks next (docs/adr/0019), not by this run."""
@@ -79,6 +84,8 @@ class Judge:
     """Lease -> the newest epoch."""
     deleted: set[str] = field(default_factory=set)
     """Copies that somebody else deleted: no fault of who lists them."""
+    seen_at: dict[str, float] = field(default_factory=dict)
+    """Process that an alarm began -> when it went off."""
     late_at: float = 0.0
     """When an act of an older epoch last took effect."""
     looked_at: dict[str, float] = field(default_factory=dict)
@@ -157,8 +164,16 @@ class Judge:
         if said and mine and mine < before:
             problems.append(f"{who.name} of epoch {mine} says {now['region']} {now['state']}; {before} had begun")
         self.check(RECORD, problems)
+        if said and now["state"] == FAILING_OVER and was.get("state") == SERVING and who.name in self.seen_at:
+            self._needed(who, was)
         if said and now["state"] == SERVING and now["run"]:
             self._committed(now["region"], now["run"])
+
+    def _needed(self, who: Process, was: dict[str, Any]) -> None:
+        since = parse_stamp(was["since"]) if was.get("since") else 0.0
+        over = was["region"] == STANDBY or since > self.seen_at[who.name] + CLOCKS_SECONDS
+        told = f"{who.name} of an alarm at {stamp(self.seen_at[who.name])} begins; {was['region']} serves since {was['since']}"
+        self.check(NEEDED, [told] if over else [])
 
     def _committed(self, region: str, run: str) -> None:
         if self.late_at > self.looked_at.get(run, self.aws.clock.now()) - AFTER_LOOK_SECONDS and run in self.looked_at:
@@ -344,5 +359,3 @@ def _copies(volumes: dict[str, Any]) -> set[str]:
         str(copy) for reference in volumes.values() for one in sets_of(reference) for copy in one["snapshots"].values()
     }
 
-
-__all__ = ["CORPUS", "INVARIANTS", "MODELS", "Broken", "Judge", "Written"]
