@@ -12,6 +12,7 @@ from door_buckets import Buckets, Version
 from doors import CORPUS, MODELS, NAMES, PRIMARY, STANDBY, FakeAws, desk_of, save
 from pilotlight.clock import FakeClock
 from pilotlight.cloud.door import refused
+from pilotlight.records.inventory import Keep
 from pilotlight.recovery.runs import run_failover
 from pilotlight.recovery.steps.fencing import FENCE
 
@@ -131,6 +132,8 @@ PROTECTED, FAILED_OVER = "protected", "failed-over"
 OLD_POINTS, NEW_POINTS = 3, 9
 """Points on an older scheduled run's snapshots, and on the newest: with one more, the ladder lets go of the first."""
 BETWEEN_RUNS_SECONDS = 3600.0
+KEEP = Keep(hourly=1, daily=1, weekly=1)
+"""So little that a disaster of minutes sees points let go."""
 
 
 @cache

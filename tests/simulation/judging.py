@@ -107,6 +107,8 @@ class Judge:
             self._delete(parameters.get("SnapshotId") or parameters["ImageId"], region)
         if operation == "copy_object":
             self._copied(parameters)
+        if operation.startswith("create_launch_template"):
+            self._goes_by()
         return None
 
     def after(self, who: Process, service: str, operation: str, region: str, given: dict[str, Any], was: Any) -> None:
@@ -215,6 +217,12 @@ class Judge:
             self.check(CHOSEN, [f"{copy} is deleted, and run {run} goes by it"] if copy in names else [])
         for point, names in self.listed().items():
             self.check(LISTED, [f"{copy} is deleted, and point {point} is listed"] if copy in names else [])
+
+    def _goes_by(self) -> None:
+        """Instances are about to come up with copies of the chosen point."""
+        there = set(self.aws.snapshots[STANDBY]) | set(self.aws.images) | self.deleted
+        for run, names in self.chosen().items():
+            self.check(CHOSEN, [f"run {run} goes by {sorted(names - there)}"] if names - there else [])
 
     # -- looks at AWS itself -----------------------------------------------------------------------------------
 

@@ -130,7 +130,7 @@ def plan_of(seed: int) -> Plan:
     actors = _Cast(chance)
     (_after_a_loss if start == PROTECTED else _on_the_way_home)(actors, lost_at, back_at)
     faults = tuple(fault for actor in actors.found for fault in _faults(chance, actor))
-    copies = lost_at + chance.uniform(-20, 20) if start == PROTECTED and chance.random() < COPIES_LOST_SHARE else None
+    copies = lost_at + chance.uniform(-20, 90) if start == PROTECTED and chance.random() < COPIES_LOST_SHARE else None
     return Plan(seed, start, tuple(losses), tuple(actors.found), faults, chance.random() < MANUAL_SHARE, copies)
 
 
