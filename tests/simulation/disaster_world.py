@@ -168,7 +168,7 @@ def _points(aws: DisasterAws, count: int) -> None:
 
 def _failed_over() -> DisasterAws:
     """The standby serves since a minute, and the primary is back and not fenced yet."""
-    aws: DisasterAws = pickle.loads(_pickled(PROTECTED))  # noqa: S301 - our own bytes
+    aws: DisasterAws = pickle.loads(_pickled(PROTECTED))
     aws.dark.add(PRIMARY)
     run_failover(desk_of(aws).site, "who failed over", side_by_side=1)
     aws.clock.sleep(60)
@@ -178,7 +178,7 @@ def _failed_over() -> DisasterAws:
 
 def world(start: str) -> DisasterAws:
     """The same moment for every disaster."""
-    found: DisasterAws = pickle.loads(_pickled(start))  # noqa: S301 - our own bytes
+    found: DisasterAws = pickle.loads(_pickled(start))
     return found
 
 

@@ -17,8 +17,11 @@ from typing import Any
 
 import plans
 from disaster_world import BUCKETS, FLEET, KEEP, DisasterAws, world
-from doors import PRIMARY, STANDBY, inventory
 from judging import ENDS, Broken, Judge, Written
+from plans import ALARM, FAILBACK, FAILOVER, PROTECT, Actor, Fault, Loss, Plan
+from scheduling import Endless, Killed, Process, Scheduler, cooperative
+
+from doors import PRIMARY, STANDBY, inventory
 from pilotlight.clock import stamp
 from pilotlight.cloud import paging
 from pilotlight.cloud.door import is_reading, refused
@@ -30,8 +33,6 @@ from pilotlight.recovery.lease import RUN
 from pilotlight.recovery.ledger import FAILING_OVER, SERVING, SWITCHING
 from pilotlight.recovery.sightings import HEALTHY, LOST
 from pilotlight.recovery.site import Site
-from plans import ALARM, FAILBACK, FAILOVER, PROTECT, Actor, Fault, Loss, Plan
-from scheduling import Endless, Killed, Process, Scheduler, cooperative
 
 TURNS_MAX = 60_000
 """Ten times what the longest disaster takes."""
@@ -234,6 +235,8 @@ class Disaster:
         self.judge.after(who, service, operation, region, given, was)
         if takes:
             self._taken(who, holder)
+        if self.plan.copies_lost_when_chosen and operation == "transact_write_items" and _chooses(given):
+            self.copies_lost()
         if service not in ("dynamodb", "cloudwatch"):
             self.tell(who.name, f"{service}:{operation} in {region}")
         if (service, operation) == ("lambda", "invoke"):
@@ -496,7 +499,9 @@ class Disaster:
         self.scheduler.at(self.began + loss.at + loss.seconds, ends)
 
     def copies_lost(self) -> None:
-        """Somebody deletes what the newest point stands on."""
+        """Somebody deletes what the newest point stands on, once."""
+        if self.met[plans.COPIES_LOST]:
+            return
         newest = max(self.judge.listed(), default="")
         lost = self.judge.copies_of(newest) & set(self.aws.snapshots[STANDBY])
         for each in sorted(lost):
@@ -521,9 +526,7 @@ class Disaster:
         self._count()
         seconds = self.scheduler.now - self.began
         judge = self.judge
-        return Outcome(
-            self.plan, judge.broken, judge.checked, judge.reached, self.met, self.calls, self.story, seconds
-        )
+        return Outcome(self.plan, judge.broken, judge.checked, judge.reached, self.met, self.calls, self.story, seconds)
 
     def _active(self) -> None:
         for number, loss in enumerate(self.plan.losses):
@@ -546,7 +549,11 @@ class Disaster:
         self.tell("a person", "brings all to rest")
         self.scheduler.run(self.scheduler.now + 61)
         done: list[bool] = []
-        self.job(Actor("rest", FAILBACK, 0.0), lambda desk, process: done.append(self._calm(desk, process)), self.scheduler.now)
+        self.job(
+            Actor("rest", FAILBACK, 0.0),
+            lambda desk, process: done.append(self._calm(desk, process)),
+            self.scheduler.now,
+        )
         self.scheduler.run(self.scheduler.now + ENDS_SECONDS, lambda: self.alive == 0)
         self.judge.check(ENDS, [] if done == [True] else ["it could not be brought to rest"])
         self.judge.points(self.met[plans.SECOND_LOSS] > 0)
@@ -588,6 +595,7 @@ class Disaster:
             if f"{FLEET[PRIMARY]} " in told or " did autoscaling:" in told:
                 group = self.aws.groups[PRIMARY, FLEET[PRIMARY]]
                 group.suspended, group.desired = [], 1
+                self.aws._grow(group)
 
     def _count(self) -> None:
         """Faults that are not of one call."""
@@ -603,6 +611,12 @@ class Disaster:
         self.judge.reached["late act noted"] += len(self.judge.items("late"))
         self.judge.reached["LeaseHeld"] += 0
         self.judge.reached["EpochStale"] += 0
+
+
+def _chooses(given: dict[str, Any]) -> bool:
+    """Whether a transaction says that a point is chosen."""
+    lines = (each.get("Put", {}).get("Item", {}) for each in given["TransactItems"])
+    return any(each.get("step") == {"S": "choose-point"} and each["state"] == {"S": "proven"} for each in lines)
 
 
 class World:
@@ -624,4 +638,3 @@ class World:
 def play(plan: Plan) -> Outcome:
     """One disaster."""
     return Disaster(plan).play()
-

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from disaster_world import BUCKETS, FLEET, DisasterAws, current
+from scheduling import Process
+
 from doors import NAMES, PRIMARY, STANDBY
 from pilotlight.clock import parse_stamp, stamp
 from pilotlight.naming import PAPER_POINTS
@@ -15,10 +17,14 @@ from pilotlight.records.runs import FAILED, PROVEN, RUNNING, SUCCEEDED, SUPERSED
 from pilotlight.recovery.lease import PROTECT, RUN
 from pilotlight.recovery.ledger import FAILING_OVER, SERVING
 from pilotlight.recovery.snapshots import sets_of
-from scheduling import Process
 
 ONE_WRITER, RECORD, PROOF, TRAFFIC = "one-writer", "record-goes-forward", "proof-stands-at-commit", "traffic-to-proven"
-CHOSEN, LISTED, KEPT, NEWER = "chosen-copies-stay", "listed-can-be-recovered", "acknowledged-is-kept", "newer-bytes-stay"
+CHOSEN, LISTED, KEPT, NEWER = (
+    "chosen-copies-stay",
+    "listed-can-be-recovered",
+    "acknowledged-is-kept",
+    "newer-bytes-stay",
+)
 FENCED = "no-act-after-the-lease-is-lost"
 NEEDED = "no-failover-that-is-over"
 ENDS, WHOLE, REST = "runs-end", "whole-at-rest", "second-loss-keeps-the-rest"
@@ -265,7 +271,9 @@ class Judge:
         if group.desired or (group.instances and other == STANDBY):
             found.append(f"{region} serves, and {FLEET[other]} has {group.desired} instances")
         if other == PRIMARY:
-            found += [f"{region} serves, and {each} takes writes" for each in BUCKETS[PRIMARY] if not self.aws.fenced(each)]
+            found += [
+                f"{region} serves, and {each} takes writes" for each in BUCKETS[PRIMARY] if not self.aws.fenced(each)
+            ]
         return found
 
     def journals(self) -> dict[str, dict[str, Any]]:
@@ -283,7 +291,8 @@ class Judge:
                 if each.get("step") == "choose-point" and each["state"] in (PROVEN, WITHDRAWN):
                     evidence = json.loads(each["evidence"]) if each["state"] == PROVEN else {}
             launched = any(
-                each.get("step", "").startswith("scale-") and each["state"] == PROVEN for each in self.items(f"run#{run}")
+                each.get("step", "").startswith("scale-") and each["state"] == PROVEN
+                for each in self.items(f"run#{run}")
             )
             names = _copies(evidence.get("volumes", {})) | set(evidence.get("images", {}).values())
             if names and not launched:
@@ -316,7 +325,9 @@ class Judge:
         lost = {point: sorted(names - there) for point, names in listed.items() if names - there}
         self.check(LISTED, [f"point {point} lacks {names}" for point, names in lost.items()])
         if second_loss:
-            self.check(REST, [] if set(listed) - set(lost) or self.deleted else ["no point is left that can be recovered from"])
+            self.check(
+                REST, [] if set(listed) - set(lost) or self.deleted else ["no point is left that can be recovered from"]
+            )
 
     def runs(self) -> None:
         """How each of them ended."""
@@ -366,4 +377,3 @@ def _copies(volumes: dict[str, Any]) -> set[str]:
     return {
         str(copy) for reference in volumes.values() for one in sets_of(reference) for copy in one["snapshots"].values()
     }
-

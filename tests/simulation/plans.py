@@ -104,6 +104,7 @@ class Plan:
     manual: bool = False
     """A person has to approve; the word is given a minute after it is asked for."""
     copies_lost_at: float | None = None
+    copies_lost_when_chosen: bool = False
 
     @property
     def size(self) -> int:
@@ -131,14 +132,17 @@ def plan_of(seed: int) -> Plan:
     (_after_a_loss if start == PROTECTED else _on_the_way_home)(actors, lost_at, back_at)
     faults = tuple(fault for actor in actors.found for fault in _faults(chance, actor))
     copies = lost_at + chance.uniform(-20, 90) if start == PROTECTED and chance.random() < COPIES_LOST_SHARE else None
-    return Plan(seed, start, tuple(losses), tuple(actors.found), faults, chance.random() < MANUAL_SHARE, copies)
+    manual, when_chosen = chance.random() < MANUAL_SHARE, chance.random() < COPIES_LOST_SHARE / 2
+    return Plan(seed, start, tuple(losses), tuple(actors.found), faults, manual, copies, when_chosen)
 
 
 def _duel(chance: random.Random, seed: int) -> Plan:
     """Two runners and little else: one is held up for longer than a lease, at any call, and the other comes meanwhile."""
     start = chance.choice([PROTECTED, FAILED_OVER])
     first = chance.choice([FAILOVER, ALARM] if start == PROTECTED else [FAILBACK, FAILBACK, PROTECT, FAILOVER])
-    second = chance.choice([FAILOVER, ALARM, FAILBACK, PROTECT] if start == PROTECTED else [FAILBACK, FAILOVER, PROTECT])
+    second = chance.choice(
+        [FAILOVER, ALARM, FAILBACK, PROTECT] if start == PROTECTED else [FAILBACK, FAILOVER, PROTECT]
+    )
     back_after = chance.choice([30.0, 70.0])
     losses = [Loss(5.0, PRIMARY, back_after)] if start == PROTECTED else []
     begins = 8.0

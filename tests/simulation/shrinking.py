@@ -42,6 +42,8 @@ def _smaller(plan: Plan) -> Iterator[Plan]:
         yield replace(plan, manual=False)
     if plan.copies_lost_at is not None:
         yield replace(plan, copies_lost_at=None)
+    if plan.copies_lost_when_chosen:
+        yield replace(plan, copies_lost_when_chosen=False)
     for actor in plan.actors:
         if actor.skew:
             plain = replace(actor, skew=0.0)
@@ -52,8 +54,4 @@ def story(outcome: Outcome) -> str:
     """Who did what at which virtual second, and what was wrong then."""
     lines = [f"{each.at:9.2f} s  {each.who:<14} {each.what}" for each in outcome.story]
     wrong = [f"  BROKEN {each.invariant} at {each.at} s: {each.what}" for each in outcome.broken]
-    return "\n".join([f"  {_plan(outcome.plan)}", *lines, *wrong])
-
-
-def _plan(plan: Plan) -> str:
-    return repr(plan)
+    return "\n".join([f"  {outcome.plan}", *lines, *wrong])

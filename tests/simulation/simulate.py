@@ -1,6 +1,6 @@
 """make simulate: many disasters, the table of faults and invariants, and the smallest story of each that broke one.
 
-    python tests/simulation/simulate.py --seconds 120 --seed 1 [--disasters 10000] [--processes 2]
+python tests/simulation/simulate.py --seconds 120 --seed 1 [--disasters 10000] [--processes 2]
 """
 
 from __future__ import annotations
@@ -140,9 +140,7 @@ def table(tally: Tally) -> str:
     width = max(len(fault) for fault in FAULTS)
     lines = [f"{'':<{width}}" + "".join(f"{number + 1:>8}" for number in range(len(names)))]
     for fault in FAULTS:
-        marked = (
-            f"{tally.cells[fault][name]}{'!' if (fault, name) in tally.broken_cells else ''}" for name in names
-        )
+        marked = (f"{tally.cells[fault][name]}{'!' if (fault, name) in tally.broken_cells else ''}" for name in names)
         lines.append(f"{fault:<{width}}" + "".join(f"{each:>8}" for each in marked))
     return "\n".join([*heads, "", *lines])
 
@@ -159,7 +157,9 @@ def tell(tally: Tally, seconds: float, first: int, processes: int) -> None:
     print("\nreached: " + ", ".join(f"{what} {count}" for what, count in sorted(tally.reached.items())))
     print("never reached: " + (", ".join(tally.unreached()) or "nothing"))
     for invariant, seeds in tally.broken.items():
-        print(f"\nBROKEN {invariant}: {len(seeds)} disasters, seeds {', '.join(map(str, seeds[:10]))}; the first, shrunk:")
+        print(
+            f"\nBROKEN {invariant}: {len(seeds)} disasters, seeds {', '.join(map(str, seeds[:10]))}; the first, shrunk:"
+        )
         print(story(play(shrink(plan_of(seeds[0]), invariant))))
 
 
@@ -183,7 +183,9 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=SECONDS)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--story", action="store_true", help="tell what happened in the disaster of --seed, shrunk or not")
+    parser.add_argument(
+        "--story", action="store_true", help="tell what happened in the disaster of --seed, shrunk or not"
+    )
     given = parser.parse_args()
     if given.story:
         print(story(play(plan_of(given.seed))))

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 import simulate
 from disasters import play
 from judging import FENCED, INVARIANTS, NEEDED
 from plans import ALARM, FAILBACK, FAILOVER, FROZEN, PRIMARY, Actor, Fault, Loss, Plan, plan_of
+from shrinking import breaks, shrink, story
+
 from pilotlight.cloud.coats import Fenced
 from pilotlight.recovery import runs
-from shrinking import breaks, shrink, story
 
 SEEDS_QUICK = range(1, 13)
 FROZEN_AT = range(33, 40)
