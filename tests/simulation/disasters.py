@@ -1,4 +1,4 @@
-"""One whole disaster, from its plan to rest: who acts is recovery's own code, as persons, alarms and the schedule start it.
+"""One whole disaster, from its plan to rest: who acts is recovery's own code, as people, alarms and schedules start it.
 
 Every call is a turn: the call takes a moment, in which whoever comes first goes on; then it takes effect, all at once.
 What AWS answers is from that moment. Strongly consistent, and never stale here: S3 ("Amazon S3 data consistency model",
@@ -299,9 +299,9 @@ class Disaster:
             except Endless:
                 raise
             except Exception as problem:
-                where = traceback.extract_tb(problem.__traceback__)[-1]
-                told = f"{process.name}: {type(problem).__name__} {problem} ({where.filename.rsplit('/', 1)[-1]}:{where.lineno})"
-                self.judge.check(ENDS, [told])
+                last = traceback.extract_tb(problem.__traceback__)[-1]
+                where = f"{last.filename.rsplit('/', 1)[-1]}:{last.lineno}"
+                self.judge.check(ENDS, [f"{process.name}: {type(problem).__name__} {problem} ({where})"])
             self.alive -= 1
 
         self.scheduler.spawn(process, run, moment)

@@ -48,7 +48,7 @@ ACTING = ("rds", "autoscaling", "ec2", "s3", "ssm", "cloudwatch")
 CLOCKS_SECONDS = 125.0
 """Two clocks that are a minute off, each its way."""
 AFTER_LOOK_SECONDS = 5.0
-"""The last look before a commit is a few calls long; what an older run does while it lasts, or later, is found by whoever
+"""The last look before a commit is a few calls long; what an older run does while it lasts, or later, is found by who
 looks next (docs/adr/0019), not by this run."""
 
 
@@ -159,7 +159,8 @@ class Judge:
         """An act is sent: nothing of the schedule comes between the look at the lease and this."""
         for lease in (RUN, PROTECT):
             if (who.name, lease) in self.held and service in ACTING:
-                told = f"{who.name} sends {service}:{operation} in {region} by epoch {self.held[who.name, lease]} of {lease}"
+                epoch = self.held[who.name, lease]
+                told = f"{who.name} sends {service}:{operation} in {region} by epoch {epoch} of {lease}"
                 self.check(FENCED, [f"{told}; {self.newest[lease]} is taken"] if self.stale(who, lease) else [])
 
     def _recorded(self, who: Process, was: dict[str, Any], now: dict[str, Any]) -> None:
@@ -180,7 +181,8 @@ class Judge:
     def _needed(self, who: Process, was: dict[str, Any]) -> None:
         since = parse_stamp(was["since"]) if was.get("since") else 0.0
         over = was["region"] == STANDBY or since > self.seen_at[who.name] + CLOCKS_SECONDS
-        told = f"{who.name} of an alarm at {stamp(self.seen_at[who.name])} begins; {was['region']} serves since {was['since']}"
+        alarm = stamp(self.seen_at[who.name])
+        told = f"{who.name} of an alarm at {alarm} begins; {was['region']} serves since {was['since']}"
         self.check(NEEDED, [told] if over else [])
 
     def _committed(self, region: str, run: str) -> None:

@@ -1,5 +1,5 @@
-"""A disaster as data: what happens to the regions, who acts when, and which fault meets which call of whom. A seed makes
-a plan; a plan alone decides everything that follows, so a shrunk plan is a test that needs no seed.
+"""A disaster as data: what happens to the regions, who acts when, and which fault meets which call of whom. A seed
+makes a plan; a plan alone decides everything that follows, so a shrunk plan is a test that needs no seed.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ CALL_FAULTS = (
     STALE_READ,
     ABORT,
 )
-"""What can meet a call. `late-act`: it takes effect after its caller has given up, or later; `lost-answer`: it is done and
-nobody hears of it; `frozen`: the whole process stands still between the fence and the act."""
+"""What can meet a call. `late-act`: it takes effect after its caller has given up, or later; `lost-answer`: it is done
+and nobody hears of it; `frozen`: the whole process stands still between the fence and the act."""
 SECOND_LOSS, CLOCK_SKEW, OVERLAPPING, LATE_ALARM = "second-loss", "clock-skew", "overlapping-protect", "late-alarm"
 DOUBLE_ALARM, TWO_RUNNERS, LEASE_EXPIRED, SERVICE_SILENT = (
     "doubled-alarm",
@@ -137,7 +137,7 @@ def plan_of(seed: int) -> Plan:
 
 
 def _duel(chance: random.Random, seed: int) -> Plan:
-    """Two runners and little else: one is held up for longer than a lease, at any call, and the other comes meanwhile."""
+    """Two runners and little else: one is held up for longer than a lease, at any call; the other comes meanwhile."""
     start = chance.choice([PROTECTED, FAILED_OVER])
     first = chance.choice([FAILOVER, ALARM] if start == PROTECTED else [FAILBACK, FAILBACK, PROTECT, FAILOVER])
     second = chance.choice(

@@ -19,8 +19,8 @@ from greenlet import getcurrent, greenlet
 from pilotlight.recovery import backfill, engine, lease
 
 LOOKS_SECONDS = 2.0
-"""How often a keeper of a lease looks at the clock: in virtual time every look is a turn of the schedule, and RENEW_SECONDS
-is five of these."""
+"""How often a keeper of a lease looks at the clock: in virtual time every look is a turn, and RENEW_SECONDS is
+five of these."""
 
 
 class Killed(BaseException):

@@ -86,7 +86,7 @@ class Tally:
             self.broken.setdefault(invariant, []).append(seed)
 
     def unreached(self) -> list[str]:
-        """Faults that met nobody, invariants that nothing was held against, and events of MUST_REACH that never came."""
+        """Faults that met nobody, invariants that nothing was held against, events of MUST_REACH that never came."""
         faults = [f"fault {fault}" for fault in FAULTS if not self.cells[fault]]
         held = {invariant for cells in self.cells.values() for invariant in cells}
         unheld = [f"invariant {each}" for each in INVARIANTS if each not in held]
@@ -147,11 +147,11 @@ def table(tally: Tally) -> str:
 
 def tell(tally: Tally, seconds: float, first: int, processes: int) -> None:
     """On the terminal."""
-    rate = tally.disasters / seconds
+    rate, last, many = tally.disasters / seconds, first + tally.disasters - 1, max(1, tally.disasters)
     print(
-        f"{tally.disasters} disasters (seeds {first} to {first + tally.disasters - 1}) in {seconds:.0f} s on {processes} "
-        f"processes: {rate:.1f} a second, {rate / processes:.1f} a process; {tally.calls / max(1, tally.disasters):.0f} "
-        f"calls each, {tally.virtual_seconds / 86400:.0f} virtual days\n"
+        f"{tally.disasters} disasters (seeds {first} to {last}) in {seconds:.0f} s on {processes} processes: {rate:.1f} "
+        f"a second, {rate / processes:.1f} a process; {tally.calls / many:.0f} calls each, "
+        f"{tally.virtual_seconds / 86400:.0f} virtual days\n"
     )
     print(table(tally))
     print("\nreached: " + ", ".join(f"{what} {count}" for what, count in sorted(tally.reached.items())))

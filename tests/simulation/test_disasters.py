@@ -38,7 +38,8 @@ def test_disasters_end_with_one_region_that_serves_whole_and_nothing_lost() -> N
 
 @pytest.mark.parametrize("hash_seed", ["1", "2"])
 def test_a_seed_that_broke_something_breaks_it_again_to_the_byte(hash_seed: str) -> None:
-    told = "from disasters import play; from plans import plan_of; from shrinking import story; print(story(play(plan_of(3))))"
+    told = "from disasters import play\nfrom plans import plan_of\nfrom shrinking import story\n"
+    told += "print(story(play(plan_of(3))))"
     here = Path(__file__).parent
     paths = os.pathsep.join([str(here), str(here.parent), *sys.path])
     environment = {**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": paths}
