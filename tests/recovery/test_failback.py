@@ -105,6 +105,32 @@ def test_a_standby_that_never_served_brings_nothing_home(aws: FakeAws) -> None:
     assert desk.runs("failover")[0].state == "superseded"
 
 
+def test_a_failover_that_is_given_up_while_the_standby_serves_does_not_make_it_one_that_never_did(
+    aws: FakeAws,
+) -> None:
+    """A way home died after its quiesce, a failover began and died at its fence: what the standby had written in all
+    the time before stayed there, and the next way home called it nothing."""
+    failed_over(aws)
+    written = aws.s3.current(CORPUS_COPY)
+    for run, step in ((desk_of(aws).failback, "quiesce"), (desk_of(aws).failover, "fence")):
+
+        class Dying(Unwatched):
+            at = step
+
+            def wrote(self, run: str, entry: Entry) -> None:
+                if (entry.step, entry.state) == (self.at, PROVEN):
+                    raise Killed
+
+        with pytest.raises(Killed):
+            run(observer=Dying())
+        aws.clock.sleep(LEASE_SECONDS + 1)
+    desk = desk_of(aws)
+    assert desk.active().state == "failing-over"
+    journal = desk.failback()
+    assert journal is not None and journal.state == SUCCEEDED
+    assert aws.s3.current(CORPUS) == written | {"lost on the way": b"x"}
+
+
 def test_what_the_primary_went_on_from_stays_and_what_the_standby_wrote_comes_home(aws: FakeAws) -> None:
     """Both sides wrote: of each key the newer version wins, deletions too, and what stays is named."""
     aws.s3.write(CORPUS, "shards/0", b"newer, and never replicated", replicate=False)

@@ -309,3 +309,16 @@ def test_a_run_that_died_before_its_fence_is_closed_by_the_next_firing(aws: Fake
     run = desk.runs()[0]
     assert (run.run, run.state) == ("1-failover", "superseded") and "before it changed" in run.reason
     assert desk.failover() is not None
+
+
+def test_a_group_that_an_older_run_stops_before_it_is_healthy_is_started_again(aws: FakeAws) -> None:
+    """Its step was proven and not looked at again: the checks waited for instances that nobody started, for ever."""
+    failed_over(aws)
+
+    def stopped() -> None:
+        group = aws.groups[HOME]
+        group.desired, group.instances, group.suspended = 0, [], ["Launch"]
+
+    journal = desk_of(aws).failback(observer=Undoing("scale-fleet", stopped))
+    assert journal is not None and journal.state == SUCCEEDED
+    whole(aws, PRIMARY)

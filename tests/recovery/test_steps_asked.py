@@ -68,6 +68,7 @@ def test_a_writer_that_takes_no_writes_yet_is_waited_for(aws: FakeAws) -> None:
 def test_the_last_copy_home_asks_for_everything_however_young(aws: FakeAws) -> None:
     """What the standby took in its last minute is lost when the way home calls it arrived."""
     begun = aws.clock.now()
+    desk_of(aws).site.ledger.keep_fence("corpus", anew=True)
     aws.s3.write(CORPUS_COPY, "late", b"late", replicate=False)
     assert isinstance(asked(aws, "bring-home", "corpus", begun_at=begun), Proven), "the first pass does not wait for it"
     assert isinstance(asked(aws, "bring-home", "corpus", begun_at=begun, final=True), Absent)

@@ -45,6 +45,8 @@ class Active:
     since: str
     run: str
     state: str = SERVING
+    away: bool = True
+    """Whether the standby may have written since the primary served last; not known is so."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,8 @@ def read_active(table: Table, primary: str) -> Active:
     item = table.get("active", "active")
     if item is None:
         return Active(primary, FIRST_EPOCH, "", "")
-    return Active(item["region"], item["epoch"], item["since"], item["run"], item.get("state", SERVING))
+    away = bool(item.get("away", True))
+    return Active(item["region"], item["epoch"], item["since"], item["run"], item.get("state", SERVING), away)
 
 
 class Ledger:
@@ -144,7 +147,7 @@ class Ledger:
 
     def initialise(self, primary: str) -> Active:
         """The first active record; an existing one is left as it is."""
-        first = {"region": primary, "epoch": FIRST_EPOCH, "since": self._now(), "run": "", "state": SERVING}
+        first = {"region": primary, "epoch": FIRST_EPOCH, "since": self._now(), "run": "", "state": SERVING, "away": 0}
         self._table.put("active", "active", first, new=True)
         return self.active(primary)
 
@@ -165,10 +168,13 @@ class Ledger:
         if self._table.update("active", "active", changes, first, condition) is None:
             raise self._stale(held)
 
-    def set_active(self, region: str, state: str, run: str, epoch: int, held: int) -> None:
-        """Say who serves, and nothing where another run has claimed the record since: EpochStale then."""
+    def set_active(self, region: str, state: str, run: str, epoch: int, held: int, away: bool | None = None) -> None:
+        """Say who serves, and nothing where another run has claimed the record since: EpochStale then. `away`: whether
+        the standby may have written since the primary served last; None leaves what is said of it."""
         values = {"region": region, "epoch": epoch, "since": self._now(), "run": run, "state": state, "held": held}
         changes = "#region = :region, #epoch = :epoch, #since = :since, #run = :run, #state = :state"
+        if away is not None:
+            changes, values = f"{changes}, #away = :away", values | {"away": int(away)}
         if self._table.update("active", "active", changes, values, "#held = :held") is None:
             raise EpochStale(workload=self._workload, held=held, current=self.leases.epoch())
 

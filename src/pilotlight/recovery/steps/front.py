@@ -7,12 +7,15 @@ DNS name that says where it comes from.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from pilotlight.naming import METRIC_STANDBY_ACTIVE
 from pilotlight.records.inventory import Traffic
 from pilotlight.recovery.fetch import Fetched
 from pilotlight.recovery.metrics import put_metric
 from pilotlight.recovery.observe.compute import group
-from pilotlight.recovery.steps.action import Absent, Answer, Proven, Underway, Wait, Watch, Work
+from pilotlight.recovery.steps.action import Absent, Action, Answer, Proven, Underway, Wait, Work
+from pilotlight.recovery.steps.compute import Hold, Scale
 
 FETCH_SECONDS = 5.0
 HEALTHY_SECONDS = 900
@@ -30,13 +33,16 @@ def url(name: str, traffic: Traffic) -> str:
     return f"http://{name}{port}{traffic.check}"
 
 
-class Healthy(Watch):
-    """Targets are healthy, and the balancer answers from this region. Arguments: region."""
+class Healthy:
+    """Targets are healthy, and the balancer answers from this region; a group that an older run stopped since it was
+    proven is started again, as nobody else would. Arguments: region."""
 
     wait = Wait(HEALTHY_SECONDS, EVERY_SECONDS, "loading weights")
 
     def ask(self, work: Work) -> Answer:
-        """Balancer's verdict first, then one GET through it."""
+        """The groups' wishes first, then the balancer's verdict, then one GET through it."""
+        for _, started in _stopped(work):
+            return Absent(f"{started.step.name}: it was stopped since it was proven")
         targets = 0
         for asset in work.inventory.computes:
             name = asset.standby_group if work.region == work.inventory.standby else asset.primary_group
@@ -50,6 +56,20 @@ class Healthy(Watch):
         if answer.status != 200 or answer.region not in ("", work.region):
             return Underway(f"the balancer: {answer.told}")
         return Proven({"healthy_targets": targets, "answer": answer.told})
+
+    def act(self, work: Work) -> None:
+        """Start what was stopped; the rest is only waited for."""
+        for action, started in _stopped(work):
+            action.act(started)
+
+
+def _stopped(work: Work) -> Iterator[tuple[Action, Work]]:
+    """The groups whose instances nobody asks for any more, as the step that started them."""
+    for asset in work.inventory.computes:
+        started = work.work_of(f"scale-{asset.name}")
+        action: Action = Hold() if started and started.step.action == "hold" else Scale()
+        if started is not None and isinstance(action.ask(started), Absent):
+            yield action, started
 
 
 def _targets(work: Work, name: str) -> tuple[int | None, str]:

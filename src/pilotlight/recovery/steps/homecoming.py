@@ -87,7 +87,7 @@ def _never_served(work: Work) -> bool:
     if work.step.arguments.get("final"):
         return NEVER_SERVED in work.evidence_of(f"sync-{work.step.asset}")
     active = work.ledger.active(work.inventory.primary)
-    if active.region != work.inventory.standby or active.state != FAILING_OVER:
+    if active.away or active.region != work.inventory.standby or active.state != FAILING_OVER:
         return False
     journal = work.ledger.journal(active.run)
     return journal is not None and not any(each.step.startswith(SERVES_FROM) for each in journal.entries)

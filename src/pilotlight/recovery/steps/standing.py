@@ -7,7 +7,7 @@ the other region, refuses to write; later sayings of the same run keep that epoc
 from __future__ import annotations
 
 from pilotlight.clock import parse_stamp
-from pilotlight.recovery.ledger import Active
+from pilotlight.recovery.ledger import FAILING_OVER, SERVING, Active
 from pilotlight.recovery.steps.action import Absent, Answer, Proven, Underway, Wait, Work
 
 SETTLE_SECONDS = 3.0
@@ -33,7 +33,15 @@ class SayActive:
         """Say it, under the condition that no newer epoch is recorded."""
         state = str(work.step.arguments["state"])
         epoch = work.epoch if work.step.arguments.get("raises") else self._kept(work).epoch
-        work.ledger.set_active(work.region, state, work.run, epoch, work.epoch)
+        work.ledger.set_active(work.region, state, work.run, epoch, work.epoch, _away(work, state))
 
     def _kept(self, work: Work) -> Active:
         return work.ledger.active(work.inventory.primary)
+
+
+def _away(work: Work, state: str) -> bool | None:
+    """A fence begins nothing and ends nothing; from then on the standby counts as one that wrote, until the primary
+    serves again."""
+    if work.region == work.inventory.primary:
+        return False if state == SERVING else None
+    return None if state == FAILING_OVER else True
