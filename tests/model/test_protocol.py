@@ -1,0 +1,76 @@
+"""What a user loses when one of these fails: two runs that undo each other's work, found by trying every order."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+from exploring import explored
+from protocol import AWAY, FIRST, HOMEWARD, Bounds, Weak, World, wounds
+
+FIGURES = Path(__file__).parents[2] / "build" / "model.json"
+STATES_QUICK = 40_000
+"""Some seconds on a slow core; the long tests go on to the end of their bounds."""
+WEAKENED: dict[str, tuple[Weak, World, str]] = {
+    "fence_outside_retries": (Weak(timely=True, fence_outside_retries=True), FIRST, "nothing_late"),
+    "fence_without_time_left": (Weak(timely=True, fence_without_time_left=True), FIRST, "nothing_late"),
+    "no_claim": (Weak(no_claim=True), FIRST, "newest_says"),
+    "no_look_again": (Weak(no_look_again=True), HOMEWARD, "commit_is_whole"),
+    "unfenced_journal": (Weak(unfenced_journal=True), FIRST, "journal_of_holder"),
+    "keeps_epoch": (Weak(keeps_epoch=True), FIRST, "journal_of_holder"),
+    "automatic_out_of_switching": (Weak(automatic_out_of_switching=True), HOMEWARD, "person_leaves_switching"),
+}
+"""Protocol that goes without one protection -> where it begins, and what is lost."""
+
+
+def keep(**figures: object) -> None:
+    """Add to the figures that CI keeps."""
+    FIGURES.parent.mkdir(exist_ok=True)
+    known = json.loads(FIGURES.read_text()) if FIGURES.exists() else {}
+    weakened = known.get("weakened", {}) | figures.pop("weakened", {})  # type: ignore[operator]
+    FIGURES.write_text(json.dumps(known | figures | {"weakened": weakened}, indent=1))
+
+
+def bounds_of(first: World) -> Bounds:
+    return Bounds(epochs=first.epoch + (1 if first is HOMEWARD else 2))
+
+
+ORDERS = {
+    "first": (FIRST, False),
+    "first, calls end in time": (FIRST, True),
+    "away": (AWAY, False),
+    "away, calls end in time": (AWAY, True),
+    "homeward": (HOMEWARD, False),
+}
+"""Beginning -> whether calls are assumed to end in time; in `homeward` one has not."""
+
+
+@pytest.mark.parametrize("name", ORDERS)
+def test_no_order_of_two_runs_gives_two_writers_or_a_commit_of_what_cannot_serve(name: str) -> None:
+    first, timely = ORDERS[name]
+    began = time.monotonic()
+    found = explored(Weak(timely=timely), bounds_of(first), first, STATES_QUICK)
+    assert not found.violation, "\n".join((found.violation, *found.trace))
+    assert found.states > 5_000 or not found.cut
+    if first is HOMEWARD:
+        keep(states=found.states, depth=found.depth, violations=0, cut=found.cut)
+    print(found.states, found.depth, found.cut, round(time.monotonic() - began, 1))
+
+
+@pytest.mark.parametrize("name", WEAKENED)
+def test_every_protection_is_needed(name: str) -> None:
+    weak, first, lost = WEAKENED[name]
+    found = explored(weak, bounds_of(first), first, 400_000)
+    print(name, found.states, *found.trace, sep="\n    ")
+    assert found.violation == lost, f"{name}: {found.violation or 'nothing'} after {found.states} states"
+    keep(weakened={name: {"violation": found.violation, "trace_length": len(found.trace)}})
+
+
+@pytest.mark.long
+def test_what_lands_after_the_last_look_is_only_what_somebody_looks_at() -> None:
+    """Nothing can keep a frozen process from acting after the commit; this is all that it can change."""
+    found = explored(Weak(), bounds_of(HOMEWARD), HOMEWARD)
+    seen = {each for world in found.order if not world.unfinished for each in wounds(world)}
+    assert not found.violation and seen == {"bucket"}, (seen, found.states)
