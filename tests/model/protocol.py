@@ -1,7 +1,7 @@
 """The protocol of runs as a table of guarded transitions: lease, epoch, claim, fence, record, journal, looking again.
 
-Two runners, a region that is lost and returns, a person, an alarm that comes late, and one act that is on its way while
-the others move. Whatever a runner does is three transitions - it asks, its fence is passed, the act is sent - and it can
+Two runners, a region that is lost and returns, a person, an alarm that comes late, and one act on its way while the
+others move. Whatever a runner does is three transitions - it asks, its fence is passed, the act is sent - and it can
 die, or stand still while the other goes on, between any two of them. `term` counts the takings of the lease; it is the
 model's own and no runner reads it, so that a protocol which hands out one epoch twice is seen through.
 
