@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from doors import CORPUS, FakeAws, desk_of, save
+from model.checker import problems
 from pilotlight.clock import FakeClock
+from pilotlight.recovery import runbooks
 from pilotlight.recovery.desk import Recovery
 
 
@@ -36,8 +38,15 @@ def _protected_once() -> FakeAws:
 
 
 @pytest.fixture
-def aws(_protected_once: FakeAws) -> FakeAws:
-    return copy.deepcopy(_protected_once)
+def aws(_protected_once: FakeAws) -> Iterator[FakeAws]:
+    """Whatever runs a test made in it, their journals are paths of their runbooks."""
+    made = copy.deepcopy(_protected_once)
+    yield made
+    desk = desk_of(made)
+    kinds = {"failover": runbooks.failover, "failback": runbooks.failback, "fence-returned": runbooks.fence_returned}
+    for journal in desk.runs():
+        if journal.kind in kinds:
+            assert problems(journal, kinds[journal.kind](desk.site.inventory)) == []
 
 
 @pytest.fixture
