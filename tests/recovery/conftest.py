@@ -12,6 +12,7 @@ from model.checker import problems
 from pilotlight.clock import FakeClock
 from pilotlight.recovery import runbooks
 from pilotlight.recovery.desk import Recovery
+from pilotlight.recovery.runs import TAKE_LEASE
 
 
 def protected() -> FakeAws:
@@ -39,13 +40,14 @@ def _protected_once() -> FakeAws:
 
 @pytest.fixture
 def aws(_protected_once: FakeAws) -> Iterator[FakeAws]:
-    """Whatever runs a test made in it, their journals are paths of their runbooks."""
+    """Whatever runs a test made in it, their journals are paths of their runbooks; not those that it wrote by hand."""
     made = copy.deepcopy(_protected_once)
     yield made
     desk = desk_of(made)
     kinds = {"failover": runbooks.failover, "failback": runbooks.failback, "fence-returned": runbooks.fence_returned}
     for journal in desk.runs():
-        if journal.kind in kinds:
+        by_engine = any(each.step == TAKE_LEASE for each in journal.entries)
+        if journal.kind in kinds and by_engine:
             assert problems(journal, kinds[journal.kind](desk.site.inventory)) == []
 
 
