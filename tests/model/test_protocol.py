@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 from exploring import explored
-from protocol import AWAY, FIRST, HOMEWARD, Bounds, Weak, World, wounds
+from protocol import AWAY, FIRST, HOMEWARD, SERVING, Bounds, Weak, World, wounds
 
 FIGURES = Path(__file__).parents[2] / "build" / "model.json"
 STATES_QUICK = 40_000
-"""Some seconds on a slow core; the long tests go on to the end of their bounds."""
+"""Some seconds on a slow core; homeward alone ends within it."""
 WEAKENED: dict[str, tuple[Weak, World, str]] = {
     "fence_outside_retries": (Weak(timely=True, fence_outside_retries=True), FIRST, "nothing_late"),
     "fence_without_time_left": (Weak(timely=True, fence_without_time_left=True), FIRST, "nothing_late"),
@@ -34,7 +34,8 @@ def keep(**figures: object) -> None:
 
 
 def bounds_of(first: World) -> Bounds:
-    return Bounds(epochs=first.epoch + (1 if first is HOMEWARD else 2))
+    """Homeward begins with two runs; one more loss, and no third run, lets it be explored to its end."""
+    return Bounds(epochs=3, losses=1, words=0) if first is HOMEWARD else Bounds(epochs=first.epoch + 2)
 
 
 ORDERS = {
@@ -53,7 +54,7 @@ def test_no_order_of_two_runs_gives_two_writers_or_a_commit_of_what_cannot_serve
     began = time.monotonic()
     found = explored(Weak(timely=timely), bounds_of(first), first, STATES_QUICK)
     assert not found.violation, "\n".join((found.violation, *found.trace))
-    assert found.states > 5_000 or not found.cut
+    assert found.cut == (first is not HOMEWARD), "homeward goes on to its end, past the commit"
     if first is HOMEWARD:
         keep(states=found.states, depth=found.depth, violations=0, cut=found.cut)
     print(found.states, found.depth, found.cut, round(time.monotonic() - began, 1))
@@ -62,15 +63,17 @@ def test_no_order_of_two_runs_gives_two_writers_or_a_commit_of_what_cannot_serve
 @pytest.mark.parametrize("name", WEAKENED)
 def test_every_protection_is_needed(name: str) -> None:
     weak, first, lost = WEAKENED[name]
-    found = explored(weak, bounds_of(first), first, 400_000)
+    bounds = Bounds(epochs=5) if weak.automatic_out_of_switching else bounds_of(first)
+    found = explored(weak, bounds, first, STATES_QUICK)
     print(name, found.states, *found.trace, sep="\n    ")
     assert found.violation == lost, f"{name}: {found.violation or 'nothing'} after {found.states} states"
     keep(weakened={name: {"violation": found.violation, "trace_length": len(found.trace)}})
 
 
-@pytest.mark.long
 def test_what_lands_after_the_last_look_is_only_what_somebody_looks_at() -> None:
-    """Nothing can keep a frozen process from acting after the commit; this is all that it can change."""
+    """Nothing can keep a process that stood still from acting after the commit. This is all that it changes there: a
+    bucket that denies writing, which every firing that protects looks for (fence_returned.py, fences_left)."""
     found = explored(Weak(), bounds_of(HOMEWARD), HOMEWARD)
-    seen = {each for world in found.order if not world.unfinished for each in wounds(world)}
-    assert not found.violation and seen == {"bucket"}, (seen, found.states)
+    seen = {wounds(world) for world in found.order if world.state == SERVING and not world.unfinished}
+    assert not found.cut and not found.violation
+    assert seen == {(), ("bucket",)}
