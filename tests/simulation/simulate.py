@@ -149,8 +149,8 @@ def tell(tally: Tally, seconds: float, first: int, processes: int) -> None:
     """On the terminal."""
     rate, last, many = tally.disasters / seconds, first + tally.disasters - 1, max(1, tally.disasters)
     print(
-        f"{tally.disasters} disasters (seeds {first} to {last}) in {seconds:.0f} s on {processes} processes: {rate:.1f} "
-        f"a second, {rate / processes:.1f} a process; {tally.calls / many:.0f} calls each, "
+        f"{tally.disasters} disasters (seeds {first} to {last}) in {seconds:.0f} s on {processes} processes: {rate:.1f}"
+        f" a second, {rate / processes:.1f} a process; {tally.calls / many:.0f} calls each, "
         f"{tally.virtual_seconds / 86400:.0f} virtual days\n"
     )
     print(table(tally))
