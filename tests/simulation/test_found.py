@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from disasters import play
-from plans import FAILBACK, FAILOVER, FROZEN, LATE_ACT, Actor, Fault, Plan
+from plans import FAILBACK, FAILOVER, FROZEN, LATE_ACT, PROTECT, Actor, Fault, Plan
 from shrinking import story
 
 FOUND = {
@@ -20,8 +20,19 @@ FOUND = {
         actors=(Actor("failover", FAILOVER, 45.23543631669866), Actor("failback", FAILBACK, 1056.9829426777476)),
         faults=(Fault("failback", 63, LATE_ACT, 75.4),),
     ),
+    "what the standby region had written was left there, as if it had never served, since a failover that began anew "
+    "had died after its fence": Plan(
+        pace=101,
+        start="failed-over",
+        actors=(
+            Actor("failback-1", FAILBACK, 13.269412890601211, skew=-33.39645005685112),
+            Actor("failback-2", FAILBACK, 62.318047139578574, skew=56.532714162452834),
+            Actor("protect-3", PROTECT, 17.395796585798195),
+            Actor("failover-4", FAILOVER, 56.60187165702399),
+        ),
+    ),
 }
-OPEN = ("a key that was rewritten",)
+OPEN = ("what the standby region had written",)
 """How those begin that are not mended yet; taken out of here with what mends them."""
 
 
