@@ -166,7 +166,7 @@ def test_a_key_that_is_written_while_its_older_version_is_on_its_way_home_comes_
         def call(self, service: str, operation: str, region: str, **parameters: Any) -> dict[str, Any]:
             if operation == "copy_object" and parameters["Key"] == "shards/0" and not self.done:
                 self.done = True
-                aws.s3.write(CORPUS_COPY, "shards/0", b"written during the copy", replicate=False)
+                aws.s3.write(CORPUS_COPY, "shards/0", b"Changed in the standby region", replicate=False)
                 aws.clock.sleep(9)
             return super().call(service, operation, region, **parameters)
 
@@ -174,7 +174,7 @@ def test_a_key_that_is_written_while_its_older_version_is_on_its_way_home_comes_
     door = Slow(aws)
     journal = run_failback(Site(door, inventory(), aws.clock, aws.fetch), "slow", side_by_side=1)
     assert door.done and journal is not None and journal.state == SUCCEEDED
-    assert aws.s3.current(CORPUS)["shards/0"] == b"written during the copy"
+    assert aws.s3.current(CORPUS)["shards/0"] == b"Changed in the standby region", "of the same size as the one before"
     assert evidence(journal, "final-sync-corpus")["kept"] == 0
 
 

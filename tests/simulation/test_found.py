@@ -32,13 +32,9 @@ FOUND = {
         ),
     ),
 }
-OPEN = ("what the standby region had written",)
-"""How those begin that are not mended yet; taken out of here with what mends them."""
 
 
 @pytest.mark.parametrize("lost", FOUND)
-def test_it_does_not_happen_again(lost: str, request: pytest.FixtureRequest) -> None:
-    if lost.startswith(OPEN):
-        request.applymarker(pytest.mark.xfail(strict=True, reason="found, and not mended yet"))
+def test_it_does_not_happen_again(lost: str) -> None:
     outcome = play(FOUND[lost])
     assert not outcome.broken, story(outcome)

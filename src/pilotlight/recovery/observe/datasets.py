@@ -18,13 +18,22 @@ from pilotlight.clock import Clock, stamp
 from pilotlight.cloud.door import Door
 from pilotlight.records.inventory import Datasets, Inventory
 from pilotlight.records.point import Part
-from pilotlight.recovery.listing import DIFFERENT, Bucket, Current, Stays, always_over, current, joined, settled
+from pilotlight.recovery.listing import DIFFERENT, SIZE, Bucket, Current, Stays, always_over, current, joined, settled
 from pilotlight.recovery.observe.arrival import waiting_since, was_there
 from pilotlight.recovery.observe.earlier import POINTS_MAX
 from pilotlight.recovery.observe.rule import ALWAYS, Rule
 
 NAMED_MAX = 20
 """How many missing objects a paper names; all are counted."""
+
+
+Certain = Callable[[Current, Current], str]
+"""(source, copy) of equal size -> how strongly they are known to be equal after all."""
+
+
+def by_listing(ours: Current, theirs: Current) -> str:
+    """Nothing more is asked."""
+    return SIZE
 
 
 @dataclass
@@ -56,12 +65,14 @@ def compare(
     with_past: bool = True,
     rule_since: float = -math.inf,
     stays: Stays = always_over,
+    certain: Certain = by_listing,
 ) -> Comparison:
     """Compare what is current in both; what waits since before `overdue_before` is overdue, and so is what was written
     before `rule_since`, when no rule was there to take it up; `keep` gets each copy.
 
     Without its past, a key that is gone on both sides is settled, whatever it was a moment ago: so for a copy that is
-    made of what is current and gets no versions by replication.
+    made of what is current and gets no versions by replication. `certain` may look closer at pairs of which only the
+    sizes are known to be equal.
     """
     found = Comparison()
     for ours, theirs in joined(current(door, source), current(door, copy)):
@@ -70,6 +81,8 @@ def compare(
                 _extra(found, theirs)
             continue
         strength = settled(ours, theirs)
+        if strength == SIZE and theirs is not None:
+            strength = certain(ours, theirs)
         if strength == DIFFERENT and stays(ours, theirs):
             _kept(found, ours)
         elif strength == DIFFERENT or (with_past and was_there(ours, theirs, overdue_before)):

@@ -12,10 +12,10 @@ A standby that never served has written nothing: its buckets are copies, and not
 
 from __future__ import annotations
 
-from pilotlight.recovery.backfill import bring
+from pilotlight.recovery.backfill import bring, resolved
 from pilotlight.recovery.ledger import FAILING_OVER
-from pilotlight.recovery.listing import Bucket, Stays, stays
-from pilotlight.recovery.observe.datasets import Comparison, buckets, compare
+from pilotlight.recovery.listing import SIZE, Bucket, Current, Stays, stays
+from pilotlight.recovery.observe.datasets import Certain, Comparison, buckets, compare
 from pilotlight.recovery.steps.action import Absent, Answer, Proven, Wait, Work
 
 REPLICATION_SECONDS = 5.0
@@ -70,15 +70,33 @@ class BringHome:
     def _compared(self, work: Work) -> Comparison:
         source, target = _homeward(work)
         before = work.begun_at - CLOCKS_SECONDS if work.begun_at is not None else 0.0
-        return compare(work.door, source, target, before, with_past=False, stays=_stays(work))
+        return compare(work.door, source, target, before, with_past=False, stays=_stays(work), certain=_certain(work))
 
 
 def _stays(work: Work) -> Stays:
     """What of the primary bucket is left as it is: only what was written there before it was fenced."""
-    fenced_at = work.ledger.fenced_at(work.step.asset)
-    if fenced_at is None:
-        raise work.failed("since when the primary bucket takes no writes is not known; `pilotlight failback` fences it")
+    fenced_at = _fenced_at(work)
     return lambda ours, theirs: stays(ours, theirs, fenced_at)
+
+
+def _certain(work: Work) -> Certain:
+    """What was written since copies began may be newer than the copy of its key, though both are of one size: checksums
+    tell, where S3 has them of both."""
+    fenced_at = _fenced_at(work)
+    source, target = _homeward(work)
+
+    def certain(ours: Current, theirs: Current) -> str:
+        young = ours.modified >= fenced_at - CLOCKS_SECONDS
+        return resolved(work.site, source, target, ours, theirs) if young else SIZE
+
+    return certain
+
+
+def _fenced_at(work: Work) -> float:
+    found = work.ledger.fenced_at(work.step.asset)
+    if found is None:
+        raise work.failed("since when the primary bucket takes no writes is not known; `pilotlight failback` fences it")
+    return found
 
 
 def _never_served(work: Work) -> bool:
