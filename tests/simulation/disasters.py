@@ -592,6 +592,8 @@ class Disaster:
             for bucket in BUCKETS[PRIMARY]:
                 if f"s3://{bucket} " in told or " did s3:put_bucket_policy" in told:
                     self.aws.s3.policies.pop(bucket, None)
+            if " did rds:" in told:
+                self.aws.writer = desk.active().region
             if f"{FLEET[PRIMARY]} " in told or " did autoscaling:" in told:
                 group = self.aws.groups[PRIMARY, FLEET[PRIMARY]]
                 group.suspended, group.desired = [], 1

@@ -8,6 +8,7 @@ at it. Volumes come up with the launch itself, so neither CreateVolume nor Attac
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -182,14 +183,19 @@ class Version:
     image: str
 
 
+def _contents(wanted: Version) -> str:
+    return json.dumps([wanted.run, wanted.index, sorted(wanted.devices.items()), wanted.image])
+
+
 def add_version(door: Door, inventory: Inventory, asset: Compute, wanted: Version) -> None:
-    """One version for one instance; the template is made with the first. The token makes a repetition the same."""
+    """One version for one instance; the template is made with the first. The token makes a repetition the same, and one
+    of another choice another: EC2 refuses a token that comes with other contents."""
     region, name = inventory.standby, inventory.names.run_template(asset.name)
     source = template(door, region, asset.standby_launch_template)
     given: dict[str, Any] = {
         "LaunchTemplateName": name,
         "VersionDescription": description(wanted.run, wanted.index),
-        "ClientToken": hashlib.sha256(f"{wanted.run} {asset.name} {wanted.index}".encode()).hexdigest(),
+        "ClientToken": hashlib.sha256(f"{asset.name} {_contents(wanted)}".encode()).hexdigest(),
         "LaunchTemplateData": launch_data(
             source["LaunchTemplateData"], blank_devices(inventory, asset), wanted.devices, wanted.image
         ),
