@@ -23,12 +23,14 @@ def _lines(journal: Journal, runbook: Runbook) -> Iterator[str]:
     released = False
     for number, each in enumerate(journal.entries, 1):
         said = f"line {number} ({each.step} {each.state}, epoch {each.epoch})"
-        if each.at < at:
+        if each.at < at and each.step != TAKE_LEASE:
             yield f"{said} is older than the line before it"
         at = max(at, each.at)
-        if released:
+        if released and each.step != TAKE_LEASE:  # else its end was written, and that it ended was not
             yield f"{said} comes after the lease was given back for good"
         if each.step == TAKE_LEASE:
+            released = False
+            at = each.at  # another machine's clock, which may be behind
             yield from _taken(each, epoch, said)
             epoch = max(epoch, each.epoch)
             continue
@@ -62,7 +64,7 @@ def _step(each: Entry, said: str, proven: set[str], intended: dict[str, int]) ->
         proven.discard(each.step)
         intended.pop(each.step, None)
         return
-    if each.step in proven:
+    if each.step in proven and each.state != FAILED:  # its proof was written, and the answer to that was lost
         yield f"{said} comes after its proof"
     if each.state == INTENDED:
         if each.step in intended:

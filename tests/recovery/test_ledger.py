@@ -12,7 +12,7 @@ from doors import PRIMARY, STANDBY
 from pilotlight.clock import FakeClock, SystemClock
 from pilotlight.cloud.aws import AwsDoor
 from pilotlight.errors import EpochStale, LeaseHeld
-from pilotlight.records.runs import PROVEN, SUPERSEDED, Entry
+from pilotlight.records.runs import PROVEN, SUPERSEDED, WITHDRAWN, Entry
 from pilotlight.recovery.lease import LEASE_SECONDS, PROTECT, Leases
 from pilotlight.recovery.ledger import EVIDENCE_BYTES_MAX, FAILING_OVER, SERVING, Ledger, PointLine
 from pilotlight.recovery.table import Table
@@ -263,3 +263,14 @@ def test_runs_are_listed_whole_and_one_that_died_before_its_journal_hides_none(l
     assert [each.run for each in ledger.runs()] == names[::-1]
     ledger._table.put("runs", "20260103T000000000Z-failover", {"kind": "failover"})
     assert [each.run for each in ledger.runs(limit=1)] == [names[-1]]
+
+
+def test_a_journal_keeps_its_order_where_the_machine_that_goes_on_has_a_clock_behind(ledger: Ledger) -> None:
+    """Sorted by time, a proof would come before what withdrew it; counted, a line that was lost would be written over."""
+    held = ledger.leases.take("a")
+    ledger.open_run("r", "failover", held)
+    ledger.append("r", Entry("s", PROVEN, "2026-01-01T00:01:00.000Z", 2), 0, held)
+    ledger.append("r", Entry("s", WITHDRAWN, "2026-01-01T00:00:30.000Z", 3), 2, held)
+    journal = ledger.journal("r")
+    assert journal is not None and [each.state for each in journal.entries] == [PROVEN, WITHDRAWN]
+    assert journal.proven("s") is None and ledger.next_line("r") == 3

@@ -10,10 +10,12 @@ from typing import Any
 from disaster_world import BUCKETS, FLEET, DisasterAws, current
 from scheduling import Process
 
-from doors import NAMES, PRIMARY, STANDBY
+from doors import NAMES, PRIMARY, STANDBY, desk_of, inventory
+from model.checker import problems as not_a_path
 from pilotlight.clock import parse_stamp, stamp
 from pilotlight.naming import PAPER_POINTS
 from pilotlight.records.runs import FAILED, PROVEN, RUNNING, SUCCEEDED, SUPERSEDED, WITHDRAWN
+from pilotlight.recovery import runbooks
 from pilotlight.recovery.lease import PROTECT, RUN
 from pilotlight.recovery.ledger import FAILING_OVER, SERVING
 from pilotlight.recovery.snapshots import sets_of
@@ -27,6 +29,8 @@ CHOSEN, LISTED, KEPT, NEWER = (
 )
 FENCED = "no-act-after-the-lease-is-lost"
 NEEDED = "no-failover-that-is-over"
+JOURNAL = "journal-is-a-path"
+RUNBOOKS = {"failover": runbooks.failover, "failback": runbooks.failback, "fence-returned": runbooks.fence_returned}
 ENDS, WHOLE, REST = "runs-end", "whole-at-rest", "second-loss-keeps-the-rest"
 INVARIANTS = {
     ONE_WRITER: "the database's writer, running compute and open buckets are on one side at commit and at rest",
@@ -40,6 +44,7 @@ INVARIANTS = {
     KEPT: "every object that the workload was told is written is there after the way home, or named as lost",
     NEWER: "no older bytes come over newer ones",
     ENDS: "every run succeeds, fails with a reason, is superseded, or waits for a person",
+    JOURNAL: "every line of every journal is one that the protocol lets its holder write there",
     WHOLE: "at rest one region serves whole: writer, compute, buckets, traffic, as the record says",
     REST: "after a second loss the newest point is there still, and can be recovered from",
 }
@@ -342,6 +347,9 @@ class Judge:
             if state not in (SUCCEEDED, SUPERSEDED) and not (state == FAILED and reason):
                 problems.append(f"{run} is {state} {reason}")
         self.check(ENDS, problems)
+        for journal in desk_of(self.aws).runs():
+            if journal.kind in RUNBOOKS:
+                self.check(JOURNAL, not_a_path(journal, RUNBOOKS[journal.kind](inventory())))
 
     def _fenced(self, run: str) -> bool:
         """Whether it came as far as changing anything; one that died before is left behind (recovery/runs.py)."""

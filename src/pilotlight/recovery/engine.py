@@ -47,12 +47,13 @@ class Engine:
     deadline: float | None = None
     side_by_side: int = SIDE_BY_SIDE_MAX
     entries: list[Entry] = field(default_factory=list)
+    written: int = 0
+    """The place of the journal's last line."""
     observer: Observer = UNWATCHED
 
     def __post_init__(self) -> None:
         self._lock = threading.Lock()
         self._renewed_at = self.site.clock.now()
-        self._written = len(self.entries)
         self._stop = False
         self._writing = threading.Lock()
         self._fenced = self.site.through(lined(self.site.door, self._fence))
@@ -219,8 +220,8 @@ class Engine:
         """One line after the other: transactions that look at the same lease at once would only refuse one another."""
         with self._writing:
             entry = Entry(step.name, state, stamp(self.site.clock.now()), self.held.epoch, evidence)
-            self._written += 1
-            self.site.ledger.append(self.run, entry, self._written, self.held)
+            self.written += 1
+            self.site.ledger.append(self.run, entry, self.written, self.held)
             with self._lock:
                 self.entries.append(entry)
         self.observer.wrote(self.run, entry)

@@ -1,10 +1,10 @@
 """The ledger: what the journal table says - active record, runs and their entries, recovery points, requests.
 
-Items: `active/active` (read by applications too), `run#<run>/run` and `run#<run>/entry#...`, `runs/<run>`,
-`late/...`, `points/<point>`, `let-go/<point>`, `chosen/<run>`, `rosters#<asset>/<run>`, `request/failover`,
-`verdicts/<asset>`, `vetoes/<asset>#<path>`; lease.py has `lease/...`. Every write is whole by itself, so a reader never
-sees half a paper. What a run or a firing writes is written together with a look at its lease, in one transaction: who
-lost it writes nothing any more.
+Items: `active/active` (read by applications too), `run#<run>/run` and `run#<run>/line#...` (`entry#...` of earlier
+editions, which come first), `runs/<run>`, `late/...`, `points/<point>`, `let-go/<point>`, `chosen/<run>`,
+`fenced/<asset>`, `rosters#<asset>/<run>`, `request/failover`, `verdicts/<asset>`, `vetoes/<asset>#<path>`; lease.py has
+`lease/...`. Every write is whole by itself, so a reader never sees half a paper. What a run or a firing writes is
+written together with a look at its lease, in one transaction: who lost it writes nothing any more.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ FAILING_OVER = "failing-over"
 SWITCHING = "switching"
 KNOWN_MAX = 20_000
 """States of 16 characters: 340 KB, within the 400 KB of an item. What is left out is read again at the next firing."""
+LINE = "line#"
 CUT = "cut"
 """The key of evidence that was too long to be kept."""
 EVIDENCE_BYTES_MAX = 380_000
@@ -197,10 +198,15 @@ class Ledger:
         self._together(held, listed, Change(f"run#{run}", "run", changes, values))
 
     def append(self, run: str, entry: Entry, number: int, held: Held) -> None:
-        """One line of the journal; `number` keeps the order of lines of one moment."""
+        """One line of the journal. `number` is its place: the clock of the machine that goes on may be behind."""
         line = {"step": entry.step, "state": entry.state, "at": entry.at, "epoch": entry.epoch}
-        sort = f"entry#{entry.at}#{number:05d}"
-        self._together(held, Put(f"run#{run}", sort, line | {"evidence": _bounded(entry.evidence)}))
+        self._together(held, Put(f"run#{run}", f"{LINE}{number:06d}", line | {"evidence": _bounded(entry.evidence)}))
+
+    def next_line(self, run: str) -> int:
+        """The place of the next line: after every one that is there, also where one before it never arrived."""
+        items = self._table.query(f"run#{run}", newest_first=True)
+        newest = next((str(item["sk"]) for item in items if str(item["sk"]).startswith(LINE)), "")
+        return int(newest.removeprefix(LINE)) + 1 if newest else 0
 
     def close_run(self, run: str, kind: str, held: Held, state: str, reason: str = "") -> None:
         """Say how a run ended; a later process may still take up one that did not succeed."""

@@ -31,8 +31,6 @@ LAUNCHING = ("launch-one", "hold", "scale")
 """The actions by which instances come up with what the chosen point names."""
 CHOICES_MAX = 10
 """More than any process lets go of while a run reads them; after that something deletes copies, and a person looks."""
-LAST = 99_999
-"""The number of the line that ends a journal; no run has as many."""
 
 
 def run_failover(
@@ -110,10 +108,10 @@ def carry_out(
     run, entries = _taken_up(site, runbook.kind)
     ledger.open_run(run, runbook.kind, held)
     ledger.supersede(run, held, f"run {run} began after whoever was at this one had died or given up")
-    taken = _entry(site, TAKE_LEASE, held)
-    ledger.append(run, taken, len(entries), held)
+    taken, place = _entry(site, TAKE_LEASE, held), ledger.next_line(run)
+    ledger.append(run, taken, place, held)
     observer.wrote(run, taken)
-    engine = Engine(site, runbook, run, held, ACTIONS, deadline, side_by_side, entries, observer)
+    engine = Engine(site, runbook, run, held, ACTIONS, deadline, side_by_side, entries, place, observer)
     try:
         with ledger.leases.kept(held):
             _execute(engine)
@@ -131,7 +129,7 @@ def carry_out(
             ledger.close_run(run, runbook.kind, held, FAILED, INTERRUPTED)
             _release(site, held)
         raise
-    return _succeeded(site, run, runbook.kind, held, observer)
+    return _succeeded(site, engine, observer)
 
 
 def _execute(engine: Engine) -> None:
@@ -148,12 +146,13 @@ def _execute(engine: Engine) -> None:
             return
 
 
-def _succeeded(site: Site, run: str, kind: str, held: Held, observer: Observer) -> Journal:
+def _succeeded(site: Site, engine: Engine, observer: Observer) -> Journal:
     """The paper is written before the run is called finished, so a finished run has its paper."""
+    run, held = engine.run, engine.held
     given_back = _entry(site, RELEASE_LEASE, held)
-    site.ledger.append(run, given_back, LAST, held)
+    site.ledger.append(run, given_back, engine.written + 1, held)
     observer.wrote(run, given_back)
-    site.ledger.close_run(run, kind, held, SUCCEEDED)
+    site.ledger.close_run(run, engine.runbook.kind, held, SUCCEEDED)
     journal = _journal(site, run)
     site.papers.write_journal(journal)
     _release(site, held)
