@@ -1,6 +1,6 @@
 # Everything a newcomer types. `make setup` makes .venv with pinned dependencies; the rest stands on it.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-engine test-provider test-long simulate bench lint types contracts permissions corpus docs clean
+.PHONY: help setup demo test test-engine test-provider test-long simulate mutants mutants bench lint types contracts permissions corpus docs clean
 
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 BIN := .venv/bin
@@ -42,6 +42,9 @@ test-long: setup  ## many seeds, whole demos
 simulate: setup  ## whole disasters, and recovery points of random worlds: make simulate DISASTERS=10000 SEEDS=200, or SEED=17
 	PYTHONPATH=tests:tests/simulation $(BIN)/python tests/simulation/simulate.py --seconds $(DISASTERS_SECONDS) $(if $(DISASTERS),--disasters $(DISASTERS)) $(if $(SEED),--seed $(SEED))
 	$(BIN)/python -m pytest -q -s tests/simulation/test_simulation.py tests/simulation/test_protection.py
+
+mutants: setup  ## small faults in the safety code, and whether the tests notice: make mutants MUTANTS=200 SEED=1 ONLY=recovery/runs.py
+	$(BIN)/python scripts/mutants.py --mutants $(or $(MUTANTS),200) --seed $(or $(SEED),1) --only "$(ONLY)"
 
 bench: setup  ## ratios against named peers and limits
 	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
