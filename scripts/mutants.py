@@ -2,8 +2,8 @@
 
 `make mutants` takes a seeded sample of changes (scripts/mutations.py) over the files that tests/mutants/mutants.toml
 names, and the fixed ones there, and runs against each the tests that execute its lines, quickest first. No file is
-changed: a process of its own imports the one module from changed text. A mutant that no test notices has survived; it is
-either in tests/mutants/equivalent.toml with the reason why nobody loses anything by it, or a test is missing.
+changed: a process of its own imports the one module from changed text. A mutant that no test notices has survived; it
+is either in tests/mutants/equivalent.toml with the reason why nobody loses anything by it, or a test is missing.
 
 Which test executes which line is found out first, and kept in build/mutants for as long as sources and tests stay the
 same. A run that was ended goes on where it stood.
@@ -68,7 +68,7 @@ class Project:
 
     def digest(self) -> str:
         """Of everything that a result rests on."""
-        paths = [each for top in ("src", "tests", "scripts") for each in sorted((self.root / top).rglob("*.py"))]
+        paths = [each for top in ("src", "tests") for each in sorted((self.root / top).rglob("*.py"))]
         return hashlib.sha256(b"".join(str(each).encode() + each.read_bytes() for each in paths)).hexdigest()
 
 
@@ -137,6 +137,8 @@ class Tests:
     """Each test with its seconds and the lines it executes."""
 
     found: dict[str, dict[str, Any]]
+    failed: list[str] = field(default_factory=list)
+    """What fails without any mutant: it can catch none, and is left out."""
 
     def of(self, mutant: Mutant) -> list[str]:
         """The tests that execute what was changed, quickest first; what no function holds, whoever uses the file."""
@@ -153,27 +155,30 @@ class Tests:
 
 
 def watched(project: Project, at_once: int) -> Tests:
-    """Run every test once without a mutant, its lines watched; SystemExit where one fails already."""
+    """Run every test once without a mutant, its lines watched."""
     kept, digest = project.kept / "map.json", project.digest()
     said = json.loads(kept.read_text()) if kept.exists() else {}
     if said.get("digest") != digest:
         print(f"watching which lines {len(project.tests)} test files execute", flush=True)
         found = dict[str, dict[str, Any]]()
-        parts = [project.kept / f"map-{number}.json" for number in range(len(project.tests))]
+        parts = [project.kept / f"map-{digest[:12]}-{number}.json" for number in range(len(project.tests))]
+        failed = list[str]()
 
-        def done(number: int, child: Child, late: bool) -> None:
-            part = json.loads(parts[number].read_text()) if parts[number].exists() else {"failed": ["no answer"]}
-            if late or part["failed"]:
-                problem = "hangs" if late else ", ".join(part["failed"])
-                raise SystemExit(f"{project.tests[number]} fails without any mutant: {problem}")
-            parts[number].unlink()
-            found.update(part["found"])
+        def keep(number: int) -> None:
+            part = json.loads(parts[number].read_text()) if parts[number].exists() else {"failed": ["gave no answer"]}
+            failed.extend(f"{project.tests[number]}: {each}" for each in part["failed"])
+            found.update({node: each for node, each in part.get("found", {}).items() if node not in part["failed"]})
 
-        starts = (_watching(project, test, part) for test, part in zip(project.tests, parts, strict=True))
-        run_all(iter(starts), done, at_once)
-        said = {"digest": digest, "found": found}
+        left = [number for number, part in enumerate(parts) if not part.exists()]
+        starts = (_watching(project, project.tests[number], parts[number]) for number in left)
+        run_all(iter(starts), lambda number, child, late: None, at_once)
+        for number in range(len(parts)):
+            keep(number)
+        said = {"digest": digest, "found": found, "failed": failed}
+        for part in parts:
+            part.unlink(missing_ok=True)
         kept.write_text(json.dumps(said))
-    return Tests(said["found"])
+    return Tests(said["found"], said["failed"])
 
 
 def _watching(project: Project, test: str, part: Path) -> Callable[[], Child]:
@@ -286,9 +291,11 @@ def show(said: dict[str, Any]) -> None:
     for each in said["survivors"]:
         print(f"\nsurvived: {each['file']}:{each['line']} {each['function']}, {each['operator']}")
         print(f"  {each['original']}\n  -> {each['replacement']}\n  {each['reason'] or 'NO REASON: a test is missing'}")
-    print(f"\n{said['caught']} of {said['tried']} caught ({said['share_of_all']:.1%}), {said['timeouts']} of them by a")
     print(
-        f"test that no longer ended; {said['equivalent']} survivors lose nobody anything; without those {said['share']:.1%}"
+        f"\n{said['caught']} of {said['tried']} caught ({said['share_of_all']:.1%}), {said['timeouts']} of them by a test"
+    )
+    print(
+        f"that no longer ended; {said['equivalent']} survivors lose nobody anything, without them {said['share']:.1%};"
     )
     print(f"in {said['seconds']:.0f} s; seed {said['seed']}")
 
@@ -310,10 +317,13 @@ def main() -> int:
     tests = watched(project, asked.at_once)
     results = judged(project, tests, wanted, asked.at_once)
     said = summed(project, wanted, results) | {"seed": asked.seed, "seconds": round(time.monotonic() - began, 1)}
+    said["failing"] = tests.failed
     (project.root / "build/mutants.json").write_text(json.dumps(said, indent=2) + "\n")
     (project.kept / "results.jsonl").unlink()
     show(said)
-    unexplained = any(not each["reason"] for each in said["survivors"])
+    for each in tests.failed:
+        print(f"FAILS WITHOUT ANY MUTANT, and was left out: {each}")
+    unexplained = bool(tests.failed) or any(not each["reason"] for each in said["survivors"])
     return 1 if said["share"] < CAUGHT_SHARE or unexplained else 0
 
 

@@ -25,7 +25,8 @@ SWAPS: dict[type[ast.cmpop], tuple[type[ast.cmpop], ...]] = {
     ast.IsNot: (ast.Is,),
 }
 NAMES = {"any": "all", "all": "any", "min": "max", "max": "min"}
-EMPTY = {"bool": ("True", "False"), "str": ('""',), "int": ("0",), "float": ("0.0",), "list": ("[]",), "set": ("set()",),
+EMPTY = {"bool": ("True", "False"), "str": ('""',), "int": ("0",), "float": ("0.0",),
+         "list": ("[]",), "set": ("set()",),
          "tuple": ("()",), "dict": ("{}",), "frozenset": ("frozenset()",), "None": ()}  # fmt: skip
 """What a function of this annotation returns when it says nothing; None for every other."""
 SILENT = ("__repr__", "__str__")
