@@ -291,12 +291,9 @@ def show(said: dict[str, Any]) -> None:
     for each in said["survivors"]:
         print(f"\nsurvived: {each['file']}:{each['line']} {each['function']}, {each['operator']}")
         print(f"  {each['original']}\n  -> {each['replacement']}\n  {each['reason'] or 'NO REASON: a test is missing'}")
-    print(
-        f"\n{said['caught']} of {said['tried']} caught ({said['share_of_all']:.1%}), {said['timeouts']} of them by a test"
-    )
-    print(
-        f"that no longer ended; {said['equivalent']} survivors lose nobody anything, without them {said['share']:.1%};"
-    )
+    print(f"\n{said['caught']} of {said['tried']} caught ({said['share_of_all']:.1%}),")
+    print(f"{said['timeouts']} of them by a test that no longer ended;")
+    print(f"{said['equivalent']} survivors lose nobody anything, without them {said['share']:.1%};")
     print(f"in {said['seconds']:.0f} s; seed {said['seed']}")
 
 
