@@ -1,6 +1,6 @@
 # Everything a newcomer types. `make setup` makes .venv with pinned dependencies; the rest stands on it.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-engine test-provider test-long simulate mutants mutants bench lint types contracts permissions corpus docs clean
+.PHONY: help setup demo test test-engine test-provider test-long simulate mutants bench lint types contracts permissions corpus docs clean
 
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 BIN := .venv/bin

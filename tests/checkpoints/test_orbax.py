@@ -124,3 +124,10 @@ def test_zarr_of_version_3_outside_of_ocdbt_is_not_guessed_at(folder: Path) -> N
     text = path.read_text().replace('"use_ocdbt": true', '"use_ocdbt": false')
     path.write_text(text.replace('"use_zarr3": false', '"use_zarr3": true'))
     assert "cannot be judged" in told(of_1200(folder), "default/_METADATA")
+
+
+def test_a_marker_that_cannot_be_read_is_named_once_and_makes_nothing_complete(folder: Path) -> None:
+    (folder / "1200/commit_success.txt").write_bytes(b"\xff\xfe\xff")
+    verdict = of_1200(folder)
+    assert not verdict.complete
+    assert [each.file for each in verdict.problems].count("commit_success.txt") == 1

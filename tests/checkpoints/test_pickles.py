@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import pickle
 import struct
@@ -113,3 +114,18 @@ def test_bytes_of_any_kind_are_damaged_or_data(body: bytes) -> None:
         walk(b"\x80\x04" + body)
     except Damaged as damage:
         assert str(damage)
+
+
+@pytest.mark.parametrize("id", [5, "storage", ("storage",), ("storage", "no name", "0", "cpu", 1)])
+def test_a_reference_that_is_no_storage_is_damage_and_no_crash(tmp_path: Path, id: Any) -> None:
+    class Referring(pickle.Pickler):
+        def persistent_id(self, obj: Any) -> Any:
+            return id if obj is tmp_path else None
+
+    body = io.BytesIO()
+    Referring(body, 2).dump({"w": tmp_path})
+    folder = tmp_path / "step-1"
+    folder.mkdir()
+    (folder / "pytorch_model.bin").write_bytes(archive(body.getvalue()))
+    verdicts = judged(tmp_path)
+    assert verdicts and not any(each.complete for each in verdicts)

@@ -224,3 +224,12 @@ def test_ten_gigabytes_are_judged_with_less_than_a_mebibyte() -> None:
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "9,997,562,601 bytes, complete" in done.stdout
+
+
+def test_a_large_json_beside_the_weights_is_sound_where_it_ends_as_it_begins(sharded: Path) -> None:
+    """A trainer's state of many thousand logged steps: every checkpoint that has one would be called torn."""
+    state = {"global_step": 120, "log_history": [{"loss": number} for number in range(20_000)]}
+    (sharded / "trainer_state.json").write_text(json.dumps(state))
+    assert not [each for each in only(sharded).problems if each.file == "trainer_state.json"]
+    shorter(sharded / "trainer_state.json")
+    assert [each.file for each in only(sharded).problems if "end as it begins" in each.what] == ["trainer_state.json"]

@@ -185,3 +185,27 @@ def test_a_deployment_does_not_survey_the_lost_region_because_the_journal_said_n
     door = Troubled(aws, "dynamodb:get_item", TROUBLES[trouble])
     with pytest.raises((CallRefused, Throttled, RegionUnreachable, NoCredentials)):
         current_inventory(load(declared), ACCOUNT, door, aws.clock)
+
+
+def with_database(door: Any, *stacks: str) -> Acts:
+    acts = Acts()
+    Destroy(inventory(), door, door, acts).run(stacks)  # type: ignore[arg-type]
+    return acts
+
+
+def test_a_global_cluster_that_is_gone_already_stops_no_destroy(aws: FakeAws) -> None:
+    absent = Troubled(aws, "rds:describe_global_clusters", _code("GlobalClusterNotFoundFault"))
+    assert with_database(absent, "standby").asked == ["standby"]
+
+
+def test_a_bucket_of_the_vault_that_may_not_be_emptied_is_told_and_not_passed_over(aws: FakeAws) -> None:
+    class OnceCompared(Troubled):
+        """The comparison is answered; the listing for the erasure is not."""
+
+        def call(self, service: str, operation: str, region: str, **parameters: Any) -> dict[str, Any]:
+            if parameters.get("Bucket") == NAMES.vault_bucket:
+                return super().call(service, operation, region, **parameters)
+            return self.inner.call(service, operation, region, **parameters)
+
+    with pytest.raises(CallRefused):
+        destroy(OnceCompared(aws, "s3:list_object_versions", _code("AccessDenied")), "vault")

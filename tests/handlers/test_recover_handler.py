@@ -453,3 +453,12 @@ def test_a_workload_without_a_point_is_told_that_a_failover_would_find_none() ->
     desk = Recovery(Site(aws, inventory(trigger="approval"), aws.clock, aws.fetch), "test")
     rang(aws, desk)
     assert "no complete recovery point" in aws.told[-1][1] and "has not looked yet" in aws.told[-1][1]
+
+
+def test_the_end_of_another_alarm_ends_no_request() -> None:
+    """The person whose word a failover waits for would be told that nobody asks for it any more."""
+    aws, desk = lost(trigger="approval")
+    rang(aws, desk)
+    aws.clock.sleep(60)
+    assert hear(desk, message("protect-failing", "OK", aws.clock.now()))["state"] == "nothing"
+    assert desk.site.ledger.open_request() is not None

@@ -19,6 +19,7 @@ from pilotlight.errors import PilotlightError
 from pilotlight.records.codec import encode
 from pilotlight.records.inventory import Datasets, Health, Inventory, Training
 from pilotlight.records.point import COMPLETE, PARTIAL, REFUSED, Part, RecoveryPoint
+from pilotlight.recovery.choose import loss
 from pilotlight.recovery.desk import Recovery
 from pilotlight.recovery.observe.references import ROWS_MAX, ROWS_PER_CALL, place, shown, statement
 from pilotlight.recovery.protect import FURTHER_LOOKS_MAX
@@ -352,3 +353,9 @@ def test_a_checkpoint_bucket_that_may_not_be_compared_says_so(aws: FakeAws, desk
 
     point = fire(Recovery(desk.site.through(Blind(aws)), "blind"))
     assert "list_object_versions" in str(part(point, "checkpoints").evidence["not_compared"])
+
+
+def test_a_declared_rate_tells_the_loss_also_where_no_checkpoint_tells_its_step() -> None:
+    found = Part("weights", "checkpoints", "replication", True, "2026-01-01T00:00:00Z")
+    told = loss(found, "2026-01-01T01:00:00Z", Training(8, 100.0))
+    assert (told.seconds, told.steps, told.gpu_hours) == (3600.0, 100, 8.0)

@@ -10,7 +10,7 @@ import pytest
 
 from doors import FakeAws, desk_of
 from pilotlight.errors import EpochStale, RegionUnreachable, StepFailed, StepTimedOut
-from pilotlight.records.runs import FAILED, INTENDED, PROVEN, Runbook, Step
+from pilotlight.records.runs import FAILED, INTENDED, PROVEN, WITHDRAWN, Runbook, Step
 from pilotlight.recovery.engine import ACTS_MAX, Engine, Paused
 from pilotlight.recovery.lease import LEASE_SECONDS, Held
 from pilotlight.recovery.steps.action import Absent, Answer, Proven, Underway, Wait, Work
@@ -157,3 +157,12 @@ def test_at_the_deadline_it_stops_between_two_asks(aws: FakeAws) -> None:
     with pytest.raises(Paused):
         engine(aws, (Step("a", "switch"),), {"switch": switch}, deadline=aws.clock.now() + 5).execute()
     assert states(aws) == [("a", INTENDED)]
+
+
+def test_what_stands_on_a_step_that_is_withdrawn_begins_anew_however_far_it_stands(aws: FakeAws) -> None:
+    """Instances would come up from the point whose copies are gone."""
+    steps = (Step("a", "one"), Step("b", "two", needs=("a",)), Step("c", "three", needs=("b",)), Step("d", "four"))
+    running = engine(aws, steps, {name: Switch() for name in ("one", "two", "three", "four")})
+    running.execute()
+    running.withdraw("a", "gone")
+    assert [name for name, state in states(aws) if state == WITHDRAWN] == ["a", "b", "c"]

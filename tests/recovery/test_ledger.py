@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from moto import mock_aws
@@ -11,11 +12,13 @@ from moto import mock_aws
 from doors import PRIMARY, STANDBY
 from pilotlight.clock import FakeClock, SystemClock
 from pilotlight.cloud.aws import AwsDoor
-from pilotlight.errors import EpochStale, LeaseHeld
+from pilotlight.cloud.coats import Coat
+from pilotlight.cloud.door import refused
+from pilotlight.errors import CallRefused, EpochStale, LeaseHeld
 from pilotlight.records.runs import PROVEN, SUPERSEDED, WITHDRAWN, Entry
 from pilotlight.recovery.lease import LEASE_SECONDS, PROTECT, Leases
 from pilotlight.recovery.ledger import EVIDENCE_BYTES_MAX, FAILING_OVER, SERVING, Ledger, PointLine
-from pilotlight.recovery.table import Table
+from pilotlight.recovery.table import Put, Table
 
 
 @pytest.fixture
@@ -274,3 +277,14 @@ def test_a_journal_keeps_its_order_where_the_machine_that_goes_on_has_a_clock_be
     journal = ledger.journal("r")
     assert journal is not None and [each.state for each in journal.entries] == [PROVEN, WITHDRAWN]
     assert journal.proven("s") is None and ledger.next_line("r") == 3
+
+
+def test_a_write_that_only_met_another_at_the_same_moment_is_no_lost_lease() -> None:
+    """DynamoDB API, TransactWriteItems: TransactionConflict says that somebody else wrote just then, and no more."""
+
+    class Conflicting(Coat):
+        def call(self, service: str, operation: str, region: str, **parameters: Any) -> dict[str, Any]:
+            raise refused(service, operation, region, "TransactionCanceledException", "[TransactionConflict, None]")
+
+    with pytest.raises(CallRefused):
+        Table(Conflicting(AwsDoor()), STANDBY, "journal").together(Put("runs", "run", {"kind": "failover"}))
