@@ -257,3 +257,10 @@ def test_the_page_tells_every_rule_by_which_names_tell_a_step() -> None:
         assert step_of(rule.example) == rule.step
         assert f"| `{rule.example}` | {rule.step} | {rule.writer} |" in page
     assert all(f"`{example}` ({writer})" in page and staging(example) for _, example, writer in STAGING)
+
+
+def test_weights_are_loaded_where_only_a_shard_of_the_optimizer_is_gone() -> None:
+    layout = LAYOUTS["hf-fsdp-sharded"]
+    shard = next(name for name in sorted(layout.files) if "/optimizer_0/" in name and name.endswith(".distcp"))
+    (verdict,) = judged({name: body for name, body in layout.files.items() if name != shard}).values()
+    assert (verdict.resumable, verdict.loadable) == (False, True)

@@ -91,3 +91,11 @@ def test_the_pointer_is_not_a_commit(ranked: Path) -> None:
     (ranked / "latest_checkpointed_iteration.txt").write_text("200")
     (ranked / RANKED[0]).unlink()
     assert [verdict.complete for verdict in judged(ranked)] == [False]
+
+
+def test_a_folder_of_ranks_that_is_looked_at_alone_is_judged_by_its_ranks(ranked: Path) -> None:
+    (verdict,) = judged(ranked / "iter_0000100")
+    assert (verdict.format, verdict.complete) == ("megatron", True)
+    (ranked / RANKED[-1]).unlink()
+    (verdict,) = judged(ranked / "iter_0000100")
+    assert not verdict.complete

@@ -131,3 +131,11 @@ def test_a_marker_that_cannot_be_read_is_named_once_and_makes_nothing_complete(f
     verdict = of_1200(folder)
     assert not verdict.complete
     assert [each.file for each in verdict.problems].count("commit_success.txt") == 1
+
+
+def test_files_that_a_broken_tree_names_are_not_called_foreign(folder: Path) -> None:
+    """Somebody would delete the data that a new copy of one small file makes whole again."""
+    (folder / "1200/default/ocdbt.process_0/manifest.ocdbt").write_bytes(b"broken")
+    verdict = of_1200(folder)
+    assert not verdict.complete
+    assert not [each for each in verdict.problems if each.what.startswith("foreign")]

@@ -209,3 +209,25 @@ def test_a_bucket_of_the_vault_that_may_not_be_emptied_is_told_and_not_passed_ov
 
     with pytest.raises(CallRefused):
         destroy(OnceCompared(aws, "s3:list_object_versions", _code("AccessDenied")), "vault")
+
+
+def test_a_cluster_that_cannot_leave_yet_is_asked_again_before_anything_is_deleted(aws: FakeAws) -> None:
+    """It is being changed: whoever goes on waits half an hour for a departure that nobody has asked for again."""
+    asked: list[str] = []
+
+    class Busy(Coat):
+        def call(self, service: str, operation: str, region: str, **parameters: Any) -> dict[str, Any]:
+            if operation == "remove_from_global_cluster":
+                asked.append(str(parameters["DbClusterIdentifier"]))
+                if len(asked) == 1:
+                    raise refused(service, operation, region, "InvalidDBClusterStateFault", "is being modified")
+                return {}
+            if operation == "describe_global_clusters":
+                members = [{"DBClusterArn": inventory().databases[0].standby_arn}] if len(asked) < 2 else []
+                return {"GlobalClusters": [{"GlobalClusterMembers": members}]}
+            if operation in ("modify_db_cluster", "delete_db_cluster_snapshot"):
+                return {}
+            return super().call(service, operation, region, **parameters)
+
+    assert with_database(Busy(aws), "standby").asked == ["standby"]
+    assert len(asked) == 2

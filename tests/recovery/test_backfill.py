@@ -222,3 +222,12 @@ def test_large_objects_are_copied_in_parts_that_cover_them_exactly(size: int) ->
     assert len(ranges) <= PARTS_MAX
     assert ranges[0][0] == 0 and ranges[-1][1] == size - 1
     assert all(after[0] == before[1] + 1 for before, after in itertools.pairwise(ranges))
+
+
+def test_an_object_that_only_the_copy_has_stops_no_proof_and_counts_as_nothing() -> None:
+    aws = older(3)
+    desk = desk_of(aws)
+    desk.backfill(ASSET)
+    aws.s3.write(CORPUS_COPY, "written-in-standby", b"b", replicate=False)
+    proof = desk.prove(ASSET)
+    assert (proof.proven, proof.missing, proof.waiting) == (3, 0, 0) and proof.protected

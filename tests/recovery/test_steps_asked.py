@@ -5,8 +5,11 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from doors import CORPUS_COPY, PRIMARY, STANDBY, FakeAws, desk_of, inventory
-from pilotlight.records.inventory import Inventory
+import pytest
+
+from doors import CORPUS, CORPUS_COPY, PRIMARY, STANDBY, FakeAws, desk_of, inventory
+from pilotlight.errors import StepFailed
+from pilotlight.records.inventory import Inventory, VaultAccount
 from pilotlight.records.point import Part
 from pilotlight.records.runs import Step
 from pilotlight.recovery import choose
@@ -107,3 +110,31 @@ def test_while_who_serves_is_changed_no_point_is_made_and_no_region_fenced(aws: 
     desk = moving(aws, STANDBY, FAILING_OVER)
     assert desk.protect() is None
     assert [each for each in aws.acts()[acts:] if each[2] == PRIMARY] == []
+
+
+def test_an_instance_whose_point_lacks_its_volumes_is_not_launched_with_blank_ones(aws: FakeAws) -> None:
+    """A database would begin anew on an empty disk, and nobody would be told."""
+    with pytest.raises(StepFailed):
+        asked(aws, "restore", "fleet")
+
+
+def test_a_group_that_may_not_launch_is_let_before_an_instance_is_waited_for(aws: FakeAws) -> None:
+    """The run would wait its whole time for an instance that Auto Scaling was told not to start."""
+    group = aws.groups[STANDBY, inventory().computes[0].standby_group]
+    group.names, group.desired, group.maximum, group.suspended = ("a-template", "7"), 1, 1, ["Launch"]
+    step = Step("launch-fleet-0", "launch-one", "fleet", arguments={"index": 0})
+    site = Site(aws, inventory(), aws.clock, aws.fetch)
+    restored = {"template": "a-template", "versions": ["7"]}
+    one = Work(step, "failover", "run", 1, site, lambda name: restored, None, lambda: None)
+    assert isinstance(ACTIONS["launch-one"].ask(one), Absent)
+    group.suspended = []
+    assert not isinstance(ACTIONS["launch-one"].ask(one), Absent)
+
+
+def test_a_fence_lets_no_role_write_that_replicates_nothing_back(aws: FakeAws) -> None:
+    """No rule leads back from the vault of another account: whoever makes a role of that name could write past it."""
+    apart = inventory(vault=VaultAccount("999999999999", "vault"))
+    for of, many in ((inventory(), 1), (apart, 0)):
+        aws.s3.policies.clear()
+        ACTIONS["fence-bucket"].act(work(aws, "fence-bucket", "corpus", of, None, PRIMARY_SIDE))
+        assert aws.s3.policies[CORPUS].count(of.names.role("reverse-corpus")) == many
