@@ -269,7 +269,7 @@ def test_runs_are_listed_whole_and_one_that_died_before_its_journal_hides_none(l
 
 
 def test_a_journal_keeps_its_order_where_the_machine_that_goes_on_has_a_clock_behind(ledger: Ledger) -> None:
-    """By time a proof would come before what withdrew it; by number of lines, one that was lost would be written over."""
+    """By time a proof would come before what withdrew it; counted, a line that was lost would be written over."""
     held = ledger.leases.take("a")
     ledger.open_run("r", "failover", held)
     ledger.append("r", Entry("s", PROVEN, "2026-01-01T00:01:00.000Z", 2), 0, held)
