@@ -231,3 +231,20 @@ def test_a_cluster_that_cannot_leave_yet_is_asked_again_before_anything_is_delet
 
     assert with_database(Busy(aws), "standby").asked == ["standby"]
     assert len(asked) == 2
+
+
+def test_what_the_vault_keeps_is_gone_by_where_the_primary_does_not_answer(aws: FakeAws, tmp_path: Path) -> None:
+    declared = tmp_path / "workload.yaml"
+    declared.write_text(DECLARATION)
+    Papers(aws, STANDBY, NAMES.vault_bucket).write_inventory(inventory())
+    aws.dark.add(PRIMARY)
+    assert current_inventory(load(declared), ACCOUNT, aws, aws.clock) == inventory()
+
+
+def test_what_is_protected_by_our_own_wish_is_let_go_before_its_stack_is_deleted(aws: FakeAws) -> None:
+    freed: list[tuple[str, list[str]]] = []
+    acts, ours = Acts(), "aws:rds/cluster:Cluster"
+    held = [SimpleNamespace(urn="a", type=ours, protect=True), SimpleNamespace(urn="b", type="a key", protect=True)]
+    acts.engine = SimpleNamespace(held=lambda stack: held, unprotect=lambda stack, urns: freed.append((stack, urns)))
+    Destroy(inventory(databases=()), aws, aws, acts).run(["standby"])  # type: ignore[arg-type]
+    assert freed == [("standby", ["a"])], "what objects at home are encrypted with stays protected"

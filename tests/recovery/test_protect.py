@@ -267,3 +267,11 @@ def test_an_edge_that_does_not_hold_is_a_sentence() -> None:
 def test_points_are_listed_only_once_their_paper_is_written(aws: FakeAws, desk: Recovery) -> None:
     for line in desk.site.ledger.points():
         assert f"papers/points/{line.id}.json" in aws.s3.objects[NAMES.vault_bucket]
+
+
+def test_snapshots_that_are_being_taken_are_not_pruned_because_some_are_not_there_yet() -> None:
+    """The newest set is not whole while it is made: a firing beside it would delete it under its maker's hands."""
+    taking = dataclasses.replace(snapshot(9, False), set_size=2, run_size=2)
+    died = dataclasses.replace(snapshot(5, False), set_size=2, run_size=2)
+    assert unneeded_sources([taking], []) == []
+    assert unneeded_sources([taking, died], []) == [died]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from typing import Any
 
 import pytest
@@ -138,3 +139,38 @@ def test_a_fence_lets_no_role_write_that_replicates_nothing_back(aws: FakeAws) -
         aws.s3.policies.clear()
         ACTIONS["fence-bucket"].act(work(aws, "fence-bucket", "corpus", of, None, PRIMARY_SIDE))
         assert aws.s3.policies[CORPUS].count(of.names.role("reverse-corpus")) == many
+
+
+def test_a_reader_that_is_being_upgraded_is_promoted_all_the_same(aws: FakeAws) -> None:
+    """The run would wait for it until its time is over, and nobody would ask Aurora for a writer."""
+    aws.writer, aws.database_status = PRIMARY, "upgrading"
+    assert isinstance(asked(aws, "promote", "registry"), Absent)
+
+
+def test_replication_is_not_proven_by_an_object_that_has_not_arrived(aws: FakeAws) -> None:
+    """The run would call the way home protected, and the next loss of the region would find nothing."""
+    canary = work(aws, "canary-arrives", "corpus", inventory(), None, {})
+    answer = ACTIONS["canary-arrives"].ask
+    assert isinstance(answer(canary), Absent)
+    aws.s3.lag_seconds = 60
+    ACTIONS["canary-arrives"].act(canary)
+    assert isinstance(answer(canary), Underway)
+    aws.clock.sleep(61)
+    aws.s3.arrive()
+    assert isinstance(answer(canary), Proven)
+
+
+def test_a_fence_that_would_stop_the_run_that_goes_on_is_built_anew(aws: FakeAws) -> None:
+    """Another person goes on with a failback, and could bring no object home."""
+    ACTIONS["fence-bucket"].act(work(aws, "fence-bucket", "corpus", inventory(), None, PRIMARY_SIDE))
+    assert isinstance(asked(aws, "fence-bucket", "corpus", **PRIMARY_SIDE), Proven)
+    policy = json.loads(aws.s3.policies[CORPUS])
+    policy["Statement"][-1]["Condition"]["ArnNotLike"]["aws:PrincipalArn"] = ["arn:aws:iam::1:role/somebody-else"]
+    aws.s3.policies[CORPUS] = json.dumps(policy)
+    assert isinstance(asked(aws, "fence-bucket", "corpus", **PRIMARY_SIDE), Absent)
+
+
+def test_every_object_that_came_home_is_counted_once_under_what_proves_it(aws: FakeAws) -> None:
+    found = asked(aws, "bring-home", "corpus", begun_at=aws.clock.now(), final=True)
+    assert isinstance(found, Proven)
+    assert found.evidence["settled"] == sum(found.evidence["strengths"].values()) > 0
