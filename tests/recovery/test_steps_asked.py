@@ -171,6 +171,7 @@ def test_a_fence_that_would_stop_the_run_that_goes_on_is_built_anew(aws: FakeAws
 
 
 def test_every_object_that_came_home_is_counted_once_under_what_proves_it(aws: FakeAws) -> None:
+    desk_of(aws).site.ledger.keep_fence("corpus", anew=True)
     found = asked(aws, "bring-home", "corpus", begun_at=aws.clock.now(), final=True)
     assert isinstance(found, Proven)
     assert found.evidence["settled"] == sum(found.evidence["strengths"].values()) > 0
