@@ -125,8 +125,10 @@ class Buckets:
     def copy_object(self, Bucket: str, Key: str, CopySource: dict[str, str]) -> dict[str, Any]:
         if Key in self.uncopyable:
             raise refused("s3", "copy_object", self.regions[Bucket], *self.uncopyable[Key])
-        versions = self.objects[CopySource["Bucket"]][CopySource["Key"]]
-        found = next(each for each in versions if each.id == CopySource["VersionId"])
+        versions = self.objects[CopySource["Bucket"]].get(CopySource["Key"], [])
+        found = next((each for each in versions if each.id == CopySource["VersionId"]), None)
+        if found is None:
+            raise refused("s3", "copy_object", self.regions[Bucket], "NoSuchVersion", "the version does not exist")
         copied = Version(f"v{next(self.numbers)}", self.clock.now(), found.body, metadata=found.metadata)
         self._add(Bucket, Key, copied, replicate=False)
         return {}

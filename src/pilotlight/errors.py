@@ -475,6 +475,14 @@ class EpochStale(PilotlightError):
     hint = "A newer run took over. See it with `pilotlight status`; do not repeat this one."
 
 
+class ActedLate(EpochStale):
+    """{workload}: {call} in {region} was let through by epoch {held}, and when it had ended the workload was at epoch
+    {current}. Whether it took effect before or after what the newer run has proven is not known; it is noted for that
+    run, and for people. This run does nothing more."""
+
+    hint = "See with `pilotlight status` who serves, and that what the call touches is as it should be there."
+
+
 class StepFailed(PilotlightError):
     """Step {step} on {asset} in {region} failed: {reason}. Steps proven before it are kept; the old primary stays
     closed."""

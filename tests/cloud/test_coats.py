@@ -15,7 +15,7 @@ from pilotlight.cloud import coats
 from pilotlight.cloud.coats import Coat, Faulty, Fenced, Made, ReadOnly, Recording, Retrying, lined
 from pilotlight.cloud.door import Door
 from pilotlight.cloud.pacing import MARGIN, Paced, bucket_of
-from pilotlight.errors import CallRefused, EpochStale, ListingCut, RegionUnreachable, Throttled
+from pilotlight.errors import ActedLate, CallRefused, EpochStale, ListingCut, RegionUnreachable, Throttled
 
 
 class Scripted:
@@ -141,8 +141,9 @@ def test_an_act_that_ends_after_its_lease_was_lost_is_noted_as_late() -> None:
     inner, lease = Scripted(), Lease(3)
     door = lease.fence(inner)
     door.call("ssm", "put_parameter", "us-west-2")
-    with pytest.raises(EpochStale):
+    with pytest.raises(ActedLate, match="ssm:delete_parameter in us-west-2 was let through by epoch 2") as told:
         door.call("ssm", "delete_parameter", "us-west-2")
+    assert "nothing was done" not in told.value.message
     assert lease.late == ["delete_parameter"] and len(inner.calls) == 2
 
 

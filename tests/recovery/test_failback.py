@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -27,7 +28,8 @@ from pilotlight.cloud.paging import pages
 from pilotlight.errors import StepFailed, StepTimedOut
 from pilotlight.records.inventory import VaultAccount
 from pilotlight.records.runs import PROVEN, SUCCEEDED, Entry, Journal
-from pilotlight.recovery import people
+from pilotlight.recovery import by_hand, people
+from pilotlight.recovery.by_hand import Command, Left
 from pilotlight.recovery.desk import Recovery
 from pilotlight.recovery.lease import LEASE_SECONDS
 from pilotlight.recovery.ledger import SERVING
@@ -279,6 +281,59 @@ def test_without_a_rule_back_everything_is_copied_home_while_the_standby_goes_on
     assert aws.s3.current(CORPUS) == aws.s3.current(CORPUS_COPY) | {"lost on the way": b"x"}
 
 
+def test_a_key_that_the_standby_overwrites_all_the_time_holds_no_way_home_up(aws: FakeAws) -> None:
+    """`latest`, or a file of metrics, without a rule that leads back: the first pass waited for it, for a day."""
+    failed_over(aws)
+    del aws.s3.rules[CORPUS_COPY]
+    aws.s3.queue.clear()
+
+    written = list[bytes]()
+
+    class Hot(Coat):
+        def call(self, service: str, operation: str, region: str, **parameters: Any) -> dict[str, Any]:
+            if operation == "list_object_versions" and desk_of(aws).active().state == SERVING:
+                aws.clock.sleep(5)
+                written.append(b"x" * (len(written) + 1))
+                aws.s3.write(CORPUS_COPY, "latest", written[-1], replicate=False)
+            answer = super().call(service, operation, region, **parameters)
+            if operation == "copy_object" and parameters["Bucket"] == CORPUS:
+                # with keys of KMS no two copies have one entity tag
+                made = aws.s3.objects[CORPUS][parameters["Key"]]
+                made[-1] = replace(made[-1], told_etag=f'"{len(aws.made)}"')
+            return answer
+
+    began = aws.clock.now()
+    apart = inventory(vault=VaultAccount(ACCOUNT, "vault"))
+    journal = run_failback(Site(Hot(aws), apart, aws.clock, aws.fetch), "test", side_by_side=1)
+    assert journal is not None and journal.state == SUCCEEDED and aws.clock.now() - began < 900
+    assert len(written) > 5 and aws.s3.current(CORPUS)["latest"] == written[-1]
+
+
+def test_an_object_whose_version_is_gone_when_it_is_copied_is_brought_by_the_next_pass(aws: FakeAws) -> None:
+    """Nobody would have copied it any more: the way home waited for it, for a day."""
+    failed_over(aws)
+    del aws.s3.rules[CORPUS_COPY]
+    aws.s3.queue.clear()
+
+    class Expiring(Coat):
+        """Lifecycle takes the version that was listed, and the workload has written another."""
+
+        done = False
+
+        def call(self, service: str, operation: str, region: str, **parameters: Any) -> dict[str, Any]:
+            if operation == "copy_object" and parameters["Key"] == "new/1" and not self.done:
+                self.done = True
+                aws.s3.objects[CORPUS_COPY]["new/1"].clear()
+                aws.s3.write(CORPUS_COPY, "new/1", b"written anew", replicate=False, at=aws.clock.now() - 600)
+            return super().call(service, operation, region, **parameters)
+
+    began = aws.clock.now()
+    apart = inventory(vault=VaultAccount(ACCOUNT, "vault"))
+    journal = run_failback(Site(Expiring(aws), apart, aws.clock, aws.fetch), "test", side_by_side=1)
+    assert journal is not None and journal.state == SUCCEEDED and aws.clock.now() - began < 900
+    assert aws.s3.current(CORPUS)["new/1"] == b"written anew"
+
+
 def test_a_lost_replication_rule_is_not_called_protected(aws: FakeAws) -> None:
     failed_over(aws)
     del aws.s3.rules[CORPUS]
@@ -394,3 +449,24 @@ def test_a_fence_that_was_taken_out_by_hand_says_nothing_of_the_next_way_home(aw
     journal = desk.failback()
     assert aws.s3.current(CORPUS)["shards/2"].startswith(b"newer in the primary")
     assert evidence(journal, "final-sync-corpus")["kept_keys"] == ["shards/2"]
+
+
+def test_what_is_left_to_do_by_hand_is_kept_whole_or_not_at_all(aws: FakeAws) -> None:
+    """Half of this run's and half of an earlier one's is what a person would type."""
+    names = desk_of(aws).site.inventory.names
+    commands = tuple(
+        Command(f"{number}", "s3", "put_bucket_policy", PRIMARY, {"Policy": "x" * 999}) for number in range(9)
+    )
+    left = Left("1-failback", 3, PRIMARY, STANDBY, commands)
+    by_hand.write(aws, names, left)
+    assert by_hand.read(aws, names) == left and len(aws.parameters) >= 3
+    calls = len(aws.made)
+    by_hand.write(aws, names, replace(left, run="2-failback"))
+    for at in range(1, len(aws.made) - calls):
+        by_hand.write(aws, names, left)
+        with pytest.raises(Killed):
+            by_hand.write(Faulty(aws, at, Killed()), names, replace(left, run="2-failback"))
+        assert by_hand.read(aws, names) in (None, left)
+    by_hand.write(aws, names, left)
+    by_hand.forget(aws, names)
+    assert by_hand.read(aws, names) is None and not [name for _, name in aws.parameters if "by-hand" in name]

@@ -8,7 +8,9 @@ its code is the status (S3 API, HeadBucket and HeadObject).
 
 from __future__ import annotations
 
-from pilotlight.cloud.door import aws_code
+from typing import Any
+
+from pilotlight.cloud.door import Door, aws_code
 from pilotlight.errors import CallRefused
 
 ABSENT: dict[str, frozenset[str]] = {
@@ -54,3 +56,12 @@ def says_absent(refusal: CallRefused) -> bool:
     """Whether AWS said of exactly this call that what it asked for does not exist."""
     call = f"{refusal.facts['service']}:{refusal.facts['operation']}"
     return aws_code(refusal) in ABSENT.get(call, ())
+
+
+def remove(door: Door, service: str, operation: str, region: str, **parameters: Any) -> None:
+    """A call that deletes; one that finds nothing to delete has found what was wanted."""
+    try:
+        door.call(service, operation, region, **parameters)
+    except CallRefused as refusal:
+        if not says_absent(refusal):
+            raise

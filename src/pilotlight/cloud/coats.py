@@ -17,7 +17,7 @@ from typing import Any
 from pilotlight.clock import Clock
 from pilotlight.cloud import paging
 from pilotlight.cloud.door import Door, is_reading, refused
-from pilotlight.errors import EpochStale, PilotlightError, RegionUnreachable, Throttled, TimeIsUp
+from pilotlight.errors import ActedLate, EpochStale, PilotlightError, RegionUnreachable, Throttled, TimeIsUp
 
 THROTTLED_ATTEMPTS_MAX = 10
 """With the waits below about a minute in the mean: EC2's slowest bucket used here refills well within it."""
@@ -104,7 +104,7 @@ class Fenced(Coat):
         self._confirm, self._late = confirm, late
 
     def call(self, service: str, operation: str, region: str, **parameters: Any) -> dict[str, Any]:
-        """See Door.call; EpochStale when another has taken over since."""
+        """See Door.call; EpochStale when another has taken over since, ActedLate when that was seen only after it."""
         if is_reading(operation):
             return self.inner.call(service, operation, region, **parameters)
         self._confirm()
@@ -119,9 +119,9 @@ class Fenced(Coat):
     def _look_back(self, made: Made) -> None:
         try:
             self._confirm()
-        except EpochStale:
+        except EpochStale as lost:
             self._late(made)
-            raise
+            raise ActedLate(**lost.facts, call=f"{made.service}:{made.operation}", region=made.region) from lost
 
 
 class Recording(Coat):

@@ -11,13 +11,13 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from pilotlight.cloud.absence import says_absent
+from pilotlight.cloud.absence import remove
 from pilotlight.cloud.door import Door
-from pilotlight.errors import CallRefused
 from pilotlight.naming import Names
+from pilotlight.recovery import parameters
 
 PART_LENGTH = 3_900
 """Characters of one parameter, below its 4,096 with room for the number of parts before them."""
@@ -35,15 +35,15 @@ class Command:
     operation: str
     region: str
     parameters: dict[str, Any]
-    find: dict[str, str]
+    find: dict[str, str] = field(default_factory=dict)
 
     @property
     def words(self) -> str:
         """As a person types it, for the AWS CLI."""
         service = CLI_SERVICES.get(self.service, self.service)
         told = ["aws", service, self.operation.replace("_", "-"), "--region", self.region]
-        given = [(name, value) for name, value in self.parameters.items() if value is not False]
-        shown = shlex.join([*told, *(word for name, value in given for word in _option(name, value))])
+        options = (word for name, value in self.parameters.items() for word in _option(name, value))
+        shown = shlex.join([*told, *options])
         return shown + "".join(f' {_dashed(name)} "$({query})"' for name, query in self.find.items())
 
 
@@ -59,34 +59,30 @@ class Left:
 
 
 def write(door: Door, names: Names, left: Left) -> None:
-    """Keep it in the primary region, whatever was there; the first part, which says how many there are, comes last."""
+    """Keep it in the primary region. The first part, which says how many there are, is taken away first and comes last:
+    killed in between nothing is kept, and not a mixture of two."""
+    forget(door, names)
     for part, text in reversed(list(enumerate(parts(left), start=1))):
-        where = {"Name": names.by_hand(part), "Value": text, "Type": "String", "Overwrite": True}
-        door.call("ssm", "put_parameter", names.primary, **where)
+        parameters.write(door, names.primary, names.by_hand(part), text)
 
 
 def read(door: Door, names: Names) -> Left | None:
     """What is kept; None where nothing is."""
-    first = _parameter(door, names, 1)
+    first = parameters.read(door, names.primary, names.by_hand(1))
     if not first:
         return None
     count, _, text = first.partition(" ")
-    text += "".join(_parameter(door, names, part) for part in range(2, int(count) + 1))
+    text += "".join(parameters.read(door, names.primary, names.by_hand(part)) for part in range(2, int(count) + 1))
     kept = json.loads(text)
     commands = tuple(Command(**each) for each in kept.pop("commands"))
     return Left(**kept, commands=commands)
 
 
 def forget(door: Door, names: Names) -> None:
-    """Nothing is left to do by hand; the first part goes last."""
-    first = _parameter(door, names, 1)
-    count = int(first.partition(" ")[0]) if first else 0
-    for part in reversed(range(1, count + 1)):
-        try:
-            door.call("ssm", "delete_parameter", names.primary, Name=names.by_hand(part))
-        except CallRefused as refusal:
-            if not says_absent(refusal):
-                raise
+    """Nothing is left to do by hand; the first part, without which the others are nothing, goes first."""
+    first = parameters.read(door, names.primary, names.by_hand(1))
+    for part in range(1, int(first.partition(" ")[0]) + 1) if first else ():
+        remove(door, "ssm", "delete_parameter", names.primary, Name=names.by_hand(part))
 
 
 def parts(left: Left) -> list[str]:
@@ -110,16 +106,6 @@ def lines(left: Left) -> Iterator[str]:
         "`pilotlight failback` finds all of it done and ends the run; after it the health check of the record, where "
         "one was disabled, is enabled by `aws route53 update-health-check --no-disabled --health-check-id ...`."
     )
-
-
-def _parameter(door: Door, names: Names, part: int) -> str:
-    try:
-        answer = door.call("ssm", "get_parameter", names.primary, Name=names.by_hand(part))
-    except CallRefused as refusal:
-        if says_absent(refusal):
-            return ""
-        raise
-    return str(answer["Parameter"]["Value"])
 
 
 def _option(name: str, value: Any) -> list[str]:

@@ -70,8 +70,9 @@ def compare(
     """Compare what is current in both; what waits since before `overdue_before` is overdue, and so is what was written
     before `rule_since`, when no rule was there to take it up; `keep` gets each copy.
 
-    Without its past, a key that is gone on both sides is settled, whatever it was a moment ago: so for a copy that is
-    made of what is current and gets no versions by replication. `certain` may look closer at pairs of which only the
+    Without its past, a key that is gone on both sides is settled, whatever it was a moment ago, and one that is
+    overwritten again and again waits since its newest version: so for a copy that is made of what is current and gets
+    no versions by replication. `certain` may look closer at pairs of which only the
     sizes are known to be equal.
     """
     found = Comparison()
@@ -86,7 +87,8 @@ def compare(
         if strength == DIFFERENT and stays(ours, theirs):
             _kept(found, ours)
         elif strength == DIFFERENT or (with_past and was_there(ours, theirs, overdue_before)):
-            _waiting(found, ours, waiting_since(ours, theirs, overdue_before), overdue_before, rule_since)
+            since = waiting_since(ours, theirs, overdue_before) if with_past else ours.modified
+            _waiting(found, ours, since, overdue_before, rule_since)
         else:
             found.settled += 1
             if theirs is not None and not theirs.deleted:

@@ -13,12 +13,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pilotlight.clock import parse_stamp
-from pilotlight.cloud.absence import says_absent
-from pilotlight.errors import CallRefused, NoRecoveryPoint, PaperUnreadable, PilotlightError
+from pilotlight.cloud.absence import remove
+from pilotlight.errors import NoRecoveryPoint, PaperUnreadable, PilotlightError
 from pilotlight.records.inventory import Datasets, Inventory
 from pilotlight.records.point import RecoveryPoint
 from pilotlight.records.runs import PASSED
-from pilotlight.recovery import choose, launching
+from pilotlight.recovery import choose, launching, parameters
 from pilotlight.recovery.observe import checkpoints
 from pilotlight.recovery.observe.compute import Launchable, launchable
 from pilotlight.recovery.observe.cut import CHECKPOINTS
@@ -28,8 +28,8 @@ from pilotlight.recovery.snapshots import unusable
 from pilotlight.recovery.steps.action import Absent, Answer, Proven, Wait, Watch, Work
 
 LEFT = (
-    "copy what is missing back, or make a point anew with `pilotlight protect` while the primary answers; "
-    "`pilotlight points verify POINT` says what a point has lost"
+    "copy what is missing back, or, while the primary answers, wait until the next scheduled run has made a whole one; "
+    "`pilotlight points verify` says of each point what it has lost"
 )
 """What a person does where points are listed and none of them can be recovered from."""
 NAMED_MAX = 3
@@ -217,15 +217,7 @@ class TellCheckpoint:
 
     def act(self, work: Work) -> None:
         """Write it."""
-        work.door.call(
-            "ssm",
-            "put_parameter",
-            work.region,
-            Name=work.inventory.names.parameter(work.step.asset),
-            Value=self._uri(work),
-            Type="String",
-            Overwrite=True,
-        )
+        parameters.write(work.door, work.region, work.inventory.names.parameter(work.step.asset), self._uri(work))
 
     def _uri(self, work: Work) -> str:
         if work.region == work.inventory.standby:
@@ -250,19 +242,9 @@ class ForgetCheckpoint:
     def act(self, work: Work) -> None:
         """Remove it."""
         name = work.inventory.names.parameter(work.step.asset)
-        try:
-            work.door.call("ssm", "delete_parameter", work.region, Name=name)
-        except CallRefused as refusal:
-            if not says_absent(refusal):
-                raise
+        remove(work.door, "ssm", "delete_parameter", work.region, Name=name)
 
 
 def parameter(work: Work, region: str) -> str:
     """What the parameter of the step's asset says there; empty where there is none."""
-    name = work.inventory.names.parameter(work.step.asset)
-    try:
-        return str(work.door.call("ssm", "get_parameter", region, Name=name)["Parameter"]["Value"])
-    except CallRefused as refusal:
-        if says_absent(refusal):
-            return ""
-        raise
+    return parameters.read(work.door, region, work.inventory.names.parameter(work.step.asset))

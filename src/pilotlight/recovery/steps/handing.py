@@ -72,8 +72,8 @@ def _opened(work: Work, asset: Datasets) -> Command:
     where, region = {"Bucket": asset.primary_bucket}, work.inventory.primary
     what = f"{asset.name}: the bucket takes writes again"
     if policy["Statement"]:
-        return Command(what, "s3", "put_bucket_policy", region, where | {"Policy": json.dumps(policy)}, {})
-    return Command(what, "s3", "delete_bucket_policy", region, where, {})
+        return Command(what, "s3", "put_bucket_policy", region, where | {"Policy": json.dumps(policy)})
+    return Command(what, "s3", "delete_bucket_policy", region, where)
 
 
 def _told(work: Work, asset: Datasets) -> Command:
@@ -82,7 +82,7 @@ def _told(work: Work, asset: Datasets) -> Command:
     value = f"s3://{found['bucket']}/{found['prefix']}"
     given: dict[str, Any] = {"Name": inventory.names.parameter(asset.name), "Value": value, "Type": "String"}
     what = f"{asset.name}: the workload is told of its newest complete checkpoint"
-    return Command(what, "ssm", "put_parameter", inventory.primary, given | {"Overwrite": True}, {})
+    return Command(what, "ssm", "put_parameter", inventory.primary, given | {"Overwrite": True})
 
 
 def _started(work: Work, asset: Compute) -> Iterator[Command]:
@@ -90,8 +90,8 @@ def _started(work: Work, asset: Compute) -> Iterator[Command]:
     largest = max(asset.count, int(group(work.door, region, asset.primary_group).get("MaxSize", 0)))
     sizes = {"MinSize": asset.count, "DesiredCapacity": asset.count, "MaxSize": largest}
     launching = where | {"ScalingProcesses": [LAUNCH]}
-    yield Command(f"{asset.name}: may launch again", "autoscaling", "resume_processes", region, launching, {})
-    yield Command(f"{asset.name}: starts", "autoscaling", "update_auto_scaling_group", region, where | sizes, {})
+    yield Command(f"{asset.name}: may launch again", "autoscaling", "resume_processes", region, launching)
+    yield Command(f"{asset.name}: starts", "autoscaling", "update_auto_scaling_group", region, where | sizes)
 
 
 def _moved(work: Work, traffic: Traffic) -> Command:

@@ -26,6 +26,8 @@ may have been written after the listing that the step copied from, and the final
 SYNC_SECONDS = 24 * 3600
 """A day of copying: at 1 Gbit/s it is 10 TB."""
 EVERY_SECONDS = 1.0
+PASSES_MAX = 10
+"""Each pass leaves what was changed while it went, which is less each time; what is left then is waited for."""
 NEVER_SERVED = "never_served"
 """The key of the evidence where nothing is brought home."""
 SERVES_FROM = ("promote-", "launch-", "scale-", "traffic")
@@ -42,8 +44,7 @@ class BringHome:
         if _never_served(work):
             return Proven({NEVER_SERVED: f"{work.inventory.standby} never served: nothing was written there"})
         found = self._compared(work)
-        missing = found.waiting if work.step.arguments.get("final") else found.overdue
-        if missing or (work.begun_at is None and found.waiting):
+        if self._missing(work, found) or (work.begun_at is None and found.waiting):
             return Absent(f"{found.waiting} objects are not in the primary bucket yet")
         return Proven(
             {
@@ -57,7 +58,8 @@ class BringHome:
         )
 
     def act(self, work: Work) -> None:
-        """Give replication a moment where it comes this way, then copy what is still missing."""
+        """Give replication a moment where it comes this way, then copy what is still missing; and again what was
+        overwritten or deleted while a pass went, as it is not asked for a second time."""
         until = work.clock.now() + (0.0 if work.inventory.vault else REPLICATION_SECONDS)
         while work.clock.now() < until:
             if not self._compared(work).waiting:
@@ -65,7 +67,13 @@ class BringHome:
             work.keep_lease()
             work.clock.sleep(EVERY_SECONDS)
         source, target = _homeward(work)
-        bring(work.site, source, target, lambda brought: work.keep_lease(), stays=_stays(work))
+        for _ in range(PASSES_MAX):
+            bring(work.site, source, target, lambda brought: work.keep_lease(), stays=_stays(work))
+            if not self._missing(work, self._compared(work)):
+                return
+
+    def _missing(self, work: Work, found: Comparison) -> int:
+        return found.waiting if work.step.arguments.get("final") else found.overdue
 
     def _compared(self, work: Work) -> Comparison:
         source, target = _homeward(work)

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pilotlight.cloud.absence import says_absent
-from pilotlight.errors import CallRefused
+from pilotlight.cloud.absence import remove
 from pilotlight.recovery import launching
 from pilotlight.recovery.launching import Layout, Version
 from pilotlight.recovery.observe.compute import group
@@ -84,16 +83,7 @@ class ForgetTemplate:
         if not launching.launches(found):
             launching.let_launch(work.door, work.region, found, True)
         if launching.versions_of(work.door, work.region, name):
-            _delete(work, name)
-
-
-def _delete(work: Work, name: str) -> None:
-    """One that is gone since it was seen is what was wanted."""
-    try:
-        work.door.call("ec2", "delete_launch_template", work.region, LaunchTemplateName=name)
-    except CallRefused as refusal:
-        if not says_absent(refusal):
-            raise
+            remove(work.door, "ec2", "delete_launch_template", work.region, LaunchTemplateName=name)
 
 
 def image_of(work: Work) -> str:
