@@ -122,7 +122,17 @@ class Buckets:
         self.locks[Bucket, Key] = more
         return {"VersionId": self.write(Bucket, Key, Body if isinstance(Body, bytes) else Body.read()).id}
 
-    def copy_object(self, Bucket: str, Key: str, CopySource: dict[str, str]) -> dict[str, Any]:
+    def _require(self, operation: str, bucket: str, key: str, match: str, none: str) -> None:
+        """S3's conditions on what is current: of this tag, or nothing."""
+        self.arrive()
+        there = [each for each in self.objects[bucket].get(key, [])[-1:] if not each.deleted]
+        if (match and (not there or there[0].etag != match)) or (none and there):
+            raise refused("s3", operation, self.regions[bucket], "PreconditionFailed", "a condition did not hold")
+
+    def copy_object(
+        self, Bucket: str, Key: str, CopySource: dict[str, str], IfMatch: str = "", IfNoneMatch: str = ""
+    ) -> dict[str, Any]:
+        self._require("copy_object", Bucket, Key, IfMatch, IfNoneMatch)
         if Key in self.uncopyable:
             raise refused("s3", "copy_object", self.regions[Bucket], *self.uncopyable[Key])
         versions = self.objects[CopySource["Bucket"]].get(CopySource["Key"], [])
@@ -133,7 +143,8 @@ class Buckets:
         self._add(Bucket, Key, copied, replicate=False)
         return {}
 
-    def delete_object(self, Bucket: str, Key: str) -> dict[str, Any]:
+    def delete_object(self, Bucket: str, Key: str, IfMatch: str = "") -> dict[str, Any]:
+        self._require("delete_object", Bucket, Key, IfMatch, "")
         self._add(Bucket, Key, Version(f"v{next(self.numbers)}", self.clock.now(), deleted=True), replicate=True)
         return {}
 

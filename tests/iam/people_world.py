@@ -187,7 +187,7 @@ def _backfill(scene: Scene) -> None:
     door = scene.recovery.site.door
     for each in current(door, source):
         if each.key in (EARLIER, LOST):  # without a version, from before there were any, and with one
-            copy_in_parts(door, source, target, each)
+            copy_in_parts(door, source, target, each, None)
     for each in scene.built.datasets:
         scene.recovery.backfill(each)
 

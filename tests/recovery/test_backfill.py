@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 
 import pytest
@@ -54,6 +55,26 @@ def test_an_object_deleted_in_the_source_is_not_brought_back() -> None:
     aws.s3.objects[CORPUS]["old/0002"].append(type(aws.s3.write(CORPUS, "x", b""))("d", aws.clock.now(), deleted=True))
     done = desk_of(aws).backfill(ASSET)
     assert done.removed == 1 and "old/0002" not in aws.s3.current(CORPUS_COPY)
+
+
+@pytest.mark.parametrize("act", ["copy_object", "delete_object"])
+def test_what_reaches_the_copy_after_it_was_compared_stays(act: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A replica of newer bytes arrives between the look and the act: older bytes, or a deletion, must not hide it."""
+    aws = older(3)
+    aws.s3.write(CORPUS_COPY, "old/0001", b"other", replicate=False)
+    if act == "delete_object":
+        aws.s3.delete_object(CORPUS, "old/0001")
+    made = getattr(aws.s3, act)
+
+    def late(**given: str) -> object:
+        if given["Key"] == "old/0001":
+            aws.s3.write(CORPUS_COPY, "old/0001", b"newer", replicate=False)
+        return made(**given)
+
+    monkeypatch.setattr(aws.s3, act, late)
+    with contextlib.suppress(NotProtected):  # the two differ now, and the next backfill looks at them again
+        desk_of(aws).backfill(ASSET)
+    assert aws.s3.current(CORPUS_COPY)["old/0001"] == b"newer"
 
 
 def test_what_could_not_be_copied_leaves_the_bucket_unprotected() -> None:

@@ -218,7 +218,9 @@ class Judge:
              if each.id == given["CopySource"]["VersionId"]), None
         )  # fmt: skip
         times = {each.body: each.at for each in self.written if each.key == key}
-        if there is None or source is None or not {there.body, source.body} <= set(times):
+        if there is None or source is None or given.get("IfMatch", there.etag) != there.etag:
+            return  # it is refused
+        if not {there.body, source.body} <= set(times):
             return
         older = times[source.body] < times[there.body]
         self.check(NEWER, [f"{key}: {source.body!r} comes over {there.body!r} in {bucket}"] if older else [])

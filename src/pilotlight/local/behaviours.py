@@ -20,6 +20,7 @@ BEHAVIOURS: tuple[tuple[str, str], ...] = (
     ("launch_templates", "LaunchTemplates"),
     ("bucket_settings", "BucketSettings"),
     ("bucket_encryption", "BucketEncryption"),
+    ("conditional_writes", "ConditionalWrites"),
     ("secret_answers", "SecretAnswers"),
     ("capacity", "Capacity"),
     ("instances", "Instances"),

@@ -1,6 +1,7 @@
 """What S3 operations need: their IAM actions have names of their own, and work on a bucket or on its objects.
 
-Source: S3 User Guide, "Required permissions for Amazon S3 API operations".
+Source: S3 User Guide, "Required permissions for Amazon S3 API operations"; of conditional writes, "How to
+prevent object overwrites with conditional writes" and "How to perform conditional deletes".
 """
 
 from __future__ import annotations
@@ -139,6 +140,8 @@ def _object_needs(name: str, params: Mapping[str, Any], context: Mapping[str, tu
     for parameter, more in OBJECT_EXTRAS.items():
         if params.get(parameter) and action in ("PutObject", "DeleteObject"):
             yield f"s3:{more}", f"{_bucket(params)}/{params.get('Key', '')}", context
+    if params.get("IfMatch") and action in ("PutObject", "DeleteObject"):
+        yield "s3:GetObject", f"{_bucket(params)}/{params.get('Key', '')}", context
     if name == "GetObjectAttributes":
         yield "s3:GetObjectAttributes", f"{_bucket(params)}/{params.get('Key', '')}", context
 

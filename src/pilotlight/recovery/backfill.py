@@ -223,7 +223,7 @@ def bring(
         for ours, theirs in joined(current(site.door, source, after), current(site.door, target, after)):
             brought.compared += 1
             if ours is not None and _differs(site, source, target, ours, theirs) and not stays(ours, theirs):
-                _bring_one(site, source, target, ours, copies)
+                _bring_one(site, source, target, ours, theirs, copies)
             if brought.compared % POSITION_EVERY == 0:
                 copies.finish()
                 brought.position = (ours or theirs or _NOTHING).key
@@ -251,12 +251,14 @@ def _differs(site: Site, source: Bucket, target: Bucket, ours: Current, theirs: 
     return resolved(site, source, target, ours, theirs) == DIFFERENT
 
 
-def _bring_one(site: Site, source: Bucket, target: Bucket, item: Current, copies: _Copies) -> None:
+def _bring_one(
+    site: Site, source: Bucket, target: Bucket, item: Current, over: Current | None, copies: _Copies
+) -> None:
     if not item.deleted:
-        copies.begin(item, lambda: _copy(site, source, target, item))
-        return
-    copying.remove(site.door, target, item.key)
-    copies.brought.removed += 1
+        copies.begin(item, lambda: _unless_moved_on(lambda: copying.copy(site.door, source, target, item, over)))
+    elif over is not None:
+        _unless_moved_on(lambda: copying.remove(site.door, target, over))
+        copies.brought.removed += 1
 
 
 class _Copies:
@@ -288,10 +290,10 @@ class _Copies:
                 self.brought.fail(key, copying.why_not(refusal))
 
 
-def _copy(site: Site, source: Bucket, target: Bucket, item: Current) -> None:
-    """A version that is gone since it was listed has been overwritten or deleted: the next comparison sees what is."""
+def _unless_moved_on(act: Callable[[], None]) -> None:
+    """What is not as it was listed has been overwritten or deleted, on either side: the next comparison sees that."""
     try:
-        copying.copy(site.door, source, target, item)
+        act()
     except CallRefused as refusal:
-        if refusal.facts.get("aws_code") not in ("NoSuchVersion", "NoSuchKey"):
+        if refusal.facts.get("aws_code") not in copying.MOVED_ON:
             raise

@@ -2,7 +2,9 @@
 
 S3 User Guide, "Copying objects": CopyObject takes up to 5 GiB; above that parts are copied by range, and metadata and
 tags have to be given again, because a multipart upload inherits none. The target bucket's default encryption applies.
-A copy reads one named version, so an object that is overwritten meanwhile is copied whole or not at all.
+A copy reads one named version, so an object that is overwritten meanwhile is copied whole or not at all. It is made on
+condition that its key is still what it was when the copy was decided on (S3 User Guide, "How to prevent object
+overwrites with conditional writes"): one that arrives late, after a replica or the workload itself, is refused.
 """
 
 from __future__ import annotations
@@ -32,12 +34,17 @@ KEPT = (
 """What of a HeadObject answer a multipart upload takes again."""
 
 
-def copy(door: Door, source: Bucket, target: Bucket, item: Current) -> None:
-    """Copy this version of an object."""
+MOVED_ON = ("NoSuchVersion", "NoSuchKey", "PreconditionFailed")
+"""What S3 says where source or target are not what they were when they were listed."""
+
+
+def copy(door: Door, source: Bucket, target: Bucket, item: Current, over: Current | None) -> None:
+    """Copy this version of an object over what was current at the target; CallRefused, MOVED_ON, where that is not."""
     if item.size > COPY_BYTES_MAX:
-        copy_in_parts(door, source, target, item)
+        copy_in_parts(door, source, target, item, over)
     else:
-        door.call("s3", "copy_object", target.region, Bucket=target.name, Key=item.key, CopySource=_of(source, item))
+        into = {"Bucket": target.name, "Key": item.key, "CopySource": _of(source, item)} | _still(over)
+        door.call("s3", "copy_object", target.region, **into)
 
 
 def why_not(refusal: CallRefused) -> str:
@@ -52,9 +59,17 @@ def why_not(refusal: CallRefused) -> str:
     return f"{code}: {reason}" if code and code not in reason else reason
 
 
-def remove(door: Door, target: Bucket, key: str) -> None:
-    """A delete marker, as the source has one; the versions below it stay."""
-    door.call("s3", "delete_object", target.region, Bucket=target.name, Key=key)
+def remove(door: Door, target: Bucket, over: Current) -> None:
+    """A delete marker over what was current, as the source has one; the versions below it stay."""
+    condition = {"IfMatch": over.etag} if over.etag else {}
+    door.call("s3", "delete_object", target.region, Bucket=target.name, Key=over.key, **condition)
+
+
+def _still(over: Current | None) -> dict[str, str]:
+    """The condition that a key is what it was; nothing and a delete marker are one to S3."""
+    if over is None or over.deleted:
+        return {"IfNoneMatch": "*"}
+    return {"IfMatch": over.etag} if over.etag else {}
 
 
 def part_ranges(size: int) -> list[tuple[int, int]]:
@@ -68,7 +83,7 @@ def _of(source: Bucket, item: Current) -> dict[str, str]:
     return where | ({"VersionId": item.version} if item.version not in ("", "null") else {})
 
 
-def copy_in_parts(door: Door, source: Bucket, target: Bucket, item: Current) -> None:
+def copy_in_parts(door: Door, source: Bucket, target: Bucket, item: Current, over: Current | None) -> None:
     """The same in parts, for large objects; an upload that fails is aborted, so that its parts are not paid for."""
     into = {"Bucket": target.name, "Key": item.key}
     upload = door.call("s3", "create_multipart_upload", target.region, **into, **_again(door, source, item))
@@ -86,7 +101,8 @@ def copy_in_parts(door: Door, source: Bucket, target: Bucket, item: Current) -> 
                 CopySourceRange=f"bytes={first}-{last}",
             )
             parts.append({"PartNumber": number, "ETag": answer["CopyPartResult"]["ETag"]})
-        door.call("s3", "complete_multipart_upload", target.region, **into, MultipartUpload={"Parts": parts})
+        whole = into | {"MultipartUpload": {"Parts": parts}} | _still(over)
+        door.call("s3", "complete_multipart_upload", target.region, **whole)
     except BaseException:
         door.call("s3", "abort_multipart_upload", target.region, **into)
         raise
