@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import time
-from pathlib import Path
 
 import pytest
 from exploring import explored
+from figures import STATES, keep
 from protocol import AWAY, FIRST, HOMEWARD, SERVING, Bounds, Weak, World, wounds
 
-FIGURES = Path(__file__).parents[2] / "build" / "model.json"
-STATES_QUICK = 40_000
-"""Some seconds on a slow core; homeward alone ends within it."""
 WEAKENED: dict[str, tuple[Weak, World, str]] = {
     "fence_outside_retries": (Weak(timely=True, fence_outside_retries=True), FIRST, "nothing_late"),
     "fence_without_time_left": (Weak(timely=True, fence_without_time_left=True), FIRST, "nothing_late"),
@@ -23,14 +19,6 @@ WEAKENED: dict[str, tuple[Weak, World, str]] = {
     "automatic_out_of_switching": (Weak(automatic_out_of_switching=True), HOMEWARD, "person_leaves_switching"),
 }
 """Protocol that goes without one protection -> where it begins, and what is lost."""
-
-
-def keep(**figures: object) -> None:
-    """Add to the figures that CI keeps."""
-    FIGURES.parent.mkdir(exist_ok=True)
-    known = json.loads(FIGURES.read_text()) if FIGURES.exists() else {}
-    weakened = known.get("weakened", {}) | figures.pop("weakened", {})  # type: ignore[operator]
-    FIGURES.write_text(json.dumps(known | figures | {"weakened": weakened}, indent=1))
 
 
 def bounds_of(first: World) -> Bounds:
@@ -52,7 +40,7 @@ ORDERS = {
 def test_no_order_of_two_runs_gives_two_writers_or_a_commit_of_what_cannot_serve(name: str) -> None:
     first, timely = ORDERS[name]
     began = time.monotonic()
-    found = explored(Weak(timely=timely), bounds_of(first), first, STATES_QUICK)
+    found = explored(Weak(timely=timely), bounds_of(first), first, STATES)
     assert not found.violation, "\n".join((found.violation, *found.trace))
     assert found.cut == (first is not HOMEWARD), "homeward goes on to its end, past the commit"
     if first is HOMEWARD:
@@ -64,7 +52,7 @@ def test_no_order_of_two_runs_gives_two_writers_or_a_commit_of_what_cannot_serve
 def test_every_protection_is_needed(name: str) -> None:
     weak, first, lost = WEAKENED[name]
     bounds = Bounds(epochs=5) if weak.automatic_out_of_switching else bounds_of(first)
-    found = explored(weak, bounds, first, STATES_QUICK)
+    found = explored(weak, bounds, first, STATES)
     print(name, found.states, *found.trace, sep="\n    ")
     assert found.violation == lost, f"{name}: {found.violation or 'nothing'} after {found.states} states"
     keep(weakened={name: {"violation": found.violation, "trace_length": len(found.trace)}})
@@ -77,3 +65,14 @@ def test_what_lands_after_the_last_look_is_only_what_somebody_looks_at() -> None
     seen = {wounds(world) for world in found.order if world.state == SERVING and not world.unfinished}
     assert not found.cut and not found.violation
     assert seen == {(), ("bucket",)}
+
+
+def test_a_run_that_is_begun_can_be_ended_as_long_as_somebody_may_ask_for_it() -> None:
+    """Whoever died and whatever landed late: with the region back, asking again is in vain in no state."""
+    bounds = Bounds(epochs=HOMEWARD.epoch + 1, losses=1, words=0, lates=0)
+    found = explored(Weak(), bounds, HOMEWARD, graph=True)
+    stuck = found.cannot_reach(lambda world: not world.unfinished or world.epoch >= bounds.epochs)
+    print(found.states, found.depth, len(stuck))
+    assert not found.cut and not found.violation
+    assert stuck == []
+    keep(ends={"states": found.states, "depth": found.depth, "stuck": len(stuck)})

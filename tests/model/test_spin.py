@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from figures import keep
 
 MODEL = Path(__file__).with_name("protocol.pml")
 pytestmark = pytest.mark.skipif(
@@ -29,6 +30,7 @@ def verified(folder: Path, *weakened: str) -> tuple[int, int]:
 def test_spin_finds_no_way_to_serve_with_what_an_older_run_closed(tmp_path: Path) -> None:
     states, errors = verified(tmp_path)
     assert errors == 0 and states > 20
+    keep(spin={"states": states, "errors": errors})
 
 
 @pytest.mark.parametrize("weakened", ["NO_CLAIM", "NO_LOOK"])
