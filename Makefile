@@ -8,7 +8,8 @@ DISASTERS_SECONDS ?= 120
 PARALLEL ?= 2
 # Test files at once; each starts what it needs for itself. PARALLEL=0 runs them in this order, in one process.
 PROVIDER := $(shell sed -n 's/^pulumi_aws==//p' constraints.txt)
-PYTEST := $(BIN)/python -m pytest -n $(PARALLEL) --dist loadfile
+DIST ?= loadfile
+PYTEST := $(BIN)/python -m pytest -n $(PARALLEL) --dist $(DIST)
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 14

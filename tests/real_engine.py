@@ -139,10 +139,6 @@ class ThingsEngine(PulumiEngine):
                 on_event: Tell = silent) -> Result:  # fmt: skip
         return super().preview(stack, program, {"test:region": region, **(config or {})}, region, on_event)
 
-    def export(self, stack: str) -> dict[str, Any]:
-        """The state, as `pulumi stack export` prints it."""
-        return {"version": 3, "deployment": self._deployment(stack)}
-
     def outputs(self, stack: str) -> dict[str, Any]:
         """What the stack exports, secrets revealed."""
         return {name: each.value for name, each in self._open(stack).outputs().items()}

@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from pilotlight.deploy.command import Command
 from pilotlight.deploy.diff import OPERATIONS
 from pilotlight.deploy.results import PARALLEL, Event, Held, Program, Result, Tell, silent
 from pilotlight.deploy.urns import STACK_TYPE
+from pilotlight.deploy.workspace import Stack, Workspace
 from pilotlight.errors import BackendUnusable, DeploymentFailed, PassphraseWrong, ResourceProtected, StackLocked
 
 UNWANTED_MARKUP = re.compile(r"<\{%[a-z0-9 -]*%\}>")
@@ -58,6 +60,9 @@ class PulumiEngine:
     command: Command
     environment: Mapping[str, str] = field(default_factory=dict)
     parallel: int = PARALLEL
+    _selected: set[str] = field(default_factory=set)
+    _exports: dict[str, str] = field(default_factory=dict)
+    """States as they were exported, until something is done to their stack."""
 
     # -- operations --------------------------------------------------------------------------------------------
 
@@ -111,15 +116,11 @@ class PulumiEngine:
 
     def unprotect(self, stack: str, urns: Iterable[str]) -> None:
         """Let these be deleted by a destroy; changes nothing in AWS."""
-        opened = self._open(stack)
-        for urn in urns:
-            self._said(stack, lambda urn=urn: self._call(opened.workspace, stack, ["state", "unprotect", urn, "--yes"]))  # type: ignore[misc]
+        self._edit(stack, "unprotect", urns)
 
     def let_go(self, stack: str, urns: Iterable[str]) -> None:
         """Forget these; they stay in AWS as they are."""
-        opened = self._open(stack)
-        for urn in urns:
-            self._said(stack, lambda urn=urn: self._call(opened.workspace, stack, ["state", "delete", urn, "--yes"]))  # type: ignore[misc]
+        self._edit(stack, "delete", urns)
 
     def held(self, stack: str) -> tuple[Held, ...]:
         """The AWS resources that the state has, in the order of their creation."""
@@ -144,14 +145,14 @@ class PulumiEngine:
     def export(self, stack: str) -> dict[str, Any]:
         """The state with its secrets sealed."""
         opened = self._open(stack)
-        told = self._said(stack, lambda: self._call(opened.workspace, stack, ["stack", "export"]))
-        return dict(json.loads(told))
+        return dict(json.loads(self._said(stack, lambda: self._exported(opened.workspace, stack))))
 
     def restore(self, stack: str, document: dict[str, Any]) -> None:
         """Import it. Its settings are then those of the document: what opens its secrets is kept there."""
         opened = self._open(stack)
         made = automation.Deployment(document["version"], document["deployment"])
         self._said(stack, lambda: opened.import_stack(made))
+        self._exports.pop(stack, None)
         (self.folder / stack / f"Pulumi.{stack}.yaml").unlink(missing_ok=True)
 
     def location(self, stack: str) -> str:
@@ -161,36 +162,41 @@ class PulumiEngine:
     # -- parts -------------------------------------------------------------------------------------------------
 
     def _deployment(self, stack: str) -> dict[str, Any]:
-        opened = self._open(stack)
-        return dict(self._said(stack, lambda: self._exported(opened.workspace, stack)))
+        return dict(self.export(stack).get("deployment") or {})
 
     def _open(
         self, stack: str, region: str = "", program: Program | None = None, config: Mapping[str, str] | None = None
-    ) -> automation.Stack:
+    ) -> Stack:
         work = self.folder / stack
         work.mkdir(parents=True, exist_ok=True)
         options = automation.LocalWorkspaceOptions(
             work_dir=str(work),
+            program=program if callable(program) else _nothing,
             project_settings=automation.ProjectSettings(
-                name=self.project, runtime="python", backend=automation.ProjectBackend(self.backend.url)
+                name=self.project,
+                runtime="python",
+                main=str(Path.cwd()),
+                backend=automation.ProjectBackend(self.backend.url),
             ),
             secrets_provider=self.backend.secrets,
             env_vars=dict(self.environment),
             pulumi_command=self.command,
         )
-        function = program if callable(program) else _nothing
 
-        def select() -> automation.Stack:
+        def select() -> Stack:
+            workspace = Workspace(**vars(options))
             if not (work / f"Pulumi.{stack}.yaml").exists():
-                self._restore(automation.LocalWorkspace(**vars(options)), stack)
-            made = automation.create_or_select_stack(stack, project_name=self.project, program=function, opts=options)
+                self._restore(workspace, stack)
+            workspace.known = stack in self._selected
+            made = Stack(stack, workspace)
+            self._selected.add(stack)
             values = {"aws:region": region} if region else {}
             wanted = {**values, **(config or {})}
             if wanted:
                 made.set_all_config({key: automation.ConfigValue(value) for key, value in wanted.items()})
             return made
 
-        opened: automation.Stack = self._said(stack, select)
+        opened: Stack = self._said(stack, select)
         if program is None:
             opened.workspace.program = None
         return opened
@@ -198,10 +204,10 @@ class PulumiEngine:
     def _restore(self, workspace: automation.LocalWorkspace, stack: str) -> None:
         """The settings of a stack that exists, from its state: what opens its secrets is kept there too."""
         try:
-            found = self._exported(workspace, stack)
+            found = json.loads(self._exported(workspace, stack))
         except automation.CommandError:
             return
-        kept = found.get("secrets_providers") or {}
+        kept = (found.get("deployment") or {}).get("secrets_providers") or {}
         state = kept.get("state") or {}
         settings = automation.StackSettings(
             secrets_provider=state.get("url") or self.backend.secrets,
@@ -210,9 +216,18 @@ class PulumiEngine:
         )
         workspace.save_stack_settings(stack, settings)
 
-    def _exported(self, workspace: automation.Workspace, stack: str) -> dict[str, Any]:
+    def _exported(self, workspace: automation.Workspace, stack: str) -> str:
         """The state with its secrets sealed: no key is needed to read it."""
-        return dict(json.loads(self._call(workspace, stack, ["stack", "export"])).get("deployment") or {})
+        if stack not in self._exports:
+            self._exports[stack] = self._call(workspace, stack, ["stack", "export"])
+        return self._exports[stack]
+
+    def _edit(self, stack: str, act: str, urns: Iterable[str]) -> None:
+        opened = self._open(stack)
+        for urn in urns:
+            self._exports.pop(stack, None)
+            words = ["state", act, urn, "--yes"]
+            self._said(stack, partial(self._call, opened.workspace, stack, words))
 
     def _call(self, workspace: automation.Workspace, stack: str, arguments: list[str]) -> str:
         told = self.command.run([*arguments, "--stack", stack], str(workspace.work_dir), workspace.env_vars)
@@ -220,7 +235,10 @@ class PulumiEngine:
 
     def _run(self, stack: str, heard: Heard, act: Callable[[], Any]) -> Result:
         started = time.monotonic()
-        answer = self._said(stack, act, heard)
+        try:
+            answer = self._said(stack, act, heard)
+        finally:
+            self._exports.pop(stack, None)
         counts = dict.fromkeys(OPERATIONS, 0) | Counter(event.operation for event in heard.events)
         outputs = {name: each.value for name, each in getattr(answer, "outputs", {}).items()}
         return Result(stack, counts, tuple(heard.events), outputs, time.monotonic() - started)
