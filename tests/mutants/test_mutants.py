@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,15 @@ def test_a_fixed_change_whose_place_is_gone_or_not_alone_is_refused() -> None:
     for source in ("x = 1\n", "a < b\na < b\n"):
         with pytest.raises(ValueError, match="not once"):
             placed("a.py", source, "a < b", "a > b")
+
+
+def test_every_fixed_change_of_ours_has_its_place() -> None:
+    """Else `make mutants` ends before it begins, and nobody runs it every day."""
+    root = SCRIPTS.parent
+    fixed = tomllib.loads((root / "tests/mutants/mutants.toml").read_text())["fixed"]
+    assert len(fixed) > 10
+    for each in fixed:
+        placed(each["file"], (root / each["file"]).read_text(), each["original"], each["replacement"], each["name"])
 
 
 def project(root: Path, test: str, module: str = MODULE, equivalent: str = "") -> Path:
