@@ -88,6 +88,7 @@ def wire(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wire]:
 
     patch, folder = pytest.MonkeyPatch(), tmp_path_factory.mktemp("sent")
     with LocalCloud.start(folder / "cloud") as cloud, patch.context() as patched:
+        cloud.hold_schedules()
         for name, value in cloud.environment().items():
             patched.setenv(name, value)
         patched.setattr(BaseClient, "_make_api_call", noting)

@@ -34,6 +34,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
     """A bucket that somebody filled, and nothing that anybody asks from outside."""
     before = dict(os.environ)
     with LocalCloud.start(tmp_path_factory.mktemp("cloud") / "cloud") as started:
+        started.hold_schedules()
         os.environ.update(started.environment())
         s3 = started.client("s3", "us-east-1")
         s3.create_bucket(Bucket="quiet-data")

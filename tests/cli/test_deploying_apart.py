@@ -31,6 +31,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
     """The example in an embedded cloud that is this process's AWS; its vault is declared to be the member's."""
     folder, before = tmp_path_factory.mktemp("cloud"), dict(os.environ)
     with LocalCloud.start(folder / "cloud") as started:
+        started.hold_schedules()
         os.environ.update(started.environment())
         theirs = Engine(folder / "theirs", "inference-service")
         theirs.update("example", EXAMPLE, {"inference-service:standbyRegion": WEST}, region=EAST)

@@ -39,6 +39,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
     folder = tmp_path_factory.mktemp("cloud")
     before = dict(os.environ)
     with LocalCloud.start(folder / "cloud") as cloud:
+        cloud.hold_schedules()
         os.environ.update(cloud.environment())
         theirs = Engine(folder / "theirs", "inference-service")
         theirs.update("example", EXAMPLE, {"inference-service:standbyRegion": "us-west-2"}, region="us-east-1")

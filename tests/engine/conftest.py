@@ -56,6 +56,7 @@ def pulumi() -> Path:
 def cloud(pulumi: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
     """Its variables are those of this process, so that the stand-in provider finds it."""
     started = LocalCloud.start(tmp_path_factory.mktemp("cloud") / "cloud")
+    started.hold_schedules()
     before = dict(os.environ)
     try:
         os.environ.update(started.environment())

@@ -20,6 +20,7 @@ import boto3
 import earlier_edition
 
 from as_provider import as_provider
+from model.checker import problems_of
 from pilotlight.cloud.aws import AwsDoor
 from pilotlight.demo import after, before, disaster
 from pilotlight.demo.scene import Options, Scene
@@ -66,6 +67,10 @@ class Rehearsed:
     roles: dict[str, set[str]]
     granted: dict[str, set[str]]
     """Role -> actions in its policies, as deployed."""
+    runs: list[str]
+    """The kinds of runs that were made, the newest first."""
+    not_paths: list[str]
+    """Lines of their journals that the protocol does not let be written there."""
 
 
 def rehearse(documents_of: Any, apart: bool) -> Rehearsed:
@@ -99,6 +104,7 @@ def rehearse(documents_of: Any, apart: bool) -> Rehearsed:
             _operate(scene)
         stage.close_traffic()
         granted = _granted(scene)
+        runs, not_paths = [each.kind for each in scene.recovery.runs()], problems_of(scene.recovery)
         with _person(scene, DEPLOYER, deployer):
             _tear_down(scene)
         labels = {
@@ -112,6 +118,8 @@ def rehearse(documents_of: Any, apart: bool) -> Rehearsed:
             people={who: people.sorted_by_kind(who, found, inventory) for who, found in uses.items()},
             roles={role: _of_role(scene, role) for role in granted},
             granted=granted,
+            runs=runs,
+            not_paths=not_paths,
         )
 
 

@@ -67,6 +67,11 @@ def test_a_person_needs_everything_that_he_has(rehearsed: Rehearsed) -> None:
         assert granted - used == set(), who
 
 
+def test_every_journal_of_it_is_a_path_of_its_runbook(rehearsed: Rehearsed) -> None:
+    assert sorted({*rehearsed.runs}) == ["failback", "failover"] and len(rehearsed.runs) >= 4
+    assert rehearsed.not_paths == []
+
+
 def test_a_role_needs_everything_that_it_has(rehearsed: Rehearsed) -> None:
     unused = {
         f"{role}: {action}"

@@ -109,6 +109,17 @@ def test_schedules_stand_still_in_the_dark_and_do_not_catch_up(cloud: Cloud, rol
     remove(cloud, "darkened")
 
 
+def test_held_schedules_fire_nothing_until_they_are_let_go(cloud: Cloud, role: str) -> None:
+    cloud.schedules_held = True
+    arn, events = recorder(cloud, "held")
+    schedule(cloud, "held", "rate(1 minute)", arn, role)
+    time.sleep(1.0)
+    assert events() == []
+    cloud.schedules_held = False
+    assert eventually(events)[0] == {"from": "held"}
+    remove(cloud, "held")
+
+
 def test_what_the_scheduler_could_never_run_is_refused(cloud: Cloud, role: str) -> None:
     arn = f"arn:aws:lambda:{STANDBY}:{cloud.account}:function:any"
     with pytest.raises(ClientError, match="Invalid Schedule Expression"):

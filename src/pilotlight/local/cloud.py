@@ -94,6 +94,7 @@ class Cloud:
         self.access = Access(ACCOUNT, ROOT_ACCESS_KEY, MEMBER)
         self.access.log = self.log
         self.behaviours: list[Behaviour] = []
+        self.schedules_held = False
         self.stopping = threading.Event()
         self._addresses = Addresses(self.random)
         self._locks = {service: threading.RLock() for service in LOCKED_SERVICES}

@@ -43,6 +43,7 @@ class Control:
             "slow": lambda given: self.cloud.faults.slow(self._region(given), float(given["seconds"])),
             "throttle": self._throttle,
             "partial": self._partial,
+            "hold-schedules": lambda given: setattr(self.cloud, "schedules_held", bool(given["held"])),
             "confirm": lambda given: self._notifications().confirm(),
             "shutdown": lambda given: self.shutdown(),
         }

@@ -181,6 +181,10 @@ class LocalCloud:
         """One service of the region fails every call."""
         self._post("partial", region=region, service=service, dead=dead)
 
+    def hold_schedules(self, held: bool = True) -> None:
+        """Let no schedule fire, where it is about deploying alone: at 30 minutes a minute functions run all the time."""
+        self._post("hold-schedules", held=held)
+
     def calls(
         self,
         since: float | None = None,

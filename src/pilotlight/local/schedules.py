@@ -56,7 +56,9 @@ class Schedules(Behaviour):
         self.cloud.every(TICK_SECONDS, self.fire_due, "schedules")
 
     def fire_due(self) -> None:
-        """Fire every enabled schedule whose time has come, once, however late it is."""
+        """Fire every enabled schedule whose time has come, once, however late it is; none while they are held."""
+        if self.cloud.schedules_held:
+            return
         for region in self.cloud.regions:
             if self.cloud.is_dark(region):
                 continue
