@@ -126,11 +126,14 @@ def test_zarr_of_version_3_outside_of_ocdbt_is_not_guessed_at(folder: Path) -> N
     assert "cannot be judged" in told(of_1200(folder), "default/_METADATA")
 
 
-def test_a_marker_that_cannot_be_read_is_named_once_and_makes_nothing_complete(folder: Path) -> None:
-    (folder / "1200/commit_success.txt").write_bytes(b"\xff\xfe\xff")
+@pytest.mark.parametrize("name", ["commit_success.txt", "default/commit_success.txt"])
+def test_a_marker_that_cannot_be_read_is_named_once_and_makes_nothing_complete(folder: Path, name: str) -> None:
+    (folder / "1200" / name).write_bytes(b"\xff\xfe\xff")
     verdict = of_1200(folder)
     assert not verdict.complete
-    assert [each.file for each in verdict.problems].count("commit_success.txt") == 1
+    said = [each.what for each in verdict.problems if each.file == name]
+    assert len(said) == 1 and "decode" in said[0]
+    assert len(verdict.problems) == 1, "of the other markers nothing is wrong"
 
 
 def test_files_that_a_broken_tree_names_are_not_called_foreign(folder: Path) -> None:

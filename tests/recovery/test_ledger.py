@@ -46,6 +46,16 @@ def ledger(monkeypatch: pytest.MonkeyPatch, clock: FakeClock) -> Iterator[Ledger
         yield Ledger(Table(door, STANDBY, "journal"), "inference", clock)
 
 
+def test_a_lease_that_is_gone_by_the_time_its_holder_is_asked_for_is_held_all_the_same(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was another's a moment ago: the person waits, and reads no traceback."""
+    ledger.leases.take("one")
+    monkeypatch.setattr(Table, "get", lambda *given, **more: None)
+    with pytest.raises(LeaseHeld, match="another"):
+        ledger.leases.take("two")
+
+
 def test_the_lease_is_held_by_one_and_its_epoch_only_rises(ledger: Ledger, clock: FakeClock) -> None:
     first = ledger.leases.take("a")
     with pytest.raises(LeaseHeld, match="a holds the lease until"):

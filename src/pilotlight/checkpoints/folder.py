@@ -158,8 +158,7 @@ def _parts_among(folder: Candidate, names: set[str]) -> Iterator[str]:
 
 
 def _only_shards(below: Candidate) -> bool:
-    names = _direct(below)
-    return bool(names) and all(safetensors.is_shard(name) or hf_bin.is_shard(name) for name in names)
+    return all(safetensors.is_shard(name) or hf_bin.is_shard(name) for name in _direct(below))
 
 
 def _one_each(names: set[str]) -> set[str]:

@@ -188,7 +188,7 @@ def resolved(site: Site, source: Bucket, copy: Bucket, ours: Current, theirs: Cu
     common = [name for name in FULL_CHECKSUMS if name in here and name in there]
     if not common:
         return SIZE
-    return CHECKSUM if here[common[0]] == there[common[0]] else DIFFERENT
+    return CHECKSUM if all(here[name] == there[name] for name in common) else DIFFERENT
 
 
 def _checksums(site: Site, bucket: Bucket, item: Current) -> dict[str, str]:

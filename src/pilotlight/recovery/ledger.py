@@ -415,10 +415,7 @@ class Ledger:
 
     def set_position(self, asset: str, key: str) -> None:
         """Everything up to this key has been compared, and copied where it had to be; empty when all has."""
-        if key:
-            self._table.put("backfill", asset, {"key": key, "at": self._now()})
-        else:
-            self._table.delete("backfill", asset)
+        self._table.put("backfill", asset, {"key": key, "at": self._now()})
 
     def job(self, asset: str) -> tuple[str, str]:
         """(token, id) of the batch job of a bucket; empty where there is none, the id while it is being made."""

@@ -57,14 +57,11 @@ def protect(site: Site, holder: str, deadline: float | None = None) -> RecoveryP
 
 def _keep(site: Site, held: Held) -> RecoveryPoint:
     """What is due, the point, what it says of buckets, and what is not kept any longer."""
-    leases = site.ledger.leases
     primary_answers = site.answers(site.inventory.primary)
     remarks = (*keep_up(site), *images.keep_up(site)) if primary_answers else (PRIMARY_SILENT,)
-    leases.renew(held)
     point = make_point(site, primary_answers, held, remarks)
     protection.judge_parts(site, point.parts)
     _publish(site, point.parts)
-    leases.renew(held)
     _tidy(site, primary_answers)
     return point
 
@@ -116,7 +113,6 @@ def make_point(site: Site, primary_answers: bool, held: Held, remarks: tuple[str
         if not (look.primary_answers and unsettled(site.inventory, made)):
             break
         site.clock.sleep(FURTHER_LOOK_SECONDS)
-        site.ledger.leases.renew(held)
         look = Cut(site, look.primary_answers, earlier, rows)
         made = _judged(site, look, remarks)
     look.learn()
