@@ -182,7 +182,7 @@ class LocalCloud:
         self._post("partial", region=region, service=service, dead=dead)
 
     def hold_schedules(self, held: bool = True) -> None:
-        """Let no schedule fire, where it is about deploying alone: at 30 minutes a minute functions run all the time."""
+        """Let no schedule fire, where it is about deploying alone: at thirty times the pace functions always run."""
         self._post("hold-schedules", held=held)
 
     def calls(
