@@ -129,3 +129,4 @@ def test_a_reference_that_is_no_storage_is_damage_and_no_crash(tmp_path: Path, i
     (folder / "pytorch_model.bin").write_bytes(archive(body.getvalue()))
     verdicts = judged(tmp_path)
     assert verdicts and not any(each.complete for each in verdicts)
+    assert all("no storage" in problem.what for each in verdicts for problem in each.problems)

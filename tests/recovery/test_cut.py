@@ -19,6 +19,7 @@ from pilotlight.errors import PilotlightError
 from pilotlight.records.codec import encode
 from pilotlight.records.inventory import Datasets, Health, Inventory, Training
 from pilotlight.records.point import COMPLETE, PARTIAL, REFUSED, Part, RecoveryPoint
+from pilotlight.recovery import choose
 from pilotlight.recovery.choose import loss
 from pilotlight.recovery.desk import Recovery
 from pilotlight.recovery.observe.references import ROWS_MAX, ROWS_PER_CALL, place, shown, statement
@@ -54,6 +55,17 @@ def declared(aws: FakeAws, **changes: object) -> Recovery:
 
 
 # -- rows ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["dangling", "ahead"])
+@pytest.mark.parametrize(
+    ("count", "end"), [(1, "s3://1."), (3, "s3://3."), (4, "s3://3 and 1 more."), (9, "s3://3 and 6 more.")]
+)
+def test_a_sentence_names_the_first_rows_and_says_when_there_are_more(kind: str, count: int, end: str) -> None:
+    names = [f"s3://{number}" for number in range(1, count + 1)]
+    part = Part("database", "database", "global", True, "", evidence={"rows": {kind: names, "counts": {kind: count}}})
+    (said,) = choose.dangling([part])
+    assert said.startswith(f"database has {count} rows ") and said.endswith(end)
 
 
 def test_a_row_whose_checkpoint_never_arrives_is_named_before_a_failover(aws: FakeAws, desk: Recovery) -> None:

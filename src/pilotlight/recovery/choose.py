@@ -94,7 +94,8 @@ def dangling(parts: Iterable[Part]) -> Iterator[str]:
 
 
 def _few(names: list[str]) -> str:
-    return ", ".join(names[:NAMED_MAX]) + (", ..." if len(names) > NAMED_MAX else "")
+    more = len(names) - NAMED_MAX
+    return ", ".join(names[:NAMED_MAX]) + (f" and {more} more" if more > 0 else "")
 
 
 def _holds(user: Part, used: Part) -> bool:
