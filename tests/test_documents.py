@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 import typer.main
 import yaml
 
-from pilotlight.cli.app import app
+from pilotlight.cli.app import VERBS, assembled
 from pilotlight.cli.reference import error_classes
 
 ROOT = Path(__file__).parents[1]
@@ -47,7 +48,7 @@ def hints() -> Iterator[tuple[str, str]]:
 
 @pytest.mark.parametrize(("page", "command"), sorted({*commands(), *hints()}))
 def test_a_command_of_a_page_is_one_of_ours(page: str, command: str) -> None:
-    group: Any = typer.main.get_command(app)
+    group: Any = whole()
     words = shlex.split(command)[1:]
     while is_group(group) and words and not words[0].startswith("-"):
         assert words[0] in group.commands, f"{page}: there is no {words[0]}"
@@ -56,6 +57,12 @@ def test_a_command_of_a_page_is_one_of_ours(page: str, command: str) -> None:
         assert not words or words == ["--help"] or words == ["--version"], f"{page}: {command}"
         return
     group.make_parser(click.Context(group, info_name=group.name)).parse_args(list(words))
+
+
+@cache
+def whole() -> Any:
+    """The command with all its verbs."""
+    return typer.main.get_command(assembled(*VERBS))
 
 
 def is_group(command: Any) -> bool:
@@ -82,7 +89,7 @@ def verbs() -> set[tuple[str, str, str]]:
 
 def test_no_sentence_of_ours_names_a_verb_that_is_none() -> None:
     """On the day somebody types it."""
-    group: Any = typer.main.get_command(app)
+    group: Any = whole()
     for file, verb, word in sorted(verbs()):
         known = group.commands.get(verb)
         assert known is not None, f"{file}: there is no `pilotlight {verb}`"

@@ -17,8 +17,7 @@ from typing import Any
 import pytest
 import typer.main
 
-from pilotlight.cli import talk
-from pilotlight.cli.app import app
+from pilotlight.cli import app, talk
 from pilotlight.cli.main import run
 from pilotlight.deploy.state import open_stack
 from pilotlight.errors import StateTorn
@@ -47,7 +46,7 @@ def verbs() -> Iterator[Verb]:
             else:
                 yield " ".join((*words, name)), each
 
-    return below(typer.main.get_command(app), ())
+    return below(typer.main.get_command(app.assembled(*app.VERBS)), ())
 
 
 VERBS = dict(verbs())

@@ -2,14 +2,60 @@
 
 from __future__ import annotations
 
+import inspect
+import os
 import subprocess
 import sys
 
+import pytest
+import typer
 
-def test_the_command_starts_without_pulumi_and_without_moto() -> None:
-    """Whoever asks for the status in an outage does not wait for what only deploying needs."""
-    asked = (
-        "import sys, pilotlight.cli.app; print(*sorted({'pulumi', 'pulumi_aws', 'moto', 'boto3'} & set(sys.modules)))"
+from pilotlight.cli import app
+
+HEAVY = {"pulumi", "pulumi_aws", "moto", "psycopg"}
+ROOMS = {f"pilotlight.{room}" for room in ("workload", "recovery", "stacks", "deploy", "local", "demo", "checkpoints")}
+TOLD = "import sys; from pilotlight.cli.main import run; run({words!r}); print(*sys.modules, file=sys.stderr)"
+
+
+def loaded(*words: str) -> set[str]:
+    """Modules that are there once the command has answered."""
+    told = [sys.executable, "-c", TOLD.format(words=list(words))]
+    return set(subprocess.run(told, capture_output=True, text=True, check=True).stderr.split())
+
+
+def completed(line: str, shell: str = "bash") -> str:
+    """What a shell is told when somebody presses tab at the end of the line."""
+    asked = {
+        "_PILOTLIGHT_COMPLETE": f"complete_{shell}",
+        "COMP_WORDS": line,
+        "COMP_CWORD": str(len(line.split()) - 1),
+        "_TYPER_COMPLETE_ARGS": line,
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "pilotlight"], env=os.environ | asked, capture_output=True, text=True, check=True
     )
-    done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == ""
+    return done.stdout
+
+
+@pytest.mark.parametrize("verb", ["failover", "failback", "status", "points"])
+def test_a_verb_of_the_day_starts_without_what_only_deploying_needs(verb: str) -> None:
+    """Whoever asks for the status in an outage does not wait for it."""
+    assert HEAVY & loaded(verb, "--help") == set()
+
+
+def test_the_help_loads_no_room_and_no_client() -> None:
+    assert (HEAVY | ROOMS | {"boto3", "botocore", "pydantic"}) & loaded("--help") == set()
+
+
+@pytest.mark.parametrize("name", app.VERBS)
+def test_the_help_says_of_a_verb_what_its_own_says(name: str) -> None:
+    found = typer.main.get_command(app.assembled(name)).commands[name]  # type: ignore[attr-defined]
+    first = " ".join((inspect.cleandoc(found.help) if found.help else "").split("\n\n")[0].split())
+    assert first == app.VERBS[name].help
+
+
+def test_tab_completes_verbs_their_options_and_verbs_below_them() -> None:
+    assert completed("pilotlight fail").split() == ["failover", "failback"]
+    assert "--dry-run" in completed("pilotlight failover --d").split()
+    assert completed("pilotlight points v").split() == ["verify"]
+    assert "failover" in completed("pilotlight failo", "zsh")

@@ -6,6 +6,7 @@ Exit codes: 0 done; 2 bad input; 3 this machine; 4 AWS refused; 5 deployment; 6 
 
 from __future__ import annotations
 
+import os
 import sys
 
 from pilotlight.errors import FileUnusable, OutputLost, PilotlightError, PythonTooOld
@@ -14,6 +15,8 @@ PYTHON_MIN = (3, 11)
 INTERRUPTED_WORDS = "interrupted: this command does no more; what AWS had begun goes on there"
 INTERRUPTED = 130
 """128 + SIGINT, as shells count it."""
+COMPLETED, COMPLETED_BY_TYPER = "COMP_WORDS", "_TYPER_COMPLETE_ARGS"
+"""Where shells put the line that is to be completed; bash in the first, the others in the second."""
 
 
 def main() -> None:
@@ -56,10 +59,10 @@ def check_python(version: tuple[int, ...]) -> None:
 def _dispatch(arguments: list[str]) -> int:
     import typer
 
-    from pilotlight.cli.app import app
+    from pilotlight.cli.app import assembled
 
     try:
-        result = app(arguments, standalone_mode=False, prog_name="pilotlight")
+        result = assembled(*_words(arguments))(arguments, standalone_mode=False, prog_name="pilotlight")
     except typer.Abort:
         raise KeyboardInterrupt from None
     except OSError:
@@ -69,6 +72,12 @@ def _dispatch(arguments: list[str]) -> int:
     if result == INTERRUPTED:
         raise KeyboardInterrupt
     return result if isinstance(result, int) else 0
+
+
+def _words(arguments: list[str]) -> list[str]:
+    """What may name a verb: of the arguments, and of the line that a shell asks to complete (Click's documentation,
+    "Shell Completion")."""
+    return [*arguments, *os.environ.get(COMPLETED, os.environ.get(COMPLETED_BY_TYPER, "")).split()]
 
 
 def _usage(problem: Exception) -> int:
