@@ -136,6 +136,12 @@ def test_what_no_judge_knows_is_named_with_its_size_and_stops_nothing() -> None:
     assert [(each.file, each.bytes) for each in verdict.unjudged] == [("tokenizer.model", 5)]
 
 
+def test_a_model_under_a_name_of_its_own_beside_its_optimizer_is_judged_and_not_called_unknown() -> None:
+    (verdict,) = judged(LAYOUTS["torch-folder"].files).values()
+    assert verdict.complete and verdict.unjudged == ()
+    assert {role.name for role in verdict.roles} >= {"weights", "optimizer"}
+
+
 def test_a_checkpoint_that_lacks_what_all_its_neighbours_have_is_suspect() -> None:
     one = {name.removeprefix("run/checkpoint-100/"): body for name, body in LAYOUTS["hf-ranks"].files.items()}
     files: Files = {}

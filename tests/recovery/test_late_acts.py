@@ -21,8 +21,9 @@ from pilotlight.records.point import PARTIAL
 from pilotlight.records.runs import PROVEN, SUCCEEDED, Entry, Journal
 from pilotlight.recovery import people
 from pilotlight.recovery.desk import Recovery
+from pilotlight.recovery.fence_returned import fences_left
 from pilotlight.recovery.lease import LEASE_SECONDS, PROTECT
-from pilotlight.recovery.ledger import SERVING, LateAct, PointLine
+from pilotlight.recovery.ledger import SERVING, LateAct, Ledger, PointLine
 from pilotlight.recovery.prune import prune
 from pilotlight.recovery.retention import RECENT
 from pilotlight.recovery.runs import run_failback, run_failover
@@ -219,6 +220,23 @@ def test_what_was_done_late_is_told_at_the_end_of_the_run_that_looked_again(aws:
     journal = desk_of(aws).failover(observer=Undoing("traffic", late))
     assert journal is not None
     assert any("an older run" in each and "rds:failover_global_cluster" in each for each in people.cautions(journal))
+
+
+@pytest.mark.parametrize("journal", ["there", "gone"])
+def test_what_was_done_late_after_the_last_look_is_told_by_the_next_scheduled_run(
+    aws: FakeAws, monkeypatch: pytest.MonkeyPatch, journal: str
+) -> None:
+    """Also where the journal of the run that made the primary serve cannot be found any more."""
+    desk = desk_of(aws)
+    aws.dark.add(PRIMARY)
+    desk.failover()
+    aws.dark.clear()
+    assert desk.failback() is not None
+    ledger = desk.site.ledger
+    ledger.note_late(LateAct(stamp(aws.clock.now()), "an older run", 1, 9, "rds:failover_global_cluster", STANDBY))
+    if journal == "gone":
+        monkeypatch.setattr(Ledger, "journal", lambda ledger, run: None)
+    assert any("an older run" in each for each in fences_left(desk.site))
 
 
 class Interleaved(Coat):
