@@ -1,16 +1,19 @@
 """The Automation API's workspace and stack with fewer commands: each starts `pulumi`, which reads the backend anew.
 
-Of what the SDK asks around an operation three things are left out: to select a stack that was selected before, the
-outputs a second time with their secrets hidden, and the summary of the update, which is heard as events.
+Of what the SDK does around an operation four things are left out: to select a stack that was selected before, to set
+configuration by a command and not in the file where it is kept, the outputs a second time with their secrets hidden,
+and the summary of the update, which is heard as events.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import yaml
 from pulumi import automation
 from pulumi.automation._stack import StackInitMode
 
@@ -27,6 +30,15 @@ class Workspace(automation.LocalWorkspace):
         """Once."""
         if not self.known:
             super().select_stack(stack_name)
+
+    def set_all_config(self, stack_name: str, config: automation.ConfigMap, *, path: bool = False) -> None:
+        """Plain values under whole keys, in the stack's file; what else it says stays (Pulumi docs, "Pulumi stack
+        settings file")."""
+        file = Path(self.work_dir) / f"Pulumi.{stack_name}.yaml"
+        said = yaml.safe_load(file.read_text()) or {} if file.exists() else {}
+        wanted = (said.get("config") or {}) | {key: each.value for key, each in config.items()}
+        if wanted != said.get("config"):
+            file.write_text(yaml.safe_dump(said | {"config": wanted}))
 
     def stack_outputs(self, stack_name: str) -> Mapping[str, automation.OutputValue]:  # type: ignore[override]
         """With their secrets, which nothing but the caller's memory keeps."""
