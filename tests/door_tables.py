@@ -20,6 +20,7 @@ class Tables:
         self.region = region
         self.items: dict[tuple[str, str, str], Item] = {}
         self.lock = threading.RLock()
+        self.protected = True
 
     def __reduce__(self) -> Any:
         """Copied without its lock."""
@@ -32,6 +33,10 @@ class Tables:
 
     def describe_table(self, TableName: str) -> dict[str, Any]:
         return {"Table": {"TableName": TableName}}
+
+    def update_table(self, TableName: str, DeletionProtectionEnabled: bool) -> dict[str, Any]:
+        self.protected = DeletionProtectionEnabled
+        return {}
 
     def put_item(self, TableName: str, Item: Item, ConditionExpression: str = "") -> dict[str, Any]:
         with self.lock:

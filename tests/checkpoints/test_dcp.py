@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from pilotlight.checkpoints.dcp import _part
+from pilotlight.checkpoints.dcp import Contents, _complete, _part, _planned
 from pilotlight.checkpoints.format import Damaged
+from pilotlight.checkpoints.pickles import Made, Name
 
 
 def part(**changed: Any) -> Any:
@@ -21,7 +22,9 @@ def test_a_part_lies_where_the_metadata_says() -> None:
     assert (part().item, part().path, part().offset, part(offset=5).offset) == ("model.weight", "__0_0.distcp", 0, 5)
 
 
-@pytest.mark.parametrize("changed", [{"offset": -1}, {"length": -1}, {"offset": 1.0}, {"length": None}, {"offset": True}])
+@pytest.mark.parametrize(
+    "changed", [{"offset": -1}, {"length": -1}, {"offset": 1.0}, {"length": None}, {"offset": True}]
+)
 def test_a_place_that_is_none_is_damage(changed: dict[str, Any]) -> None:
     with pytest.raises(Damaged, match=r"model\.weight lies at"):
         part(**changed)
@@ -31,3 +34,18 @@ def test_a_place_that_is_none_is_damage(changed: dict[str, Any]) -> None:
 def test_a_name_that_is_none_is_damage(changed: dict[str, Any]) -> None:
     with pytest.raises(Damaged, match="not known"):
         part(**changed)
+
+
+@pytest.mark.parametrize("items", [{"model.weight": 5}, {5: None}])
+def test_an_item_that_is_none_is_damage(items: dict[Any, Any]) -> None:
+    with pytest.raises(Damaged, match="not known"):
+        _complete(items, {}, Contents())
+
+
+def test_a_plan_that_names_other_items_is_damage_and_one_that_says_nothing_is_none() -> None:
+    items = {"model.weight": Made(Name("m", "T"), ())}
+    for planned in (None, {}, {"model.weight": ("model", "weight")}, ["model.weight"]):
+        _planned(planned, items)
+    for planned in ({"model.weight": ("model", "bias")}, {"model.bias": ("model", "bias")}, {"other": "no path"}):
+        with pytest.raises(Damaged, match="otherwise than it was saved"):
+            _planned(planned, items)

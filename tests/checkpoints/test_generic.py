@@ -95,6 +95,11 @@ def test_bytes_that_changed_behind_the_same_size_are_found_by_reading_all(folder
     assert problem.file == "weights.bin" and "SHA-256" in problem.what
 
 
+def test_a_step_of_zero_that_the_manifest_tells_is_a_step(folder: Path) -> None:
+    write_manifest(folder, step=0)
+    assert only(folder).step == 0
+
+
 def test_the_manifest_tells_the_step_where_the_name_does_not(folder: Path) -> None:
     renamed = folder.rename(folder.parent / "best")
     write_manifest(renamed, step=1200)

@@ -142,6 +142,15 @@ def test_a_model_under_a_name_of_its_own_beside_its_optimizer_is_judged_and_not_
     assert {role.name for role in verdict.roles} >= {"weights", "optimizer"}
 
 
+def test_tensors_under_a_name_that_nobody_knows_are_read_all_the_same() -> None:
+    whole = hf({"model.safetensors": tensors("w"), "value_head.safetensors": tensors("v")})
+    (verdict,) = judged(whole).values()
+    assert verdict.complete and verdict.unjudged == (), verdict
+    name = next(each for each in whole if each.endswith("value_head.safetensors"))
+    (cut,) = judged(whole | {name: whole[name][:-3]}).values()
+    assert not cut.complete
+
+
 def test_a_checkpoint_that_lacks_what_all_its_neighbours_have_is_suspect() -> None:
     one = {name.removeprefix("run/checkpoint-100/"): body for name, body in LAYOUTS["hf-ranks"].files.items()}
     files: Files = {}

@@ -36,6 +36,16 @@ def test_what_orbax_wrote_is_complete() -> None:
     assert not any(each.problems or each.unknown for each in verdicts)
 
 
+def test_of_a_step_that_names_no_items_the_folders_with_a_tree_are_its_items(folder: Path) -> None:
+    """Older editions wrote no names; data below an item is no item."""
+    path = folder / "1200/_CHECKPOINT_METADATA"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"item_handlers": {}}))
+    verdict = of_1200(folder)
+    assert verdict.complete, verdict.problems
+    (folder / "1200/default/_METADATA").unlink()
+    assert not of_1200(folder).complete
+
+
 def test_a_step_is_complete_also_when_it_is_looked_at_alone() -> None:
     (verdict,) = judged(FIXTURES / "orbax/1200")
     assert (verdict.path, verdict.complete) == ("", True)

@@ -9,6 +9,7 @@ import struct
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from hypothesis import strategies as st
 
 from pilotlight.checkpoints.format import Damaged
 from pilotlight.checkpoints.pickles import Made, Name, walk
+from pilotlight.checkpoints.torch_archive import member_of
 
 PLAIN: Any = {"a": [1, 2.5, None, True, b"bytes", "text"], (1, 2): {"b": {3, 4}}, "c": frozenset({5}), "n": 2**80}
 
@@ -130,3 +132,9 @@ def test_a_reference_that_is_no_storage_is_damage_and_no_crash(tmp_path: Path, i
     verdicts = judged(tmp_path)
     assert verdicts and not any(each.complete for each in verdicts)
     assert all("no storage" in problem.what for each in verdicts for problem in each.problems)
+
+
+def test_a_tensor_that_refers_to_nothing_has_no_member() -> None:
+    saved: Any = SimpleNamespace(archive=SimpleNamespace(members={}), root="archive/")
+    for arguments in ((), (5,), (SimpleNamespace(id=None),)):
+        assert member_of(saved, Made(Name("torch._utils", "_rebuild_tensor_v2"), arguments)) is None

@@ -241,6 +241,11 @@ def test_what_the_vault_keeps_is_gone_by_where_the_primary_does_not_answer(aws: 
     assert current_inventory(load(declared), ACCOUNT, aws, aws.clock) == inventory()
 
 
+def test_a_vault_that_is_named_is_emptied_and_its_table_may_be_deleted(aws: FakeAws) -> None:
+    Destroy(inventory(databases=()), aws, aws, Acts()).run(["vault"])  # type: ignore[arg-type]
+    assert aws.s3.current(CORPUS_COPY) == {} and not aws.dynamodb.protected
+
+
 def test_what_is_protected_by_our_own_wish_is_let_go_before_its_stack_is_deleted(aws: FakeAws) -> None:
     freed: list[tuple[str, list[str]]] = []
     acts, ours = Acts(), "aws:rds/cluster:Cluster"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from doors import CORPUS, NAMES, PRIMARY, STANDBY, FakeAws, inventory, save
 from pilotlight.clock import FakeClock, parse_stamp, stamp
 from pilotlight.errors import CallRefused, LeaseHeld, StepTimedOut
+from pilotlight.handlers import recover
 from pilotlight.handlers.recover import (
     GO_ON_MAX,
     GOING_HOME,
@@ -81,6 +83,17 @@ def test_the_alarm_starts_a_run() -> None:
 )
 def test_nothing_else_starts_one(other: dict[str, Any]) -> None:
     assert parse(other, ALARM) is None
+
+
+def test_an_event_that_is_no_alarm_of_ours_is_heard_and_starts_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody invokes the function by hand, or the rule for runs that ended calls it."""
+    _, desk = lost()
+    monkeypatch.setattr(recover, "open_from_environment", lambda environment, holder: desk)
+    context = SimpleNamespace(aws_request_id="r", get_remaining_time_in_millis=lambda: 900_000, function_name=FUNCTION)
+    for other in ({}, {"detail": {}}, altered(AlarmName="another")):
+        assert "run" not in recover.handler(other, context)
+    assert desk.runs() == []
+    assert "run" in recover.handler(event("alarm"), context)
 
 
 def test_a_declaration_that_asks_for_approval_waits_for_a_person() -> None:

@@ -70,6 +70,20 @@ def test_what_was_begun_is_waited_for_and_not_begun_again(aws: FakeAws) -> None:
     assert len(switch.acted_at) == 1
 
 
+def test_a_wait_that_is_longer_than_a_lease_keeps_it(aws: FakeAws) -> None:
+    """Else a second process takes over a run that is sound and only waits."""
+    held = list[bool]()
+
+    class Watched(Switch):
+        def ask(self, work: Work) -> Answer:
+            held.append(work.ledger.leases.holder()[1] > work.clock.now())
+            return super().ask(work)
+
+    wait = Wait(LEASE_SECONDS * 6, 1, "a test")
+    engine(aws, (Step("a", "switch"),), {"switch": Watched(LEASE_SECONDS * 4, wait=wait)}).execute()
+    assert len(held) > LEASE_SECONDS * 3 and all(held)
+
+
 def test_a_step_that_is_never_proven_times_out_and_says_what_was_seen(aws: FakeAws) -> None:
     started = aws.clock.now()
     with pytest.raises(StepTimedOut, match="not proven within 30 s: turning on"):

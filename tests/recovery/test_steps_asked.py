@@ -15,9 +15,11 @@ from pilotlight.records.point import Part
 from pilotlight.records.runs import Step
 from pilotlight.recovery import choose
 from pilotlight.recovery.desk import Recovery
+from pilotlight.recovery.fetch import Fetched
 from pilotlight.recovery.ledger import FAILING_OVER, SWITCHING
 from pilotlight.recovery.site import Site
-from pilotlight.recovery.steps.action import Absent, Answer, Proven, Underway, Work
+from pilotlight.recovery.steps.action import Absent, Answer, Proven, Underway, Wait, Work
+from pilotlight.recovery.steps.again import LookAgain
 from pilotlight.recovery.steps.register import ACTIONS
 
 PRIMARY_SIDE: dict[str, Any] = {"region": "primary"}
@@ -175,3 +177,39 @@ def test_every_object_that_came_home_is_counted_once_under_what_proves_it(aws: F
     found = asked(aws, "bring-home", "corpus", begun_at=aws.clock.now(), final=True)
     assert isinstance(found, Proven)
     assert found.evidence["settled"] == sum(found.evidence["strengths"].values()) > 0
+
+
+@pytest.mark.parametrize(("status", "region"), [(0, ""), (503, ""), (200, PRIMARY)])
+def test_healthy_targets_behind_a_balancer_that_does_not_answer_from_there_are_not_the_workload_up(
+    aws: FakeAws, status: int, region: str
+) -> None:
+    fleet, now = inventory().computes[0], aws.clock.now()
+    aws.groups[STANDBY, fleet.standby_group].desired = 1
+    aws.groups[STANDBY, fleet.standby_group].instances = [("i-1", now - 1000)]
+    asks = work(aws, "healthy", "", inventory(), None, {})
+    headers = {"x-region": region} if region else {}
+    site = dataclasses.replace(asks.site, fetch=lambda url, seconds: Fetched(status, headers=headers))
+    found = ACTIONS["healthy"].ask(dataclasses.replace(asks, site=site))
+    assert isinstance(found, Underway) and "the balancer" in found.observed
+
+
+@pytest.mark.parametrize("second", [Absent("it was moved back"), Underway("on its way")])
+def test_looking_again_is_proven_only_where_everything_is_so_at_once(aws: FakeAws, second: Answer) -> None:
+    answers = {"first": Proven({}), "second": second}
+
+    class Answering:
+        wait = Wait(1, 1, "a test")
+
+        def ask(self, work: Work) -> Answer:
+            return answers[work.step.name]
+
+        def act(self, work: Work) -> None:
+            answers[work.step.name] = Proven({"again": True})
+
+    asks = work(aws, "look-again", "", inventory(), None, {"steps": list(answers)})
+    of = lambda name: dataclasses.replace(asks, step=Step(name, "answering"))  # noqa: E731
+    looks, asks = LookAgain({"answering": Answering()}), dataclasses.replace(asks, work_of=of)
+    found = looks.ask(asks)
+    assert type(found) is type(second) and "second: " in str(getattr(found, "observed", ""))
+    looks.act(asks)
+    assert isinstance(looks.ask(asks), Proven) is isinstance(second, Absent), "what is on its way is waited for"

@@ -72,7 +72,7 @@ class Folder:
         """See Format.find; it owns what lies directly in it, and the folders below that belong to a role."""
         for folder in folders:
             names = {name for name in _direct(folder) if not roles.OF_OTHERS.search(name)}
-            if any(roles.of(name).implies for name in names) and self.name in (FOLDER, kind_of(names)):
+            if self.name in (FOLDER, kind_of(names)):
                 singles = _one_each(names)
                 yield from (Candidate(folder.path + name, (_named(folder, name),)) for name in sorted(singles))
                 rest = _owned(folder, names - singles)
