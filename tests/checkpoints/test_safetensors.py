@@ -14,7 +14,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pilotlight.checkpoints.format import BYTES_READ_MIN, File, Metered, Unreadable, Verdict
+from pilotlight.checkpoints import judging
+from pilotlight.checkpoints.format import BYTES_READ_MIN, Candidate, File, Metered, Unreadable, Verdict
 from pilotlight.checkpoints.readers import FolderReader
 from pilotlight.checkpoints.steps import step_of
 from pilotlight.checkpoints.verify import verify_all
@@ -233,3 +234,11 @@ def test_a_large_json_beside_the_weights_is_sound_where_it_ends_as_it_begins(sha
     assert not [each for each in only(sharded).problems if each.file == "trainer_state.json"]
     shorter(sharded / "trainer_state.json")
     assert [each.file for each in only(sharded).problems if "end as it begins" in each.what] == ["trainer_state.json"]
+
+
+def test_a_file_of_tensors_is_read_whatever_role_it_has(sharded: Path) -> None:
+    """One that is judged and tells nothing would be called unjudged, or stop the judging of all."""
+    reader = FolderReader(sharded)
+    file = next(each for each in reader.files() if each.key == SHARD)
+    told = judging.judge(Candidate("", (file,)), file, reader, 1)
+    assert told.judged and told.value, told

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from doors import FakeAws, desk_of
+from doors import STANDBY, FakeAws, desk_of
 from pilotlight.errors import EpochStale, RegionUnreachable, StepFailed, StepTimedOut
 from pilotlight.records.runs import FAILED, INTENDED, PROVEN, WITHDRAWN, Runbook, Step
 from pilotlight.recovery.engine import ACTS_MAX, Engine, Paused
@@ -82,6 +82,7 @@ def test_a_wait_that_is_longer_than_a_lease_keeps_it(aws: FakeAws) -> None:
     wait = Wait(LEASE_SECONDS * 6, 1, "a test")
     engine(aws, (Step("a", "switch"),), {"switch": Watched(LEASE_SECONDS * 4, wait=wait)}).execute()
     assert len(held) > LEASE_SECONDS * 3 and all(held)
+    assert aws.made.count(("dynamodb", "update_item", STANDBY)) < len(held) / 4, "and not with every look"
 
 
 def test_a_step_that_is_never_proven_times_out_and_says_what_was_seen(aws: FakeAws) -> None:

@@ -224,8 +224,7 @@ def _experts(saved: dict[str, Saved], present: set[str], mp: int) -> Iterator[Pr
     """Every expert of every layer with experts (engine.py, `_save_moe_checkpoint`)."""
     told = next((each.value.get("num_experts") for name, each in sorted(saved.items()) if MODEL.match(name)), None)
     counts = [count for count in told if type(count) is int] if isinstance(told, list) else []
-    has_experts = [count for count in counts if count > 1]
-    if not has_experts or sum(counts) * mp > RANKS_MAX:
+    if sum(counts) * mp > RANKS_MAX:
         return
     for layer, count in enumerate(counts):
         for expert in range(count if count > 1 else 0):
