@@ -5,8 +5,8 @@
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 BIN := .venv/bin
 DISASTERS_SECONDS ?= 120
-PARALLEL ?= 2
-# Test files at once; each starts what it needs for itself. PARALLEL=0 runs them in this order, in one process.
+PARALLEL ?= 3
+# Test files at once, each with what it needs for itself: on two cores one of three waits. PARALLEL=0 runs them in this order, in one process.
 PROVIDER := $(shell sed -n 's/^pulumi_aws==//p' constraints.txt)
 DIST ?= loadfile
 PYTEST := $(BIN)/python -m pytest -n $(PARALLEL) --dist $(DIST)

@@ -36,7 +36,7 @@ class Workspace(automation.LocalWorkspace):
         settings file")."""
         file = Path(self.work_dir) / f"Pulumi.{stack_name}.yaml"
         said = yaml.safe_load(file.read_text()) or {} if file.exists() else {}
-        wanted = (said.get("config") or {}) | {key: each.value for key, each in config.items()}
+        wanted = (said.get("config") or {}) | {key: each.value for key, each in dict(config).items()}
         if wanted != said.get("config"):
             file.write_text(yaml.safe_dump(said | {"config": wanted}))
 
