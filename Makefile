@@ -20,7 +20,7 @@ setup: .venv/ready  ## make .venv with pilotlight and its pinned dependencies
 	@test -n "$(PYTHON)" || { echo "No Python 3.11 or newer on the path. Install one, or name it: make setup PYTHON=/path/to/python3.11" >&2; exit 3; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(PYTHON) is older than 3.11. Name a newer one: make setup PYTHON=/path/to/python3.11" >&2; exit 3; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@touch .venv/ready
 
 demo: setup  ## a workload survives the loss of its region, on this machine, in under two minutes
