@@ -8,8 +8,7 @@ DISASTERS_SECONDS ?= 120
 PARALLEL ?= 3
 # Test files at once, each with what it needs for itself: on two cores one of three waits. PARALLEL=0 runs them in this order, in one process.
 PROVIDER := $(shell sed -n 's/^pulumi_aws==//p' constraints.txt)
-DIST ?= loadfile
-PYTEST := $(BIN)/python -m pytest -n $(PARALLEL) --dist $(DIST)
+PYTEST := $(BIN)/python -m pytest -n $(PARALLEL) --dist loadfile
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 14

@@ -48,11 +48,7 @@ UNSHOWN = {
 }
 
 
-WORLDS = [pytest.param(each, marks=pytest.mark.xdist_group(each)) for each in (people.WITHIN, people.APART)]
-"""Each on its own: `--dist loadgroup` rehearses both at once."""
-
-
-@pytest.fixture(scope="module", params=WORLDS)
+@pytest.fixture(scope="module", params=[people.WITHIN, people.APART])
 def rehearsed(request: pytest.FixtureRequest) -> Rehearsed:
     """Everybody does everything with his own documents; a permission too few ends it here, by name."""
     return rehearse(people.documents, request.param == people.APART)

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from doors import CORPUS, MODELS, MODELS_COPY, NAMES, PRIMARY, STANDBY, TEMPLATE, FakeAws, inventory, save, uri
+from door_machines import TEMPLATE
+from doors import CORPUS, MODELS, MODELS_COPY, NAMES, PRIMARY, STANDBY, FakeAws, inventory, save, uri
 from pilotlight.clock import parse_stamp
 from pilotlight.cloud.coats import Coat, Recording
 from pilotlight.cloud.door import refused

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from doors import NAMES, PRIMARY, STANDBY, TEMPLATE, FakeAws, Version, desk_of, inventory, save
+from door_machines import TEMPLATE, Version
+from doors import NAMES, PRIMARY, STANDBY, FakeAws, desk_of, inventory, save
 from pilotlight.clock import FakeClock
 from pilotlight.errors import StepFailed
 from pilotlight.records.inventory import Inventory, Keep

@@ -10,7 +10,8 @@ from typing import Any
 import botocore.session
 import pytest
 
-from doors import BLANK, NAMES, PRIMARY, STANDBY, FakeAws, Group, inventory, save
+from door_machines import BLANK, Group
+from doors import NAMES, PRIMARY, STANDBY, FakeAws, inventory, save
 from pilotlight.clock import FakeClock
 from pilotlight.cloud.coats import Faulty
 from pilotlight.errors import StepFailed

@@ -56,7 +56,7 @@ VERBS = {
     ),
     "export-pulumi": Verb(
         "export_pulumi:export_pulumi",
-        "Survey the primary region and write a plain Pulumi project: the same names as `up`: moving changes nothing.",
+        "Survey the primary region and write a plain Pulumi project with the names of `up`: moving changes nothing.",
     ),
     "backfill": Verb(
         "backfill:backfill",

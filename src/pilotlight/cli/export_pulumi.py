@@ -19,7 +19,7 @@ def export_pulumi(
     target: TargetOption = Target.LOCAL,
     json: Json = False,
 ) -> None:
-    """Survey the primary region and write a plain Pulumi project: the same names as `up`: moving changes nothing."""
+    """Survey the primary region and write a plain Pulumi project with the names of `up`: moving changes nothing."""
     from pilotlight.deploy.current import current_inventory
     from pilotlight.deploy.export import export
 

@@ -1,4 +1,6 @@
-"""Copies and uploads in parts on condition that their key is what the caller says, which moto knows of PutObject alone.
+"""Copies, and uploads in parts, on condition that their key is what the caller says.
+
+moto knows conditions of plain writes and of deletions.
 
 S3 User Guide, "How to prevent object overwrites with conditional writes": CopyObject and CompleteMultipartUpload take
 `If-Match` with an ETag and `If-None-Match` with `*`. Where the condition does not hold the answer is 412; where

@@ -257,8 +257,7 @@ def _bring_one(
     if not item.deleted:
         copies.begin(item, lambda: _unless_moved_on(lambda: copying.copy(site.door, source, target, item, over)))
     elif over is not None:
-        _unless_moved_on(lambda: copying.remove(site.door, target, over))
-        copies.brought.removed += 1
+        copies.brought.removed += _unless_moved_on(lambda: copying.remove(site.door, target, over))
 
 
 class _Copies:
@@ -266,9 +265,9 @@ class _Copies:
 
     def __init__(self, pool: ThreadPoolExecutor, brought: Brought) -> None:
         self._pool, self.brought = pool, brought
-        self._running: dict[Future[None], str] = {}
+        self._running: dict[Future[bool], str] = {}
 
-    def begin(self, item: Current, act: Callable[[], None]) -> None:
+    def begin(self, item: Current, act: Callable[[], bool]) -> None:
         """Wait until there is room, then begin another."""
         if len(self._running) >= COPIES_AT_ONCE:
             done, _ = wait(self._running, return_when=FIRST_COMPLETED)
@@ -281,7 +280,7 @@ class _Copies:
         """Wait for all of them."""
         self._settle(set(self._running))
 
-    def _settle(self, done: set[Future[None]]) -> None:
+    def _settle(self, done: set[Future[bool]]) -> None:
         for each in done:
             key = self._running.pop(each)
             try:
@@ -290,10 +289,13 @@ class _Copies:
                 self.brought.fail(key, copying.why_not(refusal))
 
 
-def _unless_moved_on(act: Callable[[], None]) -> None:
-    """What is not as it was listed has been overwritten or deleted, on either side: the next comparison sees that."""
+def _unless_moved_on(act: Callable[[], None]) -> bool:
+    """Whether it was done; what is not as it was listed has been overwritten or deleted, on either side, and the next
+    comparison sees that."""
     try:
         act()
     except CallRefused as refusal:
         if refusal.facts.get("aws_code") not in copying.MOVED_ON:
             raise
+        return False
+    return True
