@@ -437,6 +437,22 @@ def test_a_fence_that_lands_on_the_serving_primary_after_the_way_home_is_told(aw
     assert aws.metrics["ScheduledRunFailures"][-1] == 2
 
 
+def test_a_group_that_is_stopped_after_the_way_home_is_told(aws: FakeAws) -> None:
+    """An act of an older run that landed two minutes later left nothing of it running, and only its launches, which it
+    may make, were looked at."""
+    desk = desk_of(failed_over(aws))
+    desk.failback()
+    group = aws.groups[(PRIMARY, "inference-fleet")]
+    group.desired, group.instances = 0, []
+    aws.clock.sleep(60)
+    desk.protect()
+    beat = desk.site.ledger.sightings.beat()
+    assert beat is not None
+    assert ["inference-fleet serves and no instance of it is wished for, of 1" in each for each in beat.troubles] == [
+        True
+    ]
+
+
 def test_a_fence_that_was_taken_out_by_hand_says_nothing_of_the_next_way_home(aws: FakeAws) -> None:
     """Else what the primary wrote after that would be taken for something that was brought, and be overwritten."""
     failed_over(aws)

@@ -18,7 +18,7 @@ from pilotlight.cloud.door import is_reading
 from pilotlight.errors import EpochStale, PilotlightError, Throttled
 from pilotlight.records.inventory import Keep
 from pilotlight.records.point import PARTIAL
-from pilotlight.records.runs import PROVEN, SUCCEEDED, Entry, Journal
+from pilotlight.records.runs import INTENDED, PROVEN, SUCCEEDED, WITHDRAWN, Entry, Journal
 from pilotlight.recovery import people
 from pilotlight.recovery.desk import Recovery
 from pilotlight.recovery.fence_returned import fences_left
@@ -339,4 +339,24 @@ def test_a_group_that_an_older_run_stops_before_it_is_healthy_is_started_again(a
 
     journal = desk_of(aws).failback(observer=Undoing("scale-fleet", stopped))
     assert journal is not None and journal.state == SUCCEEDED
+    whole(aws, PRIMARY)
+
+
+def test_what_an_older_run_stops_while_nobody_is_at_work_is_started_before_traffic_comes(aws: FakeAws) -> None:
+    """Its step was proven by the process that died: traffic waited for it, in every run that took this one up."""
+    failed_over(aws)
+
+    def stopped() -> None:
+        group = aws.groups[HOME]
+        group.desired, group.instances, group.suspended = 0, [], ["Launch"]
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        desk_of(aws).failback(observer=Undoing("checks", stopped))
+    journal = desk_of(aws).failback()
+    assert journal is not None and journal.state == SUCCEEDED
+    said = [(each.step, each.state) for each in journal.entries]
+    again = said.index(("scale-fleet", WITHDRAWN))
+    assert again < said.index(("scale-fleet", PROVEN), again) < said.index(("traffic", INTENDED))
+    assert ("open-bucket-corpus", WITHDRAWN) not in said
     whole(aws, PRIMARY)

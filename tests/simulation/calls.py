@@ -108,6 +108,7 @@ class Calls:
 
         def arrive() -> None:
             self._disaster.tell(self._process.name, f"its {service}:{operation} in {region} takes effect")
+            self._disaster.judge.arrives(service)
             try:
                 answers.append(self._disaster.effect(self._process, service, operation, region, parameters))
             except PilotlightError as problem:

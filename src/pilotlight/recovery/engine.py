@@ -18,11 +18,22 @@ from pilotlight.clock import parse_stamp, stamp
 from pilotlight.cloud.coats import Fenced, Made, lined
 from pilotlight.cloud.door import Door
 from pilotlight.errors import EpochStale, PilotlightError, RegionUnreachable, StepFailed, StepTimedOut, Throttled
-from pilotlight.records.runs import FAILED, INTENDED, PROVEN, WITHDRAWN, Entry, Runbook, Step, proofs
+from pilotlight.records.runs import (
+    FAILED,
+    INTENDED,
+    LOOKED_AGAIN,
+    PROVEN,
+    WITHDRAWN,
+    Entry,
+    Runbook,
+    Step,
+    proofs,
+)
 from pilotlight.recovery.lease import RENEW_SECONDS, Held
 from pilotlight.recovery.ledger import CUT, LateAct
 from pilotlight.recovery.site import Site
 from pilotlight.recovery.steps.action import Absent, Action, Answer, Proven, Underway, Work
+from pilotlight.recovery.steps.again import STEPS
 from pilotlight.recovery.watching import UNWATCHED, Observer, waiting
 
 SIDE_BY_SIDE_MAX = 8
@@ -76,10 +87,30 @@ class Engine:
             self._side_by_side()
         self._require_all_proven()
 
-    def has_begun(self, actions: Collection[str]) -> bool:
-        """Whether a step of these actions was intended or proven, and not withdrawn since."""
-        steps = [step for step in self.runbook.steps if step.action in actions]
-        return any(self._intended_at(step) is not None or step.name in self._proven() for step in steps)
+    def has_begun(self, actions: Collection[str], choice: str) -> bool:
+        """Whether a step of these actions was intended or proven since this choice was withdrawn, if ever."""
+        names = {step.name for step in self.runbook.steps if step.action in actions}
+        for each in reversed(self._seen()):
+            if each.step == choice and each.state == WITHDRAWN:
+                return False
+            if each.step in names and each.state in (INTENDED, PROVEN):
+                return True
+        return False
+
+    def look_back(self) -> None:
+        """What an earlier process has proven, and a late act has undone since, is proven again before more stands on
+        it: traffic would wait for instances that nobody wishes for any more. What gives no answer now is asked for by
+        the look before the commit (steps/again.py); after that look nothing is withdrawn."""
+        proven = proofs(self._seen())
+        lasting = next((step.arguments[STEPS] for step in self.runbook.steps if step.name == LOOKED_AGAIN), ())
+        if LOOKED_AGAIN in proven:
+            return
+        for step in self.runbook.steps:
+            if step.name in lasting and step.name in self._proven() and proven[step.name].epoch != self.held.epoch:
+                self._keep_going()
+                answer = self._ask(step, self.actions[step.action])
+                if isinstance(answer, Absent):
+                    self.withdraw(step.name, f"it was proven at {proven[step.name].at}; now: {answer.observed}")
 
     def withdraw(self, name: str, reason: str) -> None:
         """A step, and all that stand on it, begin anew; called while none is under way."""

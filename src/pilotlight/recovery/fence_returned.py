@@ -76,10 +76,15 @@ def _left(work: Work) -> list[str]:
     if work.step.action == "fence-bucket" and isinstance(ACTIONS["open-bucket"].ask(work), Absent):
         bucket = work.datasets().primary_bucket
         return [f"{work.region}: s3://{bucket} serves and denies writing: take the statement {FENCE} out of its policy"]
-    if work.step.action == "stop" and LAUNCH in suspended(group(work.door, work.region, work.compute().primary_group)):
+    if work.step.action == "stop":
+        found = group(work.door, work.region, work.compute().primary_group)
         name, count = work.compute().primary_group, work.compute().count
-        mend = f"resume its process {LAUNCH} and see that its size is {count}"
-        return [f"{work.region}: {name} serves and may launch nothing: {mend} (`aws autoscaling resume-processes`)"]
+        if LAUNCH in suspended(found):
+            mend = f"resume its process {LAUNCH} and see that its size is {count}"
+            return [f"{work.region}: {name} serves and may launch nothing: {mend} (`aws autoscaling resume-processes`)"]
+        if count and not found.get("DesiredCapacity", count):
+            mend = f"`aws autoscaling update-auto-scaling-group --min-size {count} --desired-capacity {count}`"
+            return [f"{work.region}: {name} serves and no instance of it is wished for, of {count}: {mend}"]
     return []
 
 

@@ -135,11 +135,12 @@ def carry_out(
 def _execute(engine: Engine) -> None:
     """To the end. Where copies of the chosen point are gone before anything was launched from them, the choice is
     withdrawn and made anew: another point may be whole. After that a person decides, as instances have written."""
+    engine.look_back()
     for left in reversed(range(CHOICES_MAX)):
         try:
             engine.execute()
         except ChosenPointGone as gone:
-            if not left or engine.has_begun(LAUNCHING):
+            if not left or engine.has_begun(LAUNCHING, CHOSEN):
                 raise
             engine.withdraw(CHOSEN, gone.message)
         else:
