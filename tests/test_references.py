@@ -23,6 +23,11 @@ def test_the_reference_of_settings_is_what_the_survey_does():
     assert (reference.REFERENCE / "settings.md").read_text() == reference.settings_reference()
 
 
+def test_the_list_of_what_stands_in_the_place_of_motos_own_is_what_the_embedded_cloud_does():
+    gaps = (reference.REFERENCE / "local-cloud-gaps.md").read_text()
+    assert gaps == reference.with_overrides(gaps)
+
+
 def test_the_readmes_picture_is_drawn_from_the_recorded_rehearsal():
     assert (reference.DOCS / "timeline.svg").read_text() == reference.picture()
 

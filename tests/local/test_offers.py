@@ -6,14 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 from event_cloud import PRIMARY, STANDBY, client
-from moto.rds.responses import RDSResponse
 
 from pilotlight.local import aurora_offers
 from pilotlight.local.aurora_offers import ENGINE, offered
 from pilotlight.local.bucket_encryption import BucketEncryption
 from pilotlight.local.capacity import VCPUS, Capacity
 from pilotlight.local.cloud import Cloud
-from pilotlight.local.grafts import release
 from pilotlight.local.station import Station
 
 
@@ -26,7 +24,6 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     try:
         yield made
     finally:
-        release(RDSResponse)
         station.close()
 
 

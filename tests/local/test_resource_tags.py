@@ -7,7 +7,7 @@ from pathlib import Path
 from moto.ec2.models.core import TaggedEC2Resource
 
 from data_cloud import WEST, client, running
-from pilotlight.local.grafts import original
+from pilotlight.local.overrides import original
 from pilotlight.local.resource_tags import ResourceTags
 
 

@@ -20,6 +20,7 @@ from pilotlight.local.buckets import find_bucket
 from pilotlight.local.conditions import values_of
 from pilotlight.local.identities import Identities
 from pilotlight.local.needs import Need
+from pilotlight.local.overrides import override
 from pilotlight.local.policies import Log, Principal, Question, Verdict, evaluate, silent_log
 
 MANAGED_KEY = "aws-s3"
@@ -62,7 +63,7 @@ class Access:
         def get_permission(bucket: FakeBucket, action: str, resource: str) -> PermissionResult:
             return PermissionResult.PERMITTED
 
-        setattr(FakeBucket, "get_permission", get_permission)  # noqa: B010
+        override(FakeBucket, get_permission=get_permission)
 
     def check(self, principal: Principal, needs: Iterable[Need], region: str) -> None:
         """Raise Denied at the first need that is not met."""

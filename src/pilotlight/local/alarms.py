@@ -21,9 +21,9 @@ from moto.cloudwatch.models import CloudWatchBackend
 from pilotlight.local.alarm_judgement import Judgement, Rule, evaluation_range, judge
 from pilotlight.local.alarm_messages import lambda_event, notification, reason_data, region_name
 from pilotlight.local.cloud import Behaviour, Cloud
-from pilotlight.local.grafts import graft, original
 from pilotlight.local.lambda_runtime import LambdaRuntime
 from pilotlight.local.notifications import Notifications
+from pilotlight.local.overrides import original, override
 from pilotlight.local.service_principals import ServiceRequest, policy_permits
 
 TICK_SECONDS = 0.25
@@ -232,7 +232,7 @@ def _replace_operations(alarms: Alarms) -> None:
         if before != state_value:
             alarms.changed(self.alarms[alarm_name], before)
 
-    graft(
+    override(
         CloudWatchBackend,
         put_metric_alarm=put_metric_alarm,
         delete_alarms=delete_alarms,

@@ -16,6 +16,7 @@ from pilotlight.local import aurora_offers
 from pilotlight.local.aurora_database import Role
 from pilotlight.local.aurora_global import GlobalDatabase, refused
 from pilotlight.local.encryption_keys import managed_key
+from pilotlight.local.overrides import original, override
 from pilotlight.local.tcp_proxy import LOOPBACK
 
 if TYPE_CHECKING:
@@ -28,24 +29,24 @@ RDSResponse: Any = responses.RDSResponse
 
 ENGINE = "aurora-postgresql"
 
-_create_cluster = RDSBackend.create_db_cluster
-_modify_cluster = RDSBackend.modify_db_cluster
-_delete_cluster = RDSBackend.delete_db_cluster
-_start_cluster = RDSBackend.start_db_cluster
-_stop_cluster = RDSBackend.stop_db_cluster
-_create_instance = RDSBackend.create_db_instance
-_delete_instance = RDSBackend.delete_db_instance
-_to_point_in_time = RDSBackend.restore_db_cluster_to_point_in_time
-_modify_subnet_group = RDSBackend.modify_db_subnet_group
-_automated_backup = DBCluster.save_automated_backup
-_instance_backup = DBInstanceClustered.save_automated_backup
-_status = DBCluster.status
-_endpoint = DBCluster.endpoint
-_reader_endpoint = DBCluster.reader_endpoint
-_instance_endpoint = DBInstanceClustered.endpoint
+_create_cluster = original(RDSBackend, "create_db_cluster")
+_modify_cluster = original(RDSBackend, "modify_db_cluster")
+_delete_cluster = original(RDSBackend, "delete_db_cluster")
+_start_cluster = original(RDSBackend, "start_db_cluster")
+_stop_cluster = original(RDSBackend, "stop_db_cluster")
+_create_instance = original(RDSBackend, "create_db_instance")
+_delete_instance = original(RDSBackend, "delete_db_instance")
+_to_point_in_time = original(RDSBackend, "restore_db_cluster_to_point_in_time")
+_modify_subnet_group = original(RDSBackend, "modify_db_subnet_group")
+_automated_backup = original(DBCluster, "save_automated_backup")
+_instance_backup = original(DBInstanceClustered, "save_automated_backup")
+_status = original(DBCluster, "status")
+_endpoint = original(DBCluster, "endpoint")
+_reader_endpoint = original(DBCluster, "reader_endpoint")
+_instance_endpoint = original(DBInstanceClustered, "endpoint")
 NO_KEY = "default_kms_key_id"
 """What moto says where no key was named."""
-_scaling = DBCluster.scaling_configuration_info
+_scaling = original(DBCluster, "scaling_configuration_info")
 
 
 def make_cluster(backend: Any, asked: dict[str, Any]) -> Any:
@@ -123,13 +124,13 @@ def _replace_clusters(aurora: Aurora) -> None:
         self.subnet_groups[subnet_name] = changed
         return changed
 
-    RDSBackend.modify_db_subnet_group = modify_subnet_group
-    RDSBackend.create_db_cluster = create
-    RDSBackend.modify_db_cluster = modify
-    RDSBackend.delete_db_cluster = delete
-    RDSBackend.stop_db_cluster = stop
-    RDSBackend.start_db_cluster = start
-    RDSBackend.restore_db_cluster_to_point_in_time = to_point_in_time
+    override(RDSBackend, modify_db_subnet_group=modify_subnet_group)
+    override(RDSBackend, create_db_cluster=create)
+    override(RDSBackend, modify_db_cluster=modify)
+    override(RDSBackend, delete_db_cluster=delete)
+    override(RDSBackend, stop_db_cluster=stop)
+    override(RDSBackend, start_db_cluster=start)
+    override(RDSBackend, restore_db_cluster_to_point_in_time=to_point_in_time)
 
 
 def _replace_instances(aurora: Aurora) -> None:
@@ -143,8 +144,8 @@ def _replace_instances(aurora: Aurora) -> None:
         _settle(aurora, instance)
         return instance
 
-    RDSBackend.create_db_instance = create
-    RDSBackend.delete_db_instance = delete
+    override(RDSBackend, create_db_instance=create)
+    override(RDSBackend, delete_db_instance=delete)
 
 
 def _replace_records(aurora: Aurora) -> None:
@@ -186,14 +187,14 @@ def _replace_records(aurora: Aurora) -> None:
     def keep_key_id(self: Any, value: Any) -> None:
         self.kms_key_given = value
 
-    DBCluster.kms_key_id = property(kms_key_id, keep_key_id)
-    DBCluster.status = property(status, _status.fset)
-    DBCluster.endpoint = property(endpoint)
-    DBCluster.reader_endpoint = property(reader_endpoint)
-    DBCluster.scaling_configuration_info = property(scaling)
-    DBCluster.save_automated_backup = cluster_backup
-    DBInstanceClustered.endpoint = property(instance_endpoint)
-    DBInstanceClustered.save_automated_backup = instance_backup
+    override(DBCluster, kms_key_id=property(kms_key_id, keep_key_id))
+    override(DBCluster, status=property(status, _status.fset))
+    override(DBCluster, endpoint=property(endpoint))
+    override(DBCluster, reader_endpoint=property(reader_endpoint))
+    override(DBCluster, scaling_configuration_info=property(scaling))
+    override(DBCluster, save_automated_backup=cluster_backup)
+    override(DBInstanceClustered, endpoint=property(instance_endpoint))
+    override(DBInstanceClustered, save_automated_backup=instance_backup)
 
 
 def _replace_globals(aurora: Aurora) -> None:
@@ -215,13 +216,13 @@ def _replace_globals(aurora: Aurora) -> None:
             raise refused("InvalidParameterCombination", text)
         return aurora.move(asked, may_lose=bool(asked.get("allow_data_loss")))
 
-    RDSResponse.describe_global_clusters = describe
-    RDSResponse.create_global_cluster = operation(aurora.create_global)
-    RDSResponse.delete_global_cluster = operation(lambda asked: _delete_global(aurora, asked))
-    RDSResponse.modify_global_cluster = operation(lambda asked: _modify_global(aurora, asked))
-    RDSResponse.remove_from_global_cluster = operation(aurora.detach)
-    RDSResponse.failover_global_cluster = operation(fail_over)
-    RDSResponse.switchover_global_cluster = operation(lambda asked: aurora.move(asked, may_lose=False))
+    override(RDSResponse, describe_global_clusters=describe)
+    override(RDSResponse, create_global_cluster=operation(aurora.create_global))
+    override(RDSResponse, delete_global_cluster=operation(lambda asked: _delete_global(aurora, asked)))
+    override(RDSResponse, modify_global_cluster=operation(lambda asked: _modify_global(aurora, asked)))
+    override(RDSResponse, remove_from_global_cluster=operation(aurora.detach))
+    override(RDSResponse, failover_global_cluster=operation(fail_over))
+    override(RDSResponse, switchover_global_cluster=operation(lambda asked: aurora.move(asked, may_lose=False)))
 
 
 def _delete_global(aurora: Aurora, asked: dict[str, Any]) -> GlobalDatabase:

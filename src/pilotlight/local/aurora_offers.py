@@ -14,7 +14,7 @@ from moto.core.responses import ActionResult
 from moto.ec2.models.availability_zones_and_regions import RegionsAndZonesBackend
 from moto.rds.responses import RDSResponse
 
-from pilotlight.local.grafts import graft, original
+from pilotlight.local.overrides import original, override
 
 ENGINE = "aurora-postgresql"
 VERSIONS = re.compile(r"^1[1-7]\.\d+$")
@@ -36,7 +36,7 @@ def install() -> None:
         zones = [each.name for each in RegionsAndZonesBackend.zones[self.region]]
         return ActionResult({"OrderableDBInstanceOptions": offered(zones=zones, **asked)})
 
-    graft(RDSResponse, describe_orderable_db_instance_options=describe_orderable_db_instance_options)
+    override(RDSResponse, describe_orderable_db_instance_options=describe_orderable_db_instance_options)
 
 
 def offered(Engine: str, EngineVersion: str, DBInstanceClass: str, zones: list[str]) -> list[dict[str, Any]]:  # noqa: N803 - as AWS names them

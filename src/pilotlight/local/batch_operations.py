@@ -22,7 +22,7 @@ from moto.s3control import urls
 from moto.s3control.responses import S3ControlResponse
 
 from pilotlight.local.cloud import Behaviour, Cloud
-from pilotlight.local.grafts import graft
+from pilotlight.local.overrides import extend, override
 from pilotlight.local.replication import COMPLETED, FAILED, PENDING, Replication
 from pilotlight.local.service_principals import role_trusts
 
@@ -92,8 +92,7 @@ class BatchOperations(Behaviour):
         ours = self
         for path in ("/v20180820/jobs", "/v20180820/jobs/<job_id>", "/v20180820/jobs/<job_id>/status"):
             urls.url_paths.setdefault(path, S3ControlResponse.dispatch)
-        if JOB_ARNS not in REGIONAL_ARNS:
-            REGIONAL_ARNS.append(JOB_ARNS)
+        extend(REGIONAL_ARNS, JOB_ARNS)
 
         def create_job(response: Any) -> ActionResult:
             return ActionResult({"JobId": ours.create(_asked(response), response.region)})
@@ -108,7 +107,7 @@ class BatchOperations(Behaviour):
             job = ours.cancel(_asked(response), response.region)
             return ActionResult({"JobId": job.id, "Status": job.status})
 
-        graft(
+        override(
             S3ControlResponse,
             create_job=create_job,
             describe_job=describe_job,

@@ -52,3 +52,8 @@ def tags(data: Mapping[str, Any], kind: str) -> dict[str, str]:
     """What a template's data tags things of this kind with (pure)."""
     specified = [each for each in data.get("TagSpecifications") or [] if each.get("ResourceType") == kind]
     return {tag["Key"]: tag.get("Value", "") for each in specified for tag in each.get("Tags") or []}
+
+
+def is_root(instance: Any, device: str) -> bool:
+    """Whether this is the boot volume; moto names it /dev/sda1 whatever the image says."""
+    return device in (*ROOT, instance.root_device_name)

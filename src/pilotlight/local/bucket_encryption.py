@@ -14,7 +14,7 @@ from moto.s3.models import S3Backend
 from moto.s3.responses import S3Response
 
 from pilotlight.local.cloud import Behaviour, Cloud
-from pilotlight.local.grafts import graft, original
+from pilotlight.local.overrides import original, override
 
 BLOCKED = "BlockedEncryptionTypes"
 BLOCKED_IN_NEW_BUCKETS = ("SSE-C",)
@@ -36,8 +36,8 @@ class BucketEncryption(Behaviour):
             rules = [told(found["Rule"])]
             return response.serialized(ActionResult({"ServerSideEncryptionConfiguration": {"Rules": rules}}))
 
-        graft(S3Response, get_bucket_encryption=get)
-        graft(S3Backend, create_bucket=_owned_by_its_owner)
+        override(S3Response, get_bucket_encryption=get)
+        override(S3Backend, create_bucket=_owned_by_its_owner)
 
 
 def _owned_by_its_owner(backend: Any, *args: Any, **kwargs: Any) -> Any:

@@ -16,7 +16,7 @@ from moto.s3.responses import S3Response
 
 from pilotlight.local.buckets import find_bucket
 from pilotlight.local.cloud import Behaviour, Cloud
-from pilotlight.local.grafts import graft, original
+from pilotlight.local.overrides import original, override
 
 HEADER = "x-amz-transition-default-minimum-object-size"
 DEFAULT = "all_storage_classes_128K"
@@ -62,4 +62,4 @@ class BucketSettings(Behaviour):
             response.data["Action"] = "GetBucketRequestPayment"
             return response.serialized(ActionResult({"Payer": getattr(bucket, PAYER_KEPT_AS, OWNER)}))
 
-        graft(S3Response, _bucket_response_put=bucket_put, _bucket_response_get=bucket_get, serialized=answered)
+        override(S3Response, _bucket_response_put=bucket_put, _bucket_response_get=bucket_get, serialized=answered)

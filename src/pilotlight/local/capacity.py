@@ -12,7 +12,7 @@ from moto.ec2.exceptions import EC2ClientError
 from moto.servicequotas.models import ServiceQuotasBackend
 
 from pilotlight.local.cloud import Behaviour, Cloud
-from pilotlight.local.grafts import graft, original
+from pilotlight.local.overrides import original, override
 
 VCPUS = 10_000.0
 """Of an account that asked for enough. A new one has 5 vCPUs and no GPUs."""
@@ -55,7 +55,7 @@ class Capacity(Behaviour):
             found: dict[str, Any] = granted(backend, service_code, quota_code)
             return found if value is None else found | {"Value": value}
 
-        graft(ServiceQuotasBackend, get_service_quota=get_service_quota)
+        override(ServiceQuotasBackend, get_service_quota=get_service_quota)
 
     def grant(self, region: str, quota_code: str, value: float) -> None:
         """From now on so much is granted; nothing that runs is counted against it."""

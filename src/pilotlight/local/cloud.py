@@ -18,6 +18,7 @@ from typing import Any, TypeVar, cast
 from moto.backends import get_backend
 
 from pilotlight.clock import stamp
+from pilotlight.local import overrides
 from pilotlight.local.access import Access
 from pilotlight.local.addresses import Addresses
 from pilotlight.local.calls import Call, CallRecord
@@ -250,6 +251,7 @@ class Cloud:
             thread.join(max(0.0, deadline - time.monotonic()))
         self._addresses.close()
         self.calls.close()
+        overrides.release()
 
     def log(self, text: str) -> None:
         """One line (or a traceback) into the cloud's own log."""

@@ -15,7 +15,7 @@ from moto.s3.exceptions import MissingKey, PreconditionFailed
 from moto.s3.responses import S3Response
 
 from pilotlight.local.cloud import Behaviour, Cloud
-from pilotlight.local.grafts import graft, original
+from pilotlight.local.overrides import original, override
 
 
 class ConditionalWrites(Behaviour):
@@ -38,7 +38,7 @@ class ConditionalWrites(Behaviour):
                 _require(response, key_name)
             return post(response, request, body, bucket_name, query, key_name)
 
-        graft(S3Response, copy_object=copy_object, _key_response_post=key_response_post)
+        override(S3Response, copy_object=copy_object, _key_response_post=key_response_post)
 
 
 def _require(response: Any, key: str) -> None:

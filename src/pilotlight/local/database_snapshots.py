@@ -23,6 +23,7 @@ from pilotlight.local.aurora_database import AVAILABLE, Database
 from pilotlight.local.aurora_global import refused
 from pilotlight.local.cloud import Behaviour, Cloud
 from pilotlight.local.encryption_keys import find_key
+from pilotlight.local.overrides import original, override
 from pilotlight.local.postgres import Postgres
 from pilotlight.local.postgres_server import Server
 
@@ -37,10 +38,10 @@ COPYING_BYTES_PER_SECOND = 100 * 1024 * 1024
 
 LOOK_SECONDS = 0.05
 
-_create = RDSBackend.create_db_cluster_snapshot
-_copy = RDSBackend.copy_db_cluster_snapshot
-_delete = RDSBackend.delete_db_cluster_snapshot
-_restore = RDSBackend.restore_db_cluster_from_snapshot
+_create = original(RDSBackend, "create_db_cluster_snapshot")
+_copy = original(RDSBackend, "copy_db_cluster_snapshot")
+_delete = original(RDSBackend, "delete_db_cluster_snapshot")
+_restore = original(RDSBackend, "restore_db_cluster_from_snapshot")
 
 FROM_SNAPSHOT = ("engine", "engine_version", "storage_encrypted", "kms_key_id", "master_username", "engine_mode")
 """What a restored cluster takes from the one that was snapshotted, unless the caller says otherwise."""
@@ -249,7 +250,7 @@ def _replace_operations(snapshots: DatabaseSnapshots) -> None:
     def restore(self: Any, from_snapshot_id: str, overrides: Any) -> Any:
         return snapshots.restore(self, from_snapshot_id, dict(overrides))
 
-    RDSBackend.create_db_cluster_snapshot = create
-    RDSBackend.copy_db_cluster_snapshot = copy
-    RDSBackend.delete_db_cluster_snapshot = delete
-    RDSBackend.restore_db_cluster_from_snapshot = restore
+    override(RDSBackend, create_db_cluster_snapshot=create)
+    override(RDSBackend, copy_db_cluster_snapshot=copy)
+    override(RDSBackend, delete_db_cluster_snapshot=delete)
+    override(RDSBackend, restore_db_cluster_from_snapshot=restore)

@@ -19,9 +19,9 @@ from moto.route53.responses import Route53
 from pilotlight.local import dns_conflicts
 from pilotlight.local.alarms import Alarms
 from pilotlight.local.cloud import Behaviour, Cloud
-from pilotlight.local.grafts import graft, graft_properties, original
 from pilotlight.local.health_checks import ENDPOINT_TYPES, HealthChecks, Observation, direct
 from pilotlight.local.load_balancers import LoadBalancers, Request
+from pilotlight.local.overrides import original, override, override_properties
 
 TICK_SECONDS = 0.25
 ALIAS_TTL_SECONDS = 60.0
@@ -203,19 +203,15 @@ def _replace_operations(dns: Dns) -> None:
 
     def health_check_config(self: Any) -> dict[str, Any]:
         config: dict[str, Any] = _health_check_config(self)
-        kept = {key: getattr(self, attribute) for key, attribute in KEPT.items()}
+        kept = {key: getattr(self, attribute, None) for key, attribute in KEPT.items()}
         found = config | {key: value for key, value in kept.items() if value is not None}
         return found if self.type_ in ENDPOINT_TYPES else {key: found[key] for key in found.keys() - OF_ENDPOINTS}
 
-    for attribute in KEPT.values():
-        if not hasattr(HealthCheck, attribute):
-            setattr(HealthCheck, attribute, None)
-    graft_properties(HealthCheck, health_check_config=health_check_config)
-    graft(
+    override_properties(HealthCheck, health_check_config=health_check_config)
+    override(
         Route53,
         create_health_check=create_health_check,
         update_health_check=update_health_check,
         get_health_check_status=get_health_check_status,
+        get_health_check_last_failure_reason=get_health_check_last_failure_reason,
     )
-    # moto lacks this operation, so there is nothing to graft over
-    setattr(Route53, "get_health_check_last_failure_reason", get_health_check_last_failure_reason)  # noqa: B010

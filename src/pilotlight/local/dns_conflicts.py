@@ -14,7 +14,7 @@ from typing import Any
 from moto.route53.exceptions import Route53ClientError
 from moto.route53.models import Route53Backend
 
-from pilotlight.local.grafts import graft, original
+from pilotlight.local.overrides import original, override
 
 _change = original(Route53Backend, "change_resource_record_sets")
 
@@ -39,7 +39,7 @@ def install() -> None:
             raise Conflict(problems)
         _change(self, zoneid, change_list)
 
-    graft(Route53Backend, change_resource_record_sets=change_resource_record_sets)
+    override(Route53Backend, change_resource_record_sets=change_resource_record_sets)
 
 
 def conflicts(there: list[Key], changes: list[dict[str, Any]]) -> Iterator[str]:

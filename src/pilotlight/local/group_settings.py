@@ -13,7 +13,7 @@ from moto.autoscaling.responses import AutoScalingResponse
 from moto.core.responses import ActionResult, EmptyResult
 
 from pilotlight.local.cloud import Behaviour, Cloud
-from pilotlight.local.grafts import graft, original
+from pilotlight.local.overrides import original, override
 
 NUMBERS = {
     "DefaultCooldown": "default_cooldown",
@@ -63,7 +63,7 @@ class GroupSettings(Behaviour):
             ]
             return ActionResult({"NotificationConfigurations": found})
 
-        graft(
+        override(
             AutoScalingResponse,
             create_auto_scaling_group=create_auto_scaling_group,
             update_auto_scaling_group=update_auto_scaling_group,

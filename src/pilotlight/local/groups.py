@@ -19,7 +19,7 @@ from moto.core.responses import ActionResult
 
 from pilotlight.local.capacity import Capacity, NoCapacity
 from pilotlight.local.cloud import Behaviour, Cloud
-from pilotlight.local.grafts import graft, graft_properties, original
+from pilotlight.local.overrides import original, override, override_properties
 
 ACTIVITIES_MAX = 200
 """Kept per region; AWS keeps six weeks."""
@@ -175,10 +175,10 @@ class Groups(Behaviour):
             ours.shrink(group, wanted)
             wish(group, new_capacity)
 
-        graft_properties(Member, launch_template=_launched_from)
-        graft(FakeAutoScalingGroup, set_desired_capacity=set_desired_capacity)
-        graft(FakeAutoScalingGroup, update=keep_policy, replace_autoscaling_group_instances=replace)
-        graft(AutoScalingResponse, describe_scaling_activities=describe_scaling_activities)
+        override_properties(Member, launch_template=_launched_from)
+        override(FakeAutoScalingGroup, set_desired_capacity=set_desired_capacity)
+        override(FakeAutoScalingGroup, update=keep_policy, replace_autoscaling_group_instances=replace)
+        override(AutoScalingResponse, describe_scaling_activities=describe_scaling_activities)
 
 
 def _specification(template: Any, version: Any) -> dict[str, str]:

@@ -86,9 +86,9 @@ class HealthChecks:
 
     def _read_alarm(self, check: Any) -> None:
         observation = self.of(check.id)
-        alarm = check.alarm_identifier or {}
+        alarm = getattr(check, "alarm_identifier", None) or {}
         state = self.alarm_state(alarm.get("Region", ""), alarm.get("Name", ""))
-        policy = check.insufficient_data_health_status or "LastKnownStatus"
+        policy = getattr(check, "insufficient_data_health_status", None) or "LastKnownStatus"
         unknown = {"Healthy": True, "Unhealthy": False, "LastKnownStatus": observation.healthy}[policy]
         healthy = {"OK": True, "ALARM": False}.get(state, unknown)
         _note(observation, healthy, f"{'Success' if healthy else 'Failure'}: alarm {alarm.get('Name')} is {state}")

@@ -14,6 +14,7 @@ from typing import Any
 
 from moto.backends import get_backend
 
+from pilotlight.local.overrides import original, override
 from pilotlight.local.policies import Principal
 
 MEMBER_ROLE = "OrganizationAccountAccessRole"
@@ -48,20 +49,23 @@ class Identities:
         """Have moto's GetCallerIdentity say the root ARN for the root key, and not the user it makes up."""
         from moto.sts.models import STSBackend
 
-        ask = STSBackend.get_caller_identity
+        ask = original(STSBackend, "get_caller_identity")
 
         def get_caller_identity(backend: STSBackend, access_key_id: str, region: str) -> tuple[str, str, str]:
             if access_key_id == self._root_key:
                 return self.root.user_id, self.root.arn, self.account
-            return ask(backend, access_key_id, region)
+            told: tuple[str, str, str] = ask(backend, access_key_id, region)
+            return told
 
-        setattr(STSBackend, "get_caller_identity", get_caller_identity)  # noqa: B010
+        override(STSBackend, get_caller_identity=get_caller_identity)
 
     def open_member(self) -> None:
         """The role by which the account administers the member (AWS Organizations User Guide, "Accessing member
         accounts in an organization with AWS Organizations")."""
         trust = {"Effect": "Allow", "Principal": {"AWS": self.root.arn}, "Action": "sts:AssumeRole"}
         iam = self.iam(self.member)
+        if any(each.name == MEMBER_ROLE for each in iam.get_roles()):
+            return
         iam.create_role(
             MEMBER_ROLE, json.dumps({"Version": "2012-10-17", "Statement": [trust]}), "/", None, "", [], "3600"
         )

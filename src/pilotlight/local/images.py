@@ -16,7 +16,7 @@ from moto.ec2.models import EC2Backend
 from moto.ec2.responses.amis import AmisResponse
 
 from pilotlight.local.cloud import Behaviour, Cloud
-from pilotlight.local.grafts import graft, original
+from pilotlight.local.overrides import original, override
 
 COPY_SECONDS = 12.0
 """What the smallest copy takes at least, in AWS's time."""
@@ -75,8 +75,8 @@ class Images(Behaviour):
                 ours._pending.append((image, (backend.region_name, source_region), [0.0, time.monotonic()]))
             return image
 
-        graft(EC2Backend, copy_image=copy_image, create_image=_create_on_ebs)
-        graft(AmisResponse, copy_image=_copy_tagged, deregister_image=_deregister_with_snapshots)
+        override(EC2Backend, copy_image=copy_image, create_image=_create_on_ebs)
+        override(AmisResponse, copy_image=_copy_tagged, deregister_image=_deregister_with_snapshots)
 
     def start(self) -> None:
         self.cloud.every(TICK_SECONDS, self._advance, "image copies")

@@ -16,11 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from moto.autoscaling.models import FakeAutoScalingGroup
-from moto.autoscaling.models import InstanceState as Member
-from moto.autoscaling.responses import AutoScalingResponse
 from moto.ec2.models import EC2Backend
-from moto.ec2.models.elastic_block_store import Snapshot
 from moto.ec2.models.instances import Instance
 from moto.ec2.responses.general import General
 from moto.ec2.responses.launch_templates import LaunchTemplates
@@ -28,8 +24,8 @@ from moto.ec2.responses.launch_templates import LaunchTemplates
 from pilotlight.local import block_devices
 from pilotlight.local.capacity import Capacity
 from pilotlight.local.cloud import Behaviour, Cloud
-from pilotlight.local.grafts import graft, graft_properties, original, release
 from pilotlight.local.metadata import Metadata
+from pilotlight.local.overrides import original, override, override_properties
 from pilotlight.local.volumes import Volumes
 
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -51,11 +47,7 @@ class Instances(Behaviour):
         self._stills: dict[str, int] = {}
         _describe_truly()
         self._wrap()
-
-    def stop(self) -> None:
-        """The EC2 behaviours share moto's classes; this one, installed after the others, gives them back."""
-        ec2 = (EC2Backend, Instance, Snapshot, LaunchTemplates, General)
-        release(*ec2, FakeAutoScalingGroup, AutoScalingResponse, Member)
+        cloud.behaviour(Volumes).standing_still = self.still
 
     # -- life --------------------------------------------------------------------------------------------------
 
@@ -90,7 +82,7 @@ class Instances(Behaviour):
         devices = {
             f"DEVICE_{device.rsplit('/', 1)[-1].upper()}": str(self.cloud.behaviour(Volumes).folder(mapping.volume_id))
             for device, mapping in instance.get_block_device_mapping
-            if not is_root(instance, device)
+            if not block_devices.is_root(instance, device)
         }
         region = instance.local_region
         return devices | {
@@ -215,10 +207,10 @@ class Instances(Behaviour):
             _fill_from_source(response)
             return create_version(response)
 
-        graft(LaunchTemplates, create_launch_template_version=create_launch_template_version)
-        graft(EC2Backend, run_instances=run_instances, attach_volume=attach_volume, detach_volume=detach_volume)
-        graft(Instance, terminate=terminated, stop=stopped, start=started, reboot=rebooted)
-        graft(General, get_console_output=get_console_output)
+        override(LaunchTemplates, create_launch_template_version=create_launch_template_version)
+        override(EC2Backend, run_instances=run_instances, attach_volume=attach_volume, detach_volume=detach_volume)
+        override(Instance, terminate=terminated, stop=stopped, start=started, reboot=rebooted)
+        override(General, get_console_output=get_console_output)
 
 
 def _fill_from_source(response: Any) -> None:
@@ -237,11 +229,6 @@ def _fill_from_source(response: Any) -> None:
         return merged if key == "LaunchTemplateData" else asked(key, default)
 
     response._get_param = get_param
-
-
-def is_root(instance: Any, device: str) -> bool:
-    """Whether this is the boot volume; moto names it /dev/sda1 whatever the image says."""
-    return device in (*block_devices.ROOT, instance.root_device_name)
 
 
 def _from_template(backend: Any, kwargs: dict[str, Any]) -> dict[str, Any] | None:
@@ -282,5 +269,5 @@ def _describe_truly() -> None:
         name = getattr(given, "name", given) or ""
         return str(name).rsplit("/", 1)[-1]
 
-    graft_properties(Instance, private_ip=address, private_ip_address=address)
-    graft_properties(Instance, plain_user_data=plain_user_data, profile_name=profile_name)
+    override_properties(Instance, private_ip=address, private_ip_address=address)
+    override_properties(Instance, plain_user_data=plain_user_data, profile_name=profile_name)

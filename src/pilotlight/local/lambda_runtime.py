@@ -20,11 +20,11 @@ from moto.awslambda.models import LambdaBackend, LambdaFunction
 from moto.awslambda.responses import LambdaResponse
 
 from pilotlight.local.cloud import Behaviour, Cloud
-from pilotlight.local.grafts import graft, original
 from pilotlight.local.lambda_asynchronous import EVENT_AGE_SECONDS_MAX, RETRY_DELAYS_SECONDS, Event, EventQueue
 from pilotlight.local.lambda_environment import FunctionSpec, Outcome, Task
 from pilotlight.local.lambda_errors import InvalidContent, NotPermitted, PayloadTooLarge, Rejected, TooManyRequests
 from pilotlight.local.lambda_pool import Pool
+from pilotlight.local.overrides import original, override
 from pilotlight.local.service_principals import ServiceRequest, policy_permits, role_trusts
 
 SYNCHRONOUS_BYTES_MAX = 6 * 1024 * 1024
@@ -283,9 +283,9 @@ def _replace_operations(runtime: LambdaRuntime) -> None:
         runtime.check_specification(body)
         return _update_function_configuration(self, function_name, qualifier, body)
 
-    graft(LambdaResponse, invoke=invoke)
-    graft(LambdaFunction, invoke=invoke_for_moto)
-    graft(
+    override(LambdaResponse, invoke=invoke)
+    override(LambdaFunction, invoke=invoke_for_moto)
+    override(
         LambdaBackend,
         create_function=create_function,
         update_function_code=update_function_code,

@@ -12,7 +12,7 @@ from typing import Any
 from moto.ec2.models import EC2Backend
 
 from pilotlight.local.cloud import Behaviour, Cloud
-from pilotlight.local.grafts import graft, original
+from pilotlight.local.overrides import original, override
 
 OWN = "launch-template"
 TAGS = "TagSpecifications"
@@ -30,7 +30,7 @@ class LaunchTemplates(Behaviour):
         def create_launch_template(backend: Any, name: Any, description: Any, data: dict[str, Any], tags: Any) -> Any:
             return create(backend, name, description, without_own_tags(data), tags)
 
-        graft(EC2Backend, create_launch_template=create_launch_template)
+        override(EC2Backend, create_launch_template=create_launch_template)
 
 
 def without_own_tags(data: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 from moto.s3.models import FakeKey
 
 from pilotlight.local.cloud import Behaviour, Cloud
-from pilotlight.local.grafts import graft
+from pilotlight.local.overrides import override
 
 
 class ListedVersions(Behaviour):
@@ -20,7 +20,7 @@ class ListedVersions(Behaviour):
 
     def install(self, cloud: Cloud) -> None:
         super().install(cloud)
-        graft(FakeKey, __deepcopy__=_without_bytes)
+        override(FakeKey, __deepcopy__=_without_bytes)
 
 
 def _without_bytes(key: Any, memo: dict[int, Any]) -> Any:

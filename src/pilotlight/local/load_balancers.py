@@ -23,7 +23,7 @@ from typing import Any
 from moto.elbv2.models import ELBv2Backend, FakeTargetGroup
 
 from pilotlight.local.cloud import Behaviour, Cloud
-from pilotlight.local.grafts import graft, original
+from pilotlight.local.overrides import original, override
 from pilotlight.local.target_health import DESCRIPTIONS, HealthBook
 
 TICK_SECONDS = 0.25
@@ -298,5 +298,5 @@ def _replace_operations(balancers: LoadBalancers) -> None:
         status.status, status.reason, status.description = found.state, found.reason, found.description
         return status
 
-    graft(ELBv2Backend, create_load_balancer=create_load_balancer)
-    graft(FakeTargetGroup, health_for=health_for)
+    override(ELBv2Backend, create_load_balancer=create_load_balancer)
+    override(FakeTargetGroup, health_for=health_for)

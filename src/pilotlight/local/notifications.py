@@ -26,9 +26,9 @@ from moto.sns.models import Subscription
 
 from pilotlight.local import subscriptions
 from pilotlight.local.cloud import Behaviour, Cloud
-from pilotlight.local.grafts import graft, original
 from pilotlight.local.lambda_runtime import LambdaRuntime
 from pilotlight.local.mailbox import DEFAULT_SUBJECT, FOLDER, Mailbox, notification
+from pilotlight.local.overrides import original, override
 
 DELIVERY_ATTEMPTS_MAX = 5
 """SNS itself goes on for days; five attempts show the same to a test."""
@@ -248,4 +248,4 @@ def _replace_delivery(notifications: Notifications) -> None:
         stamp = moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
         notifications.accept(Delivery(self, message_id, message, given.get("subject"), attributes, stamp))
 
-    graft(Subscription, publish=publish)
+    override(Subscription, publish=publish)

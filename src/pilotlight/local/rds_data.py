@@ -22,7 +22,7 @@ from psycopg.rows import tuple_row
 from pilotlight.local.aurora import Aurora
 from pilotlight.local.aurora_database import Database, Role
 from pilotlight.local.cloud import Behaviour, Cloud
-from pilotlight.local.grafts import graft, graft_attribute
+from pilotlight.local.overrides import kept_as_given, override
 
 STATEMENT_MILLISECONDS_MAX = 45_000
 """RDS Data API: a call is ended after 45 seconds."""
@@ -53,8 +53,8 @@ class DataApi(Behaviour):
         def execute_statement(response: Any) -> Any:
             return json.dumps(ours.execute(json.loads(response.body or "{}"), response.region))
 
-        graft(RDSDataServiceResponse, execute_statement=execute_statement)
-        graft_attribute(models.DBCluster, "enable_http_endpoint", "_enable_http_endpoint")
+        override(RDSDataServiceResponse, execute_statement=execute_statement)
+        override(models.DBCluster, enable_http_endpoint=kept_as_given("_enable_http_endpoint"))
 
     def execute(self, asked: dict[str, Any], region: str) -> dict[str, Any]:
         """Run one statement."""

@@ -15,6 +15,7 @@ from moto.s3 import models, responses
 from moto.s3.exceptions import ReplicationConfigurationNotFoundError, S3ClientError
 
 from pilotlight.local.buckets import find_bucket
+from pilotlight.local.overrides import original, override
 from pilotlight.local.replication_rules import Unacceptable, check, read, rules_of
 
 if TYPE_CHECKING:
@@ -24,12 +25,12 @@ FakeKey: Any = models.FakeKey
 S3Backend: Any = models.S3Backend
 S3Response: Any = responses.S3Response
 
-_put_object = S3Backend.put_object
-_set_delete_marker = S3Backend._set_delete_marker
-_put_tagging = S3Backend.put_object_tagging
-_delete_tagging = S3Backend.delete_object_tagging
-_put_versioning = S3Backend.put_bucket_versioning
-_response_dict = FakeKey.response_dict
+_put_object = original(S3Backend, "put_object")
+_set_delete_marker = original(S3Backend, "_set_delete_marker")
+_put_tagging = original(S3Backend, "put_object_tagging")
+_delete_tagging = original(S3Backend, "delete_object_tagging")
+_put_versioning = original(S3Backend, "put_bucket_versioning")
+_response_dict = original(FakeKey, "response_dict")
 
 
 def replace_operations(replication: Replication) -> None:
@@ -65,10 +66,10 @@ def _replace_configuration(replication: Replication) -> None:
             raise _refusal("InvalidBucketState", text)
         _put_versioning(self, bucket_name, status)
 
-    S3Response._replication_config_from_xml = from_xml
-    S3Response.get_bucket_replication = get
-    S3Backend.put_bucket_replication = put
-    S3Backend.put_bucket_versioning = put_versioning
+    override(S3Response, _replication_config_from_xml=from_xml)
+    override(S3Response, get_bucket_replication=get)
+    override(S3Backend, put_bucket_replication=put)
+    override(S3Backend, put_bucket_versioning=put_versioning)
 
 
 def _replace_writing(replication: Replication) -> None:
@@ -94,10 +95,10 @@ def _replace_writing(replication: Replication) -> None:
         if getattr(key, "replication_status", None):
             _notice(replication, self, bucket_name, key, "tags")
 
-    S3Backend.put_object = put_object
-    S3Backend._set_delete_marker = set_delete_marker
-    S3Backend.put_object_tagging = put_tagging
-    S3Backend.delete_object_tagging = delete_tagging
+    override(S3Backend, put_object=put_object)
+    override(S3Backend, _set_delete_marker=set_delete_marker)
+    override(S3Backend, put_object_tagging=put_tagging)
+    override(S3Backend, delete_object_tagging=delete_tagging)
 
 
 def _replace_telling() -> None:
@@ -106,7 +107,7 @@ def _replace_telling() -> None:
         status = getattr(self, "replication_status", None)
         return told | {"x-amz-replication-status": status} if status else told
 
-    FakeKey.response_dict = property(response_dict)
+    override(FakeKey, response_dict=property(response_dict))
 
 
 def _notice(replication: Replication, backend: Any, bucket: str, version: Any, what: str) -> None:

@@ -12,7 +12,7 @@ from moto.ec2.models.core import TaggedEC2Resource
 from moto.ec2.utils import EC2_PREFIX_TO_RESOURCE, get_prefix
 
 from pilotlight.local.cloud import Behaviour, Cloud
-from pilotlight.local.grafts import graft
+from pilotlight.local.overrides import override
 
 
 class ResourceTags(Behaviour):
@@ -22,7 +22,7 @@ class ResourceTags(Behaviour):
 
     def install(self, cloud: Cloud) -> None:
         super().install(cloud)
-        graft(TaggedEC2Resource, get_tags=_get_tags)
+        override(TaggedEC2Resource, get_tags=_get_tags)
 
 
 def _get_tags(resource: Any) -> list[dict[str, str]]:

@@ -19,8 +19,8 @@ from moto.scheduler.exceptions import ValidationException
 from moto.scheduler.models import EventBridgeSchedulerBackend
 
 from pilotlight.local.cloud import Behaviour, Cloud
-from pilotlight.local.grafts import graft, original
 from pilotlight.local.lambda_runtime import LambdaRuntime
+from pilotlight.local.overrides import original, override
 from pilotlight.local.schedule_expressions import Expression, ExpressionInvalid, parse
 from pilotlight.local.service_principals import role_trusts
 
@@ -183,4 +183,4 @@ def _replace_operations(schedules: Schedules) -> None:
         schedules.check(given)
         return _update_schedule(self, **given)
 
-    graft(EventBridgeSchedulerBackend, create_schedule=create_schedule, update_schedule=update_schedule)
+    override(EventBridgeSchedulerBackend, create_schedule=create_schedule, update_schedule=update_schedule)

@@ -13,7 +13,7 @@ from typing import Any
 from moto.secretsmanager.responses import SecretsManagerResponse
 
 from pilotlight.local.cloud import Behaviour, Cloud
-from pilotlight.local.grafts import graft, original
+from pilotlight.local.overrides import original, override
 
 NOT_SAID = {"describe_secret": "SecretVersionsToStages", "put_secret_value": "ReplicationStatus"}
 """Operation -> the member that it does not have: ListSecrets' and CreateSecret's."""
@@ -26,7 +26,7 @@ class SecretAnswers(Behaviour):
 
     def install(self, cloud: Cloud) -> None:
         super().install(cloud)
-        graft(SecretsManagerResponse, **{name: _without(name, member) for name, member in NOT_SAID.items()})
+        override(SecretsManagerResponse, **{name: _without(name, member) for name, member in NOT_SAID.items()})
 
 
 def _without(operation: str, member: str) -> Callable[[Any], str]:

@@ -17,8 +17,8 @@ from moto.sns.exceptions import SNSInvalidParameter
 from moto.sns.models import SNSBackend
 from moto.sns.responses import SNSResponse
 
-from pilotlight.local.grafts import graft, original
 from pilotlight.local.mailbox import CONFIRM_SUBJECT, Mailbox, confirmation
+from pilotlight.local.overrides import original, override
 
 BY_MAIL = ("email", "email-json")
 LISTED = "PendingConfirmation"
@@ -74,13 +74,13 @@ def install(mailbox: Mailbox) -> None:
                 return ActionResult({"SubscriptionArn": each.arn})
         raise SNSInvalidParameter("Invalid parameter: Token")
 
-    graft(
+    override(
         SNSBackend,
         subscribe=subscribe,
         list_subscriptions=list_subscriptions,
         list_subscriptions_by_topic=list_subscriptions_by_topic,
     )
-    graft(SNSResponse, confirm_subscription=confirm_subscription)
+    override(SNSResponse, confirm_subscription=confirm_subscription)
 
 
 def _as_listed(subscription: Any) -> Any:

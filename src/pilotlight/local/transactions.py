@@ -16,7 +16,7 @@ from moto.dynamodb.models.dynamo_type import DynamoType
 from moto.dynamodb.models.table import Table
 
 from pilotlight.local.cloud import Behaviour, Cloud
-from pilotlight.local.grafts import graft, original
+from pilotlight.local.overrides import original, override
 
 _here = threading.local()
 
@@ -42,8 +42,8 @@ class Transactions(Behaviour):
             finally:
                 _here.within = False
 
-        graft(DynamoDBBackend, transact_write_items=transact_write_items)
-        graft(Table, __deepcopy__=_copied)
+        override(DynamoDBBackend, transact_write_items=transact_write_items)
+        override(Table, __deepcopy__=_copied)
 
 
 def _before(backend: Any, transact_items: list[dict[str, Any]]) -> Iterator[tuple[Any, Any, Any, Any]]:

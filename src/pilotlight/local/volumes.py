@@ -9,6 +9,8 @@ from __future__ import annotations
 import shutil
 import threading
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +18,9 @@ from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.models import EC2Backend
 from moto.ec2.models.elastic_block_store import Snapshot
 
+from pilotlight.local.block_devices import is_root
 from pilotlight.local.cloud import Behaviour, Cloud
-from pilotlight.local.grafts import graft, graft_properties, original
+from pilotlight.local.overrides import original, override, override_properties
 
 SNAPSHOT_SECONDS = 6.0
 """What the smallest snapshot takes at least, in AWS's time."""
@@ -40,6 +43,8 @@ class Volumes(Behaviour):
         self._snapshots.mkdir(parents=True, exist_ok=True)
         self._lock = threading.Lock()
         self._pending: list[_Pending] = []
+        self.standing_still: Callable[[str], AbstractContextManager[None]] = lambda instance_id: nullcontext()
+        """Keeps the process of an instance still, for whoever runs instances to say."""
         self._wrap()
 
     def start(self) -> None:
@@ -140,15 +145,13 @@ class Volumes(Behaviour):
             ours._begin(snapshot, backend.region_name, seconds, (source_region,))
             return snapshot
 
-        graft_properties(Snapshot, state=lambda snapshot: snapshot.status)
-        graft_properties(Snapshot, progress=lambda snapshot: f"{getattr(snapshot, 'percent', 100)}%")
-        graft(EC2Backend, create_volume=made, delete_volume=deleted, create_snapshot=cut, create_snapshots=cut_all)
-        graft(EC2Backend, delete_snapshot=dropped, copy_snapshot=copied)
+        override_properties(Snapshot, state=lambda snapshot: snapshot.status)
+        override_properties(Snapshot, progress=lambda snapshot: f"{getattr(snapshot, 'percent', 100)}%")
+        override(EC2Backend, create_volume=made, delete_volume=deleted, create_snapshot=cut, create_snapshots=cut_all)
+        override(EC2Backend, delete_snapshot=dropped, copy_snapshot=copied)
 
     def _cut_all(self, backend: Any, spec: dict[str, Any], description: str, tags: dict[str, str]) -> list[Any]:
         """All volumes of an instance while its process stands still: one instant."""
-        from pilotlight.local.instances import is_root
-
         instance = backend.get_instance(spec["InstanceId"])
         left_out = set(spec.get("ExcludeDataVolumeIds") or [])
         boot_too = str(spec.get("ExcludeBootVolume", False)).lower() != "true"
@@ -165,11 +168,9 @@ class Volumes(Behaviour):
 
     def _still(self, backend: Any, volume_id: str) -> Any:
         """The process of the instance that has this volume, standing still."""
-        from pilotlight.local.instances import Instances
-
         volume = backend.volumes.get(volume_id)
         attached = volume.attachment.instance.id if volume is not None and volume.attachment else ""
-        return self.cloud.behaviour(Instances).still(attached)
+        return self.standing_still(attached)
 
     def _refuse_dark(self, region: str) -> None:
         if self.cloud.is_dark(region):
