@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-from pilotlight.checkpoints.deepspeed import _experts
+from pilotlight.checkpoints.deepspeed import ZERO_3, _experts, _model_files
 
 MODEL = "mp_rank_00_model_states.pt"
 
@@ -27,3 +27,12 @@ def test_every_expert_of_every_layer_is_asked_for() -> None:
 def test_a_layer_of_one_expert_has_no_file_of_its_own_beside_layers_of_several() -> None:
     assert missing([1, 2], expert(1, 0), expert(1, 1)) == []
     assert missing([1, 1]) == []
+
+
+def test_model_states_of_a_third_stage_are_asked_for_by_rank_only_where_they_are_written_by_rank() -> None:
+    """A sound checkpoint would lack files that DeepSpeed never writes, or one without any would pass."""
+    optimizers = {f"zero_pp_rank_{rank}_mp_rank_00_optim_states.pt" for rank in (0, 1)}
+    assert list(_model_files(1, 2, ZERO_3, {MODEL, *optimizers})) == [MODEL]
+    assert list(_model_files(1, 2, ZERO_3, optimizers)) == [MODEL]
+    by_rank = [f"zero_pp_rank_{rank}_{MODEL}" for rank in (0, 1)]
+    assert list(_model_files(1, 2, ZERO_3, {by_rank[0], *optimizers})) == by_rank

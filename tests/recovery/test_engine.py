@@ -181,3 +181,15 @@ def test_what_stands_on_a_step_that_is_withdrawn_begins_anew_however_far_it_stan
     running.execute()
     running.withdraw("a", "gone")
     assert [name for name, state in states(aws) if state == WITHDRAWN] == ["a", "b", "c"]
+
+
+def test_instances_that_came_up_have_come_up_though_their_step_begins_anew(aws: FakeAws) -> None:
+    """They may have written on volumes of the chosen point: another one is not taken by itself any more."""
+    steps = (Step("choose", "one"), Step("scale", "two", needs=("choose",)))
+    running = engine(aws, steps, {name: Switch() for name in ("one", "two")})
+    assert not running.has_begun(("two",), "choose")
+    running.execute()
+    running.withdraw("scale", "a late act stopped them")
+    assert running.has_begun(("two",), "choose")
+    running.withdraw("choose", "its copies are gone")
+    assert not running.has_begun(("two",), "choose")

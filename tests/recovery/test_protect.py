@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from doors import CORPUS, CORPUS_COPY, MODELS_COPY, NAMES, PRIMARY, STANDBY, FakeAws, desk_of, inventory, save
 from pilotlight.clock import FakeClock, parse_stamp, stamp
-from pilotlight.errors import LeaseHeld
+from pilotlight.errors import CallRefused, LeaseHeld
 from pilotlight.records.inventory import Keep
 from pilotlight.records.point import COMPLETE, PARTIAL, Part, RecoveryPoint
 from pilotlight.recovery import choose, protect, schedule, snapshots
@@ -181,6 +181,17 @@ def test_nothing_is_protected_while_the_standby_region_serves(aws: FakeAws, desk
     points = len(desk.site.ledger.points())
     assert desk.protect() is None
     assert len(desk.site.ledger.points()) == points
+
+
+def test_a_firing_that_fails_says_why_to_whoever_looks(aws: FakeAws, desk: Recovery) -> None:
+    """The alarm tells that it failed; without the reason a person would have to find the function's log."""
+    aws.denied.add("s3:put_object")
+    with pytest.raises(CallRefused):
+        desk.protect()
+    beat = desk.site.ledger.sightings.beat()
+    assert beat is not None and len(beat.troubles) == 1
+    assert beat.troubles[0].startswith("the scheduled run failed: ") and "put_object" in beat.troubles[0]
+    assert aws.metrics["ScheduledRunFailures"][-1] == 1
 
 
 def test_two_firings_at_once_make_one_point(aws: FakeAws, desk: Recovery) -> None:
