@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from moto.backends import get_backend
 
 from pilotlight.local.answers import Refusal
-from pilotlight.local.needs_of_s3 import copy_source
 from pilotlight.local.operations import Operation
 
 CLASSIC_REGION = "us-east-1"
@@ -65,6 +64,16 @@ def refusal(operation: Operation, region: str) -> Refusal | None:
     )
     endpoint = f"{bucket}.s3.{home}.amazonaws.com"
     return Refusal("redirect", message, (("Endpoint", endpoint), ("Bucket", bucket), ("Region", home)))
+
+
+def copy_source(params: Mapping[str, Any]) -> tuple[str, str, str | None] | None:
+    """(bucket, key, version) that a copy reads, or None."""
+    source = params.get("CopySource")
+    if not source:
+        return None
+    path, _, query = str(source).partition("?")
+    bucket, _, key = unquote(path).lstrip("/").partition("/")
+    return bucket, key, query.removeprefix("versionId=") or None
 
 
 def region_of_source(operation: Operation) -> str | None:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any
-from urllib.parse import unquote
 
+from pilotlight.local.buckets import copy_source
 from pilotlight.local.operations import Operation
 from pilotlight.local.resources import Place
 
@@ -115,16 +115,6 @@ def needs(operation: Operation, place: Place) -> Iterator[Item]:
         yield "s3:ListAllMyBuckets", "*", context
     else:
         yield f"s3:{BUCKET_ACTIONS.get(operation.name, operation.name)}", _bucket(params), context
-
-
-def copy_source(params: Mapping[str, Any]) -> tuple[str, str, str | None] | None:
-    """(bucket, key, version) that a copy reads, or None."""
-    source = params.get("CopySource")
-    if not source:
-        return None
-    path, _, query = str(source).partition("?")
-    bucket, _, key = unquote(path).lstrip("/").partition("/")
-    return bucket, key, query.removeprefix("versionId=") or None
 
 
 def _object_needs(name: str, params: Mapping[str, Any], context: Mapping[str, tuple[str, ...]]) -> Iterator[Item]:
