@@ -12,11 +12,11 @@ import psycopg
 from botocore.exceptions import ClientError
 from moto.moto_api._internal.models import moto_api_backend
 
-from pilotlight.local.aurora import Aurora
-from pilotlight.local.cloud import Behaviour, Cloud
-from pilotlight.local.database_snapshots import DatabaseSnapshots
-from pilotlight.local.postgres import Postgres
-from pilotlight.local.replication import Replication
+from pilotlight.local.kernel.cloud import Behaviour, Cloud
+from pilotlight.local.rds.aurora import Aurora
+from pilotlight.local.rds.database_snapshots import DatabaseSnapshots
+from pilotlight.local.rds.postgres import Postgres
+from pilotlight.local.s3.replication import Replication
 from pilotlight.local.station import Station
 
 EAST, WEST = "us-east-1", "us-west-2"

@@ -21,8 +21,8 @@ from pilotlight.deploy import archive
 from pilotlight.deploy.current import current_inventory
 from pilotlight.deploy.engine import Engine
 from pilotlight.deploy.operations import Operations
-from pilotlight.local.cloud import ACCOUNT
 from pilotlight.local.handle import LocalCloud
+from pilotlight.local.kernel.cloud import ACCOUNT
 from pilotlight.workload.load import load
 
 EXAMPLE = Path(__file__).parents[2] / "examples/inference-service"

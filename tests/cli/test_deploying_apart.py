@@ -14,8 +14,8 @@ from botocore.exceptions import ClientError
 from pilotlight.cli.main import run
 from pilotlight.cloud.session import assumed
 from pilotlight.deploy.engine import Engine
-from pilotlight.local.cloud import ACCOUNT, MEMBER
 from pilotlight.local.handle import LocalCloud
+from pilotlight.local.kernel.cloud import ACCOUNT, MEMBER
 from pilotlight.naming import Names
 
 EXAMPLE = Path(__file__).parents[2] / "examples/inference-service"

@@ -14,8 +14,8 @@ import pulumi
 import pytest
 from pulumi import automation
 
-from pilotlight.local.cloud import ACCOUNT
 from pilotlight.local.handle import LocalCloud
+from pilotlight.local.kernel.cloud import ACCOUNT
 from pilotlight.stacks.package import COMPONENTS
 from real_engine import RealEngine, changes
 

@@ -20,8 +20,8 @@ from pilotlight.cloud.aws import AwsDoor
 from pilotlight.deploy import archive
 from pilotlight.deploy.current import current_inventory
 from pilotlight.deploy.engine import Engine
-from pilotlight.local.cloud import ACCOUNT
 from pilotlight.local.handle import LocalCloud
+from pilotlight.local.kernel.cloud import ACCOUNT
 from pilotlight.naming import STACKS
 from pilotlight.records.inventory import Inventory
 from pilotlight.stacks import program

@@ -20,8 +20,8 @@ from pilotlight.deploy.destroy import Destroy
 from pilotlight.deploy.engine import Engine
 from pilotlight.deploy.operations import Operations
 from pilotlight.deploy.pulumi import Backend, PulumiEngine
-from pilotlight.local.cloud import ACCOUNT, MEMBER
 from pilotlight.local.handle import LocalCloud
+from pilotlight.local.kernel.cloud import ACCOUNT, MEMBER
 from pilotlight.workload.load import load
 from pilotlight.workload.model import Vault
 from real_engine import PASSPHRASE, RealEngine, changes, linked

@@ -32,9 +32,9 @@ from pilotlight.deploy.destroy import Destroy
 from pilotlight.deploy.engine import Engine
 from pilotlight.deploy.operations import Operations
 from pilotlight.deploy.resources import TYPES
-from pilotlight.local.cloud import ACCOUNT, MEMBER
 from pilotlight.local.handle import LocalCloud
-from pilotlight.local.identities import MEMBER_ROLE
+from pilotlight.local.iam.identities import MEMBER_ROLE
+from pilotlight.local.kernel.cloud import ACCOUNT, MEMBER
 from pilotlight.naming import STACKS
 from pilotlight.records.inventory import Inventory
 from pilotlight.recovery.copying import copy_in_parts

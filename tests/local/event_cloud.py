@@ -13,15 +13,15 @@ from typing import Any, TypeVar
 
 from moto.moto_api._internal.models import moto_api_backend
 
-from pilotlight.local.alarms import Alarms
-from pilotlight.local.cloud import Cloud
-from pilotlight.local.dns import Dns
-from pilotlight.local.front_door import FrontDoor
-from pilotlight.local.lambda_runtime import LambdaRuntime
-from pilotlight.local.load_balancers import LoadBalancers
-from pilotlight.local.notifications import Notifications
-from pilotlight.local.schedules import Schedules
+from pilotlight.local.cloudwatch.alarms import Alarms
+from pilotlight.local.events.schedules import Schedules
+from pilotlight.local.kernel.cloud import Cloud
+from pilotlight.local.lambda_.runtime import LambdaRuntime
+from pilotlight.local.sns.notifications import Notifications
 from pilotlight.local.station import Station
+from pilotlight.local.traffic.dns import Dns
+from pilotlight.local.traffic.front_door import FrontDoor
+from pilotlight.local.traffic.load_balancers import LoadBalancers
 
 PRIMARY, STANDBY = "us-east-1", "us-west-2"
 T = TypeVar("T")

@@ -8,7 +8,7 @@ from typing import Any
 
 from event_cloud import client, eventually
 
-from pilotlight.local.cloud import Cloud
+from pilotlight.local.kernel.cloud import Cloud
 
 PORT = 8080
 PROGRAM = """

@@ -10,8 +10,8 @@ import pytest
 from botocore.exceptions import ClientError
 from local_requests import EAST, WEST, allow, client, make_bucket, set_policy
 
-from pilotlight.local.cloud import ACCOUNT, MEMBER
 from pilotlight.local.handle import LocalCloud
+from pilotlight.local.kernel.cloud import ACCOUNT, MEMBER
 
 ADMINISTRATOR = f"arn:aws:iam::{MEMBER}:role/OrganizationAccountAccessRole"
 REPLICATED_SECONDS = 20.0

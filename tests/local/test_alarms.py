@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from event_cloud import PRIMARY, STANDBY, client, eventually, recorder, running
 
-from pilotlight.local.alarm_judgement import Rule, judge
-from pilotlight.local.alarms import Alarms
-from pilotlight.local.cloud import Cloud
+from pilotlight.local.cloudwatch.alarm_judgement import Rule, judge
+from pilotlight.local.cloudwatch.alarms import Alarms
+from pilotlight.local.kernel.cloud import Cloud
 
 KEEP = "as it was"
 X, O, N = 1.0, 0.0, None  # noqa: E741

@@ -36,8 +36,8 @@ from data_cloud import (
     synchronized,
     writer,
 )
-from pilotlight.local.aurora import Aurora
-from pilotlight.local.cloud import Cloud
+from pilotlight.local.kernel.cloud import Cloud
+from pilotlight.local.rds.aurora import Aurora
 
 AURORA = "aurora-postgresql"
 Pair = tuple[dict[str, Any], dict[str, Any]]

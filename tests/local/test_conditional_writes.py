@@ -10,11 +10,11 @@ import pytest
 from botocore.exceptions import ClientError
 
 from data_cloud import WEST, buckets, client, running
-from pilotlight.local.cloud import Cloud
-from pilotlight.local.conditional_writes import ConditionalWrites
-from pilotlight.local.needs import needs_of
-from pilotlight.local.operations import Operation
-from pilotlight.local.resources import Place
+from pilotlight.local.iam.needs import needs_of
+from pilotlight.local.iam.resources import Place
+from pilotlight.local.kernel.cloud import Cloud
+from pilotlight.local.s3.conditional_writes import ConditionalWrites
+from pilotlight.local.wire.operations import Operation
 
 HERE = {"Bucket": "conditional", "Key": "model"}
 FROM = {"Bucket": "conditional", "Key": "source"}

@@ -28,8 +28,8 @@ from data_cloud import (
     refusal,
     running,
 )
-from pilotlight.local.cloud import Cloud
-from pilotlight.local.postgres import Postgres
+from pilotlight.local.kernel.cloud import Cloud
+from pilotlight.local.rds.postgres import Postgres
 
 
 @pytest.fixture(scope="module")

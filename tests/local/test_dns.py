@@ -10,8 +10,8 @@ import pytest
 from event_cloud import PRIMARY, STANDBY, client, eventually, running
 from event_servers import PORT, Instance, Site
 
-from pilotlight.local.cloud import Cloud
-from pilotlight.local.dns import Dns
+from pilotlight.local.kernel.cloud import Cloud
+from pilotlight.local.traffic.dns import Dns
 
 ZONE = "example.internal"
 

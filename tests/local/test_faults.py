@@ -14,9 +14,9 @@ import pytest
 from botocore.exceptions import ClientError
 from local_requests import EAST, WEST, client
 
-from pilotlight.local.cloud import Behaviour, Cloud
-from pilotlight.local.faults import Faults
 from pilotlight.local.handle import LocalCloud
+from pilotlight.local.kernel.cloud import Behaviour, Cloud
+from pilotlight.local.kernel.faults import Faults
 
 
 def test_a_slow_region_answers_late_and_the_other_does_not(healthy_cloud: LocalCloud) -> None:
@@ -143,7 +143,7 @@ def test_the_end_of_a_cloud_is_the_end_of_its_frozen_processes(tmp_path: Path) -
 DAEMONISING = """
 import sys, time, psutil
 from pathlib import Path
-from pilotlight.local.cloud import Cloud
+from pilotlight.local.kernel.cloud import Cloud
 cloud = Cloud(Path(sys.argv[1]))
 cloud.processes.adopt_orphans()
 daemon = cloud.spawn(["/bin/sh", "-c", "setsid sleep 301 & setsid sleep 302 & exit 0"], {"PATH": "/usr/bin:/bin"}, "r")

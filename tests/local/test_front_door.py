@@ -14,8 +14,8 @@ import pytest
 from event_cloud import PRIMARY, STANDBY, client, make_function, running
 from event_servers import PORT, Instance, Site
 
-from pilotlight.local.cloud import Cloud
-from pilotlight.local.front_door import destination
+from pilotlight.local.kernel.cloud import Cloud
+from pilotlight.local.traffic.front_door import destination
 
 NAME = "models.example.internal"
 

@@ -15,8 +15,8 @@ from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError
 from local_requests import EAST, ONCE, ROOT, WEST, authorization, by_hand, client, make_bucket, open_socket
 
-from pilotlight.local.calls import Call
 from pilotlight.local.handle import LocalCloud
+from pilotlight.local.wire.calls import Call
 
 
 def code_of(problem: pytest.ExceptionInfo[ClientError]) -> str:

@@ -17,8 +17,8 @@ import pytest
 
 from data_cloud import EAST, WEST, client, eventually, refusal, running
 from pilotlight.local.behaviours import all_behaviours
-from pilotlight.local.capacity import Capacity
-from pilotlight.local.cloud import Cloud
+from pilotlight.local.ec2.capacity import Capacity
+from pilotlight.local.kernel.cloud import Cloud
 
 LADDER = ("g5.xlarge", "g4dn.xlarge")
 PORT = 8080

@@ -13,7 +13,7 @@ import pytest
 
 from data_cloud import EAST, WEST, client, eventually, running
 from pilotlight.local.behaviours import all_behaviours
-from pilotlight.local.cloud import Cloud
+from pilotlight.local.kernel.cloud import Cloud
 
 TOPIC = f"arn:aws:sns:{EAST}:123456789012:people"
 ROOT = {"VolumeSize": 500, "VolumeType": "gp3", "Iops": 6000, "Throughput": 500, "Encrypted": True}

@@ -13,9 +13,9 @@ import pytest
 from botocore.exceptions import ClientError
 from event_cloud import STANDBY, archive, client, eventually, log_lines, make_function, make_role, metric_sum, running
 
-from pilotlight.local.cloud import Cloud
-from pilotlight.local.lambda_errors import NotPermitted
-from pilotlight.local.lambda_runtime import LambdaRuntime
+from pilotlight.local.kernel.cloud import Cloud
+from pilotlight.local.lambda_.errors import NotPermitted
+from pilotlight.local.lambda_.runtime import LambdaRuntime
 
 
 @pytest.fixture(scope="module")

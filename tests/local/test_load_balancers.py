@@ -9,9 +9,9 @@ import pytest
 from event_cloud import STANDBY, running
 from event_servers import Site
 
-from pilotlight.local.cloud import Cloud
-from pilotlight.local.load_balancers import LoadBalancers, Request, Response
-from pilotlight.local.target_health import Finding, Health, learn, matches
+from pilotlight.local.kernel.cloud import Cloud
+from pilotlight.local.traffic.load_balancers import LoadBalancers, Request, Response
+from pilotlight.local.traffic.target_health import Finding, Health, learn, matches
 
 
 @pytest.fixture(scope="module")

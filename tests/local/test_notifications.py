@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from event_cloud import PRIMARY, STANDBY, client, eventually, make_function, metric_sum, recorder, running
 
-from pilotlight.local.cloud import Cloud
-from pilotlight.local.notifications import DELIVERY_ATTEMPTS_MAX, Notifications
+from pilotlight.local.kernel.cloud import Cloud
+from pilotlight.local.sns.notifications import DELIVERY_ATTEMPTS_MAX, Notifications
 
 
 @pytest.fixture(scope="module")

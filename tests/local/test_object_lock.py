@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from data_cloud import WEST, buckets, client, running
-from pilotlight.local.cloud import Cloud
+from pilotlight.local.kernel.cloud import Cloud
 
 
 @pytest.fixture(scope="module")

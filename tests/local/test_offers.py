@@ -7,11 +7,11 @@ from collections.abc import Iterator
 import pytest
 from event_cloud import PRIMARY, STANDBY, client
 
-from pilotlight.local import aurora_offers
-from pilotlight.local.aurora_offers import ENGINE, offered
-from pilotlight.local.bucket_encryption import BucketEncryption
-from pilotlight.local.capacity import VCPUS, Capacity
-from pilotlight.local.cloud import Cloud
+from pilotlight.local.ec2.capacity import VCPUS, Capacity
+from pilotlight.local.kernel.cloud import Cloud
+from pilotlight.local.rds import aurora_offers
+from pilotlight.local.rds.aurora_offers import ENGINE, offered
+from pilotlight.local.s3.bucket_encryption import BucketEncryption
 from pilotlight.local.station import Station
 
 

@@ -8,11 +8,11 @@ from urllib.parse import urlencode
 import pytest
 from moto.core.request import Request
 
-from pilotlight.local.conditions import Unsupported, holds
-from pilotlight.local.needs import needs_of
-from pilotlight.local.operations import STARRED, Operation, UnknownOperation, resolve
-from pilotlight.local.policies import Principal, Question, Verdict, evaluate
-from pilotlight.local.resources import Place
+from pilotlight.local.iam.conditions import Unsupported, holds
+from pilotlight.local.iam.needs import needs_of
+from pilotlight.local.iam.policies import Principal, Question, Verdict, evaluate
+from pilotlight.local.iam.resources import Place
+from pilotlight.local.wire.operations import STARRED, Operation, UnknownOperation, resolve
 
 PLACE = Place("us-west-2", "123456789012")
 

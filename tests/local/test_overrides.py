@@ -12,7 +12,7 @@ import pytest
 
 from pilotlight.local import overrides
 from pilotlight.local.behaviours import all_behaviours
-from pilotlight.local.cloud import Cloud
+from pilotlight.local.kernel.cloud import Cloud
 
 
 def standing() -> Iterator[tuple[type, str]]:

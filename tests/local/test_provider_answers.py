@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from pilotlight.local.aurora_global import GlobalDatabase
+from pilotlight.local.ec2.launch_templates import without_own_tags
 from pilotlight.local.handle import LocalCloud
-from pilotlight.local.launch_templates import without_own_tags
-from pilotlight.local.needs import needs_of
-from pilotlight.local.operations import Operation
-from pilotlight.local.resources import Place
+from pilotlight.local.iam.needs import needs_of
+from pilotlight.local.iam.resources import Place
+from pilotlight.local.rds.aurora_global import GlobalDatabase
+from pilotlight.local.wire.operations import Operation
 
 HERE = "us-west-2"
 ACCOUNT = "123456789012"

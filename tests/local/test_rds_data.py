@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from data_cloud import EAST, PASSWORD, WEST, client, connect, databases, make_global, refusal, running
-from pilotlight.local.cloud import Cloud
-from pilotlight.local.rds_data import DataApi, marked
+from pilotlight.local.kernel.cloud import Cloud
+from pilotlight.local.rds.rds_data import DataApi, marked
 
 
 @pytest.fixture(scope="module")

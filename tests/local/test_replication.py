@@ -16,8 +16,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from data_cloud import EAST, WEST, buckets, client, eventually, refusal, running
-from pilotlight.local.cloud import Cloud
-from pilotlight.local.replication import Replication
+from pilotlight.local.kernel.cloud import Cloud
+from pilotlight.local.s3.replication import Replication
 
 VERSION = "2012-10-17"
 NUMBERS = itertools.count(1)

@@ -12,8 +12,8 @@ import pytest
 from botocore.exceptions import ClientError
 from event_cloud import STANDBY, client, eventually, make_role, metric_sum, recorder, running
 
-from pilotlight.local.cloud import Cloud
-from pilotlight.local.schedule_expressions import ExpressionInvalid, parse
+from pilotlight.local.events.schedule_expressions import ExpressionInvalid, parse
+from pilotlight.local.kernel.cloud import Cloud
 
 
 @pytest.fixture(scope="module")

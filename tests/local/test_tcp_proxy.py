@@ -14,7 +14,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from pilotlight.local.tcp_proxy import Lines, TcpProxy
+from pilotlight.local.wire.tcp_proxy import Lines, TcpProxy
 
 
 @pytest.fixture

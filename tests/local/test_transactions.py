@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from data_cloud import WEST, client, running
-from pilotlight.local.transactions import Transactions
+from pilotlight.local.dynamodb.transactions import Transactions
 
 TABLE = "journal"
 

@@ -12,10 +12,10 @@ from test_simulation import environment
 from world import ROLE, World, make_role
 
 from data_cloud import EAST, WEST, buckets, client, eventually, running
-from pilotlight.local.alarms import Alarms
-from pilotlight.local.cloud import Cloud
-from pilotlight.local.lambda_runtime import LambdaRuntime
-from pilotlight.local.notifications import Notifications
+from pilotlight.local.cloudwatch.alarms import Alarms
+from pilotlight.local.kernel.cloud import Cloud
+from pilotlight.local.lambda_.runtime import LambdaRuntime
+from pilotlight.local.sns.notifications import Notifications
 from pilotlight.naming import UNREPLICATED
 from pilotlight.records.inventory import Inventory
 from pilotlight.stacks.monitoring import monitoring_spec

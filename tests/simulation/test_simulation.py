@@ -18,9 +18,9 @@ from world import GLOBAL, Sight, World, make_role
 from data_cloud import EAST, buckets, client, databases, make_global, running
 from pilotlight.clock import parse_stamp
 from pilotlight.errors import PaperUnreadable
-from pilotlight.local.cloud import ROOT_ACCESS_KEY, ROOT_SECRET_KEY, Cloud
-from pilotlight.local.rds_data import DataApi
-from pilotlight.local.replication import Replication
+from pilotlight.local.kernel.cloud import ROOT_ACCESS_KEY, ROOT_SECRET_KEY, Cloud
+from pilotlight.local.rds.rds_data import DataApi
+from pilotlight.local.s3.replication import Replication
 from pilotlight.records.point import COMPLETE, RecoveryPoint
 from pilotlight.recovery import choose
 

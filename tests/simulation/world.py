@@ -20,8 +20,8 @@ from pilotlight.cloud.aws import AwsDoor
 from pilotlight.cloud.coats import Coat
 from pilotlight.cloud.door import Door
 from pilotlight.errors import PilotlightError
-from pilotlight.local.cloud import Cloud
-from pilotlight.local.replication import Replication
+from pilotlight.local.kernel.cloud import Cloud
+from pilotlight.local.s3.replication import Replication
 from pilotlight.naming import Names
 from pilotlight.records.inventory import Database, Datasets, Inventory, Keep
 from pilotlight.records.point import RecoveryPoint

@@ -7,7 +7,7 @@ import json
 import pytest
 from stack_samples import ACCOUNT, NAMES, inventory
 
-from pilotlight.local.policies import Question, Verdict, evaluate
+from pilotlight.local.iam.policies import Question, Verdict, evaluate
 from pilotlight.stacks import function_policies, policies
 
 STANDBY, PRIMARY = "us-west-2", "us-east-1"

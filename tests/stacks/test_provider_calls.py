@@ -9,7 +9,7 @@ import pytest
 from stack_recording import Recording
 from stack_samples import VAULT, inventory
 
-from pilotlight.local.needs_of_s3 import BUCKET_ACTIONS
+from pilotlight.local.iam.needs_of_s3 import BUCKET_ACTIONS
 from pilotlight.records.inventory import Inventory
 from pilotlight.stacks import people
 from pilotlight.stacks.people_besides import DEPLOYER, HAND, PROVIDER, UNSEEN, besides

@@ -11,7 +11,7 @@ from pydantic.fields import FieldInfo
 from pilotlight import errors
 from pilotlight.errors import PilotlightError
 from pilotlight.local.behaviours import all_behaviours
-from pilotlight.local.cloud import Cloud
+from pilotlight.local.kernel.cloud import Cloud
 from pilotlight.local.overrides import overrides
 from pilotlight.records.codec import loads
 from pilotlight.report.paper import Report

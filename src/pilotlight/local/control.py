@@ -13,10 +13,10 @@ from dataclasses import asdict
 from typing import Any
 from urllib.parse import parse_qs
 
-from pilotlight.local.answers import Answer
-from pilotlight.local.cloud import ROOT_ACCESS_KEY, ROOT_SECRET_KEY, Cloud
 from pilotlight.local.handle import SCHEMA
-from pilotlight.local.notifications import Notifications
+from pilotlight.local.kernel.cloud import ROOT_ACCESS_KEY, ROOT_SECRET_KEY, Cloud
+from pilotlight.local.sns.notifications import Notifications
+from pilotlight.local.wire.answers import Answer
 
 PATH = "/_cloud/"
 

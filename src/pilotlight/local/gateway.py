@@ -18,20 +18,20 @@ from typing import Any, cast
 
 from moto.core.request import Request
 
-from pilotlight.local import buckets
-from pilotlight.local.access import Denied
-from pilotlight.local.answers import Answer, Refusal, refuse
-from pilotlight.local.calls import DARK, OK, Call
-from pilotlight.local.cloud import ACCOUNT, LOCKED_SERVICES, Cloud
-from pilotlight.local.commits import Commits
-from pilotlight.local.identities import BadToken, ExpiredSession, UnknownKey
-from pilotlight.local.listeners import BodyTooLarge, Connections, Cut
-from pilotlight.local.moto_application import backend_app, environ_for, through
-from pilotlight.local.needs import needs_of
-from pilotlight.local.operations import Operation, UnknownOperation, client_name, protocol_of, resolve
-from pilotlight.local.policies import Principal
-from pilotlight.local.resources import Place
-from pilotlight.local.signature import Malformed, Signature, expired, read_signature
+from pilotlight.local.iam.access import Denied
+from pilotlight.local.iam.identities import BadToken, ExpiredSession, UnknownKey
+from pilotlight.local.iam.needs import needs_of
+from pilotlight.local.iam.policies import Principal
+from pilotlight.local.iam.resources import Place
+from pilotlight.local.kernel.cloud import ACCOUNT, LOCKED_SERVICES, Cloud
+from pilotlight.local.kernel.commits import Commits
+from pilotlight.local.wire import buckets
+from pilotlight.local.wire.answers import Answer, Refusal, refuse
+from pilotlight.local.wire.calls import DARK, OK, Call
+from pilotlight.local.wire.listeners import BodyTooLarge, Connections, Cut
+from pilotlight.local.wire.moto_application import backend_app, environ_for, through
+from pilotlight.local.wire.operations import Operation, UnknownOperation, client_name, protocol_of, resolve
+from pilotlight.local.wire.signature import Malformed, Signature, expired, read_signature
 
 GLOBAL_REGION = "us-east-1"
 GLOBAL_SERVICES = frozenset({"iam", "route53", "organizations", "cloudfront", "shield", "support"})

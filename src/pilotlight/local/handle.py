@@ -26,7 +26,7 @@ from urllib.parse import urlencode
 import psutil
 
 from pilotlight.errors import BadOption, CloudAlreadyRunning, CloudDidNotStart, CloudNotRunning, PortInUse
-from pilotlight.local.calls import Call, decode_calls
+from pilotlight.local.wire.calls import Call, decode_calls
 
 LOOPBACK = "127.0.0.1"
 STATE = "cloud.json"

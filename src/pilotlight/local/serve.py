@@ -29,7 +29,7 @@ PARENT_LOOK_SECONDS = 0.25
 """How soon it is noticed that the parent is gone."""
 
 END_SECONDS_MAX = 15.0
-"""An end that takes longer is forced: the process exits, and the undertaker kills what is left."""
+"""An end that takes longer is forced: the process exits, and the reaper kills what is left."""
 
 MOTO_SETTINGS = {
     "MOTO_DISABLE_GLOBAL_CORS": "true",
@@ -79,7 +79,7 @@ def _clear_environment() -> None:
 def _open(options: argparse.Namespace, end: threading.Event) -> Callable[[], None]:
     """Build the cloud, serve, write its state; returns how to end it. moto is imported here, after its settings."""
     from pilotlight.local.behaviours import all_behaviours
-    from pilotlight.local.cloud import Cloud
+    from pilotlight.local.kernel.cloud import Cloud
     from pilotlight.local.station import Station
 
     options.directory.mkdir(parents=True, exist_ok=True)

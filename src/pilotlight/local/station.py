@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from pilotlight.local.answers import Answer
-from pilotlight.local.cloud import Behaviour, Cloud
 from pilotlight.local.control import PATH, Control
 from pilotlight.local.gateway import Gateway
-from pilotlight.local.listeners import Connections, Listener
+from pilotlight.local.kernel.cloud import Behaviour, Cloud
+from pilotlight.local.wire.answers import Answer
+from pilotlight.local.wire.listeners import Connections, Listener
 
 
 class Station:

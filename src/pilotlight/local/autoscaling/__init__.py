@@ -1,0 +1,1 @@
+"""Auto Scaling: groups that launch, with every setting that they are given."""

@@ -1,0 +1,1 @@
+"""EC2: instances as processes, volumes with bytes, images, launch templates, capacity."""

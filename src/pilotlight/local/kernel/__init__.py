@@ -1,0 +1,1 @@
+"""What every service stands on: regions and their faults, the pace of time, processes, addresses."""

@@ -1,0 +1,1 @@
+"""KMS: keys by whatever name a caller gives."""

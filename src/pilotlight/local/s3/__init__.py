@@ -1,0 +1,1 @@
+"""S3: what moto lacks of it, replication first."""

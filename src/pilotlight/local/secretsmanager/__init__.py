@@ -1,0 +1,1 @@
+"""Secrets Manager: its answers as it documents them."""

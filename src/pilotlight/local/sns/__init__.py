@@ -1,0 +1,1 @@
+"""SNS: messages are delivered, to functions, to HTTP on this machine, to a mailbox."""
