@@ -14,8 +14,7 @@ from pilotlight.records.point import COMPLETE, Part
 from pilotlight.records.runs import Entry
 from pilotlight.recovery import choose, rosters
 from pilotlight.recovery.desk import Recovery
-from pilotlight.recovery.rosters import Roster
-from pilotlight.recovery.selection import Place
+from pilotlight.recovery.rosters import Place, Roster
 from pilotlight.recovery.snapshots import listed, runs
 
 

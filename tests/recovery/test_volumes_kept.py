@@ -13,8 +13,7 @@ from pilotlight.records.point import COMPLETE, PARTIAL, Part, RecoveryPoint
 from pilotlight.recovery import snapshots
 from pilotlight.recovery.desk import Recovery
 from pilotlight.recovery.prune import unneeded_rosters
-from pilotlight.recovery.rosters import Roster
-from pilotlight.recovery.selection import Place
+from pilotlight.recovery.rosters import Place, Roster
 from pilotlight.recovery.site import Site
 from pilotlight.recovery.snapshots import COMPLETED, TAG_DEVICE, Snapshot, copies_of, sets_of
 

@@ -17,8 +17,8 @@ from pilotlight.naming import Names
 from pilotlight.records import inventory as paper
 from pilotlight.recovery import selection as chosen
 from pilotlight.recovery import snapshots
-from pilotlight.recovery.rosters import VOLUMES_MAX
-from pilotlight.recovery.selection import CLASH, NO_LABEL, WHY, Instance, Place, Places, Selection
+from pilotlight.recovery.rosters import VOLUMES_MAX, Place
+from pilotlight.recovery.selection import CLASH, NO_LABEL, WHY, Instance, Places, Selection
 from pilotlight.recovery.snapshots import UNASSIGNED
 from pilotlight.workload.model import Volumes, Workload
 

@@ -56,7 +56,7 @@ class Recovery:
         before they changed anything are closed."""
         runs.close_dead(self.site, self.holder)
         fence_returned.fence_returned(self.site, self.holder)
-        return protect.protect(self.site, self.holder, deadline)
+        return protect.protect(self.site, self.holder, fence_returned.fences_left, deadline)
 
     def backfill(self, asset: Datasets, progress: filling.Progress = filling.silent) -> filling.Backfilled:
         """Copy what replication does not, and prove both sides equal; NotCopied, NotProtected when they are not."""

@@ -28,6 +28,8 @@ from pilotlight.recovery.table import Change, Put, Table
 SERVING = "serving"
 FAILING_OVER = "failing-over"
 SWITCHING = "switching"
+POINTS_MAX = 50
+"""How many points are looked at for one that proved a part; beyond it what was proven is older than any objective."""
 KNOWN_MAX = 20_000
 """States of 16 characters: 340 KB, within the 400 KB of an item. What is left out is read again at the next firing."""
 LINE = "line#"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from pilotlight.clock import stamp
 from pilotlight.cloud.coats import Fenced, Made, Until, lined
@@ -18,7 +18,6 @@ from pilotlight.naming import METRIC_PROTECT_FAILURES, METRIC_UNREPLICATED
 from pilotlight.records.inventory import Inventory
 from pilotlight.records.point import Part, RecoveryPoint
 from pilotlight.recovery import choose, images, protection
-from pilotlight.recovery.fence_returned import fences_left
 from pilotlight.recovery.lease import PROTECT, Held
 from pilotlight.recovery.ledger import SERVING, PointLine
 from pilotlight.recovery.metrics import put_metric
@@ -38,8 +37,13 @@ FURTHER_LOOK_SECONDS = 2.0
 PRIMARY_SILENT = "The primary region does not answer; the point is what the standby region holds."
 
 
-def protect(site: Site, holder: str, deadline: float | None = None) -> RecoveryPoint | None:
-    """One firing. None while the standby region serves or a run goes on. LeaseHeld when the last one still works."""
+def protect(
+    site: Site, holder: str, left: Callable[[Site], Iterable[str]], deadline: float | None = None
+) -> RecoveryPoint | None:
+    """One firing. None while the standby region serves or a run goes on. LeaseHeld when the last one still works.
+
+    `left` looks for what older runs left on the primary: a sentence each, which people are told.
+    """
     ledger = site.ledger
     ledger.sightings.keep_beat()
     active = ledger.active(site.inventory.primary)
@@ -47,7 +51,7 @@ def protect(site: Site, holder: str, deadline: float | None = None) -> RecoveryP
         return None
     with ledger.leases.during(holder, PROTECT) as held:
         try:
-            return _keep(_fenced(_timed(site, deadline), held), held)
+            return _keep(_fenced(_timed(site, deadline), held), held, left)
         except EpochStale:
             raise
         except PilotlightError as problem:
@@ -55,14 +59,14 @@ def protect(site: Site, holder: str, deadline: float | None = None) -> RecoveryP
             raise
 
 
-def _keep(site: Site, held: Held) -> RecoveryPoint:
+def _keep(site: Site, held: Held, left: Callable[[Site], Iterable[str]]) -> RecoveryPoint:
     """What is due, the point, what it says of buckets, and what is not kept any longer."""
     primary_answers = site.answers(site.inventory.primary)
     remarks = (*keep_up(site), *images.keep_up(site)) if primary_answers else (PRIMARY_SILENT,)
     point = make_point(site, primary_answers, held, remarks)
     protection.judge_parts(site, point.parts)
     _publish(site, point.parts)
-    _tidy(site, primary_answers)
+    _tidy(site, primary_answers, left)
     return point
 
 
@@ -90,10 +94,10 @@ def _fail(site: Site, problem: PilotlightError) -> None:
         put_metric(site, METRIC_PROTECT_FAILURES, 1)
 
 
-def _tidy(site: Site, primary_answers: bool) -> None:
+def _tidy(site: Site, primary_answers: bool, left: Callable[[Site], Iterable[str]]) -> None:
     """Prune, and look for fences that an older run left. What is refused or found there is told to people, by the alarm
     `protect-failing`; the point is made already."""
-    troubles = list(fences_left(site)) if primary_answers else []
+    troubles = list(left(site)) if primary_answers else []
     try:
         prune(site, primary_answers)
     except CallRefused as refusal:

@@ -8,17 +8,33 @@ whether all copies of the run were once there.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from pilotlight.clock import parse_stamp
-from pilotlight.recovery.selection import Place, Selection
 
 GONE_TOLD_SECONDS = 7 * 24 * 3600.0
 """How long points tell of a volume that is gone; after a week it is no news, and its copies follow the retention."""
 VOLUMES_MAX = 2000
 """Volumes of one group: an item of DynamoDB ends at 400 KB, and a place takes up to 190 bytes."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where one volume belongs; `index` is below 0 with a reason in `why`."""
+
+    volume: str
+    device: str
+    instance: str
+    index: int
+    label: str = ""
+    why: str = ""
+
+    def said(self) -> str:
+        """How a sentence names it."""
+        where = " of ".join(each for each in (self.device, self.instance) if each)
+        return f"volume {self.volume} ({where})" if where else f"volume {self.volume}"
 
 
 @dataclass(frozen=True)
@@ -57,11 +73,10 @@ def newest(rosters: Iterable[Roster]) -> Roster | None:
     return max(rosters, key=lambda each: (each.true_at, each.run), default=None)
 
 
-def gone(before: Roster | None, selection: Selection, now: float) -> tuple[Gone, ...]:
-    """What the run before had, or told to be gone, and what is not selected now (pure)."""
+def gone(before: Roster | None, here: Collection[str], now: float) -> tuple[Gone, ...]:
+    """What the run before had, or told to be gone, and what is not among the volumes that are here now (pure)."""
     if before is None:
         return ()
-    here = {each.volume for each in selection.volumes}
     lost = [
         Gone(each.volume, each.device, each.instance, before.true_at) for each in (*before.places, *before.represented)
     ]

@@ -17,8 +17,8 @@ from pilotlight.errors import CallRefused, RegionUnreachable
 from pilotlight.naming import TAG_ASSET, TAG_WORKLOAD
 from pilotlight.records.inventory import Volumes
 from pilotlight.recovery import rosters, snapshots
-from pilotlight.recovery.rosters import Roster
-from pilotlight.recovery.selection import IN_THE_WAY, USABLE, Instance, Place, Places, Selection, places, selected
+from pilotlight.recovery.rosters import Place, Roster
+from pilotlight.recovery.selection import IN_THE_WAY, USABLE, Instance, Places, Selection, places, selected
 from pilotlight.recovery.site import Site
 from pilotlight.recovery.snapshots import ERROR, UNASSIGNED, Snapshot, SnapshotRun
 
@@ -121,7 +121,7 @@ def _begin(site: Site, asset: Volumes, selection: Selection, last: Roster | None
     now = site.clock.now()
     usable = replace(selection, volumes=tuple(each for each in selection.volumes if each.state in USABLE))
     found = places(asset, usable, last.places if last else ())
-    gone = rosters.gone(last, selection, now)
+    gone = rosters.gone(last, selection.ids(), now)
     roster = Roster(run_id(stamp(now)), stamp(now), found.places, found.represented, gone)
     site.ledger.keep_roster(asset.name, roster)
     for each in planned(roster.run, selection, found):

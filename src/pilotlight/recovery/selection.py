@@ -14,6 +14,7 @@ from typing import Any
 from pilotlight.clock import stamp
 from pilotlight.cloud.door import Door
 from pilotlight.records.inventory import SHARED, Volumes
+from pilotlight.recovery.rosters import Place
 from pilotlight.recovery.snapshots import TAG_DEVICE, UNASSIGNED
 
 GOING = ("deleting", "deleted")
@@ -64,22 +65,9 @@ class Selection:
     volumes: tuple[Selected, ...]
     instances: tuple[Instance, ...] = ()
 
-
-@dataclass(frozen=True)
-class Place:
-    """Where one volume belongs; `index` is UNASSIGNED with a reason in `why`."""
-
-    volume: str
-    device: str
-    instance: str
-    index: int
-    label: str = ""
-    why: str = ""
-
-    def said(self) -> str:
-        """How a sentence names it."""
-        where = " of ".join(each for each in (self.device, self.instance) if each)
-        return f"volume {self.volume} ({where})" if where else f"volume {self.volume}"
+    def ids(self) -> set[str]:
+        """Of its volumes."""
+        return {each.volume for each in self.volumes}
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,9 @@ from pilotlight.clock import Clock, stamp
 from pilotlight.cloud.door import Door
 from pilotlight.records.inventory import Datasets, Inventory
 from pilotlight.records.point import Part
+from pilotlight.recovery.ledger import POINTS_MAX
 from pilotlight.recovery.listing import DIFFERENT, SIZE, Bucket, Current, Stays, always_over, current, joined, settled
 from pilotlight.recovery.observe.arrival import waiting_since, was_there
-from pilotlight.recovery.observe.earlier import POINTS_MAX
 from pilotlight.recovery.observe.rule import ALWAYS, Rule
 
 NAMED_MAX = 20

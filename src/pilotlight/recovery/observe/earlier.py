@@ -10,10 +10,8 @@ from collections.abc import Callable, Iterator
 
 from pilotlight.records.point import REFUSED, Part, RecoveryPoint
 from pilotlight.recovery import choose
+from pilotlight.recovery.ledger import POINTS_MAX
 from pilotlight.recovery.site import Site
-
-POINTS_MAX = 50
-"""How many points are looked at for one that proved a part; beyond it what was proven is older than any objective."""
 
 
 class Earlier:

@@ -15,8 +15,8 @@ from pilotlight.clock import parse_stamp
 from pilotlight.records.inventory import Inventory, Volumes
 from pilotlight.records.point import Part
 from pilotlight.recovery import rosters
-from pilotlight.recovery.rosters import Roster
-from pilotlight.recovery.selection import IN_THE_WAY, WHY, Place, Selection, selected
+from pilotlight.recovery.rosters import Place, Roster
+from pilotlight.recovery.selection import IN_THE_WAY, WHY, Selection, selected
 from pilotlight.recovery.site import Site
 from pilotlight.recovery.snapshots import UNASSIGNED, Snapshot, SnapshotRun, listed, runs
 
@@ -134,7 +134,7 @@ def _evidence(seen: Seen, copies: list[Snapshot], now: float) -> dict[str, Any]:
 def _gone(seen: Seen, last: Roster | None, now: float) -> tuple[rosters.Gone, ...]:
     if seen.selection is None:
         return last.gone if last else ()
-    return rosters.gone(last, seen.selection, now)
+    return rosters.gone(last, seen.selection.ids(), now)
 
 
 def _remarks(seen: Seen, last: Roster | None) -> list[str]:

@@ -24,8 +24,8 @@ from pilotlight.recovery.observe.compute import Launchable, launchable
 from pilotlight.recovery.observe.cut import CHECKPOINTS
 from pilotlight.recovery.observe.shelf import choose as choose_from
 from pilotlight.recovery.observe.shelf import shelf
-from pilotlight.recovery.snapshots import unusable
 from pilotlight.recovery.steps.action import Absent, Answer, Proven, Wait, Watch, Work
+from pilotlight.recovery.steps.restoring import not_there
 
 LEFT = (
     "copy what is missing back, or, while the primary answers, wait until the next scheduled run has made a whole one; "
@@ -99,12 +99,6 @@ class PointExists(Watch):
             evidence = {"point": each.id, "created_at": each.point.created_at} | _passed_over(passed)
             return Proven(evidence | ({"outdated": older} if older else {}))
         raise _none_left(work, passed)
-
-
-def not_there(work: Work, snapshots: list[str]) -> list[str]:
-    """A sentence for every snapshot copy that cannot become a volume."""
-    found = unusable(work.door, work.region, snapshots)
-    return [f"snapshot copy {each} is {state} in {work.region}" for each, state in found.items()]
 
 
 def images_of(work: Work, point: RecoveryPoint) -> dict[str, Launchable]:

@@ -14,8 +14,8 @@ from pilotlight.recovery import launching
 from pilotlight.recovery.launching import Layout, Version
 from pilotlight.recovery.observe.compute import group
 from pilotlight.recovery.observe.software import specification
+from pilotlight.recovery.snapshots import unusable
 from pilotlight.recovery.steps.action import Absent, Answer, Proven, Wait, Work
-from pilotlight.recovery.steps.choosing import not_there
 
 LATEST = "$Latest"
 
@@ -111,3 +111,9 @@ def standby_group(work: Work) -> dict[str, Any]:
     if not found:
         raise work.failed(f"there is no Auto Scaling group {name}")
     return found
+
+
+def not_there(work: Work, snapshots: list[str]) -> list[str]:
+    """A sentence for every snapshot copy that cannot become a volume."""
+    found = unusable(work.door, work.region, snapshots)
+    return [f"snapshot copy {each} is {state} in {work.region}" for each, state in found.items()]
