@@ -43,7 +43,7 @@ simulate: setup  ## whole disasters, and recovery points of random worlds: make 
 	PYTHONPATH=tests:tests/simulation $(BIN)/python tests/simulation/simulate.py --seconds $(DISASTERS_SECONDS) $(if $(DISASTERS),--disasters $(DISASTERS)) $(if $(SEED),--seed $(SEED))
 	$(BIN)/python -m pytest -q -s tests/simulation/test_simulation.py tests/simulation/test_protection.py
 
-mutants: setup  ## small faults in the safety code, and whether the tests notice: make mutants MUTANTS=200 SEED=1 ONLY=recovery/runs.py
+mutants: setup  ## small faults in the safety code, and whether the tests notice: make mutants MUTANTS=200 SEED=1 ONLY=runtime/runs/run.py
 	$(BIN)/python scripts/mutants.py --mutants $(or $(MUTANTS),200) --seed $(or $(SEED),1) --only "$(ONLY)"
 
 bench: setup  ## ratios against named peers and limits

@@ -13,10 +13,10 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any, cast
 
-from pilotlight.clock import SystemClock
-from pilotlight.recovery.backfill import bring
-from pilotlight.recovery.listing import Bucket
-from pilotlight.recovery.site import Site
+from pilotlight.runtime.clock import SystemClock
+from pilotlight.runtime.context import Site
+from pilotlight.runtime.kinds.buckets.backfill import bring
+from pilotlight.runtime.kinds.buckets.listing import Bucket
 
 OBJECTS = 30_000
 TIMES = 10

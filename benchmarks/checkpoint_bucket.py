@@ -14,11 +14,11 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from pilotlight.checkpoints.readers import BucketReader
-from pilotlight.checkpoints.verify import find, verify
-from pilotlight.cloud.door import Door
-from pilotlight.records.inventory import Datasets
-from pilotlight.recovery.observe.shelf import choose, shelf
+from pilotlight.runtime.aws.client import Door
+from pilotlight.runtime.checkpoints.readers import BucketReader
+from pilotlight.runtime.checkpoints.verify import find, verify
+from pilotlight.runtime.kinds.checkpoints.shelf import choose, shelf
+from pilotlight.runtime.records.inventory import Datasets
 
 CHECKPOINTS, SHARDS = 2_000, 196
 PAGE = 1_000

@@ -17,9 +17,9 @@ import zlib
 from collections.abc import Callable
 from pathlib import Path
 
-from pilotlight.checkpoints.format import BYTES_READ_MIN
-from pilotlight.checkpoints.readers import FolderReader
-from pilotlight.checkpoints.verify import verify_all
+from pilotlight.runtime.checkpoints.format import BYTES_READ_MIN
+from pilotlight.runtime.checkpoints.readers import FolderReader
+from pilotlight.runtime.checkpoints.verify import verify_all
 
 BYTES = 10 * 1000**3
 TENSORS, SHARDS = 400, 8

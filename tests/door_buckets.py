@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from pilotlight.clock import FakeClock
-from pilotlight.cloud.door import refused
-from pilotlight.naming import RULE_BEFORE
+from pilotlight.runtime.aws.client import refused
+from pilotlight.runtime.clock import FakeClock
+from pilotlight.runtime.naming import RULE_BEFORE
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from door_names import NAMES, PRIMARY, STANDBY
-from pilotlight.clock import FakeClock, stamp
-from pilotlight.cloud.door import refused
+from pilotlight.runtime.aws.client import refused
+from pilotlight.runtime.clock import FakeClock, stamp
 
 TEMPLATE = "inference-template"
 LAUNCHED = {"ImageId": "ami-1", "UserData": "c2VydmU="}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pilotlight.naming import Names
+from pilotlight.runtime.naming import Names
 
 ACCOUNT = "123456789012"
 PRIMARY, STANDBY = "us-east-1", "us-west-2"

@@ -7,7 +7,7 @@ import threading
 from functools import lru_cache
 from typing import Any
 
-from pilotlight.cloud.door import refused
+from pilotlight.runtime.aws.client import refused
 
 Item = dict[str, Any]
 

@@ -23,15 +23,15 @@ from door_machines import (
 )
 from door_names import ACCOUNT, NAMES, PRIMARY, STANDBY
 from door_tables import Tables
-from pilotlight.clock import FakeClock
-from pilotlight.cloud import paging
-from pilotlight.cloud.door import is_reading, refused
-from pilotlight.errors import RegionUnreachable
-from pilotlight.records.inventory import Compute, Database, Datasets, Inventory, Keep, Traffic, Volumes
-from pilotlight.recovery.desk import Recovery
-from pilotlight.recovery.fetch import Fetched
-from pilotlight.recovery.observe.software import digests
-from pilotlight.recovery.site import Site
+from pilotlight.runtime.aws import paging
+from pilotlight.runtime.aws.client import is_reading, refused
+from pilotlight.runtime.aws.fetch import Fetched
+from pilotlight.runtime.clock import FakeClock
+from pilotlight.runtime.context import Site
+from pilotlight.runtime.errors import RegionUnreachable
+from pilotlight.runtime.kinds.autoscaling.software import digests
+from pilotlight.runtime.records.inventory import Compute, Database, Datasets, Inventory, Keep, Traffic, Volumes
+from pilotlight.runtime.recovery import Recovery
 
 CORPUS, MODELS = f"inference-corpus-{ACCOUNT}", f"inference-models-{ACCOUNT}"
 CORPUS_COPY, MODELS_COPY = NAMES.standby_bucket("corpus"), NAMES.standby_bucket("checkpoints")

@@ -27,7 +27,7 @@ from pilotlight.deploy.invokes import INVOKES
 from pilotlight.deploy.provider import Place, ResourceType
 from pilotlight.deploy.resources import TYPES
 from pilotlight.deploy.values import DEFAULTS, clean, reveal
-from pilotlight.errors import PilotlightError
+from pilotlight.runtime.errors import PilotlightError
 
 VERSION = "7.51.1"
 CHANGED, REPLACED = provider_pb2.PropertyDiff.UPDATE, provider_pb2.PropertyDiff.UPDATE_REPLACE

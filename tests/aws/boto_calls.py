@@ -10,7 +10,7 @@ from pathlib import Path
 SOURCE = Path(__file__).parents[2] / "src/pilotlight"
 DOORS = ("call", "pages")
 """Who calls there says everything; a helper in front of a door may add parameters of its own."""
-JOURNAL = "recovery/table.py"
+JOURNAL = "runtime/store/table.py"
 """Its helper calls one service."""
 NAMED_FOR = {"lb": "elbv2", "dynamo": "dynamodb", "scaling": "autoscaling", "lambda_": "lambda",
              "schedules": "scheduler", "watch": "cloudwatch", "parameters": "ssm"}  # fmt: skip

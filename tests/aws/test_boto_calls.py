@@ -97,12 +97,10 @@ def test_the_calls_are_found_at_all() -> None:
     """The search itself: enough calls, in all rooms that make any, of every service that is in use."""
     assert len(FOUND) >= CALLS_MIN
     assert {each.where.split("/")[0] for each in FOUND} >= {
-        "recovery",
-        "handlers",
+        "runtime",
         "deploy",
         "cli",
         "demo",
-        "checkpoints",
     }
 
 

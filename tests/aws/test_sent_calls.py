@@ -15,14 +15,14 @@ from botocore.parsers import EC2QueryParser, JSONParser, ResponseParser
 from botocore.session import Session
 from raw_answers import gaps
 
-from pilotlight.clock import SystemClock
-from pilotlight.cloud.aws import AwsDoor
 from pilotlight.deploy import archive
 from pilotlight.deploy.current import current_inventory
 from pilotlight.deploy.engine import Engine
 from pilotlight.deploy.operations import Operations
 from pilotlight.local.handle import LocalCloud
 from pilotlight.local.kernel.cloud import ACCOUNT
+from pilotlight.runtime.aws.boto import AwsDoor
+from pilotlight.runtime.clock import SystemClock
 from pilotlight.workload.load import load
 
 EXAMPLE = Path(__file__).parents[2] / "examples/inference-service"

@@ -6,9 +6,9 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from pilotlight.checkpoints.format import Verdict
-from pilotlight.checkpoints.readers import FolderReader
-from pilotlight.checkpoints.verify import verify_all
+from pilotlight.runtime.checkpoints.format import Verdict
+from pilotlight.runtime.checkpoints.readers import FolderReader
+from pilotlight.runtime.checkpoints.verify import verify_all
 
 FIXTURES = Path(__file__).parent.parent / "fixtures/checkpoints"
 

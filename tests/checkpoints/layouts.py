@@ -11,7 +11,7 @@ from pathlib import Path
 
 from archives import archive
 
-from pilotlight.checkpoints.format import File, Unreadable
+from pilotlight.runtime.checkpoints.format import File, Unreadable
 
 Files = dict[str, bytes]
 FIXTURES = Path(__file__).parent.parent / "fixtures"
@@ -167,4 +167,4 @@ LAYOUTS = {
         "w", header={"__metadata__": {"DCP_SHARDING_INFO": json.dumps({"w": {"saved_offsets": [2 * (n - 1)]}})}})
         for n in (1, 2, 3)}), ("titan/",), "model", ("shard-00003-model-00001-of-00001.safetensors",)),
 }  # fmt: skip
-"""One of each. What `free` names, only siblings can miss (checkpoints/siblings.py)."""
+"""One of each. What `free` names, only siblings can miss (runtime/checkpoints/siblings.py)."""

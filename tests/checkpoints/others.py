@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from pilotlight.checkpoints import claims, deep, verify
-from pilotlight.checkpoints.format import Format, Verdict
-from pilotlight.checkpoints.readers import FolderReader
+from pilotlight.runtime.checkpoints import claims, deep, verify
+from pilotlight.runtime.checkpoints.format import Format, Verdict
+from pilotlight.runtime.checkpoints.readers import FolderReader
 
 
 def judged_by(folder: Path, *formats: Format) -> list[Verdict]:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from pilotlight.checkpoints.readers import FolderReader
-from pilotlight.checkpoints.verify import verify_all
+from pilotlight.runtime.checkpoints.readers import FolderReader
+from pilotlight.runtime.checkpoints.verify import verify_all
 
 CASES = Path(__file__).parent.parent / "fixtures" / "checkpoints-cases"
 

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 from layouts import FIXTURES, Files, Kept, below, written
 
-from pilotlight.checkpoints.deep import verify_deeply
-from pilotlight.checkpoints.format import Verdict
-from pilotlight.checkpoints.verify import find, verify_all
+from pilotlight.runtime.checkpoints.deep import verify_deeply
+from pilotlight.runtime.checkpoints.format import Verdict
+from pilotlight.runtime.checkpoints.verify import find, verify_all
 
 CORPUS = FIXTURES / "corpus"
 LAYOUTS = sorted(path.name for path in CORPUS.iterdir() if path.is_dir())

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from layouts import Files, Kept
 from test_fixtures import PROVES_NOTHING, WRITTEN
 
-from pilotlight.checkpoints.format import File, Unreadable, Verdict
-from pilotlight.checkpoints.verify import verify_all
+from pilotlight.runtime.checkpoints.format import File, Unreadable, Verdict
+from pilotlight.runtime.checkpoints.verify import verify_all
 
 CONTENTS: dict[str, Files] = {
     fixture: {file: (FIXTURES / fixture / file).read_bytes() for file in files(fixture)} for fixture in WRITTEN

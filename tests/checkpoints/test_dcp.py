@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from pilotlight.checkpoints.dcp import Contents, _complete, _part, _planned
-from pilotlight.checkpoints.format import Damaged
-from pilotlight.checkpoints.pickles import Made, Name
+from pilotlight.runtime.checkpoints.encodings.pickles import Made, Name
+from pilotlight.runtime.checkpoints.format import Damaged
+from pilotlight.runtime.checkpoints.formats.dcp import Contents, _complete, _part, _planned
 
 
 def part(**changed: Any) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-from pilotlight.checkpoints.deepspeed import ZERO_3, _experts, _model_files
+from pilotlight.runtime.checkpoints.formats.deepspeed import ZERO_3, _experts, _model_files
 
 MODEL = "mp_rank_00_model_states.pt"
 

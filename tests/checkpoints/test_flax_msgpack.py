@@ -15,8 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from others import complete, judged_by, judged_deeply_by, never_judged, said
 
-from pilotlight.checkpoints.flax_msgpack import Flax
-from pilotlight.checkpoints.format import BYTES_READ_MIN
+from pilotlight.runtime.checkpoints.format import BYTES_READ_MIN
+from pilotlight.runtime.checkpoints.formats.flax_msgpack import Flax
 
 FILES = files("flax")
 WHOLE = (FIXTURES / "flax" / "checkpoint_1200").read_bytes()

@@ -8,15 +8,15 @@ import pytest
 from damage import FIXTURES
 from others import complete, judged_by
 
-from pilotlight.checkpoints.claims import folders, listing
-from pilotlight.checkpoints.flax_msgpack import Flax
-from pilotlight.checkpoints.format import Format
-from pilotlight.checkpoints.gguf import Gguf
-from pilotlight.checkpoints.keras import Keras
-from pilotlight.checkpoints.onnx import Onnx
-from pilotlight.checkpoints.readers import FolderReader
-from pilotlight.checkpoints.tensorflow import SavedModel, TensorFlow
-from pilotlight.checkpoints.verify import FORMATS
+from pilotlight.runtime.checkpoints.claims import folders, listing
+from pilotlight.runtime.checkpoints.format import Format
+from pilotlight.runtime.checkpoints.formats.flax_msgpack import Flax
+from pilotlight.runtime.checkpoints.formats.gguf import Gguf
+from pilotlight.runtime.checkpoints.formats.keras import Keras
+from pilotlight.runtime.checkpoints.formats.onnx import Onnx
+from pilotlight.runtime.checkpoints.formats.tensorflow import SavedModel, TensorFlow
+from pilotlight.runtime.checkpoints.readers import FolderReader
+from pilotlight.runtime.checkpoints.verify import FORMATS
 
 OTHERS: tuple[Format, ...] = (Gguf(), SavedModel(), TensorFlow(), Keras(), Flax(), Onnx())
 WRITTEN = {

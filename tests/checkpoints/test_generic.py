@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from pilotlight.checkpoints.deep import verify_deeply
-from pilotlight.checkpoints.format import Verdict
-from pilotlight.checkpoints.generic import MANIFEST, SCHEMA, write_manifest
-from pilotlight.checkpoints.readers import FolderReader
-from pilotlight.checkpoints.verify import find, verify, verify_all
+from pilotlight.runtime.checkpoints.deep import verify_deeply
+from pilotlight.runtime.checkpoints.format import Verdict
+from pilotlight.runtime.checkpoints.formats.generic import MANIFEST, SCHEMA, write_manifest
+from pilotlight.runtime.checkpoints.readers import FolderReader
+from pilotlight.runtime.checkpoints.verify import find, verify, verify_all
 
 FILES = {"weights.bin": b"12345", "optimizer/state.bin": b"123"}
 

@@ -13,10 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from others import complete, judged_by, judged_deeply_by, never_judged, said
 
-from pilotlight.checkpoints.claims import listing
-from pilotlight.checkpoints.format import BYTES_READ_MIN, BudgetSpent, Metered
-from pilotlight.checkpoints.gguf import Gguf
-from pilotlight.checkpoints.readers import FolderReader
+from pilotlight.runtime.checkpoints.claims import listing
+from pilotlight.runtime.checkpoints.format import BYTES_READ_MIN, BudgetSpent, Metered
+from pilotlight.runtime.checkpoints.formats.gguf import Gguf
+from pilotlight.runtime.checkpoints.readers import FolderReader
 
 SINGLE, SPLIT = "model-Q8_0.gguf", "split-00001-of-00003.gguf"
 

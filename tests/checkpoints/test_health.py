@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pilotlight.checkpoints.format import Candidate, File, Unreadable
-from pilotlight.checkpoints.generic import Generic
-from pilotlight.checkpoints.health import METRICS_BYTES_MAX, Rule, ailment, judge
-from pilotlight.checkpoints.verify import Found
+from pilotlight.runtime.checkpoints.format import Candidate, File, Unreadable
+from pilotlight.runtime.checkpoints.formats.generic import Generic
+from pilotlight.runtime.checkpoints.health import METRICS_BYTES_MAX, Rule, ailment, judge
+from pilotlight.runtime.checkpoints.verify import Found
 
 BOUNDED = Rule("metrics.json", "loss", 4.0)
 LOG = {"log_history": [{"loss": 9.0, "step": 10}, {"loss": 2.5, "step": 20}, {"eval_loss": 7.0, "step": 20}]}

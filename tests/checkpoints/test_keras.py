@@ -15,9 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from others import complete, judged_by, judged_deeply_by, never_judged, said
 
-from pilotlight.checkpoints.format import BYTES_READ_MIN
-from pilotlight.checkpoints.hdf5 import SIGNATURE
-from pilotlight.checkpoints.keras import Keras
+from pilotlight.runtime.checkpoints.encodings.hdf5 import SIGNATURE
+from pilotlight.runtime.checkpoints.format import BYTES_READ_MIN
+from pilotlight.runtime.checkpoints.formats.keras import Keras
 
 FILES = files("keras")
 SHARDS = files("keras-sharded")

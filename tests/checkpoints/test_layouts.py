@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from layouts import LAYOUTS, Files, Kept, Layout, below, hf, optimizer, saved, state, tensors
 
-from pilotlight.checkpoints.deep import verify_deeply
-from pilotlight.checkpoints.format import UNDECIDED, Verdict
-from pilotlight.checkpoints.readers import FolderReader
-from pilotlight.checkpoints.siblings import suspects
-from pilotlight.checkpoints.steps import RULES, STAGING, staging, step_of
-from pilotlight.checkpoints.verify import find, verify, verify_all
+from pilotlight.runtime.checkpoints.deep import verify_deeply
+from pilotlight.runtime.checkpoints.format import UNDECIDED, Verdict
+from pilotlight.runtime.checkpoints.readers import FolderReader
+from pilotlight.runtime.checkpoints.siblings import suspects
+from pilotlight.runtime.checkpoints.steps import RULES, STAGING, staging, step_of
+from pilotlight.runtime.checkpoints.verify import find, verify, verify_all
 
 STANDS_FOR = {"net.pt": "model.safetensors", "pytorch_model.bin": "model.safetensors"}
 """What is named where nothing tells under which of its names a model was."""

@@ -13,12 +13,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from others import complete, judged_by, judged_deeply_by, never_judged, said
 
-from pilotlight.checkpoints.claims import listing
-from pilotlight.checkpoints.format import BYTES_READ_MIN
-from pilotlight.checkpoints.onnx import Onnx
-from pilotlight.checkpoints.protobuf import BYTES, fields
-from pilotlight.checkpoints.readers import FolderReader
-from pilotlight.checkpoints.windows import Window
+from pilotlight.runtime.checkpoints.claims import listing
+from pilotlight.runtime.checkpoints.encodings.protobuf import BYTES, fields
+from pilotlight.runtime.checkpoints.encodings.windows import Window
+from pilotlight.runtime.checkpoints.format import BYTES_READ_MIN
+from pilotlight.runtime.checkpoints.formats.onnx import Onnx
+from pilotlight.runtime.checkpoints.readers import FolderReader
 
 WRITTEN = ("onnx", "onnx-data", "onnx-data-each")
 CASES = [(fixture, file) for fixture in WRITTEN for file in files(fixture)]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from damage import DAMAGES, FIXTURES, accuses, copied, damage, files, judged
 
-from pilotlight.checkpoints.format import Verdict
+from pilotlight.runtime.checkpoints.format import Verdict
 
 ITEM = "1200/default/"
 

@@ -18,9 +18,9 @@ from damage import FIXTURES, judged
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pilotlight.checkpoints.format import Damaged
-from pilotlight.checkpoints.pickles import Made, Name, walk
-from pilotlight.checkpoints.torch_archive import member_of
+from pilotlight.runtime.checkpoints.encodings.pickles import Made, Name, walk
+from pilotlight.runtime.checkpoints.format import Damaged
+from pilotlight.runtime.checkpoints.formats.torch_archive import member_of
 
 PLAIN: Any = {"a": [1, 2.5, None, True, b"bytes", "text"], (1, 2): {"b": {3, 4}}, "c": frozenset({5}), "n": 2**80}
 

@@ -14,11 +14,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pilotlight.checkpoints import judging
-from pilotlight.checkpoints.format import BYTES_READ_MIN, Candidate, File, Metered, Unreadable, Verdict
-from pilotlight.checkpoints.readers import FolderReader
-from pilotlight.checkpoints.steps import step_of
-from pilotlight.checkpoints.verify import verify_all
+from pilotlight.runtime.checkpoints import judging
+from pilotlight.runtime.checkpoints.format import BYTES_READ_MIN, Candidate, File, Metered, Unreadable, Verdict
+from pilotlight.runtime.checkpoints.readers import FolderReader
+from pilotlight.runtime.checkpoints.steps import step_of
+from pilotlight.runtime.checkpoints.verify import verify_all
 
 FIXTURES = Path(__file__).parent.parent / "fixtures" / "checkpoints"
 SHARD = "model-00002-of-00004.safetensors"

@@ -12,11 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from others import complete, judged_by, judged_deeply_by, never_judged, said
 
-from pilotlight.checkpoints.bundle import Bundle, Entry, read, samples
-from pilotlight.checkpoints.claims import listing
-from pilotlight.checkpoints.format import BYTES_READ_MIN, Damaged, File
-from pilotlight.checkpoints.readers import FolderReader
-from pilotlight.checkpoints.tensorflow import SavedModel, TensorFlow
+from pilotlight.runtime.checkpoints.claims import listing
+from pilotlight.runtime.checkpoints.encodings.bundle import Bundle, Entry, read, samples
+from pilotlight.runtime.checkpoints.format import BYTES_READ_MIN, Damaged, File
+from pilotlight.runtime.checkpoints.formats.tensorflow import SavedModel, TensorFlow
+from pilotlight.runtime.checkpoints.readers import FolderReader
 
 FORMATS = (SavedModel(), TensorFlow())
 WRITTEN = {

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from pilotlight.checkpoints.format import BYTES_READ_MIN, BudgetSpent, Damaged, File, Metered
-from pilotlight.checkpoints.hdf5 import lookup3
-from pilotlight.checkpoints.windows import READ_BYTES_MAX, Window
+from pilotlight.runtime.checkpoints.encodings.hdf5 import lookup3
+from pilotlight.runtime.checkpoints.encodings.windows import READ_BYTES_MAX, Window
+from pilotlight.runtime.checkpoints.format import BYTES_READ_MIN, BudgetSpent, Damaged, File, Metered
 
 
 class Counting:

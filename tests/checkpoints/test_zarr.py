@@ -8,9 +8,9 @@ import struct
 import pytest
 from layouts import FIXTURES, Files, Kept, written
 
-from pilotlight.checkpoints import zarr
-from pilotlight.checkpoints.format import UNDECIDED, Verdict
-from pilotlight.checkpoints.verify import find, verify, verify_all
+from pilotlight.runtime.checkpoints.format import UNDECIDED, Verdict
+from pilotlight.runtime.checkpoints.formats import zarr
+from pilotlight.runtime.checkpoints.verify import find, verify, verify_all
 
 STEP = "20/"
 KERNEL = f"{STEP}layer.kernel/"

@@ -12,9 +12,9 @@ import pytest
 from archives import archive, ended
 from damage import FIXTURES, judged
 
-from pilotlight.checkpoints import deep, verify
-from pilotlight.checkpoints.format import BYTES_READ_MIN, Verdict
-from pilotlight.checkpoints.readers import FolderReader
+from pilotlight.runtime.checkpoints import deep, verify
+from pilotlight.runtime.checkpoints.format import BYTES_READ_MIN, Verdict
+from pilotlight.runtime.checkpoints.readers import FolderReader
 
 EMPTY = pickle.dumps({}, 2)
 

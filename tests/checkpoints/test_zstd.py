@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pilotlight.checkpoints.format import Damaged
-from pilotlight.checkpoints.ocdbt_fields import crc32c
-from pilotlight.checkpoints.zstd import decompress
+from pilotlight.runtime.checkpoints.encodings.ocdbt_fields import crc32c
+from pilotlight.runtime.checkpoints.encodings.zstd import decompress
+from pilotlight.runtime.checkpoints.format import Damaged
 
 FRAMES: dict[str, tuple[str, int, int]] = {
     "nothing": (

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pilotlight.local.handle import LocalCloud
-from pilotlight.naming import Names
+from pilotlight.runtime.naming import Names
 
 NAMES = Names("inference", "123456789012", "us-east-1", "us-west-2")
 COPY = NAMES.standby_bucket("corpus")
@@ -80,7 +80,7 @@ def _schedule(hands: Hands, name: str, **changed: Any) -> None:
 def _zip() -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as file:
-        file.writestr("pilotlight/handlers/probe.py", "def handler(event, context):\n    return 'by hand'\n")
+        file.writestr("pilotlight/runtime/handlers/probe.py", "def handler(event, context):\n    return 'by hand'\n")
     return buffer.getvalue()
 
 

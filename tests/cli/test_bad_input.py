@@ -20,8 +20,8 @@ import typer.main
 from pilotlight.cli import app, talk
 from pilotlight.cli.main import run
 from pilotlight.deploy.state import open_stack
-from pilotlight.errors import StateTorn
 from pilotlight.local.handle import LocalCloud, forget_settings
+from pilotlight.runtime.errors import StateTorn
 
 ROOT = Path(__file__).parents[2]
 DECLARATION = ROOT / "examples/inference-service/workload.yaml"

@@ -13,7 +13,7 @@ import pytest
 from pilotlight.cli.main import run
 from pilotlight.deploy.engine import Engine
 from pilotlight.local.handle import LocalCloud
-from pilotlight.naming import Names
+from pilotlight.runtime.naming import Names
 
 EXAMPLE = Path(__file__).parents[2] / "examples/inference-service"
 DECLARATION = str(EXAMPLE / "workload.yaml")

@@ -12,11 +12,11 @@ import pytest
 from botocore.exceptions import ClientError
 
 from pilotlight.cli.main import run
-from pilotlight.cloud.session import assumed
 from pilotlight.deploy.engine import Engine
 from pilotlight.local.handle import LocalCloud
 from pilotlight.local.kernel.cloud import ACCOUNT, MEMBER
-from pilotlight.naming import Names
+from pilotlight.runtime.aws.session import assumed
+from pilotlight.runtime.naming import Names
 
 EXAMPLE = Path(__file__).parents[2] / "examples/inference-service"
 EAST, WEST = "us-east-1", "us-west-2"

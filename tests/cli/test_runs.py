@@ -14,9 +14,9 @@ import pytest
 from doors import FakeAws, desk_of, save
 from pilotlight.cli.asking import before_failback, before_failover
 from pilotlight.cli.telling import watched
-from pilotlight.clock import FakeClock, stamp
-from pilotlight.errors import NotConfirmed, NothingToApprove, PilotlightError, RunInterrupted, StepFailed
-from pilotlight.recovery.desk import Recovery
+from pilotlight.runtime.clock import FakeClock, stamp
+from pilotlight.runtime.errors import NotConfirmed, NothingToApprove, PilotlightError, RunInterrupted, StepFailed
+from pilotlight.runtime.recovery import Recovery
 from pilotlight.workload.load import load
 from pilotlight.workload.model import Workload
 
@@ -134,7 +134,7 @@ def _failing(desk: Recovery):  # type: ignore[no-untyped-def]
     """A run whose last line is a failure."""
 
     def run(lines):  # type: ignore[no-untyped-def]
-        from pilotlight.records.runs import FAILED, Entry
+        from pilotlight.runtime.records.runs import FAILED, Entry
 
         ledger = desk.site.ledger
         held = ledger.leases.take("test")

@@ -6,8 +6,8 @@ import pytest
 from botocore import xform_name
 from botocore.session import Session
 
-from pilotlight.cloud.absence import ABSENT, says_absent
-from pilotlight.cloud.door import refused
+from pilotlight.runtime.aws.absence import ABSENT, says_absent
+from pilotlight.runtime.aws.client import refused
 
 UNMODELLED = ("s3", "ec2")
 """S3 and EC2 list their codes on one page of their API references, not with each operation."""

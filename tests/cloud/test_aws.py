@@ -12,11 +12,18 @@ from botocore.exceptions import ClientError
 from botocore.retries.standard import ThrottledRetryableChecker, TransientRetryableChecker
 from moto import mock_aws
 
-from pilotlight.cloud import transient
-from pilotlight.cloud.aws import BODY_BYTES_MAX, AwsDoor
-from pilotlight.cloud.door import aws_code, is_reading
-from pilotlight.cloud.paging import pages
-from pilotlight.errors import CallRefused, ListingCut, NoCredentials, PilotlightError, RegionUnreachable, Throttled
+from pilotlight.runtime.aws import transient
+from pilotlight.runtime.aws.boto import BODY_BYTES_MAX, AwsDoor
+from pilotlight.runtime.aws.client import aws_code, is_reading
+from pilotlight.runtime.aws.paging import pages
+from pilotlight.runtime.errors import (
+    CallRefused,
+    ListingCut,
+    NoCredentials,
+    PilotlightError,
+    RegionUnreachable,
+    Throttled,
+)
 
 
 @pytest.fixture

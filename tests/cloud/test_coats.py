@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pilotlight.clock import FakeClock
-from pilotlight.cloud import coats
-from pilotlight.cloud.coats import Coat, Faulty, Fenced, Made, ReadOnly, Recording, Retrying, lined
-from pilotlight.cloud.door import Door
-from pilotlight.cloud.pacing import MARGIN, Paced, bucket_of
-from pilotlight.errors import ActedLate, CallRefused, EpochStale, ListingCut, RegionUnreachable, Throttled
+from pilotlight.runtime.aws import wrappers as coats
+from pilotlight.runtime.aws.client import Door
+from pilotlight.runtime.aws.pacing import MARGIN, Paced, bucket_of
+from pilotlight.runtime.aws.wrappers import Coat, Faulty, Fenced, Made, ReadOnly, Recording, Retrying, lined
+from pilotlight.runtime.clock import FakeClock
+from pilotlight.runtime.errors import ActedLate, CallRefused, EpochStale, ListingCut, RegionUnreachable, Throttled
 
 
 class Scripted:

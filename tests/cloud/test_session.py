@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import botocore.loaders
 import pytest
 
-from pilotlight.cloud.session import client, opened
+from pilotlight.runtime.aws.session import client, opened
 
 
 @pytest.fixture(autouse=True)

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from doors import ACCOUNT, CORPUS, CORPUS_COPY, NAMES, PRIMARY, STANDBY, FakeAws, inventory
-from pilotlight.clock import FakeClock
-from pilotlight.cloud.coats import Coat
-from pilotlight.cloud.door import refused
 from pilotlight.deploy.current import current_inventory, serving
 from pilotlight.deploy.destroy import Destroy
 from pilotlight.deploy.results import Deployment
-from pilotlight.errors import (
+from pilotlight.runtime.aws.client import refused
+from pilotlight.runtime.aws.wrappers import Coat
+from pilotlight.runtime.clock import FakeClock
+from pilotlight.runtime.errors import (
     CallRefused,
     NoCredentials,
     OnlyCopy,
@@ -25,9 +25,9 @@ from pilotlight.errors import (
     ServesFromStandby,
     Throttled,
 )
-from pilotlight.recovery.ledger import SERVING, SWITCHING, Ledger
-from pilotlight.recovery.papers import Papers
-from pilotlight.recovery.table import Table
+from pilotlight.runtime.store.ledger import SERVING, SWITCHING, Ledger
+from pilotlight.runtime.store.record_bucket import Papers
+from pilotlight.runtime.store.table import Table
 from pilotlight.workload.load import load
 
 Trouble = Callable[[str, str, str], PilotlightError]

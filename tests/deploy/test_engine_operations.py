@@ -11,7 +11,7 @@ import pytest
 from fake_provider import Box, Thing, World, engine_of, urn
 from pilotlight.deploy.engine import Engine
 from pilotlight.deploy.state import Stack
-from pilotlight.errors import DeploymentFailed, ResourceProtected, UnknownResourceType
+from pilotlight.runtime.errors import DeploymentFailed, ResourceProtected, UnknownResourceType
 
 
 def opts(**options: Any) -> pulumi.ResourceOptions:

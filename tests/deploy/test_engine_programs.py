@@ -15,7 +15,7 @@ from pilotlight.deploy.acts import Event
 from pilotlight.deploy.engine import Engine
 from pilotlight.deploy.provider import Place
 from pilotlight.deploy.resources.waiting import until
-from pilotlight.errors import DeploymentFailed
+from pilotlight.runtime.errors import DeploymentFailed
 
 
 def project(folder: Path, text: str) -> Path:

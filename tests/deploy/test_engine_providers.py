@@ -103,7 +103,7 @@ def test_transforms_change_inputs_and_options_from_the_inside_out(engine: Engine
 def test_a_transform_that_fails_fails_the_deployment_by_name(engine: Engine, world: World) -> None:
     import pytest
 
-    from pilotlight.errors import DeploymentFailed
+    from pilotlight.runtime.errors import DeploymentFailed
 
     def broken(args: pulumi.ResourceTransformArgs) -> None:
         raise RuntimeError("no such team")

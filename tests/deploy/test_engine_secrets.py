@@ -12,7 +12,7 @@ import pytest
 from fake_provider import Thing, World, engine_of, urn
 from pilotlight.deploy.engine import Engine
 from pilotlight.deploy.values import MARK, SECRET
-from pilotlight.errors import DeploymentFailed, PassphraseWrong
+from pilotlight.runtime.errors import DeploymentFailed, PassphraseWrong
 
 HUSH = "hush-hush-7261"
 

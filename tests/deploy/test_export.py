@@ -14,7 +14,7 @@ from stack_recording import record
 from stack_samples import inventory
 
 from pilotlight.deploy.export import export
-from pilotlight.errors import FolderNotOurs
+from pilotlight.runtime.errors import FolderNotOurs
 from pilotlight.stacks import program, project
 
 

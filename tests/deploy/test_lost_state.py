@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from doors import NAMES, STANDBY, FakeAws, inventory
-from pilotlight.clock import FakeClock
 from pilotlight.deploy.current import deployed_stacks
 from pilotlight.deploy.engine import Engine
 from pilotlight.deploy.operations import Operations
 from pilotlight.deploy.state import Resource
-from pilotlight.errors import StateMissing, StateTorn
-from pilotlight.recovery.papers import Papers
+from pilotlight.runtime.clock import FakeClock
+from pilotlight.runtime.errors import StateMissing, StateTorn
+from pilotlight.runtime.store.record_bucket import Papers
 
 
 def lost(tmp_path: Path) -> Operations:

@@ -17,10 +17,10 @@ import pulumi_aws as aws
 import pytest
 from aws_program import PASSWORD, TRUST, everything
 
-from pilotlight.cloud.session import client
 from pilotlight.deploy.engine import Engine
 from pilotlight.deploy.resources import TYPES
-from pilotlight.errors import DeploymentFailed
+from pilotlight.runtime.aws.session import client
+from pilotlight.runtime.errors import DeploymentFailed
 
 REGION = "us-east-1"
 START_SECONDS = 60.0

@@ -12,7 +12,7 @@ from shell import CONFIG, DECLARATION, EXAMPLE, Shell
 
 from pilotlight.deploy.engine import Engine
 from pilotlight.local.handle import LocalCloud
-from pilotlight.naming import STACKS
+from pilotlight.runtime.naming import STACKS
 from real_engine import RealEngine
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(400)]

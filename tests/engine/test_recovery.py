@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from pilotlight.cloud.aws import AwsDoor
 from pilotlight.demo import after, before, disaster
 from pilotlight.demo.scene import Options, Scene
 from pilotlight.demo.stage import open_stage
@@ -19,7 +18,8 @@ from pilotlight.deploy.destroy import Destroy
 from pilotlight.deploy.operations import Operations
 from pilotlight.deploy.pulumi import Backend, PulumiEngine
 from pilotlight.deploy.results import Deployment, Held
-from pilotlight.naming import STACKS
+from pilotlight.runtime.aws.boto import AwsDoor
+from pilotlight.runtime.naming import STACKS
 from pilotlight.workload.load import load
 from real_engine import linked, provided
 

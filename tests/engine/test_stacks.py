@@ -15,15 +15,15 @@ import pytest
 from pulumi import automation
 from shell import CONFIG, EXAMPLE
 
-from pilotlight.clock import SystemClock
-from pilotlight.cloud.aws import AwsDoor
 from pilotlight.deploy import archive
 from pilotlight.deploy.current import current_inventory
 from pilotlight.deploy.engine import Engine
 from pilotlight.local.handle import LocalCloud
 from pilotlight.local.kernel.cloud import ACCOUNT
-from pilotlight.naming import STACKS
-from pilotlight.records.inventory import Inventory
+from pilotlight.runtime.aws.boto import AwsDoor
+from pilotlight.runtime.clock import SystemClock
+from pilotlight.runtime.naming import STACKS
+from pilotlight.runtime.records.inventory import Inventory
 from pilotlight.stacks import program
 from pilotlight.workload.load import load
 from real_engine import PASSPHRASE, RealEngine, changes

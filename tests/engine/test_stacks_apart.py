@@ -11,8 +11,6 @@ from pulumi import automation
 from shell import CONFIG, EXAMPLE
 from test_stacks import PROJECT, World, deployed, example, quiet, registered
 
-from pilotlight.clock import SystemClock
-from pilotlight.cloud.aws import AwsDoor
 from pilotlight.deploy import archive
 from pilotlight.deploy.command import Command
 from pilotlight.deploy.current import current_inventory
@@ -22,6 +20,8 @@ from pilotlight.deploy.operations import Operations
 from pilotlight.deploy.pulumi import Backend, PulumiEngine
 from pilotlight.local.handle import LocalCloud
 from pilotlight.local.kernel.cloud import ACCOUNT, MEMBER
+from pilotlight.runtime.aws.boto import AwsDoor
+from pilotlight.runtime.clock import SystemClock
 from pilotlight.workload.load import load
 from pilotlight.workload.model import Vault
 from real_engine import PASSPHRASE, RealEngine, changes, linked

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from doors import CORPUS, NAMES, PRIMARY, STANDBY, FakeAws, inventory, save
-from pilotlight.clock import FakeClock, parse_stamp, stamp
-from pilotlight.errors import CallRefused, LeaseHeld, StepTimedOut
-from pilotlight.handlers import recover
-from pilotlight.handlers.recover import (
+from pilotlight.runtime.clock import FakeClock, parse_stamp, stamp
+from pilotlight.runtime.context import Site
+from pilotlight.runtime.errors import CallRefused, LeaseHeld, StepTimedOut
+from pilotlight.runtime.handlers import recover
+from pilotlight.runtime.handlers.recover import (
     GO_ON_MAX,
     GOING_HOME,
     TRIES_MAX,
@@ -25,13 +26,12 @@ from pilotlight.handlers.recover import (
     may_run,
     parse,
 )
-from pilotlight.records.runs import WAITING
-from pilotlight.recovery import people
-from pilotlight.recovery.desk import Recovery
-from pilotlight.recovery.ledger import FAILING_OVER, SWITCHING
-from pilotlight.recovery.probe import probe
-from pilotlight.recovery.sightings import HEALTHY, LOST
-from pilotlight.recovery.site import Site
+from pilotlight.runtime.readiness import people
+from pilotlight.runtime.readiness.probe import probe
+from pilotlight.runtime.records.runs import WAITING
+from pilotlight.runtime.recovery import Recovery
+from pilotlight.runtime.store.ledger import FAILING_OVER, SWITCHING
+from pilotlight.runtime.store.sightings import HEALTHY, LOST
 
 EVENTS = Path(__file__).parent.parent / "fixtures" / "events"
 ALARM = NAMES.alarm("active-unhealthy")

@@ -15,7 +15,7 @@ from typing import Any
 
 import pulumi
 
-from pilotlight.records.inventory import Inventory
+from pilotlight.runtime.records.inventory import Inventory
 from pilotlight.stacks import program
 
 Inputs = dict[str, Any]

@@ -21,7 +21,6 @@ import earlier_edition
 
 from as_provider import as_provider
 from model.checker import problems_of
-from pilotlight.cloud.aws import AwsDoor
 from pilotlight.demo import after, before, disaster
 from pilotlight.demo.scene import Options, Scene
 from pilotlight.demo.stage import open_stage
@@ -35,13 +34,14 @@ from pilotlight.deploy.resources import TYPES
 from pilotlight.local.handle import LocalCloud
 from pilotlight.local.iam.identities import MEMBER_ROLE
 from pilotlight.local.kernel.cloud import ACCOUNT, MEMBER
-from pilotlight.naming import STACKS
-from pilotlight.records.inventory import Inventory
-from pilotlight.recovery.copying import copy_in_parts
-from pilotlight.recovery.desk import open_desk
-from pilotlight.recovery.fetch import fetch_through
-from pilotlight.recovery.listing import current
-from pilotlight.recovery.observe.datasets import buckets
+from pilotlight.runtime.aws.boto import AwsDoor
+from pilotlight.runtime.aws.fetch import fetch_through
+from pilotlight.runtime.kinds.buckets.copying import copy_in_parts
+from pilotlight.runtime.kinds.buckets.listing import current
+from pilotlight.runtime.kinds.buckets.observe import buckets
+from pilotlight.runtime.naming import STACKS
+from pilotlight.runtime.records.inventory import Inventory
+from pilotlight.runtime.recovery import open_desk
 from pilotlight.stacks import people
 from pilotlight.stacks.people_besides import DEPLOYER, OPERATOR, VAULT
 from pilotlight.stacks.project import region

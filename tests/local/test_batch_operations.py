@@ -10,10 +10,10 @@ import pytest
 from botocore.exceptions import ClientError
 
 from data_cloud import EAST, WEST, buckets, client, eventually, running
-from pilotlight.cloud.aws import AwsDoor
-from pilotlight.errors import CallRefused
 from pilotlight.local.kernel.cloud import ACCOUNT, ROOT_ACCESS_KEY, ROOT_SECRET_KEY, Cloud
 from pilotlight.local.s3.batch_operations import BatchOperations
+from pilotlight.runtime.aws.boto import AwsDoor
+from pilotlight.runtime.errors import CallRefused
 
 REPLICATE = f"arn:aws:iam::{ACCOUNT}:role/replicate"
 BATCH = f"arn:aws:iam::{ACCOUNT}:role/batch"

@@ -16,8 +16,8 @@ import psutil
 import pytest
 from local_requests import EAST, WEST, client
 
-from pilotlight.errors import BadOption, CloudAlreadyRunning, CloudNotRunning, PortInUse
 from pilotlight.local.handle import LocalCloud
+from pilotlight.runtime.errors import BadOption, CloudAlreadyRunning, CloudNotRunning, PortInUse
 
 END_SECONDS = 10.0
 

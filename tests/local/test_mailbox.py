@@ -13,8 +13,8 @@ from event_cloud import STANDBY, client, eventually, make_function, running
 from pilotlight.local.kernel.cloud import Cloud
 from pilotlight.local.sns.mailbox import CONFIRM_SUBJECT, Mail
 from pilotlight.local.sns.notifications import Notifications
-from pilotlight.naming import POINTS_STALE, PROTECT_SILENT, RECOVER_DROPPED, RECOVER_ERRORS, RECOVER_THROTTLED
-from pilotlight.records.inventory import Inventory, Keep
+from pilotlight.runtime.naming import POINTS_STALE, PROTECT_SILENT, RECOVER_DROPPED, RECOVER_ERRORS, RECOVER_THROTTLED
+from pilotlight.runtime.records.inventory import Inventory, Keep
 from pilotlight.stacks.alarms import AlarmSpec
 from pilotlight.stacks.monitoring import LAMBDA_DIMENSION, LAMBDA_NAMESPACE, monitoring_spec
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pilotlight.records.runs import FAILED, INTENDED, PROVEN, SUCCEEDED, WITHDRAWN, Entry, Journal, Runbook
-from pilotlight.recovery import runbooks
-from pilotlight.recovery.desk import Recovery
-from pilotlight.recovery.runs import RELEASE_LEASE, TAKE_LEASE
+from pilotlight.runtime.records.runs import FAILED, INTENDED, PROVEN, SUCCEEDED, WITHDRAWN, Entry, Journal, Runbook
+from pilotlight.runtime.recovery import Recovery
+from pilotlight.runtime.runs import runbooks
+from pilotlight.runtime.runs.run import RELEASE_LEASE, TAKE_LEASE
 
 KINDS = {"failover": runbooks.failover, "failback": runbooks.failback, "fence-returned": runbooks.fence_returned}
 

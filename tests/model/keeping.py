@@ -5,7 +5,7 @@ failover, which is killed and resumed; and one who reads a point without saying 
 for no longer than an invocation lives. Point n stands on the copies n. Of time there is one thing: what was let go
 grows old.
 
-Not in it: refusals by a person, and copies that several points share (recovery/prune.py keeps the newest set that is
+Not in it: refusals by a person, and copies that several points share (points/prune.py keeps the newest set that is
 complete, whoever names it).
 """
 

@@ -61,7 +61,7 @@ RUNBOOKS: tuple[tuple[Act, ...], ...] = (
         Act("commit", RECORD, P, SERVING),
     ),
 )
-"""recovery/runbooks.py with one asset of each kind, in one of the orders that its needs allow."""
+"""runtime/runs/runbooks.py with one asset of each kind, in one of the orders that its needs allow."""
 AGAIN = ({1, 2, 4}, {3, 5, 6, 8, 9})
 """The steps that look-again asks anew."""
 
@@ -169,7 +169,7 @@ def _target(kind: int) -> int:
 
 
 def _is_over(world: World, runner: Runner) -> bool:
-    """recovery/runs.py: is_over, and what a run that begins by itself asks besides."""
+    """runtime/runs/run.py: is_over, and what a run that begins by itself asks besides."""
     if world.state != SERVING or (world.unfinished and world.kind == runner.kind):
         return False
     return world.region == _target(runner.kind) or world.serial > runner.seen

@@ -10,11 +10,11 @@ import pytest
 from checker import problems
 
 from doors import PRIMARY, FakeAws, desk_of, inventory
-from pilotlight.cloud.coats import Faulty
-from pilotlight.records.runs import INTENDED, PROVEN, Entry, Journal
-from pilotlight.recovery.lease import LEASE_SECONDS
-from pilotlight.recovery.runs import run_failover
-from pilotlight.recovery.site import Site
+from pilotlight.runtime.aws.wrappers import Faulty
+from pilotlight.runtime.context import Site
+from pilotlight.runtime.records.runs import INTENDED, PROVEN, Entry, Journal
+from pilotlight.runtime.runs.run import run_failover
+from pilotlight.runtime.store.lease import LEASE_SECONDS
 from recovery.conftest import protected
 
 

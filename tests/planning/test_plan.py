@@ -7,8 +7,8 @@ import pytest
 from doors import inventory
 from pilotlight.planning import mechanisms
 from pilotlight.planning.plan import Plan, plan
-from pilotlight.records.codec import dumps, loads
-from pilotlight.recovery.looking import _questions
+from pilotlight.runtime.readiness.looking import _questions
+from pilotlight.runtime.records.codec import dumps, loads
 from pilotlight.workload.load import load
 from pilotlight.workload.model import Notify, Vault
 

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pilotlight.errors import PaperUnreadable
-from pilotlight.records.codec import dumps, loads
-from pilotlight.records.inventory import Compute, Database, Datasets, Inventory, Keep, Traffic, Volumes
-from pilotlight.records.point import Part, RecoveryPoint
-from pilotlight.records.runs import PROVEN, Entry, Journal, Runbook, Step
+from pilotlight.runtime.errors import PaperUnreadable
+from pilotlight.runtime.records.codec import dumps, loads
+from pilotlight.runtime.records.inventory import Compute, Database, Datasets, Inventory, Keep, Traffic, Volumes
+from pilotlight.runtime.records.point import Part, RecoveryPoint
+from pilotlight.runtime.records.runs import PROVEN, Entry, Journal, Runbook, Step
 
 text = st.text(max_size=12)
 inventories = st.builds(

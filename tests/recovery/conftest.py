@@ -9,8 +9,8 @@ import pytest
 
 from doors import CORPUS, FakeAws, desk_of, save
 from model.checker import problems_of
-from pilotlight.clock import FakeClock
-from pilotlight.recovery.desk import Recovery
+from pilotlight.runtime.clock import FakeClock
+from pilotlight.runtime.recovery import Recovery
 
 
 def protected() -> FakeAws:

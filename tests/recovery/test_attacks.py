@@ -15,14 +15,14 @@ from test_failback import Killed, failed_over
 from test_late_acts import HOME, Interleaved, whole
 
 from doors import CORPUS, CORPUS_COPY, PRIMARY, STANDBY, FakeAws, desk_of, inventory
-from pilotlight.clock import FakeClock
-from pilotlight.cloud.coats import Faulty
-from pilotlight.errors import LeaseHeld, PilotlightError
-from pilotlight.recovery.desk import Recovery
-from pilotlight.recovery.lease import LEASE_SECONDS
-from pilotlight.recovery.ledger import SERVING
-from pilotlight.recovery.runs import run_failback, run_failover
-from pilotlight.recovery.site import Site
+from pilotlight.runtime.aws.wrappers import Faulty
+from pilotlight.runtime.clock import FakeClock
+from pilotlight.runtime.context import Site
+from pilotlight.runtime.errors import LeaseHeld, PilotlightError
+from pilotlight.runtime.recovery import Recovery
+from pilotlight.runtime.runs.run import run_failback, run_failover
+from pilotlight.runtime.store.lease import LEASE_SECONDS
+from pilotlight.runtime.store.ledger import SERVING
 
 SKEW_SECONDS = 60.0
 """How far a machine's clock may be wrong that lost its NTP; twice the lease."""

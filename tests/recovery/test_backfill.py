@@ -9,11 +9,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from doors import CORPUS, CORPUS_COPY, MODELS, PRIMARY, STANDBY, FakeAws, desk_of, inventory, older
-from pilotlight.clock import FakeClock
-from pilotlight.errors import NotCopied, NotProtected
-from pilotlight.recovery import backfill
-from pilotlight.recovery.copying import COPY_BYTES_MAX, PARTS_MAX, part_ranges
-from pilotlight.recovery.listing import DIFFERENT, ETAG, SIZE, VERSION, Bucket, Current, joined, settled, strength
+from pilotlight.runtime.clock import FakeClock
+from pilotlight.runtime.errors import NotCopied, NotProtected
+from pilotlight.runtime.kinds.buckets import backfill
+from pilotlight.runtime.kinds.buckets.copying import COPY_BYTES_MAX, PARTS_MAX, part_ranges
+from pilotlight.runtime.kinds.buckets.listing import (
+    DIFFERENT,
+    ETAG,
+    SIZE,
+    VERSION,
+    Bucket,
+    Current,
+    joined,
+    settled,
+    strength,
+)
 
 ASSET = inventory().datasets[0]
 

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from doors import CORPUS, CORPUS_COPY, PRIMARY, FakeAws, desk_of, inventory, older
-from pilotlight.cloud.coats import Coat
-from pilotlight.cloud.door import refused
-from pilotlight.errors import BatchJobFailed, NotProtected
-from pilotlight.recovery import batch
-from pilotlight.recovery.desk import Recovery
-from pilotlight.recovery.site import Site
+from pilotlight.runtime.aws.client import refused
+from pilotlight.runtime.aws.wrappers import Coat
+from pilotlight.runtime.context import Site
+from pilotlight.runtime.errors import BatchJobFailed, NotProtected
+from pilotlight.runtime.kinds.buckets import batch
+from pilotlight.runtime.recovery import Recovery
 
 ASSET = inventory().datasets[0]
 JOB = "s3control"

@@ -11,21 +11,23 @@ import pytest
 from test_engine import Switch, engine
 
 from doors import CORPUS, FakeAws, desk_of, inventory
-from pilotlight.checkpoints.format import Problem, Verdict
-from pilotlight.cloud import paging
-from pilotlight.errors import ListingCut, RunGivenUp, StepFailed
-from pilotlight.handlers.recover import GO_ON_MAX, Call, drive
-from pilotlight.records.point import PARTIAL
-from pilotlight.records.runs import PROVEN, Entry, Step
-from pilotlight.recovery import manifests, verifying
-from pilotlight.recovery.desk import Recovery
-from pilotlight.recovery.ledger import CUT, EVIDENCE_BYTES_MAX
-from pilotlight.recovery.listing import Current
-from pilotlight.recovery.observe import checkpoints, datasets
-from pilotlight.recovery.observe.checkpoints import REFUSED_MAX
-from pilotlight.recovery.observe.datasets import NAMED_MAX
-from pilotlight.recovery.observe.shelf import Choice
-from pilotlight.recovery.steps.compute import Scale
+from pilotlight.runtime.aws import paging
+from pilotlight.runtime.checkpoints.format import Problem, Verdict
+from pilotlight.runtime.errors import ListingCut, RunGivenUp, StepFailed
+from pilotlight.runtime.handlers.recover import GO_ON_MAX, Call, drive
+from pilotlight.runtime.kinds.autoscaling.steps import Scale
+from pilotlight.runtime.kinds.buckets import manifests
+from pilotlight.runtime.kinds.buckets import observe as datasets
+from pilotlight.runtime.kinds.buckets.listing import Current
+from pilotlight.runtime.kinds.buckets.observe import NAMED_MAX
+from pilotlight.runtime.kinds.checkpoints import observe as checkpoints
+from pilotlight.runtime.kinds.checkpoints.observe import REFUSED_MAX
+from pilotlight.runtime.kinds.checkpoints.shelf import Choice
+from pilotlight.runtime.points import verify as verifying
+from pilotlight.runtime.records.point import PARTIAL
+from pilotlight.runtime.records.runs import PROVEN, Entry, Step
+from pilotlight.runtime.recovery import Recovery
+from pilotlight.runtime.store.ledger import CUT, EVIDENCE_BYTES_MAX
 
 
 def test_objects_that_are_not_named_are_counted_in_the_point(aws: FakeAws, desk: Recovery) -> None:

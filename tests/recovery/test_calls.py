@@ -10,11 +10,11 @@ from botocore.handlers import handle_copy_source_param
 from botocore.validate import ParamValidator
 
 from doors import CORPUS, CORPUS_COPY, MODELS_COPY, PRIMARY, FakeAws, desk_of, inventory, save
-from pilotlight.clock import FakeClock
-from pilotlight.cloud.coats import Made, Recording
-from pilotlight.recovery.desk import Recovery
-from pilotlight.recovery.probe import probe
-from pilotlight.recovery.site import Site
+from pilotlight.runtime.aws.wrappers import Made, Recording
+from pilotlight.runtime.clock import FakeClock
+from pilotlight.runtime.context import Site
+from pilotlight.runtime.readiness.probe import probe
+from pilotlight.runtime.recovery import Recovery
 
 
 @cache

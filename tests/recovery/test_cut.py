@@ -13,19 +13,19 @@ import pytest
 
 from door_machines import TEMPLATE
 from doors import CORPUS, MODELS, MODELS_COPY, NAMES, PRIMARY, STANDBY, FakeAws, inventory, save, uri
-from pilotlight.clock import parse_stamp
-from pilotlight.cloud.coats import Coat, Recording
-from pilotlight.cloud.door import refused
-from pilotlight.errors import PilotlightError
-from pilotlight.records.codec import encode
-from pilotlight.records.inventory import Datasets, Health, Inventory, Training
-from pilotlight.records.point import COMPLETE, PARTIAL, REFUSED, Part, RecoveryPoint
-from pilotlight.recovery import choose
-from pilotlight.recovery.choose import loss
-from pilotlight.recovery.desk import Recovery
-from pilotlight.recovery.observe.references import ROWS_MAX, ROWS_PER_CALL, place, shown, statement
-from pilotlight.recovery.protect import FURTHER_LOOKS_MAX
-from pilotlight.recovery.site import Site
+from pilotlight.runtime.aws.client import refused
+from pilotlight.runtime.aws.wrappers import Coat, Recording
+from pilotlight.runtime.clock import parse_stamp
+from pilotlight.runtime.context import Site
+from pilotlight.runtime.errors import PilotlightError
+from pilotlight.runtime.kinds.aurora.references import ROWS_MAX, ROWS_PER_CALL, place, shown, statement
+from pilotlight.runtime.points import choose
+from pilotlight.runtime.points.choose import loss
+from pilotlight.runtime.points.protect import FURTHER_LOOKS_MAX
+from pilotlight.runtime.records.codec import encode
+from pilotlight.runtime.records.inventory import Datasets, Health, Inventory, Training
+from pilotlight.runtime.records.point import COMPLETE, PARTIAL, REFUSED, Part, RecoveryPoint
+from pilotlight.runtime.recovery import Recovery
 
 
 def part(point: RecoveryPoint, asset: str) -> Part:

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 import pytest
 
 from doors import STANDBY, FakeAws, desk_of
-from pilotlight.errors import EpochStale, RegionUnreachable, StepFailed, StepTimedOut
-from pilotlight.records.runs import FAILED, INTENDED, PROVEN, WITHDRAWN, Runbook, Step
-from pilotlight.recovery.engine import ACTS_MAX, Engine, Paused
-from pilotlight.recovery.lease import LEASE_SECONDS, Held
-from pilotlight.recovery.steps.action import Absent, Answer, Proven, Underway, Wait, Work
+from pilotlight.runtime.errors import EpochStale, RegionUnreachable, StepFailed, StepTimedOut
+from pilotlight.runtime.kinds.action import Absent, Answer, Proven, Underway, Wait, Work
+from pilotlight.runtime.records.runs import FAILED, INTENDED, PROVEN, WITHDRAWN, Runbook, Step
+from pilotlight.runtime.runs.engine import ACTS_MAX, Engine, Paused
+from pilotlight.runtime.store.lease import LEASE_SECONDS, Held
 
 
 @dataclass

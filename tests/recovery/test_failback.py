@@ -23,20 +23,21 @@ from doors import (
     inventory,
     save,
 )
-from pilotlight.cloud.coats import Coat, Faulty
-from pilotlight.cloud.paging import pages
-from pilotlight.errors import StepFailed, StepTimedOut
-from pilotlight.records.inventory import VaultAccount
-from pilotlight.records.runs import PROVEN, SUCCEEDED, Entry, Journal
-from pilotlight.recovery import by_hand, people
-from pilotlight.recovery.by_hand import Command, Left
-from pilotlight.recovery.desk import Recovery
-from pilotlight.recovery.lease import LEASE_SECONDS
-from pilotlight.recovery.ledger import SERVING
-from pilotlight.recovery.runs import run_failback
-from pilotlight.recovery.site import Site
-from pilotlight.recovery.steps.fencing import FENCE, principal, with_fence, without_fence
-from pilotlight.recovery.watching import Unwatched
+from pilotlight.runtime.aws.paging import pages
+from pilotlight.runtime.aws.wrappers import Coat, Faulty
+from pilotlight.runtime.context import Site
+from pilotlight.runtime.errors import StepFailed, StepTimedOut
+from pilotlight.runtime.kinds.buckets.fencing import FENCE, principal, with_fence, without_fence
+from pilotlight.runtime.readiness import people
+from pilotlight.runtime.records.inventory import VaultAccount
+from pilotlight.runtime.records.runs import PROVEN, SUCCEEDED, Entry, Journal
+from pilotlight.runtime.recovery import Recovery
+from pilotlight.runtime.runs import by_hand
+from pilotlight.runtime.runs.by_hand import Command, Left
+from pilotlight.runtime.runs.run import run_failback
+from pilotlight.runtime.runs.watching import Unwatched
+from pilotlight.runtime.store.lease import LEASE_SECONDS
+from pilotlight.runtime.store.ledger import SERVING
 
 
 class Killed(BaseException):

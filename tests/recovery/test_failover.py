@@ -10,18 +10,19 @@ import pytest
 from botocore.exceptions import ClientError
 
 from doors import MODELS_COPY, NAMES, PRIMARY, STANDBY, FakeAws, desk_of, inventory, save
-from pilotlight.clock import FakeClock
-from pilotlight.cloud.aws import said_no
-from pilotlight.cloud.coats import Faulty, Recording, Retrying
-from pilotlight.cloud.door import is_reading
-from pilotlight.errors import CallRefused, EpochStale, LeaseHeld, NoRecoveryPoint, StepFailed, StepTimedOut
-from pilotlight.records.runs import PROVEN, SUCCEEDED, Journal
-from pilotlight.recovery import people, runbooks
-from pilotlight.recovery.desk import Recovery
-from pilotlight.recovery.lease import LEASE_SECONDS, PROTECT
-from pilotlight.recovery.runs import run_failover
-from pilotlight.recovery.site import Site
-from pilotlight.recovery.snapshots import sets_of
+from pilotlight.runtime.aws.boto import said_no
+from pilotlight.runtime.aws.client import is_reading
+from pilotlight.runtime.aws.wrappers import Faulty, Recording, Retrying
+from pilotlight.runtime.clock import FakeClock
+from pilotlight.runtime.context import Site
+from pilotlight.runtime.errors import CallRefused, EpochStale, LeaseHeld, NoRecoveryPoint, StepFailed, StepTimedOut
+from pilotlight.runtime.kinds.volumes.snapshots import sets_of
+from pilotlight.runtime.readiness import people
+from pilotlight.runtime.records.runs import PROVEN, SUCCEEDED, Journal
+from pilotlight.runtime.recovery import Recovery
+from pilotlight.runtime.runs import runbooks
+from pilotlight.runtime.runs.run import run_failover
+from pilotlight.runtime.store.lease import LEASE_SECONDS, PROTECT
 
 GLOBAL = {"iam", "route53", "organizations", "sts", "cloudfront"}
 RUNS_OWN = NAMES.run_template("fleet")

@@ -12,25 +12,25 @@ import pytest
 from test_failback import failed_over
 
 from doors import CORPUS, NAMES, PRIMARY, STANDBY, FakeAws, desk_of, inventory
-from pilotlight.clock import stamp
-from pilotlight.cloud.coats import Coat, Retrying
-from pilotlight.cloud.door import is_reading
-from pilotlight.errors import EpochStale, PilotlightError, Throttled
-from pilotlight.records.inventory import Keep
-from pilotlight.records.point import PARTIAL
-from pilotlight.records.runs import INTENDED, PROVEN, SUCCEEDED, WITHDRAWN, Entry, Journal
-from pilotlight.recovery import people
-from pilotlight.recovery.desk import Recovery
-from pilotlight.recovery.fence_returned import fences_left
-from pilotlight.recovery.lease import LEASE_SECONDS, PROTECT
-from pilotlight.recovery.ledger import SERVING, LateAct, Ledger, PointLine
-from pilotlight.recovery.prune import prune
-from pilotlight.recovery.retention import RECENT
-from pilotlight.recovery.runs import run_failback, run_failover
-from pilotlight.recovery.site import Site
-from pilotlight.recovery.snapshots import copies_of
-from pilotlight.recovery.steps.fencing import FENCE, with_fence
-from pilotlight.recovery.watching import Unwatched
+from pilotlight.runtime.aws.client import is_reading
+from pilotlight.runtime.aws.wrappers import Coat, Retrying
+from pilotlight.runtime.clock import stamp
+from pilotlight.runtime.context import Site
+from pilotlight.runtime.errors import EpochStale, PilotlightError, Throttled
+from pilotlight.runtime.kinds.buckets.fencing import FENCE, with_fence
+from pilotlight.runtime.kinds.volumes.snapshots import copies_of
+from pilotlight.runtime.points.prune import prune
+from pilotlight.runtime.points.retention import RECENT
+from pilotlight.runtime.readiness import people
+from pilotlight.runtime.records.inventory import Keep
+from pilotlight.runtime.records.point import PARTIAL
+from pilotlight.runtime.records.runs import INTENDED, PROVEN, SUCCEEDED, WITHDRAWN, Entry, Journal
+from pilotlight.runtime.recovery import Recovery
+from pilotlight.runtime.runs.fence_returned import fences_left
+from pilotlight.runtime.runs.run import run_failback, run_failover
+from pilotlight.runtime.runs.watching import Unwatched
+from pilotlight.runtime.store.lease import LEASE_SECONDS, PROTECT
+from pilotlight.runtime.store.ledger import SERVING, LateAct, Ledger, PointLine
 
 ACTS_MAX = 200
 HOME, AWAY = (PRIMARY, "inference-fleet"), (STANDBY, NAMES.group("fleet"))

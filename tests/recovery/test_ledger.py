@@ -10,15 +10,15 @@ import pytest
 from moto import mock_aws
 
 from doors import PRIMARY, STANDBY
-from pilotlight.clock import FakeClock, SystemClock
-from pilotlight.cloud.aws import AwsDoor
-from pilotlight.cloud.coats import Coat
-from pilotlight.cloud.door import refused
-from pilotlight.errors import CallRefused, EpochStale, LeaseHeld
-from pilotlight.records.runs import PROVEN, SUPERSEDED, WITHDRAWN, Entry
-from pilotlight.recovery.lease import LEASE_SECONDS, PROTECT, Leases
-from pilotlight.recovery.ledger import EVIDENCE_BYTES_MAX, FAILING_OVER, SERVING, Ledger, PointLine
-from pilotlight.recovery.table import Put, Table
+from pilotlight.runtime.aws.boto import AwsDoor
+from pilotlight.runtime.aws.client import refused
+from pilotlight.runtime.aws.wrappers import Coat
+from pilotlight.runtime.clock import FakeClock, SystemClock
+from pilotlight.runtime.errors import CallRefused, EpochStale, LeaseHeld
+from pilotlight.runtime.records.runs import PROVEN, SUPERSEDED, WITHDRAWN, Entry
+from pilotlight.runtime.store.lease import LEASE_SECONDS, PROTECT, Leases
+from pilotlight.runtime.store.ledger import EVIDENCE_BYTES_MAX, FAILING_OVER, SERVING, Ledger, PointLine
+from pilotlight.runtime.store.table import Put, Table
 
 
 @pytest.fixture

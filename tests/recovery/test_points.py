@@ -9,19 +9,19 @@ from typing import Any
 import pytest
 
 from doors import CORPUS, CORPUS_COPY, MODELS_COPY, NAMES, PRIMARY, STANDBY, FakeAws, inventory, save
-from pilotlight.cloud.coats import Coat
-from pilotlight.errors import NoSuchPoint, PaperUnreadable, RegionUnreachable, StepFailed
-from pilotlight.naming import PAPER_MANIFESTS, PAPER_POINTS
-from pilotlight.records.inventory import Datasets, Keep, Lock
-from pilotlight.records.point import COMPLETE, REFUSED, RecoveryPoint
-from pilotlight.records.runs import WITHDRAWN, Step
-from pilotlight.recovery import people
-from pilotlight.recovery.desk import Recovery
-from pilotlight.recovery.prune import GRACE_SECONDS
-from pilotlight.recovery.retention import RECENT
-from pilotlight.recovery.site import Site
-from pilotlight.recovery.snapshots import copies_of
-from pilotlight.recovery.steps.action import Work
+from pilotlight.runtime.aws.wrappers import Coat
+from pilotlight.runtime.context import Site
+from pilotlight.runtime.errors import NoSuchPoint, PaperUnreadable, RegionUnreachable, StepFailed
+from pilotlight.runtime.kinds.action import Work
+from pilotlight.runtime.kinds.volumes.snapshots import copies_of
+from pilotlight.runtime.naming import PAPER_MANIFESTS, PAPER_POINTS
+from pilotlight.runtime.points.prune import GRACE_SECONDS
+from pilotlight.runtime.points.retention import RECENT
+from pilotlight.runtime.readiness import people
+from pilotlight.runtime.records.inventory import Datasets, Keep, Lock
+from pilotlight.runtime.records.point import COMPLETE, REFUSED, RecoveryPoint
+from pilotlight.runtime.records.runs import WITHDRAWN, Step
+from pilotlight.runtime.recovery import Recovery
 
 
 def problems(desk: Recovery, deep: bool = False, point: str = "newest") -> dict[str, tuple[str, ...]]:

@@ -8,16 +8,16 @@ from typing import Any
 import pytest
 
 from doors import NAMES, PRIMARY, STANDBY, FakeAws, desk_of, inventory, save
-from pilotlight.clock import FakeClock
-from pilotlight.cloud.coats import Coat
-from pilotlight.naming import METRIC_ACTIVE_HEALTHY, METRIC_POINT_AGE, METRIC_PROTECT_AGE
-from pilotlight.recovery.desk import Recovery
-from pilotlight.recovery.fetch import Fetched
-from pilotlight.recovery.ledger import FAILING_OVER, SWITCHING
-from pilotlight.recovery.looking import watched
-from pilotlight.recovery.probe import probe
-from pilotlight.recovery.sightings import HEALTHY, LOST, UNKNOWN
-from pilotlight.recovery.site import Site
+from pilotlight.runtime.aws.fetch import Fetched
+from pilotlight.runtime.aws.wrappers import Coat
+from pilotlight.runtime.clock import FakeClock
+from pilotlight.runtime.context import Site
+from pilotlight.runtime.naming import METRIC_ACTIVE_HEALTHY, METRIC_POINT_AGE, METRIC_PROTECT_AGE
+from pilotlight.runtime.readiness.looking import watched
+from pilotlight.runtime.readiness.probe import probe
+from pilotlight.runtime.recovery import Recovery
+from pilotlight.runtime.store.ledger import FAILING_OVER, SWITCHING
+from pilotlight.runtime.store.sightings import HEALTHY, LOST, UNKNOWN
 
 
 def of(aws: FakeAws, **changes: Any) -> Recovery:

@@ -9,15 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from doors import CORPUS, CORPUS_COPY, MODELS_COPY, NAMES, PRIMARY, STANDBY, FakeAws, desk_of, inventory, save
-from pilotlight.clock import FakeClock, parse_stamp, stamp
-from pilotlight.errors import CallRefused, LeaseHeld
-from pilotlight.records.inventory import Keep
-from pilotlight.records.point import COMPLETE, PARTIAL, Part, RecoveryPoint
-from pilotlight.recovery import choose, protect, schedule, snapshots
-from pilotlight.recovery.desk import Recovery
-from pilotlight.recovery.ledger import PointLine
-from pilotlight.recovery.prune import GRACE_SECONDS, unneeded_copies, unneeded_sources
-from pilotlight.recovery.retention import DAY_SECONDS, HOUR_SECONDS, RECENT, kept
+from pilotlight.runtime.clock import FakeClock, parse_stamp, stamp
+from pilotlight.runtime.errors import CallRefused, LeaseHeld
+from pilotlight.runtime.kinds.volumes import schedule, snapshots
+from pilotlight.runtime.points import choose, protect
+from pilotlight.runtime.points.prune import GRACE_SECONDS, unneeded_copies, unneeded_sources
+from pilotlight.runtime.points.retention import DAY_SECONDS, HOUR_SECONDS, RECENT, kept
+from pilotlight.runtime.records.inventory import Keep
+from pilotlight.runtime.records.point import COMPLETE, PARTIAL, Part, RecoveryPoint
+from pilotlight.runtime.recovery import Recovery
+from pilotlight.runtime.store.ledger import PointLine
 
 
 def part(point: RecoveryPoint | None, asset: str) -> Part:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from doors import FakeAws, desk_of
-from pilotlight.errors import TimeIsUp
+from pilotlight.runtime.errors import TimeIsUp
 
 
 def test_a_scheduled_run_whose_time_is_up_lets_the_next_one_in_at_once(aws: FakeAws) -> None:

@@ -8,14 +8,15 @@ import json
 import pytest
 
 from doors import PRIMARY, STANDBY, FakeAws, inventory
-from pilotlight.clock import stamp
-from pilotlight.errors import StepFailed
-from pilotlight.records.point import COMPLETE, Part
-from pilotlight.records.runs import Entry
-from pilotlight.recovery import choose, rosters
-from pilotlight.recovery.desk import Recovery
-from pilotlight.recovery.rosters import Place, Roster
-from pilotlight.recovery.snapshots import listed, runs
+from pilotlight.runtime.clock import stamp
+from pilotlight.runtime.errors import StepFailed
+from pilotlight.runtime.kinds.volumes.snapshots import listed, runs
+from pilotlight.runtime.points import choose
+from pilotlight.runtime.records.point import COMPLETE, Part
+from pilotlight.runtime.records.runs import Entry
+from pilotlight.runtime.recovery import Recovery
+from pilotlight.runtime.store import rosters
+from pilotlight.runtime.store.rosters import Place, Roster
 
 
 @pytest.mark.parametrize("region", [PRIMARY, STANDBY])

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from doors import STANDBY, inventory
-from pilotlight.records.codec import dumps, loads
-from pilotlight.records.runs import Runbook
-from pilotlight.recovery import runbooks
-from pilotlight.recovery.steps.register import ACTIONS
+from pilotlight.runtime.records.codec import dumps, loads
+from pilotlight.runtime.records.runs import Runbook
+from pilotlight.runtime.runs import runbooks
+from pilotlight.runtime.runs.register import ACTIONS
 
 BOTH = (runbooks.failover(inventory()), runbooks.failback(inventory()), runbooks.fence_returned(inventory()))
 

@@ -8,16 +8,16 @@ import pytest
 
 from door_machines import TEMPLATE, Version
 from doors import NAMES, PRIMARY, STANDBY, FakeAws, desk_of, inventory, save
-from pilotlight.clock import FakeClock
-from pilotlight.errors import StepFailed
-from pilotlight.records.inventory import Inventory, Keep
-from pilotlight.records.point import COMPLETE, PARTIAL, Part, RecoveryPoint
-from pilotlight.recovery.choose import newest_complete, newest_usable
-from pilotlight.recovery.desk import Recovery
-from pilotlight.recovery.ledger import PointLine
-from pilotlight.recovery.prune import GRACE_SECONDS
-from pilotlight.recovery.retention import kept
-from pilotlight.recovery.site import Site
+from pilotlight.runtime.clock import FakeClock
+from pilotlight.runtime.context import Site
+from pilotlight.runtime.errors import StepFailed
+from pilotlight.runtime.points.choose import newest_complete, newest_usable
+from pilotlight.runtime.points.prune import GRACE_SECONDS
+from pilotlight.runtime.points.retention import kept
+from pilotlight.runtime.records.inventory import Inventory, Keep
+from pilotlight.runtime.records.point import COMPLETE, PARTIAL, Part, RecoveryPoint
+from pilotlight.runtime.recovery import Recovery
+from pilotlight.runtime.store.ledger import PointLine
 
 RUN_TEMPLATE = NAMES.run_template("fleet")
 

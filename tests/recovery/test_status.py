@@ -6,13 +6,13 @@ import dataclasses
 from typing import Any
 
 from doors import CORPUS, PRIMARY, STANDBY, FakeAws, inventory, older
-from pilotlight.records.inventory import Notify
-from pilotlight.recovery import bounds
-from pilotlight.recovery.desk import Recovery
-from pilotlight.recovery.ledger import FAILING_OVER
-from pilotlight.recovery.probe import probe
-from pilotlight.recovery.site import Site
-from pilotlight.recovery.standing import UNKNOWN
+from pilotlight.runtime.context import Site
+from pilotlight.runtime.readiness import bounds
+from pilotlight.runtime.readiness.probe import probe
+from pilotlight.runtime.readiness.standing import UNKNOWN
+from pilotlight.runtime.records.inventory import Notify
+from pilotlight.runtime.recovery import Recovery
+from pilotlight.runtime.store.ledger import FAILING_OVER
 
 OBJECTIVE = 600.0
 

@@ -9,18 +9,18 @@ from typing import Any
 import pytest
 
 from doors import CORPUS, CORPUS_COPY, PRIMARY, STANDBY, FakeAws, desk_of, inventory
-from pilotlight.errors import StepFailed
-from pilotlight.records.inventory import Inventory, VaultAccount
-from pilotlight.records.point import Part
-from pilotlight.records.runs import Step
-from pilotlight.recovery import choose
-from pilotlight.recovery.desk import Recovery
-from pilotlight.recovery.fetch import Fetched
-from pilotlight.recovery.ledger import FAILING_OVER, SWITCHING
-from pilotlight.recovery.site import Site
-from pilotlight.recovery.steps.action import Absent, Answer, Proven, Underway, Wait, Work
-from pilotlight.recovery.steps.again import LookAgain
-from pilotlight.recovery.steps.register import ACTIONS
+from pilotlight.runtime.aws.fetch import Fetched
+from pilotlight.runtime.context import Site
+from pilotlight.runtime.errors import StepFailed
+from pilotlight.runtime.kinds.action import Absent, Answer, Proven, Underway, Wait, Work
+from pilotlight.runtime.points import choose
+from pilotlight.runtime.records.inventory import Inventory, VaultAccount
+from pilotlight.runtime.records.point import Part
+from pilotlight.runtime.records.runs import Step
+from pilotlight.runtime.recovery import Recovery
+from pilotlight.runtime.runs.again import LookAgain
+from pilotlight.runtime.runs.register import ACTIONS
+from pilotlight.runtime.store.ledger import FAILING_OVER, SWITCHING
 
 PRIMARY_SIDE: dict[str, Any] = {"region": "primary"}
 

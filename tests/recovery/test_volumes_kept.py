@@ -6,16 +6,16 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from doors import NAMES, PRIMARY, STANDBY, FakeAws, inventory
-from pilotlight.clock import FakeClock, parse_stamp
-from pilotlight.cloud.door import Door
-from pilotlight.records.inventory import Compute, Inventory, Volumes
-from pilotlight.records.point import COMPLETE, PARTIAL, Part, RecoveryPoint
-from pilotlight.recovery import snapshots
-from pilotlight.recovery.desk import Recovery
-from pilotlight.recovery.prune import unneeded_rosters
-from pilotlight.recovery.rosters import Place, Roster
-from pilotlight.recovery.site import Site
-from pilotlight.recovery.snapshots import COMPLETED, TAG_DEVICE, Snapshot, copies_of, sets_of
+from pilotlight.runtime.aws.client import Door
+from pilotlight.runtime.clock import FakeClock, parse_stamp
+from pilotlight.runtime.context import Site
+from pilotlight.runtime.kinds.volumes import snapshots
+from pilotlight.runtime.kinds.volumes.snapshots import COMPLETED, TAG_DEVICE, Snapshot, copies_of, sets_of
+from pilotlight.runtime.points.prune import unneeded_rosters
+from pilotlight.runtime.records.inventory import Compute, Inventory, Volumes
+from pilotlight.runtime.records.point import COMPLETE, PARTIAL, Part, RecoveryPoint
+from pilotlight.runtime.recovery import Recovery
+from pilotlight.runtime.store.rosters import Place, Roster
 
 GROUP = Volumes("index", "backup", "index", {}, {})
 SIX = {f"vol-{owner}{device}" for owner in "ab" for device in "fgh"}

@@ -12,18 +12,18 @@ import pytest
 
 from door_machines import BLANK, Group
 from doors import NAMES, PRIMARY, STANDBY, FakeAws, inventory, save
-from pilotlight.clock import FakeClock
-from pilotlight.cloud.coats import Faulty
-from pilotlight.errors import StepFailed
-from pilotlight.records.inventory import SHARED, InstanceVolumes, Inventory, Volumes
-from pilotlight.records.point import PARTIAL
-from pilotlight.records.runs import SUCCEEDED, Journal
-from pilotlight.recovery import launching, replacements
-from pilotlight.recovery.desk import Recovery
-from pilotlight.recovery.lease import LEASE_SECONDS
-from pilotlight.recovery.runs import run_failback, run_failover
-from pilotlight.recovery.site import Site
-from pilotlight.recovery.snapshots import copies_of
+from pilotlight.runtime.aws.wrappers import Faulty
+from pilotlight.runtime.clock import FakeClock
+from pilotlight.runtime.context import Site
+from pilotlight.runtime.errors import StepFailed
+from pilotlight.runtime.kinds.autoscaling import launching, replacements
+from pilotlight.runtime.kinds.volumes.snapshots import copies_of
+from pilotlight.runtime.records.inventory import SHARED, InstanceVolumes, Inventory, Volumes
+from pilotlight.runtime.records.point import PARTIAL
+from pilotlight.runtime.records.runs import SUCCEEDED, Journal
+from pilotlight.runtime.recovery import Recovery
+from pilotlight.runtime.runs.run import run_failback, run_failover
+from pilotlight.runtime.store.lease import LEASE_SECONDS
 
 FLEET = (STANDBY, NAMES.group("fleet"))
 RUNS_OWN = NAMES.run_template("fleet")

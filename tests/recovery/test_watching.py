@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 import pytest
 
 from doors import FakeAws, desk_of
-from pilotlight.errors import LeaseHeld
-from pilotlight.records.runs import FAILED, INTENDED, PROVEN, Entry, Journal
-from pilotlight.recovery.desk import Recovery
-from pilotlight.recovery.lease import LEASE_SECONDS
-from pilotlight.recovery.watching import WAITS_FOR, WAITS_SECONDS
+from pilotlight.runtime.errors import LeaseHeld
+from pilotlight.runtime.records.runs import FAILED, INTENDED, PROVEN, Entry, Journal
+from pilotlight.runtime.recovery import Recovery
+from pilotlight.runtime.runs.watching import WAITS_FOR, WAITS_SECONDS
+from pilotlight.runtime.store.lease import LEASE_SECONDS
 
 
 @dataclass

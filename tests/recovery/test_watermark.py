@@ -14,9 +14,9 @@ from typing import Any
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pilotlight.cloud.door import Door
-from pilotlight.recovery.listing import Bucket
-from pilotlight.recovery.observe.datasets import compare
+from pilotlight.runtime.aws.client import Door
+from pilotlight.runtime.kinds.buckets.listing import Bucket
+from pilotlight.runtime.kinds.buckets.observe import compare
 
 SOURCE, COPY = Bucket("us-east-1", "source"), Bucket("us-west-2", "copy")
 NOTHING_WAITS = 10**6

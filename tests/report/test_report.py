@@ -6,7 +6,6 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 from rich.console import Console
 
-from pilotlight.records.codec import dumps, loads
 from pilotlight.report import page, terminal, timeline
 from pilotlight.report.paper import (
     Answer,
@@ -20,6 +19,7 @@ from pilotlight.report.paper import (
     ObjectiveFigures,
     Report,
 )
+from pilotlight.runtime.records.codec import dumps, loads
 
 
 @pytest.fixture

@@ -9,15 +9,15 @@ import plans
 from plans import Fault
 from scheduling import Killed, Process
 
-from pilotlight.cloud import paging
-from pilotlight.cloud.door import is_reading, refused
-from pilotlight.errors import PilotlightError, RegionUnreachable, Throttled
+from pilotlight.runtime.aws import paging
+from pilotlight.runtime.aws.client import is_reading, refused
+from pilotlight.runtime.errors import PilotlightError, RegionUnreachable, Throttled
 
 if TYPE_CHECKING:
     from disasters import Disaster
 
 ANSWER_SECONDS = 22.0
-"""cloud/aws.py, CONNECT_SECONDS and READ_SECONDS: after so long a caller has given up."""
+"""runtime/aws/boto.py, CONNECT_SECONDS and READ_SECONDS: after so long a caller has given up."""
 
 
 class Calls:

@@ -10,11 +10,11 @@ from typing import Any
 
 from door_buckets import Buckets, Version
 from doors import CORPUS, MODELS, NAMES, PRIMARY, STANDBY, FakeAws, desk_of, save
-from pilotlight.clock import FakeClock
-from pilotlight.cloud.door import refused
-from pilotlight.records.inventory import Keep
-from pilotlight.recovery.runs import run_failover
-from pilotlight.recovery.steps.fencing import FENCE
+from pilotlight.runtime.aws.client import refused
+from pilotlight.runtime.clock import FakeClock
+from pilotlight.runtime.kinds.buckets.fencing import FENCE
+from pilotlight.runtime.records.inventory import Keep
+from pilotlight.runtime.runs.run import run_failover
 
 FLEET = {PRIMARY: "inference-fleet", STANDBY: NAMES.group("fleet")}
 BUCKETS = {PRIMARY: (CORPUS, MODELS), STANDBY: (NAMES.standby_bucket("corpus"), NAMES.standby_bucket("checkpoints"))}

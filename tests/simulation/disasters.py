@@ -23,16 +23,16 @@ from plans import ALARM, FAILBACK, FAILOVER, PROTECT, Actor, Fault, Loss, Plan
 from scheduling import Endless, Killed, Process, Scheduler, cooperative
 
 from doors import PRIMARY, STANDBY, inventory
-from pilotlight.clock import stamp
-from pilotlight.cloud.door import is_reading
-from pilotlight.errors import PilotlightError
-from pilotlight.handlers import recover
-from pilotlight.recovery import desk as desks
-from pilotlight.recovery.desk import Recovery
-from pilotlight.recovery.lease import RUN
-from pilotlight.recovery.ledger import FAILING_OVER, SERVING, SWITCHING
-from pilotlight.recovery.sightings import HEALTHY, LOST
-from pilotlight.recovery.site import Site
+from pilotlight.runtime import recovery as desks
+from pilotlight.runtime.aws.client import is_reading
+from pilotlight.runtime.clock import stamp
+from pilotlight.runtime.context import Site
+from pilotlight.runtime.errors import PilotlightError
+from pilotlight.runtime.handlers import recover
+from pilotlight.runtime.recovery import Recovery
+from pilotlight.runtime.store.lease import RUN
+from pilotlight.runtime.store.ledger import FAILING_OVER, SERVING, SWITCHING
+from pilotlight.runtime.store.sightings import HEALTHY, LOST
 
 TURNS_MAX = 60_000
 """Ten times what the longest disaster takes."""
@@ -354,7 +354,7 @@ class Disaster:
         self.judge.written.append(Written(key, body, region, now))
 
     def probe(self) -> None:
-        """recovery/probe.py, as one moment: its look is kept, and its metric repeats what the record says."""
+        """runtime/readiness/probe.py, as one moment: its look is kept, and its metric repeats what the record says."""
         if not self.resting:
             self.scheduler.at(self.scheduler.now + 60, self.probe)
         if STANDBY in self.aws.dark or (STANDBY, "dynamodb") in self.aws.silent:

@@ -12,13 +12,13 @@ from scheduling import Process
 
 from doors import NAMES, PRIMARY, STANDBY, desk_of, inventory
 from model.checker import problems as not_a_path
-from pilotlight.clock import parse_stamp, stamp
-from pilotlight.naming import PAPER_POINTS
-from pilotlight.records.runs import FAILED, PROVEN, RUNNING, SUCCEEDED, SUPERSEDED, WITHDRAWN
-from pilotlight.recovery import runbooks
-from pilotlight.recovery.lease import PROTECT, RUN
-from pilotlight.recovery.ledger import FAILING_OVER, SERVING
-from pilotlight.recovery.snapshots import sets_of
+from pilotlight.runtime.clock import parse_stamp, stamp
+from pilotlight.runtime.kinds.volumes.snapshots import sets_of
+from pilotlight.runtime.naming import PAPER_POINTS
+from pilotlight.runtime.records.runs import FAILED, PROVEN, RUNNING, SUCCEEDED, SUPERSEDED, WITHDRAWN
+from pilotlight.runtime.runs import runbooks
+from pilotlight.runtime.store.lease import PROTECT, RUN
+from pilotlight.runtime.store.ledger import FAILING_OVER, SERVING
 
 ONE_WRITER, RECORD, PROOF, TRAFFIC = "one-writer", "record-goes-forward", "proof-stands-at-commit", "traffic-to-proven"
 CHOSEN, LISTED, KEPT, NEWER = (
@@ -369,7 +369,7 @@ class Judge:
                 self.check(JOURNAL, not_a_path(journal, RUNBOOKS[journal.kind](inventory())))
 
     def _fenced(self, run: str) -> bool:
-        """Whether it came as far as changing anything; one that died before is left behind (recovery/runs.py)."""
+        """Whether it came as far as changing anything; one that died before is left behind (runtime/runs/run.py)."""
         begun = {each.get("step") for each in self.items(f"run#{run}")}
         return bool(begun - {None, "take-lease", "preflight"})
 

@@ -9,8 +9,8 @@ from math import floor
 
 from world import Saved, Sight, Version, World
 
-from pilotlight.clock import parse_stamp
-from pilotlight.records.point import RecoveryPoint
+from pilotlight.runtime.clock import parse_stamp
+from pilotlight.runtime.records.point import RecoveryPoint
 
 
 def lies(world: World, point: RecoveryPoint, sight: Sight) -> list[str]:

@@ -16,7 +16,9 @@ from typing import Any
 
 from greenlet import getcurrent, greenlet
 
-from pilotlight.recovery import backfill, engine, lease
+from pilotlight.runtime.kinds.buckets import backfill
+from pilotlight.runtime.runs import engine
+from pilotlight.runtime.store import lease
 
 LOOKS_SECONDS = 2.0
 """How often a keeper of a lease looks at the clock: in virtual time every look is a turn, and RENEW_SECONDS is

@@ -16,8 +16,8 @@ from judging import FENCED, INVARIANTS, NEEDED
 from plans import ALARM, FAILBACK, FAILOVER, FROZEN, PRIMARY, Actor, Fault, Loss, Plan, plan_of
 from shrinking import breaks, shrink, story
 
-from pilotlight.cloud.coats import Fenced
-from pilotlight.recovery import runs
+from pilotlight.runtime.aws.wrappers import Fenced
+from pilotlight.runtime.runs import run as runs
 
 SEEDS_QUICK = range(1, 13)
 FROZEN_AT = range(33, 40)

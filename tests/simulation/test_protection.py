@@ -16,8 +16,8 @@ from pilotlight.local.cloudwatch.alarms import Alarms
 from pilotlight.local.kernel.cloud import Cloud
 from pilotlight.local.lambda_.runtime import LambdaRuntime
 from pilotlight.local.sns.notifications import Notifications
-from pilotlight.naming import UNREPLICATED
-from pilotlight.records.inventory import Inventory
+from pilotlight.runtime.naming import UNREPLICATED
+from pilotlight.runtime.records.inventory import Inventory
 from pilotlight.stacks.monitoring import monitoring_spec
 
 OBJECTIVE_SECONDS = 2.0

@@ -16,13 +16,13 @@ import pytest
 from world import GLOBAL, Sight, World, make_role
 
 from data_cloud import EAST, buckets, client, databases, make_global, running
-from pilotlight.clock import parse_stamp
-from pilotlight.errors import PaperUnreadable
 from pilotlight.local.kernel.cloud import ROOT_ACCESS_KEY, ROOT_SECRET_KEY, Cloud
 from pilotlight.local.rds.rds_data import DataApi
 from pilotlight.local.s3.replication import Replication
-from pilotlight.records.point import COMPLETE, RecoveryPoint
-from pilotlight.recovery import choose
+from pilotlight.runtime.clock import parse_stamp
+from pilotlight.runtime.errors import PaperUnreadable
+from pilotlight.runtime.points import choose
+from pilotlight.runtime.records.point import COMPLETE, RecoveryPoint
 
 SEEDS_QUICK = 4
 FIRINGS_MAX = 12

@@ -16,17 +16,17 @@ from typing import Any
 import psycopg
 
 from data_cloud import EAST, PASSWORD, WEST, client, cluster, connect
-from pilotlight.cloud.aws import AwsDoor
-from pilotlight.cloud.coats import Coat
-from pilotlight.cloud.door import Door
-from pilotlight.errors import PilotlightError
 from pilotlight.local.kernel.cloud import Cloud
 from pilotlight.local.s3.replication import Replication
-from pilotlight.naming import Names
-from pilotlight.records.inventory import Database, Datasets, Inventory, Keep
-from pilotlight.records.point import RecoveryPoint
-from pilotlight.recovery.desk import Recovery
-from pilotlight.recovery.site import Site
+from pilotlight.runtime.aws.boto import AwsDoor
+from pilotlight.runtime.aws.client import Door
+from pilotlight.runtime.aws.wrappers import Coat
+from pilotlight.runtime.context import Site
+from pilotlight.runtime.errors import PilotlightError
+from pilotlight.runtime.naming import Names
+from pilotlight.runtime.records.inventory import Database, Datasets, Inventory, Keep
+from pilotlight.runtime.records.point import RecoveryPoint
+from pilotlight.runtime.recovery import Recovery
 
 ACCOUNT = "123456789012"
 GLOBAL = "registry"

@@ -14,7 +14,7 @@ from pilotlight.stacks import program
 
 @pytest.fixture(scope="session")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("archive") / "survivors.zip"
+    path = tmp_path_factory.mktemp("archive") / "runtime.zip"
     with zipfile.ZipFile(path, "w") as made:
         made.writestr("pilotlight/__init__.py", "")
     return path

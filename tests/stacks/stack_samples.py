@@ -5,8 +5,8 @@ from __future__ import annotations
 import base64
 import json
 
-from pilotlight.naming import Names
-from pilotlight.records.inventory import (
+from pilotlight.runtime.naming import Names
+from pilotlight.runtime.records.inventory import (
     Compute,
     Database,
     Datasets,
@@ -16,14 +16,7 @@ from pilotlight.records.inventory import (
     VaultAccount,
     Volumes,
 )
-from pilotlight.records.settings import (
-    Disk,
-    GroupSettings,
-    GroupTag,
-    LaunchSettings,
-    Metadata,
-    VolumeSettings,
-)
+from pilotlight.runtime.records.settings import Disk, GroupSettings, GroupTag, LaunchSettings, Metadata, VolumeSettings
 
 ACCOUNT = "123456789012"
 VAULT = VaultAccount("210987654321", "pilotlight-vault")

@@ -7,7 +7,7 @@ from stack_recording import Recording, Registered
 from stack_samples import VAULT, inventory
 
 from pilotlight.deploy.named import named
-from pilotlight.records.inventory import VaultAccount
+from pilotlight.runtime.records.inventory import VaultAccount
 
 GIVEN = {
     "Bucket": "bucket", "Cluster": "clusterIdentifier", "ClusterInstance": "identifier",

@@ -15,7 +15,7 @@ from stack_recording import Recording, record
 from stack_samples import ACCOUNT, inventory
 
 import pilotlight.stacks as pl
-from pilotlight.records import codec
+from pilotlight.runtime.records import codec
 from pilotlight.stacks import package
 
 CALLER = {"aws:index/getCallerIdentity:getCallerIdentity": {"accountId": ACCOUNT, "arn": "a", "userId": "u", "id": "i"}}

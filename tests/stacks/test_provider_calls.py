@@ -10,7 +10,7 @@ from stack_recording import Recording
 from stack_samples import VAULT, inventory
 
 from pilotlight.local.iam.needs_of_s3 import BUCKET_ACTIONS
-from pilotlight.records.inventory import Inventory
+from pilotlight.runtime.records.inventory import Inventory
 from pilotlight.stacks import people
 from pilotlight.stacks.people_besides import DEPLOYER, HAND, PROVIDER, UNSEEN, besides
 from pilotlight.stacks.people_besides import VAULT as VAULT_ROLE

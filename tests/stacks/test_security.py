@@ -14,12 +14,8 @@ import pytest
 from stack_recording import Recording, Registered, record
 from stack_samples import VAULT, inventory
 
-from pilotlight.records.inventory import (
-    Inventory,
-)
-from pilotlight.records.settings import (
-    Metadata,
-)
+from pilotlight.runtime.records.inventory import Inventory
+from pilotlight.runtime.records.settings import Metadata
 from pilotlight.stacks import policies, program
 
 TYPES = [

@@ -9,8 +9,8 @@ import pytest
 from stack_samples import NAMES, USER_DATA, inventory
 
 from pilotlight import stacks
-from pilotlight.errors import PlaceholderUnfilled
-from pilotlight.records.inventory import Keep
+from pilotlight.runtime.errors import PlaceholderUnfilled
+from pilotlight.runtime.records.inventory import Keep
 from pilotlight.stacks import buckets, compute, monitoring, network, placeholders
 
 

@@ -10,8 +10,8 @@ import pytest
 from stack_recording import Recording, record
 from stack_samples import NAMES, inventory
 
-from pilotlight.naming import ALARMS
-from pilotlight.records.inventory import Notify
+from pilotlight.runtime.naming import ALARMS
+from pilotlight.runtime.records.inventory import Notify
 from pilotlight.stacks import program
 from pilotlight.stacks.alarms import alarm_specs
 from pilotlight.stacks.monitoring import monitoring_spec
@@ -97,7 +97,7 @@ def test_functions_run_the_deployed_archive_and_know_only_where_the_papers_are(s
     timeouts = {each.inputs["name"]: each.inputs["timeout"] for each in standby.all("Function")}
     assert timeouts == {NAMES.function("probe"): 30, NAMES.function("protect"): 900, NAMES.function("recover"): 900}
     for each in standby.all("Function"):
-        assert each.inputs["handler"] == f"pilotlight.handlers.{each.name}.handler"
+        assert each.inputs["handler"] == f"pilotlight.runtime.handlers.{each.name}.handler"
         assert set(each.inputs["environment"]["variables"]) == {
             "PILOTLIGHT_WORKLOAD",
             "PILOTLIGHT_VAULT_BUCKET",

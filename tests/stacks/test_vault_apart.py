@@ -13,7 +13,7 @@ from stack_recording import Recording, Registered, record
 from stack_samples import ACCOUNT, VAULT, inventory
 from test_typed_inputs import wrong
 
-from pilotlight.records.inventory import Inventory, Lock
+from pilotlight.runtime.records.inventory import Inventory, Lock
 from pilotlight.stacks import program, roles
 
 DESTRUCTIVE = [

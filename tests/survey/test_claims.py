@@ -9,7 +9,7 @@ from surveyed_account import ACCOUNT, EXAMPLE, Account, a_cluster, a_group, prob
 
 from pilotlight.deploy.claims import bucket_problem
 from pilotlight.deploy.zone_records import records_of
-from pilotlight.naming import RULE_BEFORE, TAG_PROTECTS, TAG_WORKLOAD, Names, rule_owner
+from pilotlight.runtime.naming import RULE_BEFORE, TAG_PROTECTS, TAG_WORKLOAD, Names, rule_owner
 from pilotlight.workload.load import load
 from pilotlight.workload.model import Workload
 

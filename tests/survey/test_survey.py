@@ -18,7 +18,7 @@ from surveyed_account import (
     surveyed,
 )
 
-from pilotlight.errors import RegionUnreachable
+from pilotlight.runtime.errors import RegionUnreachable
 from pilotlight.workload.model import Workload
 
 

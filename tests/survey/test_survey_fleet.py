@@ -16,7 +16,7 @@ from surveyed_account import (
     surveyed,
 )
 
-from pilotlight.recovery.observe.software import digests
+from pilotlight.runtime.kinds.autoscaling.software import digests
 from pilotlight.workload.model import Workload
 
 

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from surveyed_account import ACCOUNT, Account, a_cluster, problems
 
-from pilotlight.clock import FakeClock
 from pilotlight.deploy.named import Kind, Named, named
 from pilotlight.deploy.survey import survey
-from pilotlight.errors import SurveyProblems
-from pilotlight.naming import STACKS, TAG_WORKLOAD, Names
+from pilotlight.runtime.clock import FakeClock
+from pilotlight.runtime.errors import SurveyProblems
+from pilotlight.runtime.naming import STACKS, TAG_WORKLOAD, Names
 from pilotlight.workload.model import Vault, Workload
 
 KINDS = {"corpus": "dataset", "registry": "database", "fleet": "compute"}

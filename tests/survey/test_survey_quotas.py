@@ -6,7 +6,7 @@ import pytest
 from surveyed_account import Account, problems, surveyed
 
 from pilotlight.deploy.survey_quotas import Need, quota_of, short
-from pilotlight.naming import TAG_WORKLOAD
+from pilotlight.runtime.naming import TAG_WORKLOAD
 from pilotlight.workload.model import Workload
 
 G = "L-DB2E81BA"

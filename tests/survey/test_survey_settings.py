@@ -7,15 +7,8 @@ from typing import Any
 import pytest
 from surveyed_account import Account, a_group, a_template, a_volume, an_image, problems, surveyed
 
-from pilotlight.records.inventory import (
-    Compute,
-)
-from pilotlight.records.settings import (
-    Disk,
-    GroupTag,
-    Metadata,
-    VolumeSettings,
-)
+from pilotlight.runtime.records.inventory import Compute
+from pilotlight.runtime.records.settings import Disk, GroupTag, Metadata, VolumeSettings
 from pilotlight.workload.model import Workload
 
 OWN_TYPES = {"instance_types": ("g5.xlarge",)}

@@ -13,7 +13,7 @@ from surveyed_account import (
     surveyed,
 )
 
-from pilotlight.errors import SurveyProblems
+from pilotlight.runtime.errors import SurveyProblems
 from pilotlight.workload.load import load
 from pilotlight.workload.model import Workload
 

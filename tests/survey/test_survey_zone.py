@@ -11,7 +11,7 @@ from surveyed_account import (
     surveyed,
 )
 
-from pilotlight.cloud.door import refused
+from pilotlight.runtime.aws.client import refused
 from pilotlight.workload.model import Workload
 
 PRIVATE, PUBLIC, OTHER = ("ZPRIVATE", True), ("ZPUBLIC", False), ("ZOTHER", False)

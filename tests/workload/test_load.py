@@ -7,7 +7,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pilotlight.errors import DeclarationErrors, DeclarationUnreadable, PilotlightError
+from pilotlight.runtime.errors import DeclarationErrors, DeclarationUnreadable, PilotlightError
 from pilotlight.workload.load import load
 from pilotlight.workload.model import Workload
 

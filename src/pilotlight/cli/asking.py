@@ -8,12 +8,12 @@ from collections.abc import Sequence
 import typer
 
 from pilotlight.cli.talk import say
-from pilotlight.clock import stamp
-from pilotlight.errors import CallRefused, NotConfirmed
 from pilotlight.planning.plan import plan
-from pilotlight.recovery import choose, costs
-from pilotlight.recovery.desk import Recovery
-from pilotlight.recovery.runbooks import FAILBACK, FAILOVER
+from pilotlight.runtime.clock import stamp
+from pilotlight.runtime.errors import CallRefused, NotConfirmed
+from pilotlight.runtime.points import choose, costs
+from pilotlight.runtime.recovery import Recovery
+from pilotlight.runtime.runs.runbooks import FAILBACK, FAILOVER
 from pilotlight.workload.model import Workload
 
 STAYS = "Objects and rows come home. This does not:"

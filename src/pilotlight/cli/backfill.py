@@ -15,11 +15,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from pilotlight.cli.talk import Directory, Json, print_json, progress, say
 from pilotlight.cli.target import DEFAULT_DECLARATION, Declaration, Target, TargetOption, place
 from pilotlight.cli.telling import STILL_SECONDS
-from pilotlight.errors import BadOption, BatchJobFailed, NotCopied, NotProtected
-from pilotlight.records.inventory import Datasets, Inventory
-from pilotlight.recovery import batch
-from pilotlight.recovery.backfill import Backfilled, Brought
-from pilotlight.recovery.desk import Recovery
+from pilotlight.runtime.errors import BadOption, BatchJobFailed, NotCopied, NotProtected
+from pilotlight.runtime.kinds.buckets import batch
+from pilotlight.runtime.kinds.buckets.backfill import Backfilled, Brought
+from pilotlight.runtime.records.inventory import Datasets, Inventory
+from pilotlight.runtime.recovery import Recovery
 from pilotlight.workload.words import nearest
 
 Problem = NotCopied | NotProtected | BatchJobFailed

@@ -16,21 +16,21 @@ from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 from rich.table import Table
 
-from pilotlight.checkpoints import verify as verifying
-from pilotlight.checkpoints.deep import verify_deeply
-from pilotlight.checkpoints.format import BYTES_READ_MIN, LOAD, RESUME, Reader, Verdict
-from pilotlight.checkpoints.generic import MANIFEST, write_manifest
-from pilotlight.checkpoints.readers import BucketReader, FolderReader
-from pilotlight.checkpoints.siblings import suspects
-from pilotlight.checkpoints.verify import AUTO, Listing, TooManyFiles
 from pilotlight.cli.talk import Directory, Json, print_json, say
 from pilotlight.cli.target import Target, TargetOption
-from pilotlight.clock import SystemClock
-from pilotlight.cloud.aws import AwsDoor
-from pilotlight.errors import BadOption, CheckpointsIncomplete, NoCheckpoints, TooManyToList
 from pilotlight.local.handle import LocalCloud
-from pilotlight.records.inventory import as_folder
-from pilotlight.recovery.desk import coated
+from pilotlight.runtime.aws.boto import AwsDoor
+from pilotlight.runtime.checkpoints import verify as verifying
+from pilotlight.runtime.checkpoints.deep import verify_deeply
+from pilotlight.runtime.checkpoints.format import BYTES_READ_MIN, LOAD, RESUME, Reader, Verdict
+from pilotlight.runtime.checkpoints.formats.generic import MANIFEST, write_manifest
+from pilotlight.runtime.checkpoints.readers import BucketReader, FolderReader
+from pilotlight.runtime.checkpoints.siblings import suspects
+from pilotlight.runtime.checkpoints.verify import AUTO, Listing, TooManyFiles
+from pilotlight.runtime.clock import SystemClock
+from pilotlight.runtime.errors import BadOption, CheckpointsIncomplete, NoCheckpoints, TooManyToList
+from pilotlight.runtime.records.inventory import as_folder
+from pilotlight.runtime.recovery import coated
 from pilotlight.workload.words import nearest
 
 app = typer.Typer(no_args_is_help=True, help="Checkpoints: verify any, and write the manifest of a generic one.")

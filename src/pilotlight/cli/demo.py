@@ -10,9 +10,9 @@ from rich.console import Console
 
 from pilotlight.cli.talk import say
 from pilotlight.cli.telling import writable
-from pilotlight.errors import BadOption, CheckFailed, DeclarationUnreadable, one_a_line
-from pilotlight.records.codec import dumps
 from pilotlight.report.paper import Report
+from pilotlight.runtime.errors import BadOption, CheckFailed, DeclarationUnreadable, one_a_line
+from pilotlight.runtime.records.codec import dumps
 
 KEPT_VERBS = ("status", "drift", "points list", "up --yes", "failover --yes", "failback --yes", "destroy --yes")
 """What can be typed on a cloud that is kept, in an order in which all of it works."""

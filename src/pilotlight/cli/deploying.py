@@ -13,9 +13,9 @@ import typer
 from pilotlight.cli.talk import print_json, progress, say
 from pilotlight.cli.target import Place, Target
 from pilotlight.deploy.results import UNCHANGED, Deployer, Deployment, Event
-from pilotlight.errors import NoSuchStack, NotConfirmed
-from pilotlight.naming import STACKS, Names
-from pilotlight.records.inventory import Inventory
+from pilotlight.runtime.errors import NoSuchStack, NotConfirmed
+from pilotlight.runtime.naming import STACKS, Names
+from pilotlight.runtime.records.inventory import Inventory
 
 if TYPE_CHECKING:
     from pilotlight.deploy.operations import Operations

@@ -21,8 +21,8 @@ from pilotlight.cli.deploying import (
 from pilotlight.cli.talk import Directory, Json, say
 from pilotlight.cli.target import DEFAULT_DECLARATION, Declaration, Place, Target, TargetOption, place
 from pilotlight.deploy.results import PARALLEL, Deployer
-from pilotlight.errors import BadOption, SurveyProblems
-from pilotlight.records.inventory import Inventory
+from pilotlight.runtime.errors import BadOption, SurveyProblems
+from pilotlight.runtime.records.inventory import Inventory
 
 
 def destroy(
@@ -62,7 +62,7 @@ def destroy(
 def _inventory(here: Place) -> Inventory:
     """As surveyed; as it was built, where what is there now could not be deployed: taking down needs no more."""
     from pilotlight.deploy.current import current_inventory
-    from pilotlight.recovery.papers import kept_inventory
+    from pilotlight.runtime.store.record_bucket import kept_inventory
 
     try:
         return current_inventory(here.workload, here.account, here.door, here.clock)

@@ -11,9 +11,9 @@ from pilotlight.cli.asking import before_failback
 from pilotlight.cli.talk import Directory, Json, Report
 from pilotlight.cli.target import DEFAULT_DECLARATION, Declaration, Target, TargetOption, place
 from pilotlight.cli.telling import FOLLOW_SECONDS, show_runbook, watched
-from pilotlight.cloud.aws import AwsDoor
-from pilotlight.errors import JournalLost, PilotlightError, RegionUnreachable
-from pilotlight.recovery import by_hand
+from pilotlight.runtime.aws.boto import AwsDoor
+from pilotlight.runtime.errors import JournalLost, PilotlightError, RegionUnreachable
+from pilotlight.runtime.runs import by_hand
 from pilotlight.workload.load import load
 
 

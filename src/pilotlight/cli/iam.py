@@ -10,7 +10,7 @@ import typer
 
 from pilotlight.cli.talk import Directory, Json, print_json
 from pilotlight.cli.target import DEFAULT_DECLARATION, Declaration, Target, TargetOption, place
-from pilotlight.errors import BadOption
+from pilotlight.runtime.errors import BadOption
 
 
 class Who(StrEnum):

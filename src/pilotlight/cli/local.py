@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from pilotlight.cli.talk import Directory, Json, print_json, say
-from pilotlight.errors import BadOption
 from pilotlight.local.handle import LocalCloud
+from pilotlight.runtime.errors import BadOption
 from pilotlight.workload.words import REGIONS, nearest
 
 app = typer.Typer(no_args_is_help=True, help="The embedded cloud: AWS APIs for several regions on this machine.")

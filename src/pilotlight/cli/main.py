@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 
-from pilotlight.errors import FileUnusable, OutputLost, PilotlightError, PythonTooOld
+from pilotlight.runtime.errors import FileUnusable, OutputLost, PilotlightError, PythonTooOld
 
 PYTHON_MIN = (3, 11)
 INTERRUPTED_WORDS = "interrupted: this command does no more; what AWS had begun goes on there"

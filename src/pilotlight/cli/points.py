@@ -11,10 +11,10 @@ from rich.table import Table
 
 from pilotlight.cli.talk import Directory, Json, print_json, say, who
 from pilotlight.cli.target import DEFAULT_DECLARATION, Declaration, Target, TargetOption, place
-from pilotlight.errors import BadOption, PointDamaged
-from pilotlight.records.point import Loss, RecoveryPoint
-from pilotlight.recovery.desk import POINTS_SHOWN
-from pilotlight.recovery.verifying import Verification
+from pilotlight.runtime.errors import BadOption, PointDamaged
+from pilotlight.runtime.points.verify import Verification
+from pilotlight.runtime.records.point import Loss, RecoveryPoint
+from pilotlight.runtime.recovery import POINTS_SHOWN
 
 app = typer.Typer(no_args_is_help=True, help="Recovery points: list, show, verify, refuse.")
 

@@ -8,14 +8,14 @@ from pathlib import Path
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from pilotlight import errors
-from pilotlight.errors import PilotlightError
 from pilotlight.local.behaviours import all_behaviours
 from pilotlight.local.kernel.cloud import Cloud
 from pilotlight.local.overrides import overrides
-from pilotlight.records.codec import loads
 from pilotlight.report.paper import Report
 from pilotlight.report.timeline import draw
+from pilotlight.runtime import errors
+from pilotlight.runtime.errors import PilotlightError
+from pilotlight.runtime.records.codec import loads
 from pilotlight.stacks.provider_calls import TABLE
 from pilotlight.stacks.provider_calls.calls import ACTS
 from pilotlight.stacks.settings import Fate, Setting

@@ -10,7 +10,7 @@ from pilotlight.cli.deploying import BackendOption, Only, SecretsOption, chosen,
 from pilotlight.cli.talk import Directory, Json, print_json, say
 from pilotlight.cli.target import DEFAULT_DECLARATION, Declaration, Place, Target, TargetOption, place
 from pilotlight.deploy.results import PARALLEL
-from pilotlight.errors import NoStateCopy, PaperUnreadable, StateTorn
+from pilotlight.runtime.errors import NoStateCopy, PaperUnreadable, StateTorn
 
 if TYPE_CHECKING:
     from pilotlight.deploy.results import Deployer

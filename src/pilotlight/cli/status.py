@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from pilotlight.cli.talk import Directory, Json, print_json
 from pilotlight.cli.target import DEFAULT_DECLARATION, Declaration, Target, TargetOption, place
-from pilotlight.errors import NotGood
-from pilotlight.recovery.desk import Recovery
-from pilotlight.recovery.standing import AssetStanding
-from pilotlight.recovery.status import Status
+from pilotlight.runtime.errors import NotGood
+from pilotlight.runtime.readiness.standing import AssetStanding
+from pilotlight.runtime.readiness.status import Status
+from pilotlight.runtime.recovery import Recovery
 
 SCHEMA = "pilotlight/status/1"
 APPROVE = "`pilotlight failover {declaration} --approve{target}` says yes"

@@ -20,7 +20,7 @@ from typing import Annotated, Any, TextIO
 
 import typer
 
-from pilotlight.records.codec import encode
+from pilotlight.runtime.records.codec import encode
 
 KEPT = ".pilotlight"
 

@@ -16,16 +16,16 @@ from typing import Annotated
 import typer
 
 from pilotlight.cli.talk import home, who
-from pilotlight.clock import Clock, SystemClock
-from pilotlight.cloud.aws import AwsDoor
-from pilotlight.cloud.door import Door
-from pilotlight.errors import CallRefused, DeclarationErrors, NotDeployed, VaultClosed
 from pilotlight.local.handle import LocalCloud
-from pilotlight.naming import Names
-from pilotlight.records.inventory import Inventory, VaultAccount
-from pilotlight.recovery.desk import Recovery, open_desk
-from pilotlight.recovery.fetch import Fetch, fetch, fetch_through
-from pilotlight.recovery.papers import Papers, kept_inventory
+from pilotlight.runtime.aws.boto import AwsDoor
+from pilotlight.runtime.aws.client import Door
+from pilotlight.runtime.aws.fetch import Fetch, fetch, fetch_through
+from pilotlight.runtime.clock import Clock, SystemClock
+from pilotlight.runtime.errors import CallRefused, DeclarationErrors, NotDeployed, VaultClosed
+from pilotlight.runtime.naming import Names
+from pilotlight.runtime.records.inventory import Inventory, VaultAccount
+from pilotlight.runtime.recovery import Recovery, open_desk
+from pilotlight.runtime.store.record_bucket import Papers, kept_inventory
 from pilotlight.workload.load import load
 from pilotlight.workload.model import Workload
 

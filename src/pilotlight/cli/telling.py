@@ -16,16 +16,16 @@ from typing import Any
 from rich.console import Console
 
 from pilotlight.cli.talk import print_json, progress, say
-from pilotlight.clock import Clock, parse_stamp
-from pilotlight.errors import BadOption, NoSuchPoint, PaperUnreadable, PilotlightError, RunInterrupted
-from pilotlight.records.codec import encode
-from pilotlight.records.point import RecoveryPoint
-from pilotlight.records.runs import CHOSEN, FAILED, INTENDED, Entry, Journal, Runbook
-from pilotlight.recovery import people
-from pilotlight.recovery.desk import Recovery
-from pilotlight.recovery.runs import TAKE_LEASE
-from pilotlight.recovery.watching import WAITS_FOR, WAITS_SECONDS, Observer
 from pilotlight.report.paper import Report
+from pilotlight.runtime.clock import Clock, parse_stamp
+from pilotlight.runtime.errors import BadOption, NoSuchPoint, PaperUnreadable, PilotlightError, RunInterrupted
+from pilotlight.runtime.readiness import people
+from pilotlight.runtime.records.codec import encode
+from pilotlight.runtime.records.point import RecoveryPoint
+from pilotlight.runtime.records.runs import CHOSEN, FAILED, INTENDED, Entry, Journal, Runbook
+from pilotlight.runtime.recovery import Recovery
+from pilotlight.runtime.runs.run import TAKE_LEASE
+from pilotlight.runtime.runs.watching import WAITS_FOR, WAITS_SECONDS, Observer
 
 STILL_SECONDS = 10.0
 """Between two words about what is still waited for."""

@@ -15,9 +15,9 @@ from pilotlight.demo.measure import Acknowledged, Loss, acknowledged, loss, newe
 from pilotlight.demo.scene import FILES_PER_CHECKPOINT, STEP_SIZE, Scene
 from pilotlight.demo.traffic import Program, Said
 from pilotlight.demo.waiting import wait_for
-from pilotlight.records.inventory import Compute
-from pilotlight.recovery import costs
 from pilotlight.report.paper import Answer, AssetFigures, CheckpointFigures, FailbackFigures
+from pilotlight.runtime.points import costs
+from pilotlight.runtime.records.inventory import Compute
 
 FIRST_STANDBY_NUMBER = 1_000_000
 """Numbers of the promoted region start here, so that a fork would show as numbers below it."""

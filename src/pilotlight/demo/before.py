@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
-from pilotlight.clock import parse_stamp
 from pilotlight.demo.diagnosis import diagnose
 from pilotlight.demo.scene import Scene
 from pilotlight.demo.traffic import Client, Program, Said
 from pilotlight.demo.waiting import wait_for
 from pilotlight.demo.witness import Witness
 from pilotlight.deploy.engine import Engine
-from pilotlight.errors import CheckFailed
-from pilotlight.records.point import COMPLETE, RecoveryPoint
+from pilotlight.runtime.clock import parse_stamp
+from pilotlight.runtime.errors import CheckFailed
+from pilotlight.runtime.records.point import COMPLETE, RecoveryPoint
 
 EXAMPLE_STACK = "example"
 PROGRAM_SECONDS = 30.0

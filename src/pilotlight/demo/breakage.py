@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pilotlight.local.handle import LocalCloud
-from pilotlight.records.inventory import Inventory
+from pilotlight.runtime.records.inventory import Inventory
 
 FAILOVER_ACTION = "rds:FailoverGlobalCluster"
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pilotlight.clock import parse_stamp
 from pilotlight.demo.diagnosis import diagnose
 from pilotlight.demo.scene import FILES_PER_CHECKPOINT, Scene
 from pilotlight.demo.traffic import Said
 from pilotlight.demo.waiting import wait_for
-from pilotlight.records.runs import PROVEN, SUCCEEDED, Entry, Journal
-from pilotlight.recovery.watching import Beside
+from pilotlight.runtime.clock import parse_stamp
+from pilotlight.runtime.records.runs import PROVEN, SUCCEEDED, Entry, Journal
+from pilotlight.runtime.runs.watching import Beside
 
 TORN_SECONDS = 20.0
 RECOVERY_SECONDS = 75.0

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from pilotlight.clock import stamp
 from pilotlight.demo import after, before, checks, disaster
 from pilotlight.demo.breakage import BREAKAGES
 from pilotlight.demo.calls import count
 from pilotlight.demo.scene import Options, Scene
 from pilotlight.demo.stage import open_stage
 from pilotlight.report.paper import Answers, Check, FailbackFigures, ObjectiveFigures, Report
+from pilotlight.runtime.clock import stamp
 from pilotlight.workload.load import load
 
 

@@ -10,8 +10,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pilotlight.clock import stamp
-from pilotlight.cloud.aws import AwsDoor
 from pilotlight.demo.stage import Stage
 from pilotlight.demo.traffic import Client, Program
 from pilotlight.demo.witness import Witness
@@ -20,11 +18,13 @@ from pilotlight.deploy.current import current_inventory
 from pilotlight.deploy.engine import Engine
 from pilotlight.deploy.operations import Operations
 from pilotlight.deploy.results import Deployment
-from pilotlight.naming import Names
-from pilotlight.records.inventory import Inventory
-from pilotlight.recovery.desk import Recovery, open_desk
-from pilotlight.recovery.fetch import fetch_through
 from pilotlight.report.paper import Answer, AssetFigures, Check, CheckpointFigures, Moment
+from pilotlight.runtime.aws.boto import AwsDoor
+from pilotlight.runtime.aws.fetch import fetch_through
+from pilotlight.runtime.clock import stamp
+from pilotlight.runtime.naming import Names
+from pilotlight.runtime.records.inventory import Inventory
+from pilotlight.runtime.recovery import Recovery, open_desk
 from pilotlight.workload.model import Workload
 
 CHECKPOINT_FOLDER = "checkpoints/step-"

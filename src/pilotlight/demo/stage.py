@@ -17,9 +17,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
-from pilotlight.clock import Clock, SystemClock
 from pilotlight.demo.traffic import Client, Program
 from pilotlight.local.handle import LocalCloud, forget_settings
+from pilotlight.runtime.clock import Clock, SystemClock
 
 PACE = 30.0
 """An AWS minute takes two seconds, so that schedules of minutes fit into a rehearsal of two."""

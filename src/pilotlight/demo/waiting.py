@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from pilotlight.clock import Clock
-from pilotlight.errors import CheckFailed
+from pilotlight.runtime.clock import Clock
+from pilotlight.runtime.errors import CheckFailed
 
 Found = TypeVar("Found")
 

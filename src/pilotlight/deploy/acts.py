@@ -16,7 +16,7 @@ from pilotlight.deploy.provider import Place, ResourceType
 from pilotlight.deploy.results import Event
 from pilotlight.deploy.state import Resource, Stack
 from pilotlight.deploy.values import reveal, secret_texts
-from pilotlight.errors import DeploymentFailed, PilotlightError, ResourceProtected, UnknownResourceType
+from pilotlight.runtime.errors import DeploymentFailed, PilotlightError, ResourceProtected, UnknownResourceType
 
 Invokes = Mapping[str, Callable[[Place, dict[str, Any]], dict[str, Any]]]
 

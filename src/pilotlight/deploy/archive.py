@@ -1,4 +1,4 @@
-"""The Lambda archive: the survivors rooms and nothing else, the same bytes for the same code."""
+"""The Lambda archive: the recovery runtime and nothing else, the same bytes for the same code."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 import pilotlight
 from pilotlight.deploy.values import ZIP_MOMENT
 
-SURVIVORS = ("errors.py", "clock.py", "naming.py", "records", "cloud", "checkpoints", "recovery", "handlers")
-NAME = "pilotlight-survivors.zip"
+RUNTIME = "runtime"
+NAME = "pilotlight-runtime.zip"
 MODE = 0o644 << 16
 """Plain files, readable by all, as Lambda wants them (Lambda Developer Guide, "Working with .zip file archives")."""
 
@@ -28,8 +28,4 @@ def build(folder: Path) -> Path:
 
 
 def _files(root: Path) -> list[Path]:
-    found = [root / "__init__.py"]
-    for name in SURVIVORS:
-        place = root / name
-        found += [place] if place.is_file() else place.rglob("*.py")
-    return sorted(found)
+    return sorted([root / "__init__.py", *(root / RUNTIME).rglob("*.py")])

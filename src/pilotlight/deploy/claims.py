@@ -11,12 +11,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from pilotlight.cloud.absence import says_absent
-from pilotlight.cloud.door import aws_code
 from pilotlight.deploy.findings import Findings
 from pilotlight.deploy.zone_records import records_of
-from pilotlight.errors import CallRefused, RegionUnreachable
-from pilotlight.naming import PREFIX, RULE_BEFORE, TAG_PROTECTS, TAG_WORKLOAD, Names, rule_owner
+from pilotlight.runtime.aws.absence import says_absent
+from pilotlight.runtime.aws.client import aws_code
+from pilotlight.runtime.errors import CallRefused, RegionUnreachable
+from pilotlight.runtime.naming import PREFIX, RULE_BEFORE, TAG_PROTECTS, TAG_WORKLOAD, Names, rule_owner
 
 SIDES = ("-primary", "-standby")
 """How the set identifiers of a failover pair end (stacks/traffic.py)."""

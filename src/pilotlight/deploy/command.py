@@ -18,7 +18,7 @@ from typing import IO, Any
 from pulumi import automation
 from pulumi.automation.errors import InvalidVersionError, create_command_error
 
-from pilotlight.errors import PulumiMissing
+from pilotlight.runtime.errors import PulumiMissing
 
 Line = Callable[[str], Any]
 FIXED = {"PULUMI_AUTOMATION_API": "true", "PULUMI_SKIP_UPDATE_CHECK": "true"}

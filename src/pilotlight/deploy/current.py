@@ -6,17 +6,17 @@ deploying again changes nothing and needs no dead region. What cannot be read is
 
 from __future__ import annotations
 
-from pilotlight.clock import Clock
-from pilotlight.cloud.absence import says_absent
-from pilotlight.cloud.door import Door
 from pilotlight.deploy.survey import survey
-from pilotlight.errors import CallRefused, RegionUnreachable
-from pilotlight.naming import Names
-from pilotlight.records.inventory import Inventory
-from pilotlight.recovery.lease import FIRST_EPOCH
-from pilotlight.recovery.ledger import SERVING, Active, read_active
-from pilotlight.recovery.papers import kept_inventory
-from pilotlight.recovery.table import Table
+from pilotlight.runtime.aws.absence import says_absent
+from pilotlight.runtime.aws.client import Door
+from pilotlight.runtime.clock import Clock
+from pilotlight.runtime.errors import CallRefused, RegionUnreachable
+from pilotlight.runtime.naming import Names
+from pilotlight.runtime.records.inventory import Inventory
+from pilotlight.runtime.store.lease import FIRST_EPOCH
+from pilotlight.runtime.store.ledger import SERVING, Active, read_active
+from pilotlight.runtime.store.record_bucket import kept_inventory
+from pilotlight.runtime.store.table import Table
 from pilotlight.workload.model import Workload
 
 

@@ -37,7 +37,7 @@ from pilotlight.deploy.state import Resource, Stack, open_stack
 from pilotlight.deploy.steps import Steps
 from pilotlight.deploy.urns import STACK_TYPE
 from pilotlight.deploy.values import canonical, plain, reveal
-from pilotlight.errors import DeploymentFailed, PilotlightError
+from pilotlight.runtime.errors import DeploymentFailed, PilotlightError
 
 PASSPHRASE_VARIABLE = "PULUMI_CONFIG_PASSPHRASE"
 PASSPHRASE_DEFAULT = "pilotlight-local"

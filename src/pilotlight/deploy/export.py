@@ -11,10 +11,10 @@ from importlib.metadata import version
 from pathlib import Path
 
 from pilotlight.deploy import archive
-from pilotlight.errors import FolderNotOurs
-from pilotlight.naming import STACKS
-from pilotlight.records import codec
-from pilotlight.records.inventory import Inventory
+from pilotlight.runtime.errors import FolderNotOurs
+from pilotlight.runtime.naming import STACKS
+from pilotlight.runtime.records import codec
+from pilotlight.runtime.records.inventory import Inventory
 from pilotlight.stacks import project
 
 STACK_SETTINGS = "Pulumi."

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from pilotlight.cloud.door import Door
-from pilotlight.errors import CallRefused, SurveyProblems
+from pilotlight.runtime.aws.client import Door
+from pilotlight.runtime.errors import CallRefused, SurveyProblems
 
 GLOBAL_REGION = "us-east-1"
 """Where IAM and Route 53 are called (AWS Fault Isolation Boundaries, "Global services")."""

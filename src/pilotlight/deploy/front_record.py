@@ -11,13 +11,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from pilotlight.cloud.door import Door
 from pilotlight.deploy.findings import GLOBAL_REGION, Findings
 from pilotlight.deploy.survey_zone import points
 from pilotlight.deploy.zone_records import records_of
-from pilotlight.naming import Names
-from pilotlight.records.inventory import Traffic
-from pilotlight.recovery.papers import Papers
+from pilotlight.runtime.aws.client import Door
+from pilotlight.runtime.naming import Names
+from pilotlight.runtime.records.inventory import Traffic
+from pilotlight.runtime.store.record_bucket import Papers
 
 RECORD = "aws:route53/record:Record"
 ANSWERS = ("A", "AAAA", "CNAME")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pilotlight.deploy.provider import Place
-from pilotlight.errors import ImageNotFound
+from pilotlight.runtime.errors import ImageNotFound
 
 
 def caller_identity(place: Place, arguments: dict[str, Any]) -> dict[str, Any]:

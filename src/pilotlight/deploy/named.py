@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pilotlight.deploy.findings import GLOBAL_REGION
-from pilotlight.naming import ALARMS, Names
+from pilotlight.runtime.naming import ALARMS, Names
 from pilotlight.stacks import policies
 from pilotlight.stacks.vault import FUNCTIONS
 

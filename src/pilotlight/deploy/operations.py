@@ -11,13 +11,13 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from pilotlight.cloud.door import Door
 from pilotlight.deploy import front_record
 from pilotlight.deploy.results import Deployer, Deployment, Event, Result
-from pilotlight.errors import DeploymentInterrupted, PilotlightError, StateMissing, VaultMoved
-from pilotlight.naming import STACKS
-from pilotlight.records.inventory import Inventory
-from pilotlight.recovery.papers import Papers, kept_inventory
+from pilotlight.runtime.aws.client import Door
+from pilotlight.runtime.errors import DeploymentInterrupted, PilotlightError, StateMissing, VaultMoved
+from pilotlight.runtime.naming import STACKS
+from pilotlight.runtime.records.inventory import Inventory
+from pilotlight.runtime.store.record_bucket import Papers, kept_inventory
 from pilotlight.stacks import program
 from pilotlight.stacks.project import region
 

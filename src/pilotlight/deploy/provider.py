@@ -10,8 +10,8 @@ import random
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from pilotlight.cloud.session import client
 from pilotlight.deploy.values import DEFAULTS
+from pilotlight.runtime.aws.session import client
 
 Properties = dict[str, Any]
 

@@ -23,7 +23,7 @@ from pilotlight.deploy.diff import OPERATIONS
 from pilotlight.deploy.results import PARALLEL, Event, Held, Program, Result, Tell, silent
 from pilotlight.deploy.urns import STACK_TYPE
 from pilotlight.deploy.workspace import Stack, Workspace
-from pilotlight.errors import BackendUnusable, DeploymentFailed, PassphraseWrong, ResourceProtected, StackLocked
+from pilotlight.runtime.errors import BackendUnusable, DeploymentFailed, PassphraseWrong, ResourceProtected, StackLocked
 
 UNWANTED_MARKUP = re.compile(r"<\{%[a-z0-9 -]*%\}>")
 """The engine's colours in diagnostics (pulumi/pulumi, sdk/go/common/diag/colors)."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from pilotlight.records.inventory import Inventory
+from pilotlight.runtime.records.inventory import Inventory
 
 PARALLEL = 10
 """Resource operations at once by Pulumi's own engine, whose default is no bound at all; AWS throttles by account."""

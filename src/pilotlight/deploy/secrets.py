@@ -17,7 +17,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from pilotlight.deploy.values import MARK, SECRET, marked
-from pilotlight.errors import PassphraseWrong
+from pilotlight.runtime.errors import PassphraseWrong
 
 ROUNDS = 1_000_000
 SALT_BYTES = 8

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pilotlight.deploy.secrets import Secrets
-from pilotlight.errors import StateTorn
+from pilotlight.runtime.errors import StateTorn
 
 VERSION = 3
 WRITER = "pilotlight"

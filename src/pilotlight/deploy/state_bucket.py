@@ -13,10 +13,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from pilotlight.cloud.absence import says_absent
-from pilotlight.cloud.door import Door
-from pilotlight.errors import CallRefused
-from pilotlight.naming import Names
+from pilotlight.runtime.aws.absence import says_absent
+from pilotlight.runtime.aws.client import Door
+from pilotlight.runtime.errors import CallRefused
+from pilotlight.runtime.naming import Names
 from pilotlight.stacks import policies
 
 NO_LOCATION = "us-east-1"

@@ -27,7 +27,7 @@ from pilotlight.deploy.values import (
     secret_keys,
     with_hashes,
 )
-from pilotlight.errors import UnknownResourceType
+from pilotlight.runtime.errors import UnknownResourceType
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from pilotlight.checkpoints.format import LOAD, RESUME
-from pilotlight.clock import Clock, stamp
-from pilotlight.cloud.absence import says_absent
-from pilotlight.cloud.door import Door
 from pilotlight.deploy import (
     claims,
     survey_buckets,
@@ -27,9 +23,13 @@ from pilotlight.deploy import (
 )
 from pilotlight.deploy.findings import Findings
 from pilotlight.deploy.translate import Dictionary, Endpoint
-from pilotlight.errors import CallRefused
-from pilotlight.naming import STACKS, Names
-from pilotlight.records import inventory as paper
+from pilotlight.runtime.aws.absence import says_absent
+from pilotlight.runtime.aws.client import Door
+from pilotlight.runtime.checkpoints.format import LOAD, RESUME
+from pilotlight.runtime.clock import Clock, stamp
+from pilotlight.runtime.errors import CallRefused
+from pilotlight.runtime.naming import STACKS, Names
+from pilotlight.runtime.records import inventory as paper
 from pilotlight.stacks.policies import PARTITION
 from pilotlight.workload.model import Checkpoints, Compute, Database, Dataset, Workload
 

@@ -12,10 +12,10 @@ from fnmatch import fnmatchcase
 from json import loads
 from typing import Any
 
-from pilotlight.cloud.absence import says_absent
 from pilotlight.deploy.findings import Findings
-from pilotlight.errors import CallRefused
-from pilotlight.naming import Names
+from pilotlight.runtime.aws.absence import says_absent
+from pilotlight.runtime.errors import CallRefused
+from pilotlight.runtime.naming import Names
 
 READS = (
     "s3:GetObjectVersionForReplication",

@@ -15,9 +15,9 @@ from pilotlight.deploy import claims, front_record, survey_listeners, survey_set
 from pilotlight.deploy.findings import Findings
 from pilotlight.deploy.survey_zone import TRAFFIC
 from pilotlight.deploy.translate import Dictionary, translate, translate_user_data
-from pilotlight.naming import Names
-from pilotlight.records import inventory as paper
-from pilotlight.recovery.observe.software import digests
+from pilotlight.runtime.kinds.autoscaling.software import digests
+from pilotlight.runtime.naming import Names
+from pilotlight.runtime.records import inventory as paper
 from pilotlight.stacks.policies import document, text
 from pilotlight.workload.model import Compute, Traffic
 

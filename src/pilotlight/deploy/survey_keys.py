@@ -7,8 +7,8 @@ by one (KMS Developer Guide, "Key states of AWS KMS keys"). Roles of ours may us
 from __future__ import annotations
 
 from pilotlight.deploy.findings import Findings
-from pilotlight.errors import CallRefused
-from pilotlight.naming import Names
+from pilotlight.runtime.errors import CallRefused
+from pilotlight.runtime.naming import Names
 
 USABLE = ("Enabled", "Updating")
 """KMS API, KeyState: those in which a key decrypts."""

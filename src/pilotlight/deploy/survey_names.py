@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from pilotlight.cloud.absence import says_absent
-from pilotlight.cloud.door import Door, aws_code
 from pilotlight.deploy.findings import Findings
 from pilotlight.deploy.named import Named, named
-from pilotlight.errors import CallRefused
-from pilotlight.naming import STACKS, TAG_WORKLOAD, Names
-from pilotlight.records.inventory import Inventory
+from pilotlight.runtime.aws.absence import says_absent
+from pilotlight.runtime.aws.client import Door, aws_code
+from pilotlight.runtime.errors import CallRefused
+from pilotlight.runtime.naming import STACKS, TAG_WORKLOAD, Names
+from pilotlight.runtime.records.inventory import Inventory
 from pilotlight.workload.model import Workload
 
 SOMEBODYS = frozenset({"403", "301", "AccessDenied", "Forbidden", "PermanentRedirect"})

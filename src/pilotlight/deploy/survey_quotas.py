@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from pilotlight.deploy.findings import Findings
-from pilotlight.errors import CallRefused
-from pilotlight.naming import TAG_WORKLOAD, Names
-from pilotlight.records.inventory import Compute
+from pilotlight.runtime.errors import CallRefused
+from pilotlight.runtime.naming import TAG_WORKLOAD, Names
+from pilotlight.runtime.records.inventory import Compute
 
 VPCS = "L-F678F1CE"
 """VPCs per Region."""

@@ -13,8 +13,8 @@ from typing import Any
 
 from pilotlight.deploy import survey_types
 from pilotlight.deploy.findings import Findings
-from pilotlight.naming import PREFIX
-from pilotlight.records.settings import (
+from pilotlight.runtime.naming import PREFIX
+from pilotlight.runtime.records.settings import (
     Disk,
     GroupSettings,
     GroupTag,

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from pilotlight.cloud.door import aws_code
 from pilotlight.deploy import survey_quotas
 from pilotlight.deploy.findings import Findings
-from pilotlight.errors import CallRefused
-from pilotlight.naming import Names
-from pilotlight.records.inventory import Compute, Database, Inventory
+from pilotlight.runtime.aws.client import aws_code
+from pilotlight.runtime.errors import CallRefused
+from pilotlight.runtime.naming import Names
+from pilotlight.runtime.records.inventory import Compute, Database, Inventory
 from pilotlight.stacks.database import INSTANCE_CLASS
 from pilotlight.stacks.network import ZONES, default_zones
 

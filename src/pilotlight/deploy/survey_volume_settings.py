@@ -6,13 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from pilotlight.records.inventory import (
-    Volumes,
-)
-from pilotlight.records.settings import (
-    LeftOut,
-    VolumeSettings,
-)
+from pilotlight.runtime.records.inventory import Volumes
+from pilotlight.runtime.records.settings import LeftOut, VolumeSettings
 from pilotlight.stacks import settings
 from pilotlight.stacks.settings_of_volume import UNLIKE, VOLUME
 

@@ -12,14 +12,14 @@ from typing import Any
 
 from pilotlight.deploy import survey_volume_settings
 from pilotlight.deploy.findings import Findings
-from pilotlight.errors import CallRefused
-from pilotlight.naming import Names
-from pilotlight.records import inventory as paper
-from pilotlight.recovery import selection as chosen
-from pilotlight.recovery import snapshots
-from pilotlight.recovery.rosters import VOLUMES_MAX, Place
-from pilotlight.recovery.selection import CLASH, NO_LABEL, WHY, Instance, Places, Selection
-from pilotlight.recovery.snapshots import UNASSIGNED
+from pilotlight.runtime.errors import CallRefused
+from pilotlight.runtime.kinds.volumes import selection as chosen
+from pilotlight.runtime.kinds.volumes import snapshots
+from pilotlight.runtime.kinds.volumes.selection import CLASH, NO_LABEL, WHY, Instance, Places, Selection
+from pilotlight.runtime.kinds.volumes.snapshots import UNASSIGNED
+from pilotlight.runtime.naming import Names
+from pilotlight.runtime.records import inventory as paper
+from pilotlight.runtime.store.rosters import VOLUMES_MAX, Place
 from pilotlight.workload.model import Volumes, Workload
 
 REFUSED = (CLASH, NO_LABEL)

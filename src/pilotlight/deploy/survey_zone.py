@@ -11,7 +11,7 @@ from typing import Any
 
 from pilotlight.deploy.findings import Findings
 from pilotlight.deploy.zone_records import records_of, same_name
-from pilotlight.errors import CallRefused
+from pilotlight.runtime.errors import CallRefused
 from pilotlight.workload.model import Traffic
 
 TRAFFIC = "traffic"

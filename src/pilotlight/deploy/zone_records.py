@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from pilotlight.cloud import paging
-from pilotlight.cloud.door import Door
 from pilotlight.deploy.findings import GLOBAL_REGION
+from pilotlight.runtime.aws import paging
+from pilotlight.runtime.aws.client import Door
 
 
 def records_of(door: Door, zone: str, name: str) -> list[dict[str, Any]]:

@@ -25,8 +25,8 @@ from urllib.parse import urlencode
 
 import psutil
 
-from pilotlight.errors import BadOption, CloudAlreadyRunning, CloudDidNotStart, CloudNotRunning, PortInUse
 from pilotlight.local.wire.calls import Call, decode_calls
+from pilotlight.runtime.errors import BadOption, CloudAlreadyRunning, CloudDidNotStart, CloudNotRunning, PortInUse
 
 LOOPBACK = "127.0.0.1"
 STATE = "cloud.json"

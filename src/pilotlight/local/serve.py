@@ -22,8 +22,8 @@ from typing import Any
 
 import psutil
 
-from pilotlight.errors import PilotlightError
 from pilotlight.local.handle import STATE, forget_settings
+from pilotlight.runtime.errors import PilotlightError
 
 PARENT_LOOK_SECONDS = 0.25
 """How soon it is noticed that the parent is gone."""

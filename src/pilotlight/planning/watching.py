@@ -1,4 +1,4 @@
-"""What will be watched of a workload, and who will be told (pure): what recovery/looking.py will do."""
+"""What will be watched of a workload, and who will be told (pure): what runtime/readiness/looking.py will do."""
 
 from __future__ import annotations
 

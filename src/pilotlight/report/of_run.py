@@ -9,10 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from pilotlight.clock import parse_stamp
-from pilotlight.records.inventory import Compute, Database, Datasets, Inventory, Volumes
-from pilotlight.records.point import Part, RecoveryPoint
-from pilotlight.records.runs import CHOSEN, FAILED, INTENDED, PROVEN, SUCCEEDED, Journal
 from pilotlight.report.paper import (
     BOUND,
     AssetFigures,
@@ -23,6 +19,10 @@ from pilotlight.report.paper import (
     ObjectiveFigures,
     Report,
 )
+from pilotlight.runtime.clock import parse_stamp
+from pilotlight.runtime.records.inventory import Compute, Database, Datasets, Inventory, Volumes
+from pilotlight.runtime.records.point import Part, RecoveryPoint
+from pilotlight.runtime.records.runs import CHOSEN, FAILED, INTENDED, PROVEN, SUCCEEDED, Journal
 
 FAILBACK = "failback"
 STOPPED = "quiesce"

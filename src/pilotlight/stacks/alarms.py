@@ -11,8 +11,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from pilotlight import naming
-from pilotlight.naming import (
+from pilotlight.runtime import naming
+from pilotlight.runtime.naming import (
     ACTIVE_UNHEALTHY,
     ACTIVE_UNKNOWN,
     POINTS_STALE,
@@ -28,8 +28,8 @@ from pilotlight.naming import (
     UNREPLICATED,
     Names,
 )
-from pilotlight.records.inventory import Inventory
-from pilotlight.recovery import bounds
+from pilotlight.runtime.readiness import bounds
+from pilotlight.runtime.records.inventory import Inventory
 
 MINUTE_SECONDS = 60
 UNHEALTHY_PERIODS = 3

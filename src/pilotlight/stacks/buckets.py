@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from pilotlight.records.inventory import Keep
+from pilotlight.runtime.records.inventory import Keep
 from pilotlight.stacks import policies
 
 NONCURRENT_MARGIN_DAYS = 7

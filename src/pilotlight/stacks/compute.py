@@ -17,15 +17,10 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from pilotlight.naming import TAG_PROTECTS
-from pilotlight.records.inventory import Compute as Asset
-from pilotlight.records.inventory import (
-    Inventory,
-)
-from pilotlight.records.settings import (
-    GroupSettings,
-    LaunchSettings,
-)
+from pilotlight.runtime.naming import TAG_PROTECTS
+from pilotlight.runtime.records.inventory import Compute as Asset
+from pilotlight.runtime.records.inventory import Inventory
+from pilotlight.runtime.records.settings import GroupSettings, LaunchSettings
 from pilotlight.stacks import launch_template, placeholders, policies
 from pilotlight.stacks.launch_template import DeviceSpec
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from pilotlight.records.inventory import Database as Asset
-from pilotlight.records.inventory import Inventory
+from pilotlight.runtime.records.inventory import Database as Asset
+from pilotlight.runtime.records.inventory import Inventory
 from pilotlight.stacks import placeholders, policies
 
 INSTANCE_CLASS = "db.r6g.large"

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from pilotlight.naming import FORWARD, REVERSE, Names
-from pilotlight.records.inventory import Datasets as Dataset
-from pilotlight.records.inventory import Inventory
+from pilotlight.runtime.naming import FORWARD, REVERSE, Names
+from pilotlight.runtime.records.inventory import Datasets as Dataset
+from pilotlight.runtime.records.inventory import Inventory
 from pilotlight.stacks import policies
 
 TIME_CONTROL_MINUTES = 15

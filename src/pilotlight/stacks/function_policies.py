@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pilotlight.naming import (
+from pilotlight.runtime.kinds.autoscaling.launching import spread
+from pilotlight.runtime.naming import (
     METRIC_NAMESPACE,
     PAPER_MANIFESTS,
     PAPER_POINTS,
@@ -20,9 +21,8 @@ from pilotlight.naming import (
     TEMPLATE_OF_RUN,
     Names,
 )
-from pilotlight.records.inventory import Compute, Database, Inventory
-from pilotlight.recovery.launching import spread
-from pilotlight.recovery.looking import asked_cluster
+from pilotlight.runtime.readiness.looking import asked_cluster
+from pilotlight.runtime.records.inventory import Compute, Database, Inventory
 from pilotlight.stacks.policies import (
     PARTITION,
     Document,
@@ -58,7 +58,7 @@ def probe(inventory: Inventory) -> Document:
 
 
 def _look(inventory: Inventory) -> list[Statement]:
-    """One reading call to each service of either region (recovery/looking.py); of EC2 and Auto Scaling, whose Describe
+    """One reading call to each service of either region (readiness/looking.py); of EC2 and Auto Scaling, whose Describe
     calls take no resource, and of what is the workload's own or nobody's."""
     names = inventory.names
     tables = [
@@ -354,7 +354,7 @@ def _hold_groups(inventory: Inventory) -> list[Statement]:
 
 
 def _replace_missing(inventory: Inventory) -> list[Statement]:
-    """What the probe needs to replace an instance by one with the same volumes (recovery/replacements.py)."""
+    """What the probe needs to replace an instance by one with the same volumes (kinds/autoscaling/replacements.py)."""
     held = [each for each in inventory.computes if spread(inventory, each)]
     if not held:
         return []

@@ -1,6 +1,6 @@
 """The three functions in the standby region: probe, protect, recover; each with a role of its own.
 
-All three run the one archive of the survivors' rooms. Their logs are in the vault. No concurrency is reserved: an
+All three run the one archive of the recovery runtime. Their logs are in the vault. No concurrency is reserved: an
 account at its default quota could not give it, and the lease already keeps two runs apart.
 """
 
@@ -12,8 +12,8 @@ from pathlib import Path
 import pulumi
 import pulumi_aws as aws
 
-from pilotlight.records.inventory import Inventory
-from pilotlight.recovery import bounds
+from pilotlight.runtime.readiness import bounds
+from pilotlight.runtime.records.inventory import Inventory
 from pilotlight.stacks import function_policies, policies
 
 RUNTIME = "python3.12"
@@ -74,7 +74,7 @@ def _spec(inventory: Inventory, purpose: str, timeout_seconds: int, policy: str)
     return FunctionSpec(
         name=names.function(purpose),
         region=names.standby,
-        handler=f"pilotlight.handlers.{purpose}.handler",
+        handler=f"pilotlight.runtime.handlers.{purpose}.handler",
         timeout_seconds=timeout_seconds,
         memory_mib=MEMORY_MIB,
         role=names.role(purpose),

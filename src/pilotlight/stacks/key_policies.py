@@ -5,7 +5,7 @@ In a key policy the resource `*` is the key itself (KMS Developer Guide, "Key po
 
 from __future__ import annotations
 
-from pilotlight.naming import Names
+from pilotlight.runtime.naming import Names
 from pilotlight.stacks.policies import PARTITION, Document, Statement, document, log_group
 
 ENCRYPT_AND_DECRYPT = [

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from pilotlight.records.inventory import Inventory
+from pilotlight.runtime.records.inventory import Inventory
 from pilotlight.stacks import key_policies, policies
 
 KEY_DELETION_DAYS = 30

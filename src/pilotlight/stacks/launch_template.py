@@ -12,16 +12,8 @@ from typing import Any
 
 import pulumi_aws as aws
 
-from pilotlight.records.inventory import (
-    Compute,
-    Inventory,
-)
-from pilotlight.records.settings import (
-    Disk,
-    LaunchSettings,
-    Metadata,
-    VolumeSettings,
-)
+from pilotlight.runtime.records.inventory import Compute, Inventory
+from pilotlight.runtime.records.settings import Disk, LaunchSettings, Metadata, VolumeSettings
 
 PLAIN = VolumeSettings("gp3")
 """Of protected volumes whose type is not known, or not alike on all instances."""

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from pilotlight import naming
-from pilotlight.naming import STANDBY_ACTIVE
-from pilotlight.records.inventory import Inventory
+from pilotlight.runtime import naming
+from pilotlight.runtime.naming import STANDBY_ACTIVE
+from pilotlight.runtime.records.inventory import Inventory
 from pilotlight.stacks import policies
 from pilotlight.stacks.alarms import ALARMS, MINUTE_SECONDS, PEOPLE, AlarmSpec, alarm_specs
 

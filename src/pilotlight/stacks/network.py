@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from pilotlight.records.inventory import Compute, Inventory
+from pilotlight.runtime.records.inventory import Compute, Inventory
 
 CIDR = "10.91.0.0/16"
 """Give another one where the standby network is peered with one that overlaps."""

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from importlib.resources import files
 
-from pilotlight.records.inventory import Inventory
+from pilotlight.runtime.records.inventory import Inventory
 from pilotlight.stacks.people_besides import DEPLOYER, OPERATOR, VAULT, besides
 from pilotlight.stacks.people_kinds import KINDS, kind_of
 from pilotlight.stacks.policies import Document, Statement, allow, document

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
-from pilotlight.naming import METRIC_NAMESPACE, TAG_WORKLOAD
-from pilotlight.records.inventory import Inventory
+from pilotlight.runtime.naming import METRIC_NAMESPACE, TAG_WORKLOAD
+from pilotlight.runtime.records.inventory import Inventory
 from pilotlight.stacks.policies import PARTITION, bucket_arn, objects_arn
 from pilotlight.stacks.policies import table_arn as journal_arn
 

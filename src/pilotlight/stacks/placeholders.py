@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from pilotlight.errors import PlaceholderUnfilled
+from pilotlight.runtime.errors import PlaceholderUnfilled
 
 ENDPOINT = "endpoint"
 READER = "reader"

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from pilotlight.naming import Names
+from pilotlight.runtime.naming import Names
 
 PARTITION = "aws"
 VERSION = "2012-10-17"

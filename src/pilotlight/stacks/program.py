@@ -12,7 +12,7 @@ from typing import Any
 
 import pulumi
 
-from pilotlight.records.inventory import Inventory
+from pilotlight.runtime.records.inventory import Inventory
 from pilotlight.stacks.compute import Compute, ComputeArgs, compute_spec
 from pilotlight.stacks.copies import Copies, CopiesArgs, copies_spec
 from pilotlight.stacks.database import (

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pulumi
 
-from pilotlight.errors import NoSuchStack
-from pilotlight.naming import STACKS
-from pilotlight.records import codec
-from pilotlight.records.inventory import Inventory
+from pilotlight.runtime.errors import NoSuchStack
+from pilotlight.runtime.naming import STACKS
+from pilotlight.runtime.records import codec
+from pilotlight.runtime.records.inventory import Inventory
 from pilotlight.stacks import program
 
 INVENTORY = "inventory.json"
-ARCHIVE = "pilotlight-survivors.zip"
+ARCHIVE = "pilotlight-runtime.zip"
 
 
 def run(folder: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from pilotlight.records.inventory import Inventory
+from pilotlight.runtime.records.inventory import Inventory
 from pilotlight.stacks import function_policies
 from pilotlight.stacks.compute import compute_spec
 from pilotlight.stacks.datasets import dataset_spec

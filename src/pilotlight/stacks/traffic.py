@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from pilotlight.records.inventory import Compute, Inventory
-from pilotlight.records.inventory import Traffic as Front
+from pilotlight.runtime.records.inventory import Compute, Inventory
+from pilotlight.runtime.records.inventory import Traffic as Front
 
 HEALTH_INTERVAL_SECONDS = 10
 HEALTH_TIMEOUT_SECONDS = 5

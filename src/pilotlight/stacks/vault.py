@@ -15,9 +15,9 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from pilotlight.naming import PREFIX
-from pilotlight.records.inventory import Datasets as Dataset
-from pilotlight.records.inventory import Inventory
+from pilotlight.runtime.naming import PREFIX
+from pilotlight.runtime.records.inventory import Datasets as Dataset
+from pilotlight.runtime.records.inventory import Inventory
 from pilotlight.stacks import policies
 from pilotlight.stacks.buckets import BucketArgs, BucketSpec, PrivateBucket, noncurrent_days
 from pilotlight.stacks.keys import KeyArgs, KeySpec, RegionKey, copies_key_spec, standby_key_spec

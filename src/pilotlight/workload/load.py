@@ -10,7 +10,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from pilotlight.errors import DeclarationErrors, DeclarationUnreadable
+from pilotlight.runtime.errors import DeclarationErrors, DeclarationUnreadable
 from pilotlight.workload import rules
 from pilotlight.workload.lines import Document, Path, read
 from pilotlight.workload.model import KINDS, Workload, keys

@@ -10,8 +10,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, StrictInt, StrictStr
 
-from pilotlight.naming import Names
-from pilotlight.records.inventory import LAUNCH_ORDER
+from pilotlight.runtime.naming import Names
+from pilotlight.runtime.records.inventory import LAUNCH_ORDER
 from pilotlight.workload.words import (
     AccountId,
     Assignment,

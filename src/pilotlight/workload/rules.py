@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from pilotlight.naming import BUCKET_NAME_LENGTH_MAX
+from pilotlight.runtime.naming import BUCKET_NAME_LENGTH_MAX
 from pilotlight.workload.lines import Path
 from pilotlight.workload.model import Checkpoints, Compute, Database, Dataset, Volumes, Workload
 from pilotlight.workload.words import nearest

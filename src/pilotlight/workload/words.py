@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator
 
-from pilotlight.records.inventory import BY_TAG, LAUNCH_ORDER, SHARED
+from pilotlight.runtime.records.inventory import BY_TAG, LAUNCH_ORDER, SHARED
 
 UNIT_SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 DURATION = re.compile(r"^(\d+(?:\.\d+)?)\s*([smhd])$")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 
-from pilotlight.cloud.session import error_code
 from pilotlight.deploy.provider import Place, Properties, ResourceType
 from pilotlight.deploy.resources.shape import absent, pick, removed, seen, tag_list, tag_map, unlike, with_tags
 from pilotlight.deploy.resources.tagging import retag
+from pilotlight.runtime.aws.session import error_code
 
 
 class Key(ResourceType):

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from pilotlight.cloud.session import error_code
+from pilotlight.runtime.aws.session import error_code
 
 Properties = dict[str, Any]
 

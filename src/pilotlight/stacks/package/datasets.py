@@ -4,8 +4,8 @@ from typing import NotRequired, TypedDict
 
 import pulumi
 
-from pilotlight.records.inventory import Datasets as Asset
-from pilotlight.records.inventory import Inventory, Keep, as_folder
+from pilotlight.runtime.records.inventory import Datasets as Asset
+from pilotlight.runtime.records.inventory import Inventory, Keep, as_folder
 from pilotlight.stacks.buckets import BucketArgs, BucketSpec, PrivateBucket, noncurrent_days
 from pilotlight.stacks.datasets import Datasets, DatasetsArgs, dataset_spec
 from pilotlight.stacks.keys import KeyArgs, RegionKey, primary_key_spec, standby_key_spec

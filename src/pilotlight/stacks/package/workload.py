@@ -1,6 +1,6 @@
 """The three stacks of a declared workload as components, for teams whose programs are not in Python.
 
-`pilotlight export-pulumi` writes `inventory.json` and `pilotlight-survivors.zip`. Each of the three belongs into a
+`pilotlight export-pulumi` writes `inventory.json` and `pilotlight-runtime.zip`. Each of the three belongs into a
 stack of its own: the vault and the standby must stay deployable when the primary region is lost.
 """
 
@@ -9,8 +9,8 @@ from typing import TypedDict
 
 import pulumi
 
-from pilotlight.records import codec
-from pilotlight.records.inventory import Inventory
+from pilotlight.runtime.records import codec
+from pilotlight.runtime.records.inventory import Inventory
 from pilotlight.stacks import program
 
 INVENTORY = "inventory.json"
@@ -36,7 +36,7 @@ class StandbyStackArgs(TypedDict):
     inventory: str
     """Text of `inventory.json`, as `pilotlight export-pulumi` writes it."""
     archive: str
-    """Path of `pilotlight-survivors.zip`, as `pilotlight export-pulumi` writes it; absolute, because the package runs
+    """Path of `pilotlight-runtime.zip`, as `pilotlight export-pulumi` writes it; absolute, because the package runs
     in a process of its own."""
 
 

@@ -1,0 +1,55 @@
+"""Siblings as witnesses: checkpoints of one run have one shape, and one that lacks what all others have is suspect.
+
+A file that no layout knows of (a tokenizer, a rank whose number nothing tells) is missed only this way. It proves
+nothing: a run may have changed what it saves. So it is told, and another one is taken as long as there is one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from pilotlight.runtime.checkpoints.claims import Found
+
+NEIGHBOURS_MIN = 2
+"""One neighbour alone may be the one that is odd."""
+_NUMBER = re.compile(r"\d+")
+
+
+def suspects(found: Sequence[Found]) -> dict[str, tuple[str, ...]]:
+    """Path of a checkpoint -> what it lacks of that which every neighbour has, in words (pure)."""
+    told: dict[str, tuple[str, ...]] = {}
+    for group in _runs(found):
+        shapes = {each.candidate.path: _shape(each) for each in group}
+        for path, shape in shapes.items():
+            others = [other for name, other in shapes.items() if name != path]
+            lacking = tuple(_lacking(shape, others)) if len(others) >= NEIGHBOURS_MIN else ()
+            if lacking:
+                told[path] = lacking
+    return told
+
+
+def _runs(found: Iterable[Found]) -> Iterable[list[Found]]:
+    """Checkpoints of one format, side by side."""
+    groups: dict[tuple[str, str], list[Found]] = {}
+    for each in found:
+        parent = each.candidate.path.rstrip("/").rpartition("/")[0]
+        groups.setdefault((parent, each.format.name), []).append(each)
+    return groups.values()
+
+
+def _shape(found: Found) -> Counter[str]:
+    """Names without their numbers, and how often each is there."""
+    return Counter(_NUMBER.sub("#", found.candidate.name(file)) for file in found.candidate.files)
+
+
+def _lacking(shape: Counter[str], others: Sequence[Counter[str]]) -> Iterable[str]:
+    for name in sorted(set.intersection(*(set(other) for other in others))):
+        least = min(other[name] for other in others)
+        if shape[name] < least:
+            yield (
+                f"its neighbours have {name}"
+                if least == 1
+                else f"its neighbours have {least} of {name}, it {shape[name]}"
+            )

@@ -1,0 +1,152 @@
+"""The words of a step: Work, Answer, Wait, Action.
+
+`ask` only reads, and has three answers: Proven with evidence, Underway (the act was begun, by whomever; acting again
+would do harm or nothing) and Absent. `act` is called once after Absent; the engine asks again until Proven or the
+wait is over. An act must be harmless when it is repeated, because a run can be killed between an act and its record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
+
+from pilotlight.runtime.aws.client import Door
+from pilotlight.runtime.clock import Clock
+from pilotlight.runtime.context import Site
+from pilotlight.runtime.errors import ChosenPointGone, StepFailed
+from pilotlight.runtime.records.inventory import Compute, Database, Datasets, Inventory
+from pilotlight.runtime.records.runs import Step
+from pilotlight.runtime.store.ledger import Ledger
+
+Kind = TypeVar("Kind", Datasets, Database, Compute)
+
+
+@dataclass(frozen=True)
+class Proven:
+    """It is so; the evidence says what was seen."""
+
+    evidence: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Underway:
+    """It was begun and is not done; `observed` in words."""
+
+    observed: str
+
+
+@dataclass(frozen=True)
+class Absent:
+    """It is not so, and nobody has begun it; `observed` in words."""
+
+    observed: str
+
+
+Answer = Proven | Underway | Absent
+
+
+@dataclass(frozen=True)
+class Wait:
+    """How long an act may take to be proven, how often it is asked for, and why so long. Seconds."""
+
+    seconds: float
+    every: float
+    reason: str
+
+
+@dataclass(frozen=True)
+class Work:
+    """One step of one run, with all it may use. `begun_at` is when it was first intended, None before that."""
+
+    step: Step
+    kind: str
+    run: str
+    epoch: int
+    site: Site
+    evidence_of: Callable[[str], dict[str, Any]]
+    begun_at: float | None
+    keep_lease: Callable[[], None]
+    work_of: Callable[[str], Work | None] = lambda step: None
+    """Of another step of the same run, by its name."""
+
+    @property
+    def door(self) -> Door:
+        return self.site.door
+
+    @property
+    def inventory(self) -> Inventory:
+        return self.site.inventory
+
+    @property
+    def clock(self) -> Clock:
+        return self.site.clock
+
+    @property
+    def ledger(self) -> Ledger:
+        return self.site.ledger
+
+    @property
+    def region(self) -> str:
+        """Where the step acts: `region` of its arguments, `standby` unless it says `primary`."""
+        side = self.step.arguments.get("region", "standby")
+        return self.inventory.primary if side == "primary" else self.inventory.standby
+
+    def datasets(self) -> Datasets:
+        """The dataset or checkpoints the step is about."""
+        return self._declared(self.inventory.datasets)
+
+    def database(self) -> Database:
+        """The database the step is about."""
+        return self._declared(self.inventory.databases)
+
+    def compute(self) -> Compute:
+        """The compute group the step is about."""
+        return self._declared(self.inventory.computes)
+
+    def _declared(self, assets: tuple[Kind, ...]) -> Kind:
+        found = next((each for each in assets if each.name == self.step.asset), None)
+        if found is None:
+            raise self.failed(
+                f"{self.step.asset} is no asset of the inventory any more; declare it again, then `pilotlight up`"
+            )
+        return found
+
+    def failed(self, reason: str) -> StepFailed:
+        """The error of a step that waiting will not mend."""
+        return StepFailed(**self._facts(reason))
+
+    def point_gone(self, reason: str) -> ChosenPointGone:
+        """The error where copies of the chosen point are gone since it was chosen; another point may be whole."""
+        return ChosenPointGone(**self._facts(reason))
+
+    def _facts(self, reason: str) -> dict[str, str]:
+        asset = self.step.asset or self.inventory.workload
+        return {
+            "step": self.step.name,
+            "asset": asset,
+            "region": self.region,
+            "reason": reason,
+            "runbook": self.kind,
+        }
+
+
+class Action(Protocol):
+    """What a step's `action` names. Stateless: everything is in the Work."""
+
+    wait: Wait
+
+    def ask(self, work: Work) -> Answer:
+        """Look; only reading calls."""
+        ...
+
+    def act(self, work: Work) -> None:
+        """Begin it; returns when AWS has taken the request, not when it is done."""
+        ...
+
+
+class Watch:
+    """An action that only waits for what others do: Aurora's rejoining, a balancer's health checks."""
+
+    def act(self, work: Work) -> None:
+        """Nothing is done."""

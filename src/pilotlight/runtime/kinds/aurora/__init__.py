@@ -1,0 +1,1 @@
+"""Aurora clusters of a global database: how far behind, promoted, switched over, and followed again."""

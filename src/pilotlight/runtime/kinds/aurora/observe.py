@@ -1,0 +1,133 @@
+"""What the standby region holds of a database: a member of the global cluster that follows, and how far behind it is.
+
+Aurora User Guide, "Monitoring an Aurora global database": AuroraGlobalDBReplicationLag, in milliseconds, published in
+the secondary's region. Where nobody publishes it the part says so; that the member follows is then all that is known.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from pilotlight.runtime.aws.absence import says_absent
+from pilotlight.runtime.aws.client import Door
+from pilotlight.runtime.clock import Clock, parse_stamp, stamp
+from pilotlight.runtime.errors import CallRefused
+from pilotlight.runtime.kinds.aurora.references import Rows
+from pilotlight.runtime.records.inventory import Database, Inventory
+from pilotlight.runtime.records.point import Part
+
+AVAILABLE = "available"
+RESYNCING = "pending-resync"
+"""RDS API Reference, "GlobalClusterMember": the member does not follow the writer; promoting it would lose more."""
+LAG_WINDOW_SECONDS = 300
+LAG_PERIOD_SECONDS = 60
+
+
+def global_cluster(door: Door, region: str, asset: Database) -> dict[str, Any]:
+    """The global cluster as this region sees it; empty where there is none."""
+    try:
+        answer = door.call("rds", "describe_global_clusters", region, GlobalClusterIdentifier=asset.global_cluster)
+    except CallRefused as refusal:
+        if says_absent(refusal):
+            return {}
+        raise
+    found: dict[str, Any] = next(iter(answer["GlobalClusters"]), {})
+    return found
+
+
+def cluster(door: Door, region: str, identifier: str) -> dict[str, Any]:
+    """One cluster; empty where there is none."""
+    try:
+        answer = door.call("rds", "describe_db_clusters", region, DBClusterIdentifier=identifier)
+    except CallRefused as refusal:
+        if says_absent(refusal):
+            return {}
+        raise
+    found: dict[str, Any] = next(iter(answer["DBClusters"]), {})
+    return found
+
+
+def member(found: dict[str, Any], arn: str) -> dict[str, Any]:
+    """The member of this ARN of a global cluster, or an empty one."""
+    return next((each for each in found.get("GlobalClusterMembers", []) if each["DBClusterArn"] == arn), {})
+
+
+def observe(door: Door, inventory: Inventory, asset: Database, clock: Clock, rows: Rows | None = None) -> Part:
+    """The part of a database; where rows of it were read, it is true at most up to the moment of reading."""
+    looked_at = clock.now()
+    together = global_cluster(door, inventory.standby, asset)
+    own = cluster(door, inventory.standby, asset.standby_cluster)
+    missing = tuple(_missing(asset, together, own))
+    lag = _lag_seconds(door, inventory.standby, asset, inventory.primary, looked_at)
+    evidence = {
+        "status": own.get("Status", ""),
+        "synchronization": member(together, asset.standby_arn).get("SynchronizationStatus", "not told"),
+        "lag_seconds": "not measured" if lag is None else lag,
+    }
+    return Part(
+        asset=asset.name,
+        kind=asset.kind,
+        mechanism=asset.mechanism,
+        proven=not missing,
+        true_at="" if missing else _true_at(looked_at - (lag or 0.0), rows),
+        reference={"cluster": asset.standby_cluster, "arn": asset.standby_arn, "global": asset.global_cluster},
+        evidence=evidence,
+        missing=missing,
+    )
+
+
+def _true_at(position: float, rows: Rows | None) -> str:
+    return stamp(min(position, parse_stamp(rows.read_at)) if rows else position)
+
+
+def observe_alone(asset: Database, part: Part, last: Part | None) -> Part:
+    """The part when nobody can read the rows: true up to where an earlier point read them, and no more."""
+    if not part.proven or not asset.table:
+        return part
+    if last is None or not last.proven:
+        reason = f"the rows of {asset.table} cannot be read, and no earlier point read them"
+        return replace(part, proven=False, true_at="", missing=(reason,))
+    rows = {
+        "rows": last.evidence.get("rows", {}),
+        "primary": "did not answer; rows as an earlier point read them",
+    }
+    return replace(part, true_at=last.true_at, evidence=part.evidence | rows)
+
+
+def _missing(asset: Database, together: dict[str, Any], own: dict[str, Any]) -> list[str]:
+    problems = []
+    if not together:
+        problems.append(f"there is no global cluster {asset.global_cluster}")
+    elif not member(together, asset.standby_arn):
+        problems.append(f"cluster {asset.standby_cluster} is not a member of global cluster {asset.global_cluster}")
+    elif member(together, asset.standby_arn).get("SynchronizationStatus") == RESYNCING:
+        problems.append(f"cluster {asset.standby_cluster} does not follow the writer ({RESYNCING})")
+    if own.get("Status") != AVAILABLE:
+        problems.append(f"cluster {asset.standby_cluster} is {own.get('Status') or 'not there'}")
+    elif not own.get("DBClusterMembers", [{}]):
+        problems.append(f"cluster {asset.standby_cluster} has no instance, so it cannot be promoted in time")
+    return problems
+
+
+def _lag_seconds(door: Door, region: str, asset: Database, source: str, now: float) -> float | None:
+    """The newest measured lag; None where nobody published one. A refused read is raised: the part is not proven."""
+    dimensions = [
+        {"Name": "DBClusterIdentifier", "Value": asset.standby_cluster},
+        {"Name": "SourceRegion", "Value": source},
+    ]
+    answer = door.call(
+        "cloudwatch",
+        "get_metric_statistics",
+        region,
+        Namespace="AWS/RDS",
+        MetricName="AuroraGlobalDBReplicationLag",
+        Dimensions=dimensions,
+        StartTime=datetime.fromtimestamp(now - LAG_WINDOW_SECONDS, tz=UTC),
+        EndTime=datetime.fromtimestamp(now, tz=UTC),
+        Period=LAG_PERIOD_SECONDS,
+        Statistics=["Maximum"],
+    )
+    points = sorted(answer.get("Datapoints", []), key=lambda point: point["Timestamp"])
+    return float(points[-1]["Maximum"]) / 1000 if points else None

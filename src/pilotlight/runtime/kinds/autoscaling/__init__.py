@@ -1,0 +1,1 @@
+"""Auto Scaling groups: what software they run, instances from the point, up, in service, and down."""

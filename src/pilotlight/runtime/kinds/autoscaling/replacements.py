@@ -1,0 +1,137 @@
+"""Instances with volumes of their own are replaced with the same ones: the probe looks every minute while it serves.
+
+Auto Scaling launches what is missing from the version that the group names, whichever instance that is; a group whose
+instances differ is therefore kept from launching. Here the version of the one that is missing is named, one instance is
+launched, and the group is held again. Its disks begin from the point's snapshots; those of the instance that ended are
+kept (`DeleteOnTermination` is false), and the journal of the run names what each index had.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pilotlight.runtime.aws.client import Door
+from pilotlight.runtime.context import Site
+from pilotlight.runtime.errors import CallRefused
+from pilotlight.runtime.kinds.autoscaling import launching
+from pilotlight.runtime.kinds.autoscaling.observe import group
+from pilotlight.runtime.kinds.autoscaling.software import specification
+from pilotlight.runtime.records.inventory import Compute
+from pilotlight.runtime.store.ledger import SERVING
+
+RESTORED = "restore-"
+
+
+@dataclass(frozen=True)
+class Held:
+    """A group's template of the run, and its version by index."""
+
+    template: str
+    versions: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Idle:
+    """Every instance is a member, and the group launches none."""
+
+
+@dataclass(frozen=True)
+class Launch:
+    """One more instance, of this index."""
+
+    index: int
+
+
+@dataclass(frozen=True)
+class Wait:
+    """The instance of this index is being launched."""
+
+    index: int
+
+
+@dataclass(frozen=True)
+class Close:
+    """All are there: the group may launch none by itself."""
+
+
+Decision = Idle | Launch | Wait | Close
+
+
+def decide(found: Mapping[str, Any], held: Held) -> Decision:
+    """What a group with volumes of its own for each instance needs now (pure)."""
+    members = launching.members(found, held.template)
+    there = set(members.values())
+    missing = [index for index, version in enumerate(held.versions) if version not in there]
+    if not missing:
+        return Close() if launching.launches(found) else Idle()
+    named = specification(found)
+    asked = (held.template, held.versions[missing[0]]) == (named.get("LaunchTemplateName"), named.get("Version"))
+    wished = found["DesiredCapacity"] == len(members) + 1
+    return Wait(missing[0]) if asked and wished and launching.launches(found) else Launch(missing[0])
+
+
+def told(found: Mapping[str, Any], held: Held) -> str:
+    """How it stands, in words (pure)."""
+    members = launching.members(found, held.template)
+    twice = [version for version, times in Counter(members.values()).items() if times > 1]
+    also = f"; several have the volumes of version {', '.join(twice)}" if twice else ""
+    match decide(found, held):
+        case Idle():
+            return f"{len(members)} instances, each with its own volumes{also}"
+        case Close():
+            return f"all {len(members)} are there; the group may still launch by itself{also}"
+        case Launch(index) | Wait(index):
+            return f"instance {index} of {len(held.versions)} is missing{also}"
+
+
+def act(door: Door, region: str, found: Mapping[str, Any], held: Held) -> None:
+    """Do what was decided. The wish is what is there and the one that is missing, so that no other is launched."""
+    match decide(found, held):
+        case Close():
+            launching.let_launch(door, region, found, False)
+        case Launch(index):
+            wished = len(launching.members(found, held.template)) + 1
+            sizes = {"MinSize": 0, "DesiredCapacity": wished}
+            launching.point(door, region, found, held.template, held.versions[index], **sizes)
+            if not launching.launches(found):
+                launching.let_launch(door, region, found, True)
+
+
+def replace_missing(site: Site) -> dict[str, str]:
+    """Look at every such group while the standby serves, and do one thing for each that needs it. Group -> words."""
+    spread = [each for each in site.inventory.computes if launching.spread(site.inventory, each)]
+    if not spread:
+        return {}
+    active = site.ledger.active(site.inventory.primary)
+    if active.region != site.inventory.standby or active.state != SERVING:
+        return {}
+    return {each.name: _kept(site, each, active.run) for each in spread}
+
+
+def _kept(site: Site, asset: Compute, run: str) -> str:
+    """A refusal is told, and does not keep the other groups from being looked at."""
+    try:
+        region = site.inventory.standby
+        held = _held(site, asset, run)
+        found = group(site.door, region, asset.standby_group)
+        if held is None or not found:
+            return "no run has launched it with volumes of its own"
+        words = told(found, held)
+        if (now := site.ledger.active(site.inventory.primary)).run != run or now.state != SERVING:
+            return f"who serves is being changed by run {now.run}"
+        act(site.door, region, found, held)
+        return words
+    except CallRefused as refusal:
+        return refusal.message
+
+
+def _held(site: Site, asset: Compute, run: str) -> Held | None:
+    """What the run that made the standby serve has proven."""
+    journal = site.ledger.journal(run)
+    entry = journal.proven(RESTORED + asset.name) if journal else None
+    if entry is None or len(entry.evidence["versions"]) < 2:
+        return None
+    return Held(str(entry.evidence["template"]), tuple(str(each) for each in entry.evidence["versions"]))

@@ -1,0 +1,301 @@
+"""Backfill: what replication does not do - objects from before the rule, failed ones - copied, and then proven equal.
+
+Two sorted listings are compared as they stream by, so memory does not grow with the bucket; a run that was cut off is
+gone on with where it was, and a second run copies only what the first did not. `prove` says `protected` only when
+nothing of the source is missing in the copy; where listings know only sizes, it asks both sides for their checksums.
+The same comparison, turned round, brings a bucket home at failback.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+
+from pilotlight.runtime.context import Site
+from pilotlight.runtime.errors import CallRefused, NotCopied, NotProtected
+from pilotlight.runtime.kinds.buckets import copying, protection
+from pilotlight.runtime.kinds.buckets.listing import (
+    CHECKSUM,
+    DIFFERENT,
+    SIZE,
+    Bucket,
+    Current,
+    Stays,
+    always_over,
+    current,
+    joined,
+    settled,
+)
+from pilotlight.runtime.kinds.buckets.observe import buckets, patience_seconds
+from pilotlight.runtime.kinds.buckets.rule import ALWAYS, Rule, seen
+from pilotlight.runtime.records.inventory import Datasets
+
+COPIES_AT_ONCE = 8
+"""S3 copies inside itself, so this process only waits; more would win little and cost memory in a small function."""
+NAMED_MAX = 20
+FULL_CHECKSUMS = ("ChecksumCRC64NVME", "ChecksumSHA256", "ChecksumSHA1", "ChecksumCRC32C", "ChecksumCRC32")
+"""HeadObject's fields, the strongest evidence first; only one of type FULL_OBJECT says something about all bytes."""
+
+FAILURES_NAMED_MAX = 20
+POSITION_EVERY = 5_000
+"""Objects between two remembered positions: five pages of a listing, and a moment to wait for the copies under way."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One object that could not be copied."""
+
+    key: str
+    why: str
+
+
+@dataclass
+class Brought:
+    """What was done so far: objects compared, copies and bytes begun, delete markers set, what could not be copied.
+    `position` is the key up to which all of it is done."""
+
+    compared: int = 0
+    copied: int = 0
+    bytes: int = 0
+    removed: int = 0
+    failed: int = 0
+    failures: list[Failure] = field(default_factory=list)
+    position: str = ""
+
+    def fail(self, key: str, why: str) -> None:
+        """One object more that could not be copied; all are counted, the first are named."""
+        self.failed += 1
+        if len(self.failures) < FAILURES_NAMED_MAX:
+            self.failures.append(Failure(key, why))
+
+
+Progress = Callable[[Brought], None]
+
+
+def silent(brought: Brought) -> None:
+    """The progress of whoever does not want to know."""
+
+
+@dataclass
+class Proof:
+    """Both sides compared: `missing` is what counts; `waiting` are objects younger than the objective."""
+
+    asset: str
+    bucket: str
+    copy: str
+    proven: int = 0
+    missing: int = 0
+    waiting: int = 0
+    before_rule: int = 0
+    strengths: dict[str, int] = field(default_factory=dict)
+    missing_keys: list[str] = field(default_factory=list)
+
+    @property
+    def protected(self) -> bool:
+        return not self.missing
+
+
+@dataclass(frozen=True)
+class Backfilled:
+    """What a backfill did and what is proven after it."""
+
+    asset: str
+    copied: int
+    removed: int
+    proven: int
+    strengths: dict[str, int]
+
+
+def backfill(site: Site, asset: Datasets, progress: Progress = silent) -> Backfilled:
+    """Copy everything that the standby bucket lacks, then prove it.
+
+    Goes on where one that was cut off had come to. NotCopied when objects could not be copied, NotProtected when
+    something is missing still; the bucket's state is kept in either case.
+    """
+    source, target = buckets(site.inventory, asset)
+    marked = ""
+
+    def remember(brought: Brought) -> None:
+        nonlocal marked
+        if brought.position != marked:
+            marked = brought.position
+            site.ledger.set_position(asset.name, marked)
+        progress(brought)
+
+    try:
+        brought = bring(site, source, target, remember, site.ledger.position(asset.name))
+    except NotCopied:
+        site.ledger.set_position(asset.name, "")
+        prove_and_keep(site, asset)
+        raise
+    site.ledger.set_position(asset.name, "")
+    proof = require(site, asset)
+    return Backfilled(asset.name, brought.copied, brought.removed, proof.proven, proof.strengths)
+
+
+def prove_and_keep(site: Site, asset: Datasets) -> Proof:
+    """Compare both sides, and keep what that says of the bucket."""
+    rule = seen(site, asset)
+    proof = prove(site, asset, rule)
+    found = protection.Found(proof.missing, tuple(proof.missing_keys), proof.proven, proof.before_rule, rule.why)
+    protection.judge(site, asset, found)
+    return proof
+
+
+def require(site: Site, asset: Datasets) -> Proof:
+    """Proof that a bucket is protected, or NotProtected."""
+    proof = prove_and_keep(site, asset)
+    if not proof.protected:
+        raise NotProtected(
+            asset=asset.name,
+            missing=proof.missing,
+            bucket=asset.primary_bucket,
+            copy=asset.standby_bucket,
+            region=site.inventory.standby,
+        )
+    return proof
+
+
+def prove(site: Site, asset: Datasets, rule: Rule = ALWAYS) -> Proof:
+    """Compare source and copy as they are; objects younger than the objective may still be on their way, those from
+    before the rule are not."""
+    source, copy = buckets(site.inventory, asset)
+    young = site.clock.now() - patience_seconds(site.inventory, asset)
+    proof = Proof(asset.name, asset.primary_bucket, asset.standby_bucket)
+    for ours, theirs in joined(current(site.door, source), current(site.door, copy)):
+        if ours is None:
+            continue
+        strength = resolved(site, source, copy, ours, theirs)
+        if strength != DIFFERENT:
+            proof.proven += 1
+            proof.strengths[strength] = proof.strengths.get(strength, 0) + 1
+        elif ours.modified >= young and ours.modified >= rule.since:
+            proof.waiting += 1
+        else:
+            proof.missing += 1
+            proof.before_rule += ours.modified < rule.since
+            proof.missing_keys += [ours.key] if len(proof.missing_keys) < NAMED_MAX else []
+    return proof
+
+
+def resolved(site: Site, source: Bucket, copy: Bucket, ours: Current, theirs: Current | None) -> str:
+    """Strength of the evidence for one pair; where only sizes are known, checksums of both sides decide."""
+    strength = settled(ours, theirs)
+    if strength != SIZE or theirs is None:
+        return strength
+    here, there = _checksums(site, source, ours), _checksums(site, copy, theirs)
+    common = [name for name in FULL_CHECKSUMS if name in here and name in there]
+    if not common:
+        return SIZE
+    return CHECKSUM if all(here[name] == there[name] for name in common) else DIFFERENT
+
+
+def _checksums(site: Site, bucket: Bucket, item: Current) -> dict[str, str]:
+    where = {"Bucket": bucket.name, "Key": item.key} | (
+        {"VersionId": item.version} if item.version not in ("", "null") else {}
+    )
+    head = site.door.call("s3", "head_object", bucket.region, **where, ChecksumMode="ENABLED")
+    if head.get("ChecksumType", "FULL_OBJECT") != "FULL_OBJECT":
+        return {}
+    return {name: head[name] for name in FULL_CHECKSUMS if head.get(name)}
+
+
+# -- bringing --------------------------------------------------------------------------------------------------
+
+
+def bring(
+    site: Site,
+    source: Bucket,
+    target: Bucket,
+    progress: Progress = silent,
+    after: str = "",
+    stays: Stays = always_over,
+) -> Brought:
+    """Make the target's current state that of the source, from the key `after` on. What only the target has stays, and
+    what `stays` says of keys that differ.
+
+    One object that cannot be copied does not stop the others: NotCopied tells of them at the end.
+    """
+    brought = Brought(position=after)
+    with ThreadPoolExecutor(COPIES_AT_ONCE, thread_name_prefix="copy") as pool:
+        copies = _Copies(pool, brought)
+        for ours, theirs in joined(current(site.door, source, after), current(site.door, target, after)):
+            brought.compared += 1
+            if ours is not None and _differs(site, source, target, ours, theirs) and not stays(ours, theirs):
+                _bring_one(site, source, target, ours, theirs, copies)
+            if brought.compared % POSITION_EVERY == 0:
+                copies.finish()
+                brought.position = (ours or theirs or _NOTHING).key
+            progress(brought)
+        copies.finish()
+    progress(brought)
+    if brought.failed:
+        first = brought.failures[0]
+        raise NotCopied(
+            bucket=source.name,
+            copy=target.name,
+            region=target.region,
+            failed=brought.failed,
+            copied=brought.copied - brought.failed,
+            first=f"{first.key}: {first.why}",
+            failures=tuple(brought.failures),
+        )
+    return brought
+
+
+_NOTHING = Current("", "", 0.0)
+
+
+def _differs(site: Site, source: Bucket, target: Bucket, ours: Current, theirs: Current | None) -> bool:
+    return resolved(site, source, target, ours, theirs) == DIFFERENT
+
+
+def _bring_one(
+    site: Site, source: Bucket, target: Bucket, item: Current, over: Current | None, copies: _Copies
+) -> None:
+    if not item.deleted:
+        copies.begin(item, lambda: _unless_moved_on(lambda: copying.copy(site.door, source, target, item, over)))
+    elif over is not None:
+        copies.brought.removed += _unless_moved_on(lambda: copying.remove(site.door, target, over))
+
+
+class _Copies:
+    """Copies under way, so many at once; each that fails is counted where all of them are."""
+
+    def __init__(self, pool: ThreadPoolExecutor, brought: Brought) -> None:
+        self._pool, self.brought = pool, brought
+        self._running: dict[Future[bool], str] = {}
+
+    def begin(self, item: Current, act: Callable[[], bool]) -> None:
+        """Wait until there is room, then begin another."""
+        if len(self._running) >= COPIES_AT_ONCE:
+            done, _ = wait(self._running, return_when=FIRST_COMPLETED)
+            self._settle(done)
+        self._running[self._pool.submit(act)] = item.key
+        self.brought.copied += 1
+        self.brought.bytes += item.size
+
+    def finish(self) -> None:
+        """Wait for all of them."""
+        self._settle(set(self._running))
+
+    def _settle(self, done: set[Future[bool]]) -> None:
+        for each in done:
+            key = self._running.pop(each)
+            try:
+                each.result()
+            except CallRefused as refusal:
+                self.brought.fail(key, copying.why_not(refusal))
+
+
+def _unless_moved_on(act: Callable[[], None]) -> bool:
+    """Whether it was done; what is not as it was listed has been overwritten or deleted, on either side, and the next
+    comparison sees that."""
+    try:
+        act()
+    except CallRefused as refusal:
+        if refusal.facts.get("aws_code") not in copying.MOVED_ON:
+            raise
+        return False
+    return True

@@ -1,0 +1,132 @@
+"""Handing a backfill to S3 Batch Replication: one job for a bucket, made once, waited for, then proven like any other.
+
+S3 User Guide, "Replicating existing objects with S3 Batch Replication": the job finds the objects that the rules select
+and that were never replicated, or failed, and S3 replicates them with their version ids; $0.25 a job and $1 a million
+objects (S3 pricing, "Batch Operations"). The job's id is kept, so that a second call waits for the first one's job.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from pilotlight.runtime.aws.absence import says_absent
+from pilotlight.runtime.context import Site
+from pilotlight.runtime.errors import BatchJobFailed, CallRefused
+from pilotlight.runtime.kinds.buckets.backfill import Backfilled, require
+from pilotlight.runtime.records.inventory import Datasets
+
+STATUSES = ("NONE", "FAILED")
+"""What replication has not taken up, and what it gave up."""
+ENDED = ("Complete", "Failed", "Cancelled")
+POLL_SECONDS = 15.0
+PRIORITY = 10
+COUNTS = ("TotalNumberOfTasks", "NumberOfTasksSucceeded", "NumberOfTasksFailed")
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far the job is; `total` is 0 while S3 makes its list."""
+
+    status: str
+    total: int
+    succeeded: int
+    failed: int
+
+
+Tell = Callable[[Progress], None]
+
+
+def silent(progress: Progress) -> None:
+    """The progress of whoever does not want to know."""
+
+
+def backfill(site: Site, asset: Datasets, tell: Tell = silent) -> Backfilled:
+    """Let S3 replicate what the standby bucket lacks, then prove it.
+
+    BatchJobFailed when the job came to nothing, NotProtected when something is missing after it.
+    """
+    id = _job(site, asset)
+    job = _waited(site, id, tell)
+    site.ledger.forget_job(asset.name)
+    done = progress_of(job)
+    if job["Status"] != "Complete":
+        reasons = "; ".join(str(each.get("FailureReason", "")) for each in job.get("FailureReasons", []))
+        raise BatchJobFailed(
+            asset=asset.name,
+            job=id,
+            region=site.inventory.primary,
+            status=job["Status"],
+            failed=done.failed,
+            total=done.total,
+            reason=reasons or "S3 gives no reason",
+        )
+    proof = require(site, asset)
+    return Backfilled(asset.name, done.succeeded, 0, proof.proven, proof.strengths)
+
+
+def request(site: Site, asset: Datasets, token: str) -> dict[str, Any]:
+    """CreateJob's parameters (pure)."""
+    inventory = site.inventory
+    wanted: dict[str, Any] = {"EligibleForReplication": True, "ObjectReplicationStatuses": list(STATUSES)}
+    if asset.prefix:
+        wanted["KeyNameConstraint"] = {"MatchAnyPrefix": [asset.prefix]}
+    generator = {
+        "ExpectedBucketOwner": inventory.account,
+        "SourceBucket": f"arn:aws:s3:::{asset.primary_bucket}",
+        "EnableManifestOutput": False,
+        "Filter": wanted,
+    }
+    return {
+        "AccountId": inventory.account,
+        "ConfirmationRequired": False,
+        "Operation": {"S3ReplicateObject": {}},
+        "Report": {"Enabled": False},
+        "ClientRequestToken": token,
+        "Description": f"Pilotlight: {inventory.workload} {asset.name}",
+        "Priority": PRIORITY,
+        "RoleArn": f"arn:aws:iam::{inventory.account}:role/{inventory.names.role(f'batch-{asset.name}')}",
+        "ManifestGenerator": {"S3JobManifestGenerator": generator},
+    }
+
+
+def progress_of(job: dict[str, Any]) -> Progress:
+    """As DescribeJob tells it (pure)."""
+    told = job.get("ProgressSummary") or {}
+    total, succeeded, failed = (int(told.get(name) or 0) for name in COUNTS)
+    return Progress(str(job["Status"]), total, succeeded, failed)
+
+
+def _job(site: Site, asset: Datasets) -> str:
+    """The id of the job under way, or of a new one; its token is kept before it is made, so that it is made once."""
+    token, id = site.ledger.job(asset.name)
+    if id and _describe(site, id)["Status"] not in ENDED:
+        return id
+    if id or not token:
+        token = f"{site.inventory.workload}-{asset.name}-{site.clock.now():.0f}"
+        site.ledger.keep_job(asset.name, token, "")
+    made = site.door.call("s3control", "create_job", site.inventory.primary, **request(site, asset, token))
+    site.ledger.keep_job(asset.name, token, str(made["JobId"]))
+    return str(made["JobId"])
+
+
+def _waited(site: Site, id: str, tell: Tell) -> dict[str, Any]:
+    while True:
+        job = _describe(site, id)
+        tell(progress_of(job))
+        if job["Status"] in ENDED:
+            return job
+        site.clock.sleep(POLL_SECONDS)
+
+
+def _describe(site: Site, id: str) -> dict[str, Any]:
+    """A job that S3 has forgotten (after 90 days) has ended."""
+    region, account = site.inventory.primary, site.inventory.account
+    try:
+        found: dict[str, Any] = site.door.call("s3control", "describe_job", region, AccountId=account, JobId=id)["Job"]
+    except CallRefused as refusal:
+        if says_absent(refusal):
+            return {"Status": "Cancelled", "FailureReasons": [{"FailureReason": "S3 does not know the job any more"}]}
+        raise
+    return found

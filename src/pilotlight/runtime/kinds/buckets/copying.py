@@ -1,0 +1,118 @@
+"""Copying one object from bucket to bucket inside S3, metadata and tags kept; the call goes to the target's region.
+
+S3 User Guide, "Copying objects": CopyObject takes up to 5 GiB; above that parts are copied by range, and metadata and
+tags have to be given again, because a multipart upload inherits none. The target bucket's default encryption applies.
+A copy reads one named version, so an object that is overwritten meanwhile is copied whole or not at all. It is made on
+condition that its key is still what it was when the copy was decided on (S3 User Guide, "How to prevent object
+overwrites with conditional writes"): one that arrives late, after a replica or the workload itself, is refused.
+"""
+
+from __future__ import annotations
+
+import urllib.parse
+from typing import Any
+
+from pilotlight.runtime.aws.client import Door
+from pilotlight.runtime.errors import CallRefused
+from pilotlight.runtime.kinds.buckets.listing import Bucket, Current
+
+COPY_BYTES_MAX = 5 * 1024**3
+PART_BYTES = 512 * 1024**2
+PARTS_MAX = 10_000
+"""S3 User Guide, "Multipart upload limits"."""
+KEPT = (
+    "CacheControl",
+    "ContentDisposition",
+    "ContentEncoding",
+    "ContentLanguage",
+    "ContentType",
+    "Expires",
+    "Metadata",
+    "StorageClass",
+    "WebsiteRedirectLocation",
+)
+"""What of a HeadObject answer a multipart upload takes again."""
+
+
+MOVED_ON = ("NoSuchVersion", "NoSuchKey", "PreconditionFailed")
+"""What S3 says where source or target are not what they were when they were listed."""
+
+
+def copy(door: Door, source: Bucket, target: Bucket, item: Current, over: Current | None) -> None:
+    """Copy this version of an object over what was current at the target; CallRefused, MOVED_ON, where that is not."""
+    if item.size > COPY_BYTES_MAX:
+        copy_in_parts(door, source, target, item, over)
+    else:
+        into = {"Bucket": target.name, "Key": item.key, "CopySource": _of(source, item)} | _still(over)
+        door.call("s3", "copy_object", target.region, **into)
+
+
+def why_not(refusal: CallRefused) -> str:
+    """Why an object could not be copied, in words that say what to do about it."""
+    code, reason = str(refusal.facts.get("aws_code", "")), str(refusal.facts.get("reason", ""))
+    if code == "InvalidObjectState":
+        return 'it lies in an archive class: restore it there first (S3 User Guide, "Restoring an archived object")'
+    if "Server Side Encryption" in reason or "SSE-C" in reason or "customer provided" in reason.lower():
+        return "it is encrypted with a key of its writer's (SSE-C), which only he can give: copy it yourself"
+    if "kms" in reason.lower():
+        return f"its KMS key may not be used: {reason}"
+    return f"{code}: {reason}" if code and code not in reason else reason
+
+
+def remove(door: Door, target: Bucket, over: Current) -> None:
+    """A delete marker over what was current, as the source has one; the versions below it stay."""
+    condition = {"IfMatch": over.etag} if over.etag else {}
+    door.call("s3", "delete_object", target.region, Bucket=target.name, Key=over.key, **condition)
+
+
+def _still(over: Current | None) -> dict[str, str]:
+    """The condition that a key is what it was; nothing and a delete marker are one to S3."""
+    if over is None or over.deleted:
+        return {"IfNoneMatch": "*"}
+    return {"IfMatch": over.etag} if over.etag else {}
+
+
+def part_ranges(size: int) -> list[tuple[int, int]]:
+    """(first byte, last byte) of every part: as small as PART_BYTES, larger where there would be too many (pure)."""
+    part = max(PART_BYTES, -(-size // PARTS_MAX))
+    return [(start, min(start + part, size) - 1) for start in range(0, size, part)]
+
+
+def _of(source: Bucket, item: Current) -> dict[str, str]:
+    where = {"Bucket": source.name, "Key": item.key}
+    return where | ({"VersionId": item.version} if item.version not in ("", "null") else {})
+
+
+def copy_in_parts(door: Door, source: Bucket, target: Bucket, item: Current, over: Current | None) -> None:
+    """The same in parts, for large objects; an upload that fails is aborted, so that its parts are not paid for."""
+    into = {"Bucket": target.name, "Key": item.key}
+    upload = door.call("s3", "create_multipart_upload", target.region, **into, **_again(door, source, item))
+    into["UploadId"] = upload["UploadId"]
+    try:
+        parts = []
+        for number, (first, last) in enumerate(part_ranges(item.size), start=1):
+            answer = door.call(
+                "s3",
+                "upload_part_copy",
+                target.region,
+                **into,
+                PartNumber=number,
+                CopySource=_of(source, item),
+                CopySourceRange=f"bytes={first}-{last}",
+            )
+            parts.append({"PartNumber": number, "ETag": answer["CopyPartResult"]["ETag"]})
+        whole = into | {"MultipartUpload": {"Parts": parts}} | _still(over)
+        door.call("s3", "complete_multipart_upload", target.region, **whole)
+    except BaseException:
+        door.call("s3", "abort_multipart_upload", target.region, **into)
+        raise
+
+
+def _again(door: Door, source: Bucket, item: Current) -> dict[str, Any]:
+    """Metadata and tags of the source, as a multipart upload takes them."""
+    where = _of(source, item)
+    head = door.call("s3", "head_object", source.region, **where)
+    tags = door.call("s3", "get_object_tagging", source.region, **where)["TagSet"]
+    kept = {name: head[name] for name in KEPT if head.get(name)}
+    pairs = urllib.parse.urlencode([(tag["Key"], tag["Value"]) for tag in tags])
+    return kept | ({"Tagging": pairs} if pairs else {})

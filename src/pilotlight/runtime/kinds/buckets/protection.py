@@ -1,0 +1,88 @@
+"""Whether a bucket is protected: a word that has to be earned by a proof, and is lost again by itself.
+
+UNPROTECTED until a comparison of both sides found nothing overdue; UNPROTECTED again as soon as one finds an object
+that replication did not bring within the objective. Every firing of `protect` and every backfill compares. The state is
+kept in the journal table, so that `status` tells it while the primary region is dark.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from pilotlight.runtime.context import Site
+from pilotlight.runtime.errors import CallRefused, RegionUnreachable
+from pilotlight.runtime.records.inventory import Datasets
+from pilotlight.runtime.records.point import Part
+from pilotlight.runtime.store.ledger import Protection
+
+PROTECTED = "PROTECTED"
+UNPROTECTED = "UNPROTECTED"
+NOT_PROVEN = "never compared with its copy"
+
+
+def of(site: Site, asset: Datasets) -> Protection:
+    """The state of one bucket."""
+    return site.ledger.protection(asset.name) or Protection(UNPROTECTED, "", NOT_PROVEN)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a comparison found: objects that are missing, of which `before_rule` are from before the replication rule;
+    objects that are equal; and why no rule is in place, where none is."""
+
+    missing: int
+    keys: tuple[str, ...]
+    objects: int
+    before_rule: int = 0
+    no_rule: str = ""
+
+
+def judge_parts(site: Site, parts: Iterable[Part]) -> None:
+    """After a scheduled run: every bucket that it compared."""
+    by_name = {part.asset: part for part in parts}
+    for asset in site.inventory.datasets:
+        evidence = by_name[asset.name].evidence
+        if "overdue" in evidence and "primary" not in evidence:
+            judge(site, asset, _found(evidence))
+
+
+def _found(evidence: dict[str, Any]) -> Found:
+    return Found(
+        missing=int(evidence["overdue"]),
+        keys=tuple(str(key) for key in evidence.get("overdue_keys", [])),
+        objects=int(evidence.get("settled", 0)),
+        before_rule=int(evidence.get("before_rule", 0)),
+        no_rule=str(evidence.get("rule", "")),
+    )
+
+
+def judge(site: Site, asset: Datasets, found: Found) -> Protection:
+    """Keep what a comparison found; `since` is when the state last changed."""
+    why = "; ".join(_objections(site, asset, found))
+    return site.ledger.set_protection(asset.name, UNPROTECTED if why else PROTECTED, why, found.objects)
+
+
+def _objections(site: Site, asset: Datasets, found: Found) -> Iterator[str]:
+    if found.no_rule:
+        yield found.no_rule
+    late = found.missing - found.before_rule
+    if found.before_rule and not found.no_rule:
+        yield f"{found.before_rule} object(s) from before the replication rule have no copy; run `pilotlight backfill`"
+    if late > 0:
+        yield f"{late} object(s) did not arrive in time"
+    if found.keys:
+        yield f"first {found.keys[0]} ({_status(site, asset, found.keys[0])})"
+
+
+def _status(site: Site, asset: Datasets, key: str) -> str:
+    """S3's own word on one object: S3 User Guide, "Getting replication status information"."""
+    try:
+        head = site.door.call("s3", "head_object", site.inventory.primary, Bucket=asset.primary_bucket, Key=key)
+    except (CallRefused, RegionUnreachable) as problem:
+        return f"its replication status cannot be read: {problem.facts.get('reason', 'no answer')}"
+    status = str(head.get("ReplicationStatus", ""))
+    if not status:
+        return "no rule has taken it up: it was there before, or the rule leaves it out; run `pilotlight backfill`"
+    return f"replication {status}"

@@ -1,0 +1,1 @@
+"""Checkpoints: buckets that are looked into, and the rows that refer to them."""

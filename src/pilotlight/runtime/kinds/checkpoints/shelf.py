@@ -1,0 +1,189 @@
+"""A shelf: every checkpoint below one prefix of one bucket, listed once, each judged at most once.
+
+The part of a point and the rows that name checkpoints look at the same shelf, so they speak of the same moment. What
+was found complete, and has not changed by name, size and entity tag, is not read again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+
+from pilotlight.runtime.aws.client import Door
+from pilotlight.runtime.checkpoints import health, verify
+from pilotlight.runtime.checkpoints.format import Problem, Verdict
+from pilotlight.runtime.checkpoints.readers import BucketReader
+from pilotlight.runtime.checkpoints.siblings import suspects
+from pilotlight.runtime.checkpoints.verify import Found
+from pilotlight.runtime.clock import parse_stamp
+from pilotlight.runtime.records.inventory import Datasets
+
+STATE_LENGTH = 16
+"""Hexadecimal digits of a remembered state: 64 bits, so that tens of thousands fit into one item."""
+
+
+@dataclass(frozen=True)
+class PassedOver:
+    """A complete checkpoint that was not taken, and why."""
+
+    path: str
+    step: int | None
+    why: str
+    poisoned: bool = False
+    """Refused for its health or by a person; else it is only newer than the data it may refer to, or suspect."""
+    suspect: bool = False
+    """It lacks what all its neighbours have."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The newest checkpoint to resume from, and what is newer: `torn` is not complete, `passed_over` not taken."""
+
+    taken: Verdict | None
+    newest_begun_step: int | None
+    newest_complete_step: int | None
+    torn: tuple[Verdict, ...] = ()
+    passed_over: tuple[PassedOver, ...] = ()
+
+
+@dataclass
+class Shelf:
+    """`known` are fingerprints of what was found complete before; `learned` those that this look added.
+
+    `there` is the same prefix in the primary region, where that answers: a checkpoint that has files there which are
+    not here yet is torn, also where its format does not know them.
+    """
+
+    reader: BucketReader
+    found: list[Found]
+    known: frozenset[str] = frozenset()
+    there: Shelf | None = None
+    learned: set[str] = field(default_factory=set)
+    _verdicts: dict[str, Verdict] = field(default_factory=dict)
+    _steps: dict[str, int | None] = field(default_factory=dict)
+
+    def verdict(self, found: Found) -> Verdict:
+        """Judge one, or remember it."""
+        path = found.candidate.path
+        if path not in self._verdicts:
+            state = verify.fingerprint(found.candidate)[:STATE_LENGTH]
+            is_known = state in self.known
+            verdict = verify.believed(found, self.reader) if is_known else verify.verify(found, self.reader)
+            if verdict.complete:
+                self.learned.add(state)
+            self._verdicts[path] = self._arrived(found, verdict)
+        return self._verdicts[path]
+
+    def _arrived(self, found: Found, verdict: Verdict) -> Verdict:
+        others = self.there.found if self.there else []
+        source = next((each for each in others if each.candidate.path == verdict.path), None)
+        if source is None or not verdict.loadable:
+            return verdict
+        here = {file.key for file in found.candidate.files}
+        lacking = [source.candidate.name(file) for file in source.candidate.files if file.key not in here]
+        problems = tuple(Problem(name, "is in the primary region and has not arrived") for name in lacking)
+        if not problems:
+            return verdict
+        return replace(
+            verdict, complete=False, resumable=False, loadable=False, problems=(*verdict.problems, *problems)
+        )
+
+    def step(self, found: Found) -> int | None:
+        """What its name tells, else its files, read at most once."""
+        path = found.candidate.path
+        if path not in self._steps:
+            self._steps[path] = verify.step(found, self.reader)
+        return self._steps[path]
+
+    def at(self, path: str) -> Found | None:
+        """The checkpoint at this path, or the one that has a file at it or below it; None where nothing lies there."""
+        plain = path.rstrip("/")
+        for each in self.found:
+            if each.candidate.path.rstrip("/") == plain:
+                return each
+        below = f"{plain}/"
+        return next((each for each in self.found for file in each.candidate.files
+                     if file.key == plain or file.key.startswith(below)), None)  # fmt: skip
+
+    @property
+    def newest_begun_step(self) -> int | None:
+        """Of all that lie there, whole or torn."""
+        steps = [each.candidate.step for each in self.found if each.candidate.step is not None]
+        return max(steps, default=None)
+
+
+def shelf(
+    door: Door,
+    region: str,
+    bucket: str,
+    asset: Datasets,
+    known: frozenset[str] = frozenset(),
+    there: Shelf | None = None,
+) -> Shelf:
+    """List one."""
+    reader = BucketReader(door, region, bucket, asset.prefix)
+    return Shelf(reader, verify.find(reader, asset.format), known, there)
+
+
+def choose(shelf: Shelf, asset: Datasets, vetoes: dict[str, str], before: float | None = None) -> Choice:
+    """From the newest step down, the first that is complete, healthy, not refused by a person, and not too new.
+
+    Complete is what the asset needs of it: to be resumed from, or to be loaded. One that lacks what all its neighbours
+    have is taken only where there is no other.
+
+    `vetoes`: path -> why. `before`: seconds since 1970, up to which the datasets it may refer to are proven; S3 tells
+    whole seconds, so a checkpoint of the same second may be newer than what it refers to, and is not taken.
+    """
+    torn: list[Verdict] = []
+    passed: list[PassedOver] = []
+    newest_complete: int | None = None
+    suspect: Verdict | None = None
+    odd, tests = suspects(shelf.found), _tests(shelf, asset, vetoes, before)
+    for each in sorted(shelf.found, key=lambda found: _age(shelf, found), reverse=True):
+        verdict = shelf.verdict(each)
+        if not verdict.serves(asset.needs):
+            torn.append(verdict)
+            continue
+        newest_complete = verdict.step if newest_complete is None else newest_complete
+        against = next(_objections(each, verdict, tests), None)
+        if against is None and each.candidate.path not in odd:
+            return Choice(verdict, shelf.newest_begun_step, newest_complete, tuple(torn), tuple(passed))
+        if against is None:
+            suspect = suspect or verdict
+            against = PassedOver(verdict.path, verdict.step, "; ".join(odd[verdict.path]), suspect=True)
+        passed.append(against)
+    left = tuple(each for each in passed if suspect is None or each.path != suspect.path)
+    return Choice(suspect, shelf.newest_begun_step, newest_complete, tuple(torn), left)
+
+
+Test = tuple[Callable[[Found, Verdict], str], bool]
+"""(why it must not be taken, or nothing; whether that makes it poisoned)"""
+
+
+def _tests(shelf: Shelf, asset: Datasets, vetoes: dict[str, str], before: float | None) -> tuple[Test, ...]:
+    def refused(found: Found, verdict: Verdict) -> str:
+        return vetoes.get(verdict.path, "")
+
+    def too_new(found: Found, verdict: Verdict) -> str:
+        if before is None or not verdict.written_at or parse_stamp(verdict.written_at) < before:
+            return ""
+        return f"written {verdict.written_at}, not before the moment up to which the data it uses is proven"
+
+    def sick(found: Found, verdict: Verdict) -> str:
+        if asset.health is None:
+            return ""
+        rule = health.Rule(asset.health.file, asset.health.key, asset.health.at_most)
+        return health.ailment(found, shelf.reader, rule)
+
+    return (refused, True), (too_new, False), (sick, True)
+
+
+def _objections(found: Found, verdict: Verdict, tests: tuple[Test, ...]) -> Iterator[PassedOver]:
+    for test, poisoned in tests:
+        if why := test(found, verdict):
+            yield PassedOver(verdict.path, verdict.step, why, poisoned)
+
+
+def _age(shelf: Shelf, found: Found) -> tuple[int, str]:
+    step = shelf.step(found)
+    return (-1 if step is None else step, found.candidate.path)

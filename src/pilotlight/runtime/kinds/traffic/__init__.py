@@ -1,0 +1,1 @@
+"""Traffic: the front door's answer, and the metric that moves it."""

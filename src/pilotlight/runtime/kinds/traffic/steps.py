@@ -1,0 +1,119 @@
+"""The front: check behind the balancer before traffic moves, then move it by one datum and look from outside.
+
+Route 53 answers with the standby region while the alarm on `StandbyActive` is on (see stacks, Traffic), so moving
+traffic is one PutMetricData in the standby region: data plane, no DNS change. The proof is an answer at the user's own
+DNS name that says where it comes from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pilotlight.runtime.aws.fetch import Fetched
+from pilotlight.runtime.kinds.action import Absent, Action, Answer, Proven, Underway, Wait, Work
+from pilotlight.runtime.kinds.autoscaling.observe import group
+from pilotlight.runtime.kinds.autoscaling.steps import Hold, Scale
+from pilotlight.runtime.metrics import put_metric
+from pilotlight.runtime.naming import METRIC_STANDBY_ACTIVE
+from pilotlight.runtime.records.inventory import Traffic
+
+FETCH_SECONDS = 5.0
+HEALTHY_SECONDS = 900
+"""Instances are in service; this is the time a server takes to load its weights and pass its health checks."""
+MOVE_SECONDS = 300
+"""Alarm period 60 s, health check, and resolvers that keep an answer for 60 s, with a margin."""
+SILENT_SETTLE_SECONDS = 120.0
+"""An answer that does not say where it comes from proves the move only after alarm, check and TTL have passed."""
+EVERY_SECONDS = 0.5
+
+
+def url(name: str, traffic: Traffic) -> str:
+    """Where the workload says that it serves, under this DNS name."""
+    port = "" if traffic.port == 80 else f":{traffic.port}"
+    return f"http://{name}{port}{traffic.check}"
+
+
+class Healthy:
+    """Targets are healthy, and the balancer answers from this region; a group that an older run stopped since it was
+    proven is started again, as nobody else would. Arguments: region."""
+
+    wait = Wait(HEALTHY_SECONDS, EVERY_SECONDS, "loading weights")
+
+    def ask(self, work: Work) -> Answer:
+        """The groups' wishes first, then the balancer's verdict, then one GET through it."""
+        for _, started in _stopped(work):
+            return Absent(f"{started.step.name}: it was stopped since it was proven")
+        targets = 0
+        for asset in work.inventory.computes:
+            name = asset.standby_group if work.region == work.inventory.standby else asset.primary_group
+            healthy, told = _targets(work, name)
+            if healthy is not None and healthy < asset.count:
+                return Underway(f"{name}: {healthy} of {asset.count} targets healthy ({told})")
+            targets += healthy or 0
+        if work.inventory.traffic is None:
+            return Proven({"healthy_targets": targets})
+        answer = work.site.fetch(url(_balancer(work), work.inventory.traffic), FETCH_SECONDS)
+        if answer.status != 200 or answer.region not in ("", work.region):
+            return Underway(f"the balancer: {answer.told}")
+        return Proven({"healthy_targets": targets, "answer": answer.told})
+
+    def act(self, work: Work) -> None:
+        """Start what was stopped; the rest is only waited for."""
+        for action, started in _stopped(work):
+            action.act(started)
+
+
+def _stopped(work: Work) -> Iterator[tuple[Action, Work]]:
+    """The groups whose instances nobody asks for any more, as the step that started them."""
+    for asset in work.inventory.computes:
+        started = work.work_of(f"scale-{asset.name}")
+        action: Action = Hold() if started and started.step.action == "hold" else Scale()
+        if started is not None and isinstance(action.ask(started), Absent):
+            yield action, started
+
+
+def _targets(work: Work, name: str) -> tuple[int | None, str]:
+    """(healthy targets of a group, states in words), of its target group that has fewest where it is in several; None
+    where it is behind no balancer."""
+    arns = group(work.door, work.region, name).get("TargetGroupARNs", [])
+    return min((_healthy(work, arn) for arn in arns), key=lambda found: found[0], default=(None, ""))
+
+
+def _healthy(work: Work, arn: str) -> tuple[int, str]:
+    answer = work.door.call("elbv2", "describe_target_health", work.region, TargetGroupArn=arn)
+    states = [each["TargetHealth"]["State"] for each in answer["TargetHealthDescriptions"]]
+    return states.count("healthy"), ", ".join(states) or "none registered"
+
+
+def _balancer(work: Work) -> str:
+    """DNS name of the balancer in the step's region."""
+    assert work.inventory.traffic is not None
+    if work.region == work.inventory.primary:
+        return work.inventory.traffic.primary_balancer_dns
+    names = [work.inventory.names.load_balancer()]
+    answer = work.door.call("elbv2", "describe_load_balancers", work.region, Names=names)
+    return str(answer["LoadBalancers"][0]["DNSName"])
+
+
+class MoveTraffic:
+    """The user's DNS name answers from this region. Arguments: region."""
+
+    wait = Wait(MOVE_SECONDS, EVERY_SECONDS, "alarm period, health check, DNS caches")
+
+    def ask(self, work: Work) -> Answer:
+        """One GET from outside."""
+        assert work.inventory.traffic is not None
+        answer = work.site.fetch(url(work.inventory.traffic.record, work.inventory.traffic), FETCH_SECONDS)
+        if self._arrived(work, answer):
+            return Proven({"record": work.inventory.traffic.record, "answer": answer.told})
+        return Absent(f"{work.inventory.traffic.record}: {answer.told}")
+
+    def act(self, work: Work) -> None:
+        """One datum; the alarm keeps its state where the next ones are missing."""
+        put_metric(work.site, METRIC_STANDBY_ACTIVE, 1 if work.region == work.inventory.standby else 0)
+
+    def _arrived(self, work: Work, answer: Fetched) -> bool:
+        if work.begun_at is None or answer.status != 200:
+            return False
+        settled = work.clock.now() >= work.begun_at + SILENT_SETTLE_SECONDS
+        return answer.region == work.region or (not answer.region and settled)

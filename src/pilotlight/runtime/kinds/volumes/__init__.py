@@ -1,0 +1,1 @@
+"""Volumes: selected by a tag, snapshotted by instance, copied, and put back where they belong."""

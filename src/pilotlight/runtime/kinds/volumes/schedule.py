@@ -1,0 +1,251 @@
+"""Scheduled runs over volumes: one run snapshots every selected volume of every instance, and its copies follow.
+
+The roster is written first, so that what belongs to a run is known however it ends. Copies are begun for all groups
+in turn, within the limit of the region; a run whose copies were begun is finished before a newer one is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import zip_longest
+
+from pilotlight.runtime.aws.client import aws_code
+from pilotlight.runtime.clock import parse_stamp, stamp
+from pilotlight.runtime.context import Site
+from pilotlight.runtime.errors import CallRefused, RegionUnreachable
+from pilotlight.runtime.kinds.volumes import snapshots
+from pilotlight.runtime.kinds.volumes.selection import IN_THE_WAY, USABLE, Instance, Places, Selection, places, selected
+from pilotlight.runtime.kinds.volumes.snapshots import ERROR, UNASSIGNED, Snapshot, SnapshotRun
+from pilotlight.runtime.naming import TAG_ASSET, TAG_WORKLOAD
+from pilotlight.runtime.records.inventory import Volumes
+from pilotlight.runtime.store import rosters
+from pilotlight.runtime.store.rosters import Place, Roster
+
+DUE_SHARE = 0.75
+"""A run is due when this share of the interval has passed: firings are never exactly on time."""
+UNFINISHED_RUNS_MAX = 3
+"""Runs under way at once; when copies take longer than the interval, more of them would only slow all down."""
+COPIES_MAX = 20
+"""EBS User Guide, "Copy an Amazon EBS snapshot": concurrent copies to one destination region, not adjustable."""
+TOO_MANY_COPIES = "ResourceLimitExceeded"
+"""EC2 API Reference, "Error codes": what CopySnapshot answers beyond it."""
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One set to make: the volumes of one instance, or volumes that no instance has."""
+
+    id: str
+    instance: Instance | None
+    places: tuple[Place, ...]
+
+
+def keep_up(site: Site) -> tuple[str, ...]:
+    """Begin the runs that are due and the copies that can be begun; remarks about what could not be."""
+    remarks: list[str] = []
+    waiting: list[list[tuple[Volumes, Snapshot]]] = []
+    for asset in site.inventory.volumes:
+        with told(asset.name, remarks):
+            waiting.append([(asset, each) for each in _keep_up_one(site, asset, remarks)])
+    if any(waiting):
+        with told("snapshot copies", remarks):
+            remarks += _copy(site, list(_in_turn(waiting)))
+    return tuple(remarks)
+
+
+@contextmanager
+def told(what: str, remarks: list[str]) -> Iterator[None]:
+    """What AWS refuses for one group is a remark, and the others go on."""
+    try:
+        yield
+    except (CallRefused, RegionUnreachable) as problem:
+        remarks.append(f"{what}: {problem.message}")
+
+
+def _keep_up_one(site: Site, asset: Volumes, remarks: list[str]) -> list[Snapshot]:
+    """The snapshots of this group that wait for a copy, after a run was begun where one is due."""
+    inventory, door = site.inventory, site.door
+    copies = snapshots.listed(door, inventory.standby, inventory.workload, asset.name)
+    sources = snapshots.listed(door, inventory.primary, inventory.workload, asset.name)
+    known, selection = site.ledger.rosters(asset.name), selected(door, inventory.primary, asset)
+    last = rosters.newest(known)
+    runs_here, runs_there = snapshots.runs(sources), snapshots.runs(copies)
+    fresh, now = bool(uncovered(asset, selection, last)), site.clock.now()
+    due = is_due(runs_here, runs_there, now, inventory.every_seconds, fresh)
+    if not due and is_late(runs_here, runs_there, now, inventory.every_seconds):
+        remarks.append(f"{asset.name}: {UNFINISHED_RUNS_MAX} scheduled runs are being copied; no further one is begun.")
+    if due and any(each.state in USABLE for each in selection.volumes):
+        known = [*known, _begin(site, asset, selection, last)]
+        sources = snapshots.listed(door, inventory.primary, inventory.workload, asset.name)
+    return to_copy(placed(sources, known, devices(asset, selection)), copies)
+
+
+def is_due(
+    sources: list[SnapshotRun], copies: list[SnapshotRun], now: float, every_seconds: float, uncovered: bool = False
+) -> bool:
+    """Whether a new run is begun now; what no run has is not made to wait for the interval (pure)."""
+    if not sources:
+        return True
+    old = now - parse_stamp(sources[0].true_at) >= every_seconds * DUE_SHARE
+    return under_way(sources, copies) < UNFINISHED_RUNS_MAX and (uncovered or old)
+
+
+def is_late(sources: list[SnapshotRun], copies: list[SnapshotRun], now: float, every_seconds: float) -> bool:
+    """Whether a whole interval has passed without a new run, because others are under way (pure)."""
+    newest = sources[0].true_at if sources else ""
+    return bool(newest) and now - parse_stamp(newest) > every_seconds and under_way(sources, copies) > 0
+
+
+def under_way(sources: list[SnapshotRun], copies: list[SnapshotRun]) -> int:
+    """Runs that can be whole in the standby region and are newer than the newest that is (pure)."""
+    done = {each.id for each in copies if each.complete}
+    newest = snapshots.newest_complete(copies)
+    return sum(each.whole and each.id not in done and each.true_at > newest for each in sources)
+
+
+def uncovered(asset: Volumes, selection: Selection, last: Roster | None) -> list[str]:
+    """Selected volumes that can be snapshot and that no run has, or has without a place that they have now (pure)."""
+    if last is None:
+        return [each.volume for each in selection.volumes if each.state in USABLE]
+    had = {each.volume for each in last.places if each.why in IN_THE_WAY}
+    cured = {each.volume for each in places(asset, selection, last.places).places if not each.why} & had
+    new = {each.volume for each in selection.volumes if each.state in USABLE and not last.has(each.volume)}
+    return sorted(new | cured)
+
+
+# -- making ----------------------------------------------------------------------------------------------------
+
+
+def _begin(site: Site, asset: Volumes, selection: Selection, last: Roster | None) -> Roster:
+    now = site.clock.now()
+    usable = replace(selection, volumes=tuple(each for each in selection.volumes if each.state in USABLE))
+    found = places(asset, usable, last.places if last else ())
+    gone = rosters.gone(last, selection.ids(), now)
+    roster = Roster(run_id(stamp(now)), stamp(now), found.places, found.represented, gone)
+    site.ledger.keep_roster(asset.name, roster)
+    for each in planned(roster.run, selection, found):
+        _make(site, asset, roster, each, selection)
+    return roster
+
+
+def run_id(moment: str) -> str:
+    """Sorts as the moments do: 2026-01-02T03:04:05.678Z -> 20260102T030405678Z."""
+    return "".join(letter for letter in moment if letter not in "-:.")
+
+
+def planned(run: str, selection: Selection, found: Places) -> list[Planned]:
+    """One set for each instance and index, and one for each index of what no instance has (pure)."""
+    having = {volume: each for each in selection.instances for volume in each.mounted}
+    sets: dict[tuple[str, int], list[Place]] = {}
+    for place in found.places:
+        owner = having[place.volume].id if place.volume in having else ""
+        sets.setdefault((owner, place.index), []).append(place)
+    return [
+        Planned(_set_id(run, owner, index, several=len([key for key in sets if key[0] == owner]) > 1),
+                next((each for each in selection.instances if each.id == owner), None), tuple(members))
+        for (owner, index), members in sorted(sets.items(), key=lambda each: (each[0][1] < 0, each[0][1], each[0][0]))
+    ]  # fmt: skip
+
+
+def _set_id(run: str, owner: str, index: int, several: bool) -> str:
+    of = owner or "detached"
+    return f"{run}-{of}-{'none' if index == UNASSIGNED else index}" if several or not owner else f"{run}-{of}"
+
+
+def _make(site: Site, asset: Volumes, roster: Roster, each: Planned, selection: Selection) -> None:
+    region, moment = site.inventory.primary, stamp(site.clock.now())
+    like = Snapshot("", "", "", each.id, len(each.places), moment, "", "", roster.run, len(roster.places))
+    first = each.places[0]
+    like = replace(like, index=first.index, label=first.label, instance=first.instance, assign=asset.assign)
+    ours = tags_of(site.inventory.workload, asset.name)
+    if each.instance is None:
+        for place in each.places:
+            one = replace(like, volume=place.volume, device=place.device, instance=place.instance)
+            snapshots.create_of_volume(site.door, region, ours, replace(one, true_at=stamp(site.clock.now())))
+        return
+    mine, mounted = {place.volume for place in each.places}, each.instance.mounted
+    snapshots.create_of_instance(
+        site.door,
+        region,
+        ours,
+        replace(like, instance=each.instance.id, launched_at=each.instance.launched_at),
+        tuple(sorted(mounted.keys() - mine - {each.instance.root})),
+        each.instance.root in mine,
+    )
+
+
+def tags_of(workload: str, asset: str) -> dict[str, str]:
+    """The tags by which every snapshot of a group is found."""
+    return {TAG_WORKLOAD: workload, TAG_ASSET: asset}
+
+
+# -- copying ---------------------------------------------------------------------------------------------------
+
+
+def to_copy(sources: list[Snapshot], copies: list[Snapshot]) -> list[Snapshot]:
+    """Completed snapshots that have no copy yet, of runs that are whole and newer than the newest one that is complete
+    in the standby region; what was begun first, then the newest (pure)."""
+    begun = {each.source for each in copies if each.state != ERROR}
+    taken_up = {each.run for each in copies}
+    newest = snapshots.newest_complete(snapshots.runs(copies))
+    wanted = [each for each in snapshots.runs(sources) if each.whole and each.true_at > newest]
+    started = [each for each in wanted if each.id in taken_up]
+    fresh = [each for each in wanted if each.id not in taken_up]
+    return [snapshot for run in (*reversed(started), *fresh) for snapshot in run.done if snapshot.id not in begun]
+
+
+def placed(sources: list[Snapshot], known: Iterable[Roster], devices: Mapping[str, str]) -> list[Snapshot]:
+    """With what the roster of their run says of each volume, because CreateSnapshots tags all of an instance alike.
+
+    A volume that was attached while the call was made is in the set and not in the roster: it is left for the next
+    run. `devices` are of snapshots that older editions made, which have no roster (pure).
+    """
+    by_run = {each.run: {place.volume: place for place in each.places} for each in known}
+    found = []
+    for each in sources:
+        place = by_run.get(each.run, {}).get(each.volume)
+        if place is not None:
+            found.append(_as_placed(each, place))
+        elif each.run not in by_run:
+            found.append(replace(each, device=each.device or devices.get(each.volume, "")))
+    return found
+
+
+def _as_placed(source: Snapshot, place: Place) -> Snapshot:
+    return replace(source, device=place.device, index=place.index, label=place.label, instance=place.instance)
+
+
+def devices(asset: Volumes, selection: Selection) -> dict[str, str]:
+    """Volume -> device, as the inventory and the instances know it (pure)."""
+    found = {volume: device for device, volume in asset.devices.items()}
+    for each in selection.instances:
+        found |= each.mounted
+    return found
+
+
+def _in_turn(waiting: list[list[tuple[Volumes, Snapshot]]]) -> Iterator[tuple[Volumes, Snapshot]]:
+    """One of each group after the other, so that a large one keeps no other waiting."""
+    return (each for row in zip_longest(*waiting) for each in row if each is not None)
+
+
+def _copy(site: Site, waiting: list[tuple[Volumes, Snapshot]]) -> list[str]:
+    inventory = site.inventory
+    room = max(0, COPIES_MAX - snapshots.copies_under_way(site.door, inventory.standby))
+    begun = 0
+    for asset, source in waiting[:room]:
+        ours = tags_of(inventory.workload, asset.name)
+        try:
+            snapshots.copy(site.door, source, (inventory.primary, inventory.standby), ours, inventory.names.key_alias)
+        except CallRefused as refusal:
+            if aws_code(refusal) != TOO_MANY_COPIES:
+                raise
+            break
+        begun += 1
+    return [waits(len(waiting) - begun, inventory.standby)] if len(waiting) > begun else []
+
+
+def waits(count: int, region: str) -> str:
+    """The remark that copies take turns (pure)."""
+    return f"{count} snapshots wait for their copy: {region} makes at most {COPIES_MAX} at once, whoever asks."

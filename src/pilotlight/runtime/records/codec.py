@@ -1,0 +1,123 @@
+"""Papers to JSON and back: frozen dataclasses, a `schema` of the form `pilotlight/<paper>/<version>`, nothing else.
+
+Reading is strict about what a paper must have and lenient about fields it does not know, so that an older
+survivor can read a newer paper (fields are only added). Bad input is `PaperUnreadable`, never a traceback.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import types
+import typing
+from typing import Any, TypeVar
+
+from pilotlight.runtime.errors import PaperUnreadable
+
+Paper = TypeVar("Paper")
+
+TAGS = ("kind", "schema")
+"""Fields whose default names the class that they are in."""
+
+
+def encode(value: Any) -> Any:
+    """JSON-ready form of a paper or any value inside one."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: encode(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, dict):
+        return {str(key): encode(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [encode(item) for item in value]
+    return value
+
+
+def dumps(paper: Any) -> str:
+    """A paper as JSON text: sorted keys, two spaces, a newline at the end, so that equal papers are equal bytes."""
+    return json.dumps(encode(paper), indent=2, sort_keys=True) + "\n"
+
+
+def loads(kind: type[Paper], text: str | bytes, source: str) -> Paper:
+    """Read a paper of this kind; `source` names it in errors."""
+    try:
+        raw = json.loads(text)
+        wanted = getattr(kind, "SCHEMA", None)
+        if wanted is not None and raw.get("schema") != wanted:
+            raise ValueError(f"schema is {raw.get('schema')!r}, not {wanted!r}")
+        return typing.cast(Paper, decode(kind, raw))
+    except (ValueError, TypeError, KeyError, AttributeError) as problem:
+        raise PaperUnreadable(paper=source, reason=str(problem)) from problem
+
+
+def decode(kind: Any, raw: Any) -> Any:
+    """Build a value of this type from its JSON form."""
+    origin = typing.get_origin(kind)
+    if dataclasses.is_dataclass(kind):
+        return _decode_dataclass(typing.cast("type[Any]", kind), raw)
+    if origin in (typing.Union, types.UnionType):
+        return _decode_union(kind, raw)
+    if origin is tuple:
+        if not isinstance(raw, list | tuple):
+            raise ValueError(f"expected a list, found {raw!r}")
+        item = typing.get_args(kind)[0]
+        return tuple(decode(item, each) for each in raw)
+    if origin is dict:
+        item = typing.get_args(kind)[1]
+        return {key: decode(item, each) for key, each in raw.items()}
+    if kind is float and isinstance(raw, int):
+        return float(raw)
+    if kind in (str, int, float, bool) and not isinstance(raw, kind):
+        raise ValueError(f"expected {kind.__name__}, found {raw!r}")
+    return raw
+
+
+def _decode_union(kind: Any, raw: Any) -> Any:
+    """The one arm that fits best: by its tag where it has one, else by the most fields that the paper names."""
+    arms = typing.get_args(kind)
+    if raw is None and type(None) in arms:
+        return None
+    told = [arm for arm in arms if arm is not type(None)]
+    if len(told) == 1:
+        return decode(told[0], raw)
+    fitting = [(_fit(arm, raw), found) for arm in told for found in _decoded(arm, raw)]
+    best = [found for fit, found in fitting if fit == max(each for each, _ in fitting)]
+    if len(best) != 1:
+        names = ", ".join(str(getattr(arm, "__name__", arm)) for arm in told)
+        raise ValueError(f"expected one of {names}, found {raw!r}, which fits {len(best)} of them")
+    return best[0]
+
+
+def _decoded(arm: Any, raw: Any) -> list[Any]:
+    try:
+        return [decode(arm, raw)]
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return []
+
+
+def _fit(arm: Any, raw: Any) -> tuple[bool, int]:
+    """How well an arm fits: its `kind` or `schema` is the paper's, or its type is the very one; then fields known."""
+    if not dataclasses.is_dataclass(arm):
+        return type(raw) is arm, 0
+    fields = {field.name: field.default for field in dataclasses.fields(arm)}
+    tagged = any(tag in raw and raw[tag] == fields.get(tag, dataclasses.MISSING) for tag in TAGS)
+    return tagged, len(fields.keys() & raw.keys())
+
+
+_HINTS: dict[type[Any], dict[str, Any]] = {}
+"""Types of the fields of a kind, evaluated once: a point has hundreds of parts of few kinds."""
+
+
+def _hints(kind: type[Any]) -> dict[str, Any]:
+    if kind not in _HINTS:
+        _HINTS[kind] = typing.get_type_hints(kind)
+    return _HINTS[kind]
+
+
+def _decode_dataclass(kind: type[Any], raw: Any) -> Any:
+    if not isinstance(raw, dict):
+        raise ValueError(f"expected {kind.__name__}, found {raw!r}")
+    hints = _hints(kind)
+    known: dict[str, Any] = {}
+    for field in dataclasses.fields(kind):
+        if field.name in raw:
+            known[field.name] = decode(hints[field.name], raw[field.name])
+    return kind(**known)

@@ -1,0 +1,100 @@
+"""Runbook, journal and run: what is intended, what was done, and what is shown of it.
+
+A Runbook is an ordered graph of steps and pure data; a dry run prints it. The journal holds, per step, *intended*
+before the act and *proven* after it was asked again, with evidence; an interrupted run goes on from there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+INTENDED = "intended"
+PROVEN = "proven"
+FAILED = "failed"
+WITHDRAWN = "withdrawn"
+"""What was proven or intended before counts no more: what it stood on is gone, and the step begins anew."""
+
+RUNNING = "running"
+SUCCEEDED = "succeeded"
+SUPERSEDED = "superseded"
+"""A newer run began; whoever was at this one can change nothing any more."""
+WAITING = "waiting-for-approval"
+
+CHOSEN = "choose-point"
+"""The step that decides with what a failover goes on; its evidence is what later steps and people are told by."""
+
+PASSED = "passed_over"
+"""The key of its evidence with newer points that could not be recovered from, and why."""
+LOOKED_AGAIN = "look-again"
+"""The step before a run says that a region serves (runtime/runs/again.py)."""
+LATE = "late_acts"
+"""The key of its evidence with what older runs did after they had lost their lease."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One act of a runbook: the name of its implementation, the asset it is about, what must be proven before."""
+
+    name: str
+    action: str
+    asset: str = ""
+    needs: tuple[str, ...] = ()
+    arguments: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Runbook:
+    """`kind` is failover, failback, drill or restore."""
+
+    SCHEMA: ClassVar[str] = "pilotlight/runbook/1"
+
+    kind: str
+    workload: str
+    steps: tuple[Step, ...]
+    schema: str = "pilotlight/runbook/1"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of the journal."""
+
+    step: str
+    state: str
+    at: str
+    epoch: int
+    evidence: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Journal:
+    """One execution of a runbook: `state` is running, succeeded, failed, superseded or waiting-for-approval."""
+
+    SCHEMA: ClassVar[str] = "pilotlight/journal/1"
+
+    run: str
+    kind: str
+    workload: str
+    epoch: int
+    state: str
+    started_at: str
+    finished_at: str = ""
+    reason: str = ""
+    entries: tuple[Entry, ...] = ()
+    schema: str = "pilotlight/journal/1"
+
+    def proven(self, step: str) -> Entry | None:
+        """The newest entry that proves this step, if there is one and it was not withdrawn."""
+        return proofs(self.entries).get(step)
+
+
+def proofs(entries: Iterable[Entry]) -> dict[str, Entry]:
+    """Step -> the entry that proves it, of those that were written since it was last withdrawn (pure)."""
+    found: dict[str, Entry] = {}
+    for each in entries:
+        if each.state == PROVEN:
+            found[each.step] = each
+        elif each.state == WITHDRAWN:
+            found.pop(each.step, None)
+    return found

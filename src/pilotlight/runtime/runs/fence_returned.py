@@ -1,0 +1,106 @@
+"""The lost region answers again while the standby serves: its instances and buckets are fenced, by whoever sees it.
+
+Called at every firing that keeps points. What is fenced already is only looked at; a fence that has to be built is a
+small run of its own, with lease and journal, so that it cannot cross a failback that has begun.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+from pilotlight.runtime.clock import stamp
+from pilotlight.runtime.context import Site
+from pilotlight.runtime.errors import PilotlightError, RegionUnreachable, Throttled
+from pilotlight.runtime.kinds.action import Absent, Proven, Work
+from pilotlight.runtime.kinds.autoscaling.observe import group
+from pilotlight.runtime.kinds.autoscaling.steps import LAUNCH, suspended
+from pilotlight.runtime.kinds.buckets.fencing import FENCE
+from pilotlight.runtime.records.runs import LATE, LOOKED_AGAIN, Journal
+from pilotlight.runtime.runs import runbooks
+from pilotlight.runtime.runs.register import ACTIONS
+from pilotlight.runtime.runs.run import carry_out
+from pilotlight.runtime.store.ledger import SERVING
+
+TOLD_SECONDS = 24 * 3600.0
+"""How long scheduled runs tell of a late act: a day, in which somebody who was told has looked."""
+
+
+def fence_returned(site: Site, holder: str) -> Journal | None:
+    """Fence the primary region if it answers and is not the one that serves. None when there was nothing to do."""
+    active = site.ledger.active(site.inventory.primary)
+    if active.region == site.inventory.primary or active.state != SERVING:
+        return None
+    if not site.answers(site.inventory.primary):
+        return None
+    try:
+        if _fenced(site):
+            return None
+        return carry_out(site, runbooks.fence_returned(site.inventory), site.ledger.leases.take(holder))
+    except RegionUnreachable:
+        return None
+
+
+def fences_left(site: Site) -> tuple[str, ...]:
+    """A sentence for every act that an older run is known to have done after the last look of the run that made the
+    primary serve, and for every fence that stands there. Nothing is undone by itself: who did it may be at work."""
+    found = list(_late(site))
+    for each in _works(site):
+        try:
+            found += _left(each)
+        except (RegionUnreachable, Throttled):
+            break
+        except PilotlightError as problem:
+            found.append(f"whether {each.step.name} of an older run stands is not known: {problem.message}")
+    return tuple(found)
+
+
+def _late(site: Site) -> Iterator[str]:
+    active, young = site.ledger.active(site.inventory.primary), stamp(site.clock.now() - TOLD_SECONDS)
+    if not active.run:
+        return
+    journal = site.ledger.journal(active.run)
+    looked = journal.proven(LOOKED_AGAIN) if journal else None
+    seen = looked.evidence.get(LATE, []) if looked else []
+    for act in site.ledger.late_acts(active.epoch):
+        if asdict(act) not in seen and act.at >= young:
+            yield (
+                f"run {act.run} (epoch {act.epoch}) did {act.call} in {act.region} at {act.at}, when "
+                f"its lease was lost and run {active.run} had looked for the last time: see that what it touches is as "
+                "it should be"
+            )
+
+
+def _left(work: Work) -> list[str]:
+    if work.step.action == "fence-bucket" and isinstance(ACTIONS["open-bucket"].ask(work), Absent):
+        bucket = work.datasets().primary_bucket
+        return [f"{work.region}: s3://{bucket} serves and denies writing: take the statement {FENCE} out of its policy"]
+    if work.step.action == "stop":
+        found = group(work.door, work.region, work.compute().primary_group)
+        name, count = work.compute().primary_group, work.compute().count
+        if LAUNCH in suspended(found):
+            mend = f"resume its process {LAUNCH} and see that its size is {count}"
+            return [f"{work.region}: {name} serves and may launch nothing: {mend} (`aws autoscaling resume-processes`)"]
+        if count and not found.get("DesiredCapacity", count):
+            mend = f"`aws autoscaling update-auto-scaling-group --min-size {count} --desired-capacity {count}`"
+            return [f"{work.region}: {name} serves and no instance of it is wished for, of {count}: {mend}"]
+    return []
+
+
+def _fenced(site: Site) -> bool:
+    """Whether every fence stands already; nothing is written to find out."""
+    return all(isinstance(ACTIONS[work.step.action].ask(work), Proven) for work in _works(site))
+
+
+def _works(site: Site) -> list[Work]:
+    runbook = runbooks.fence_returned(site.inventory)
+    return [Work(step, runbook.kind, "", 0, site, _no_evidence, None, _no_lease) for step in runbook.steps]
+
+
+def _no_evidence(step: str) -> dict[str, Any]:
+    return {}
+
+
+def _no_lease() -> None:
+    """Looking needs none."""

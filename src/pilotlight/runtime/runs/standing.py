@@ -1,0 +1,47 @@
+"""Saying who serves: the one item that runs, probe and applications all read.
+
+A fence names the region to come and raises the epoch, so that from that moment whoever holds an older epoch, or runs in
+the other region, refuses to write; later sayings of the same run keep that epoch. The item lives in the standby region.
+"""
+
+from __future__ import annotations
+
+from pilotlight.runtime.clock import parse_stamp
+from pilotlight.runtime.kinds.action import Absent, Answer, Proven, Underway, Wait, Work
+from pilotlight.runtime.store.ledger import FAILING_OVER, SERVING, Active
+
+SETTLE_SECONDS = 3.0
+"""Applications read the record every second; three of their readings have passed after this."""
+
+
+class SayActive:
+    """Arguments: `region` (primary or standby), `state`, `raises` (a fence) and `settle` (wait for the readers)."""
+
+    wait = Wait(60, 0.5, "one conditional write, and the time its readers take to see it")
+
+    def ask(self, work: Work) -> Answer:
+        """Whether this run has said so."""
+        active = work.ledger.active(work.inventory.primary)
+        wanted = (work.region, work.step.arguments["state"], work.run)
+        if (active.region, active.state, active.run) != wanted:
+            return Absent(f"{active.region} is {active.state} at epoch {active.epoch}")
+        if work.step.arguments.get("settle") and work.clock.now() < parse_stamp(active.since) + SETTLE_SECONDS:
+            return Underway("readers of the active record may not have seen it yet")
+        return Proven({"region": active.region, "epoch": active.epoch, "since": active.since, "state": active.state})
+
+    def act(self, work: Work) -> None:
+        """Say it, under the condition that no newer epoch is recorded."""
+        state = str(work.step.arguments["state"])
+        epoch = work.epoch if work.step.arguments.get("raises") else self._kept(work).epoch
+        work.ledger.set_active(work.region, state, work.run, epoch, work.epoch, _away(work, state))
+
+    def _kept(self, work: Work) -> Active:
+        return work.ledger.active(work.inventory.primary)
+
+
+def _away(work: Work, state: str) -> bool | None:
+    """A fence begins nothing and ends nothing; from then on the standby counts as one that wrote, until the primary
+    serves again."""
+    if work.region == work.inventory.primary:
+        return False if state == SERVING else None
+    return None if state == FAILING_OVER else True
