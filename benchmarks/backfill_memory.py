@@ -14,7 +14,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from pilotlight.runtime.clock import SystemClock
-from pilotlight.runtime.context import Site
+from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.kinds.buckets.backfill import bring
 from pilotlight.runtime.kinds.buckets.listing import Bucket
 
@@ -57,13 +57,13 @@ def _item(number: int) -> dict[str, Any]:
 
 def peak(objects: int) -> tuple[int, int]:
     """(bytes at the highest, copies)."""
-    door = Listings(objects)
-    site = cast(Site, SimpleNamespace(door=door, clock=SystemClock()))
+    client = Listings(objects)
+    context = cast(RecoveryContext, SimpleNamespace(client=client, clock=SystemClock()))
     tracemalloc.start()
-    bring(site, Bucket("east", "source"), Bucket("west", "copy"))
+    bring(context, Bucket("east", "source"), Bucket("west", "copy"))
     _, highest = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    return highest, door.copies
+    return highest, client.copies
 
 
 def main() -> int:

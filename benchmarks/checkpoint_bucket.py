@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from pilotlight.runtime.aws.client import Door
+from pilotlight.runtime.aws.client import AwsClient
 from pilotlight.runtime.checkpoints.readers import BucketReader
 from pilotlight.runtime.checkpoints.verify import find, verify
 from pilotlight.runtime.kinds.checkpoints.shelf import choose, shelf
@@ -68,7 +68,7 @@ class Listed:
 
 def main() -> int:
     """Print calls as ratios to what the limit allows, and to judging everything."""
-    door = Listed(CHECKPOINTS)
+    client = Listed(CHECKPOINTS)
     asset = Datasets(
         kind="checkpoints",
         name="models",
@@ -79,15 +79,15 @@ def main() -> int:
         needs="load",
     )
     began = time.perf_counter()
-    choice = choose(shelf(cast(Door, door), "us-west-2", "copy", asset), asset, {})
+    choice = choose(shelf(cast(AwsClient, client), "us-west-2", "copy", asset), asset, {})
     seconds = time.perf_counter() - began
     few = Listed(JUDGED)
-    for each in find(reader := BucketReader(cast(Door, few), "us-west-2", "copy", "runs/")):
+    for each in find(reader := BucketReader(cast(AwsClient, few), "us-west-2", "copy", "runs/")):
         verify(each, reader)
-    files, reads, all_reads = len(_files()), door.calls["reads"], few.calls["reads"] / JUDGED * CHECKPOINTS
+    files, reads, all_reads = len(_files()), client.calls["reads"], few.calls["reads"] / JUDGED * CHECKPOINTS
     print(f"bucket        {CHECKPOINTS:,} checkpoints of {files} files")
     print(f"chosen        {choice.taken.path if choice.taken else 'none'} in {seconds:.1f} s")
-    pages = door.calls["pages"]
+    pages = client.calls["pages"]
     print(f"listing       {pages} pages, {pages / (CHECKPOINTS * files / PAGE):.2f} for each thousand files")
     print(f"reads         {reads}, {reads / files:.2f} for each file of the one that is taken (at most {READS_MAX})")
     print(f"to judging all {reads / all_reads:.5f}")

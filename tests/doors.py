@@ -27,7 +27,7 @@ from pilotlight.runtime.aws import paging
 from pilotlight.runtime.aws.client import is_reading, refused
 from pilotlight.runtime.aws.fetch import Fetched
 from pilotlight.runtime.clock import FakeClock
-from pilotlight.runtime.context import Site
+from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.errors import RegionUnreachable
 from pilotlight.runtime.kinds.autoscaling.software import digests
 from pilotlight.runtime.records.inventory import Compute, Database, Datasets, Inventory, Keep, Traffic, Volumes
@@ -301,6 +301,6 @@ def uri(step: int, bucket: str = MODELS) -> str:
     return f"s3://{bucket}/checkpoints/step-{step:06d}/"
 
 
-def desk_of(aws: FakeAws, holder: str = "test") -> Recovery:
+def recovery_of(aws: FakeAws, holder: str = "test") -> Recovery:
     """The desk of the workload on this AWS, as one process has it."""
-    return Recovery(Site(aws, inventory(), aws.clock, aws.fetch), holder)
+    return Recovery(RecoveryContext(aws, inventory(), aws.clock, aws.fetch), holder)

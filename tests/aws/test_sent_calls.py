@@ -21,7 +21,7 @@ from pilotlight.deploy.engine import Engine
 from pilotlight.deploy.operations import Operations
 from pilotlight.local.handle import LocalCloud
 from pilotlight.local.kernel.cloud import ACCOUNT
-from pilotlight.runtime.aws.boto import AwsDoor
+from pilotlight.runtime.aws.boto import BotoClient
 from pilotlight.runtime.clock import SystemClock
 from pilotlight.workload.load import load
 
@@ -94,10 +94,10 @@ def wire(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wire]:
         patched.setattr(BaseClient, "_make_api_call", noting)
         patched.setattr(ResponseParser, "parse", reading)
         Engine(folder / "theirs", "inference-service").update("example", EXAMPLE, CONFIG, region="us-east-1")
-        inventory = current_inventory(load(EXAMPLE / "workload.yaml"), ACCOUNT, AwsDoor(), SystemClock())
+        inventory = current_inventory(load(EXAMPLE / "workload.yaml"), ACCOUNT, BotoClient(), SystemClock())
         engine = Engine(folder / "states", inventory.names.project)
         acts = Operations(inventory, engine)
-        acts.up(AwsDoor(), archive.build(folder))
+        acts.up(BotoClient(), archive.build(folder))
         acts.refresh(False)
         yield found
 

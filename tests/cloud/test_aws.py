@@ -13,7 +13,7 @@ from botocore.retries.standard import ThrottledRetryableChecker, TransientRetrya
 from moto import mock_aws
 
 from pilotlight.runtime.aws import transient
-from pilotlight.runtime.aws.boto import BODY_BYTES_MAX, AwsDoor
+from pilotlight.runtime.aws.boto import BODY_BYTES_MAX, BotoClient
 from pilotlight.runtime.aws.client import aws_code, is_reading
 from pilotlight.runtime.aws.paging import pages
 from pilotlight.runtime.errors import (
@@ -27,31 +27,31 @@ from pilotlight.runtime.errors import (
 
 
 @pytest.fixture
-def door(monkeypatch: pytest.MonkeyPatch) -> Iterator[AwsDoor]:
+def client(monkeypatch: pytest.MonkeyPatch) -> Iterator[BotoClient]:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     with mock_aws():
-        yield AwsDoor()
+        yield BotoClient()
 
 
-def test_bodies_are_bytes_and_ranges_are_ranges(door: AwsDoor) -> None:
-    door.call("s3", "create_bucket", "us-east-1", Bucket="bucket")
-    door.call("s3", "put_object", "us-east-1", Bucket="bucket", Key="k", Body=b"0123456789")
-    assert door.call("s3", "get_object", "us-east-1", Bucket="bucket", Key="k", Range="bytes=2-4")["Body"] == b"234"
+def test_bodies_are_bytes_and_ranges_are_ranges(client: BotoClient) -> None:
+    client.call("s3", "create_bucket", "us-east-1", Bucket="bucket")
+    client.call("s3", "put_object", "us-east-1", Bucket="bucket", Key="k", Body=b"0123456789")
+    assert client.call("s3", "get_object", "us-east-1", Bucket="bucket", Key="k", Range="bytes=2-4")["Body"] == b"234"
 
 
-def test_a_refusal_says_service_operation_region_and_why(door: AwsDoor) -> None:
+def test_a_refusal_says_service_operation_region_and_why(client: BotoClient) -> None:
     with pytest.raises(CallRefused, match=r"s3:get_object in us-west-2 was refused: NoSuchBucket: .+") as raised:
-        door.call("s3", "get_object", "us-west-2", Bucket="nowhere", Key="k")
+        client.call("s3", "get_object", "us-west-2", Bucket="nowhere", Key="k")
     assert aws_code(raised.value) == "NoSuchBucket"
 
 
-def test_every_page_is_seen(door: AwsDoor) -> None:
-    door.call("s3", "create_bucket", "us-east-1", Bucket="bucket")
+def test_every_page_is_seen(client: BotoClient) -> None:
+    client.call("s3", "create_bucket", "us-east-1", Bucket="bucket")
     for number in range(5):
-        door.call("s3", "put_object", "us-east-1", Bucket="bucket", Key=f"{number}", Body=b"")
-    pages = list(door.pages("s3", "list_objects_v2", "us-east-1", Bucket="bucket", MaxKeys=2))
+        client.call("s3", "put_object", "us-east-1", Bucket="bucket", Key=f"{number}", Body=b"")
+    pages = list(client.pages("s3", "list_objects_v2", "us-east-1", Bucket="bucket", MaxKeys=2))
     assert [item["Key"] for page in pages for item in page["Contents"]] == ["0", "1", "2", "3", "4"]
     assert len(pages) == 3
 
@@ -90,7 +90,7 @@ def test_a_region_that_does_not_answer_is_called_so(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
     with pytest.raises(RegionUnreachable, match=r"us-east-1 does not answer \(ec2:describe_volumes\)"):
-        AwsDoor().call("ec2", "describe_volumes", "us-east-1")
+        BotoClient().call("ec2", "describe_volumes", "us-east-1")
 
 
 class Session:
@@ -114,7 +114,7 @@ class Session:
 
 def failure(code: str, message: str = "words") -> PilotlightError:
     with pytest.raises(PilotlightError) as raised:
-        AwsDoor(Session(code, message)).call("ec2", "copy_snapshot", "us-west-2")
+        BotoClient(Session(code, message)).call("ec2", "copy_snapshot", "us-west-2")
     return raised.value
 
 
@@ -153,13 +153,13 @@ def test_credentials_that_are_missing_are_one_clear_refusal(monkeypatch: pytest.
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")
     monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
     with pytest.raises(NoCredentials, match="Unable to locate credentials"):
-        AwsDoor().call("ec2", "describe_volumes", "us-east-1")
+        BotoClient().call("ec2", "describe_volumes", "us-east-1")
 
 
 def test_a_profile_that_there_is_not_and_a_key_that_is_over_are_told_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_PROFILE", "nope")
     with pytest.raises(NoCredentials, match="nope"):
-        AwsDoor()
+        BotoClient()
     told = failure("ExpiredToken", "The security token included in the request is expired")
     assert isinstance(told, NoCredentials) and "sign in again" in told.advice
 
@@ -173,7 +173,7 @@ class Huge(Session):
 
 def test_a_body_too_large_is_refused_and_not_read() -> None:
     with pytest.raises(CallRefused, match="at most"):
-        AwsDoor(Huge("", "")).call("s3", "get_object", "us-west-2")
+        BotoClient(Huge("", "")).call("s3", "get_object", "us-west-2")
 
 
 def test_reading_operations_are_known_by_their_names() -> None:

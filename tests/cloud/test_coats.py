@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pilotlight.runtime.aws import wrappers as coats
-from pilotlight.runtime.aws.client import Door
+from pilotlight.runtime.aws.client import AwsClient
 from pilotlight.runtime.aws.pacing import MARGIN, Paced, bucket_of
-from pilotlight.runtime.aws.wrappers import Coat, Faulty, Fenced, Made, ReadOnly, Recording, Retrying, lined
+from pilotlight.runtime.aws.wrappers import Faulty, Fenced, Made, ReadOnly, Recording, Retrying, Wrapper, with_innermost
 from pilotlight.runtime.clock import FakeClock
 from pilotlight.runtime.errors import ActedLate, CallRefused, EpochStale, ListingCut, RegionUnreachable, Throttled
 
@@ -33,7 +33,7 @@ class Scripted:
         return answer
 
     def pages(self, service: str, operation: str, region: str, **parameters: Any) -> Any:
-        return Coat(self).pages(service, operation, region, **parameters)
+        return Wrapper(self).pages(service, operation, region, **parameters)
 
 
 def throttled() -> Throttled:
@@ -50,9 +50,9 @@ def retrying(inner: Scripted) -> tuple[Retrying, FakeClock]:
 
 
 def test_throttling_is_waited_out() -> None:
-    door, clock = retrying(Scripted(throttled(), throttled(), {"done": True}))
+    client, clock = retrying(Scripted(throttled(), throttled(), {"done": True}))
     started = clock.now()
-    assert door.call("ec2", "create_snapshots", "us-east-1") == {"done": True}
+    assert client.call("ec2", "create_snapshots", "us-east-1") == {"done": True}
     assert 0 < clock.now() - started < 1
 
 
@@ -73,10 +73,10 @@ def test_an_act_whose_outcome_is_unknown_is_not_repeated() -> None:
 def test_a_reading_call_is_tried_again_and_a_lost_region_is_given_up_soon() -> None:
     assert retrying(Scripted(silent(), {"read": 1}))[0].call("ec2", "describe_volumes", "us-east-1") == {"read": 1}
     inner = Scripted(*(silent() for _ in range(50)))
-    door, clock = retrying(inner)
+    client, clock = retrying(inner)
     started = clock.now()
     with pytest.raises(RegionUnreachable):
-        door.call("ec2", "describe_volumes", "us-east-1")
+        client.call("ec2", "describe_volumes", "us-east-1")
     assert clock.now() - started < 2
 
 
@@ -123,26 +123,26 @@ class Lease:
     def note(self, made: Made) -> None:
         self.late.append(made.operation)
 
-    def fence(self, inner: Door) -> Door:
+    def fence(self, inner: AwsClient) -> AwsClient:
         return Fenced(inner, self.confirm, self.note)
 
 
 def test_a_run_of_an_older_epoch_may_read_and_not_act() -> None:
     inner, lease = Scripted(), Lease(0)
-    door = lease.fence(inner)
-    door.call("rds", "describe_global_clusters", "us-west-2")
+    client = lease.fence(inner)
+    client.call("rds", "describe_global_clusters", "us-west-2")
     with pytest.raises(EpochStale, match="holds epoch 2, the workload is at epoch 3"):
-        door.call("rds", "failover_global_cluster", "us-west-2")
+        client.call("rds", "failover_global_cluster", "us-west-2")
     assert [operation for operation, _ in inner.calls] == ["describe_global_clusters"] and not lease.late
 
 
 def test_an_act_that_ends_after_its_lease_was_lost_is_noted_as_late() -> None:
     """Whether it took effect before or after what the newer run has proven, nobody else could tell."""
     inner, lease = Scripted(), Lease(3)
-    door = lease.fence(inner)
-    door.call("ssm", "put_parameter", "us-west-2")
+    client = lease.fence(inner)
+    client.call("ssm", "put_parameter", "us-west-2")
     with pytest.raises(ActedLate, match="ssm:delete_parameter in us-west-2 was let through by epoch 2") as told:
-        door.call("ssm", "delete_parameter", "us-west-2")
+        client.call("ssm", "delete_parameter", "us-west-2")
     assert "nothing was done" not in told.value.message
     assert lease.late == ["delete_parameter"] and len(inner.calls) == 2
 
@@ -159,43 +159,43 @@ def test_the_lease_is_looked_at_before_every_attempt_and_not_once_before_all_of_
     """Ten throttled attempts take a minute: a run that lost its lease in the first second acted in the last one."""
     inner, lease = Scripted(throttled(), throttled(), throttled()), Lease(2)
     clock = FakeClock()
-    door = lined(Retrying(Paced(inner, clock), clock, random.Random(7)), lease.fence)
+    client = with_innermost(Retrying(Paced(inner, clock), clock, random.Random(7)), lease.fence)
     with pytest.raises(EpochStale):
-        door.call("rds", "failover_global_cluster", "us-west-2")
+        client.call("rds", "failover_global_cluster", "us-west-2")
     assert len(inner.calls) == 2
 
 
 def test_a_door_for_reading_lets_nothing_else_through() -> None:
-    door = ReadOnly(Scripted())
-    door.call("s3", "list_objects_v2", "us-west-2")
+    client = ReadOnly(Scripted())
+    client.call("s3", "list_objects_v2", "us-west-2")
     with pytest.raises(CallRefused, match="for reading only"):
-        door.call("s3", "put_object", "us-west-2")
+        client.call("s3", "put_object", "us-west-2")
 
 
 def test_every_attempt_is_recorded_pages_included() -> None:
-    door = Recording(Scripted({"NextToken": "a"}, silent()))
+    client = Recording(Scripted({"NextToken": "a"}, silent()))
     with pytest.raises(RegionUnreachable):
-        list(door.pages("ec2", "describe_snapshots", "us-east-1"))
-    assert [(made.operation, made.region) for made in door.made] == [("describe_snapshots", "us-east-1")] * 2
+        list(client.pages("ec2", "describe_snapshots", "us-east-1"))
+    assert [(made.operation, made.region) for made in client.made] == [("describe_snapshots", "us-east-1")] * 2
 
 
 @pytest.mark.parametrize(("carried_out", "reached"), [(False, 1), (True, 2)])
 def test_a_fault_can_come_before_an_act_or_after_it(carried_out: bool, reached: int) -> None:
     inner = Scripted()
-    door = Faulty(inner, 2, KeyboardInterrupt(), carried_out)
-    door.call("s3", "put_object", "us-west-2")
+    client = Faulty(inner, 2, KeyboardInterrupt(), carried_out)
+    client.call("s3", "put_object", "us-west-2")
     with pytest.raises(KeyboardInterrupt):
-        door.call("s3", "put_object", "us-west-2")
+        client.call("s3", "put_object", "us-west-2")
     assert len(inner.calls) == reached
 
 
 @given(st.integers(1, 400), st.sampled_from(["create_snapshots", "copy_image", "copy_snapshot", "describe_volumes"]))
 def test_no_more_calls_are_made_than_the_published_bucket_allows(calls: int, operation: str) -> None:
     clock = FakeClock()
-    door = Paced(Scripted(), clock)
+    client = Paced(Scripted(), clock)
     started = clock.now()
     for _ in range(calls):
-        door.call("ec2", operation, "us-east-1")
+        client.call("ec2", operation, "us-east-1")
     _, capacity, refill = bucket_of(operation)
     elapsed = clock.now() - started
     assert calls <= capacity + refill * elapsed
@@ -205,12 +205,12 @@ def test_no_more_calls_are_made_than_the_published_bucket_allows(calls: int, ope
 
 def test_regions_and_actions_have_buckets_of_their_own() -> None:
     clock = FakeClock()
-    door = Paced(Scripted(), clock)
+    client = Paced(Scripted(), clock)
     started = clock.now()
     calls: list[Callable[[], dict[str, Any]]] = [
-        lambda: door.call("ec2", "copy_image", "us-east-1"),
-        lambda: door.call("ec2", "copy_image", "us-west-2"),
-        lambda: door.call("rds", "describe_db_clusters", "us-east-1"),
+        lambda: client.call("ec2", "copy_image", "us-east-1"),
+        lambda: client.call("ec2", "copy_image", "us-west-2"),
+        lambda: client.call("rds", "describe_db_clusters", "us-east-1"),
     ]
     for call in calls:
         for _ in range(80):

@@ -14,7 +14,7 @@ from pilotlight.deploy.current import current_inventory, serving
 from pilotlight.deploy.destroy import Destroy
 from pilotlight.deploy.results import Deployment
 from pilotlight.runtime.aws.client import refused
-from pilotlight.runtime.aws.wrappers import Coat
+from pilotlight.runtime.aws.wrappers import Wrapper
 from pilotlight.runtime.clock import FakeClock
 from pilotlight.runtime.errors import (
     CallRefused,
@@ -26,7 +26,7 @@ from pilotlight.runtime.errors import (
     Throttled,
 )
 from pilotlight.runtime.store.ledger import SERVING, SWITCHING, Ledger
-from pilotlight.runtime.store.record_bucket import Papers
+from pilotlight.runtime.store.record_bucket import RecordBucket
 from pilotlight.runtime.store.table import Table
 from pilotlight.workload.load import load
 
@@ -48,7 +48,7 @@ TROUBLES: dict[str, Trouble] = {
 }
 
 
-class Troubled(Coat):
+class Troubled(Wrapper):
     """One call is met with trouble, all others are answered."""
 
     def __init__(self, inner: Any, call: str, trouble: Trouble) -> None:
@@ -91,10 +91,10 @@ def serve(aws: FakeAws, region: str, state: str = SERVING) -> None:
     ledger(aws).set_active(region, state, "run-1", held.epoch, held.epoch)
 
 
-def destroy(door: Any, *stacks: str) -> Acts:
+def destroy(client: Any, *stacks: str) -> Acts:
     acts = Acts()
     try:
-        Destroy(inventory(databases=()), door, door, acts).run(stacks)  # type: ignore[arg-type]
+        Destroy(inventory(databases=()), client, client, acts).run(stacks)  # type: ignore[arg-type]
     except PilotlightError:
         assert acts.asked == [], "something was deleted before it was refused"
         raise
@@ -133,7 +133,7 @@ def test_without_a_journal_table_nothing_ever_failed_over_and_a_destroy_goes_on(
 def test_who_serves_is_read_consistently(aws: FakeAws) -> None:
     seen: list[Any] = []
 
-    class Watching(Coat):
+    class Watching(Wrapper):
         def call(self, service: str, operation: str, region: str, **parameters: Any) -> dict[str, Any]:
             seen.append(parameters.get("ConsistentRead"))
             return super().call(service, operation, region, **parameters)
@@ -181,15 +181,15 @@ def test_a_deployment_does_not_survey_the_lost_region_because_the_journal_said_n
     declared = tmp_path / "workload.yaml"
     declared.write_text(DECLARATION)
     serve(aws, STANDBY)
-    Papers(aws, STANDBY, NAMES.vault_bucket).write_inventory(inventory())
-    door = Troubled(aws, "dynamodb:get_item", TROUBLES[trouble])
+    RecordBucket(aws, STANDBY, NAMES.vault_bucket).write_inventory(inventory())
+    client = Troubled(aws, "dynamodb:get_item", TROUBLES[trouble])
     with pytest.raises((CallRefused, Throttled, RegionUnreachable, NoCredentials)):
-        current_inventory(load(declared), ACCOUNT, door, aws.clock)
+        current_inventory(load(declared), ACCOUNT, client, aws.clock)
 
 
-def with_database(door: Any, *stacks: str) -> Acts:
+def with_database(client: Any, *stacks: str) -> Acts:
     acts = Acts()
-    Destroy(inventory(), door, door, acts).run(stacks)  # type: ignore[arg-type]
+    Destroy(inventory(), client, client, acts).run(stacks)  # type: ignore[arg-type]
     return acts
 
 
@@ -215,7 +215,7 @@ def test_a_cluster_that_cannot_leave_yet_is_asked_again_before_anything_is_delet
     """It is being changed: whoever goes on waits half an hour for a departure that nobody has asked for again."""
     asked: list[str] = []
 
-    class Busy(Coat):
+    class Busy(Wrapper):
         def call(self, service: str, operation: str, region: str, **parameters: Any) -> dict[str, Any]:
             if operation == "remove_from_global_cluster":
                 asked.append(str(parameters["DbClusterIdentifier"]))
@@ -236,7 +236,7 @@ def test_a_cluster_that_cannot_leave_yet_is_asked_again_before_anything_is_delet
 def test_what_the_vault_keeps_is_gone_by_where_the_primary_does_not_answer(aws: FakeAws, tmp_path: Path) -> None:
     declared = tmp_path / "workload.yaml"
     declared.write_text(DECLARATION)
-    Papers(aws, STANDBY, NAMES.vault_bucket).write_inventory(inventory())
+    RecordBucket(aws, STANDBY, NAMES.vault_bucket).write_inventory(inventory())
     aws.dark.add(PRIMARY)
     assert current_inventory(load(declared), ACCOUNT, aws, aws.clock) == inventory()
 

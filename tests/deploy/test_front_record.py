@@ -9,7 +9,7 @@ from pilotlight.deploy.front_record import give_back, hand_over
 from pilotlight.runtime.aws.client import refused
 from pilotlight.runtime.naming import PAPER_RECORD, Names
 from pilotlight.runtime.records.inventory import Traffic
-from pilotlight.runtime.store.record_bucket import Papers
+from pilotlight.runtime.store.record_bucket import RecordBucket
 
 NAMES = Names("inference", "123456789012", "us-east-1", "us-west-2")
 FRONT = Traffic("example.com", "Z1", "api.example.com", "/", 80, "new.elb.example", "ZLB")
@@ -51,7 +51,7 @@ class World:
 def _acts(world: World, *acts: Any) -> list[str]:
     said: list[str] = []
     for act in acts:
-        act(world, NAMES, FRONT, Papers(world, "us-west-2", "papers"), said.append)
+        act(world, NAMES, FRONT, RecordBucket(world, "us-west-2", "papers"), said.append)
     return said
 
 

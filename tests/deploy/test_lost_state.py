@@ -13,7 +13,7 @@ from pilotlight.deploy.operations import Operations
 from pilotlight.deploy.state import Resource
 from pilotlight.runtime.clock import FakeClock
 from pilotlight.runtime.errors import StateMissing, StateTorn
-from pilotlight.runtime.store.record_bucket import Papers
+from pilotlight.runtime.store.record_bucket import RecordBucket
 
 
 def lost(tmp_path: Path) -> Operations:
@@ -39,20 +39,20 @@ def test_nothing_is_done_to_what_the_state_does_not_know(tmp_path: Path, act: st
 
 
 def test_a_copy_in_the_vault_brings_a_torn_state_back_and_keeps_the_torn_one(tmp_path: Path) -> None:
-    papers, engine = Papers(FakeAws(FakeClock()), STANDBY, NAMES.vault_bucket), Engine(tmp_path, NAMES.project)
+    records, engine = RecordBucket(FakeAws(FakeClock()), STANDBY, NAMES.vault_bucket), Engine(tmp_path, NAMES.project)
     state = engine._open("vault")
     state.put(Resource("urn:pulumi:vault::p::aws:s3/bucket:Bucket::a", "aws:s3/bucket:Bucket", id="a"))
-    papers.write_state("vault", engine.export("vault"))
+    records.write_state("vault", engine.export("vault"))
     (tmp_path / "vault.json").write_text("{")
     with pytest.raises(StateTorn) as problem:
         engine.held("vault")
     assert "state restore" in problem.value.advice
-    engine.restore("vault", papers.state("vault"))
+    engine.restore("vault", records.state("vault"))
     assert [each.id for each in engine.held("vault")] == ["a"]
     assert (tmp_path / "vault.torn").read_text() == "{"
 
 
 def test_an_inventory_from_before_stacks_were_told_still_says_that_there_is_a_vault() -> None:
     aws = FakeAws(FakeClock())
-    Papers(aws, STANDBY, NAMES.vault_bucket).write_inventory(inventory())
+    RecordBucket(aws, STANDBY, NAMES.vault_bucket).write_inventory(inventory())
     assert deployed_stacks(NAMES, aws) == ("vault",)

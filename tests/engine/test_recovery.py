@@ -18,7 +18,7 @@ from pilotlight.deploy.destroy import Destroy
 from pilotlight.deploy.operations import Operations
 from pilotlight.deploy.pulumi import Backend, PulumiEngine
 from pilotlight.deploy.results import Deployment, Held
-from pilotlight.runtime.aws.boto import AwsDoor
+from pilotlight.runtime.aws.boto import BotoClient
 from pilotlight.runtime.naming import STACKS
 from pilotlight.workload.load import load
 from real_engine import linked, provided
@@ -36,12 +36,12 @@ class RealScene(Scene):
 
     def operations(self) -> Operations:
         """The three stacks as they must be now."""
-        inventory = current_inventory(self.workload, self.stage.account, AwsDoor(), self.stage.clock)
+        inventory = current_inventory(self.workload, self.stage.account, BotoClient(), self.stage.clock)
         return Operations(inventory, self.engine)
 
     def up(self) -> Deployment:
         """`pilotlight up`."""
-        return self.operations().up(AwsDoor(), archive.build(self.engine.folder))
+        return self.operations().up(BotoClient(), archive.build(self.engine.folder))
 
 
 @dataclass
@@ -90,7 +90,7 @@ def rehearsed(pulumi: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         found.note("after the failback", scene)
         stage.close_traffic()
         acts = scene.operations()
-        found.deleted = Destroy(acts.inventory, AwsDoor(), AwsDoor(), acts).run(STACKS).counts()
+        found.deleted = Destroy(acts.inventory, BotoClient(), BotoClient(), acts).run(STACKS).counts()
         found.kept = [each for stack in STACKS for each in scene.engine.held(stack)]
         scene.engine.unprotect("primary", [each.urn for each in found.kept])
         scene.engine.destroy("primary", REGIONS[0])

@@ -20,7 +20,7 @@ from pilotlight.deploy.current import current_inventory
 from pilotlight.deploy.engine import Engine
 from pilotlight.local.handle import LocalCloud
 from pilotlight.local.kernel.cloud import ACCOUNT
-from pilotlight.runtime.aws.boto import AwsDoor
+from pilotlight.runtime.aws.boto import BotoClient
 from pilotlight.runtime.clock import SystemClock
 from pilotlight.runtime.naming import STACKS
 from pilotlight.runtime.records.inventory import Inventory
@@ -94,7 +94,7 @@ def quiet(line: str) -> None:
 @pytest.fixture(scope="module")
 def world(engine: RealEngine, cloud: LocalCloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     theirs = deployed(engine.stack("example", example, "us-east-1", "inference-service", CONFIG))
-    inventory = current_inventory(load(EXAMPLE / "workload.yaml"), ACCOUNT, AwsDoor(), SystemClock())
+    inventory = current_inventory(load(EXAMPLE / "workload.yaml"), ACCOUNT, BotoClient(), SystemClock())
     made = World(engine, inventory, archive.build(tmp_path_factory.mktemp("archive")), {"example": theirs})
     for name in STACKS:
         made.stacks[name] = deployed(made.stack(name))

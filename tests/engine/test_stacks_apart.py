@@ -20,7 +20,7 @@ from pilotlight.deploy.operations import Operations
 from pilotlight.deploy.pulumi import Backend, PulumiEngine
 from pilotlight.local.handle import LocalCloud
 from pilotlight.local.kernel.cloud import ACCOUNT, MEMBER
-from pilotlight.runtime.aws.boto import AwsDoor
+from pilotlight.runtime.aws.boto import BotoClient
 from pilotlight.runtime.clock import SystemClock
 from pilotlight.workload.load import load
 from pilotlight.workload.model import Vault
@@ -37,7 +37,7 @@ def world(engine: RealEngine, cloud: LocalCloud, tmp_path_factory: pytest.TempPa
     """The example, and its protection with the vault in the member's account."""
     theirs = deployed(engine.stack("example", example, "us-east-1", "inference-service", CONFIG))
     workload = load(EXAMPLE / "workload.yaml").model_copy(update={"vault": Vault(account=MEMBER)})
-    inventory = current_inventory(workload, ACCOUNT, AwsDoor(), SystemClock())
+    inventory = current_inventory(workload, ACCOUNT, BotoClient(), SystemClock())
     made = World(engine, inventory, archive.build(tmp_path_factory.mktemp("archive")), {"example": theirs})
     for name in STACKS:
         made.stacks[name] = deployed(made.stack(name))
@@ -57,8 +57,8 @@ def test_each_stack_is_made_once_and_then_left(world: World, tell: Callable[[str
 def test_the_buckets_are_in_the_vaults_account_and_nothing_else(world: World) -> None:
     vault = world.inventory.vault
     assert vault is not None
-    theirs = AwsDoor.assuming(vault.role_arn, "us-west-2").call("s3", "list_buckets", "us-west-2")["Buckets"]
-    ours = AwsDoor().call("s3", "list_buckets", "us-west-2")["Buckets"]
+    theirs = BotoClient.assuming(vault.role_arn, "us-west-2").call("s3", "list_buckets", "us-west-2")["Buckets"]
+    ours = BotoClient().call("s3", "list_buckets", "us-west-2")["Buckets"]
     assert len(theirs) == 3 and not any("pilotlight-" in each["Name"] for each in ours)
 
 
@@ -86,8 +86,8 @@ def test_a_destroy_leaves_nothing_in_either_account(world: World, tell: Callable
         command=Command(str(linked(engine.pulumi, engine.folder))),
         environment=engine.environment,
     )
-    into_vault = AwsDoor.assuming(vault.role_arn, "us-west-2")
-    deleted = Destroy(world.inventory, AwsDoor(), into_vault, Operations(world.inventory, real)).run(STACKS).counts()
+    into_vault = BotoClient.assuming(vault.role_arn, "us-west-2")
+    deleted = Destroy(world.inventory, BotoClient(), into_vault, Operations(world.inventory, real)).run(STACKS).counts()
     left = {name: len(real.held(name)) for name in STACKS}
     tell(f"destroy --vault, vault apart: {deleted}, left {left}")
     assert set(left.values()) == {0}

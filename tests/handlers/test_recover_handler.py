@@ -11,7 +11,7 @@ import pytest
 
 from doors import CORPUS, NAMES, PRIMARY, STANDBY, FakeAws, inventory, save
 from pilotlight.runtime.clock import FakeClock, parse_stamp, stamp
-from pilotlight.runtime.context import Site
+from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.errors import CallRefused, LeaseHeld, StepTimedOut
 from pilotlight.runtime.handlers import recover
 from pilotlight.runtime.handlers.recover import (
@@ -46,15 +46,15 @@ def event(name: str) -> dict[str, Any]:
 def lost(**changes: Any) -> tuple[FakeAws, Recovery]:
     """A protected workload whose primary is gone."""
     aws = FakeAws(FakeClock())
-    desk = Recovery(Site(aws, inventory(**changes), aws.clock, aws.fetch), "test")
-    desk.initialise()
+    recovery = Recovery(RecoveryContext(aws, inventory(**changes), aws.clock, aws.fetch), "test")
+    recovery.initialise()
     aws.s3.write(CORPUS, "a", b"a")
     save(aws, 20)
     for _ in range(4):
         aws.clock.sleep(20)
-        desk.protect()
+        recovery.protect()
     aws.dark.add(PRIMARY)
-    return aws, desk
+    return aws, recovery
 
 
 def altered(**message: str) -> dict[str, Any]:
@@ -87,41 +87,41 @@ def test_nothing_else_starts_one(other: dict[str, Any]) -> None:
 
 def test_an_event_that_is_no_alarm_of_ours_is_heard_and_starts_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody invokes the function by hand, or the rule for runs that ended calls it."""
-    _, desk = lost()
-    monkeypatch.setattr(recover, "open_from_environment", lambda environment, holder: desk)
+    _, recovery = lost()
+    monkeypatch.setattr(recover, "open_from_environment", lambda environment, holder: recovery)
     context = SimpleNamespace(aws_request_id="r", get_remaining_time_in_millis=lambda: 900_000, function_name=FUNCTION)
     for other in ({}, {"detail": {}}, altered(AlarmName="another")):
         assert "run" not in recover.handler(other, context)
-    assert desk.runs() == []
+    assert recovery.runs() == []
     assert "run" in recover.handler(event("alarm"), context)
 
 
 def test_a_declaration_that_asks_for_approval_waits_for_a_person() -> None:
-    _, desk = lost(trigger="approval")
+    _, recovery = lost(trigger="approval")
     call = Call("alarm")
-    assert not may_run(desk, call)
-    desk.request(call.reason)
-    assert not may_run(desk, call)
-    desk.approve("somebody")
-    assert may_run(desk, call)
-    assert desk.failover() is not None
-    assert not may_run(desk, call), "the word was given for one run"
-    assert may_run(desk, Call(goes_on=1)), "a run that has begun goes on"
+    assert not may_run(recovery, call)
+    recovery.request(call.reason)
+    assert not may_run(recovery, call)
+    recovery.approve("somebody")
+    assert may_run(recovery, call)
+    assert recovery.failover() is not None
+    assert not may_run(recovery, call), "the word was given for one run"
+    assert may_run(recovery, Call(goes_on=1)), "a run that has begun goes on"
 
 
 def test_an_automatic_run_ends_in_the_standby_region() -> None:
-    aws, desk = lost()
-    assert may_run(desk, Call("alarm"))
-    answer = drive(desk, Call("alarm"), aws.clock.now() + 800, FUNCTION)
+    aws, recovery = lost()
+    assert may_run(recovery, Call("alarm"))
+    answer = drive(recovery, Call("alarm"), aws.clock.now() + 800, FUNCTION)
     assert answer["state"] == "succeeded" and not aws.invoked
-    assert drive(desk, Call("alarm"), aws.clock.now() + 800, FUNCTION)["state"] == "nothing"
+    assert drive(recovery, Call("alarm"), aws.clock.now() + 800, FUNCTION)["state"] == "nothing"
 
 
 def test_before_the_timeout_the_function_invokes_itself_and_goes_on() -> None:
-    aws, desk = lost()
+    aws, recovery = lost()
     call, answers = Call("alarm"), []
     for _ in range(GO_ON_MAX):
-        answers.append(drive(desk, call, aws.clock.now() + 7, FUNCTION)["state"])
+        answers.append(drive(recovery, call, aws.clock.now() + 7, FUNCTION)["state"])
         if not aws.invoked:
             break
         invoked = aws.invoked.pop()
@@ -134,12 +134,12 @@ def test_before_the_timeout_the_function_invokes_itself_and_goes_on() -> None:
 
 
 def test_an_error_that_waiting_may_mend_is_tried_again_a_few_times() -> None:
-    aws, desk = lost()
+    aws, recovery = lost()
     aws.short = {"g5.xlarge"}
     call, tries = Call("alarm"), 0
     while True:
         with pytest.raises(StepTimedOut):
-            drive(desk, call, aws.clock.now() + 10_000, FUNCTION)
+            drive(recovery, call, aws.clock.now() + 10_000, FUNCTION)
         tries += 1
         if not aws.invoked:
             break
@@ -150,193 +150,198 @@ def test_an_error_that_waiting_may_mend_is_tried_again_a_few_times() -> None:
 
 
 def test_an_error_that_needs_a_person_is_not_tried_again() -> None:
-    aws, desk = lost()
+    aws, recovery = lost()
     aws.denied.add("rds:failover_global_cluster")
     with pytest.raises(CallRefused):
-        drive(desk, Call("alarm"), aws.clock.now() + 800, FUNCTION)
+        drive(recovery, Call("alarm"), aws.clock.now() + 800, FUNCTION)
     assert not aws.invoked
 
 
 def test_an_invocation_beside_one_that_died_takes_over_when_its_lease_ends() -> None:
-    aws, desk = lost()
-    desk.site.ledger.leases.take("one that died")
-    assert drive(desk, Call("alarm"), aws.clock.now() + 800, FUNCTION)["state"] == "succeeded"
+    aws, recovery = lost()
+    recovery.context.ledger.leases.take("one that died")
+    assert drive(recovery, Call("alarm"), aws.clock.now() + 800, FUNCTION)["state"] == "succeeded"
 
 
-def went_there_and_back(aws: FakeAws, desk: Recovery) -> None:
+def went_there_and_back(aws: FakeAws, recovery: Recovery) -> None:
     """A person has failed over and, the region being back, home again."""
-    assert desk.failover() is not None
+    assert recovery.failover() is not None
     aws.dark.clear()
-    assert desk.failback() is not None
+    assert recovery.failback() is not None
 
 
 def test_an_alarm_that_is_delivered_after_everything_is_over_fails_nothing_over() -> None:
-    aws, desk = lost()
+    aws, recovery = lost()
     late = Call("alarm", seen_at=aws.clock.now())
     aws.clock.sleep(1)
-    went_there_and_back(aws, desk)
-    assert drive(desk, late, aws.clock.now() + 800, FUNCTION)["state"] == "nothing"
-    assert (desk.active().region, aws.promotions) == (PRIMARY, 1)
+    went_there_and_back(aws, recovery)
+    assert drive(recovery, late, aws.clock.now() + 800, FUNCTION)["state"] == "nothing"
+    assert (recovery.active().region, aws.promotions) == (PRIMARY, 1)
     aws.clock.sleep(1)
     new = Call("alarm", seen_at=aws.clock.now())
     aws.dark.add(PRIMARY)
     for _ in range(2):
         aws.clock.sleep(20)
-    assert drive(desk, new, aws.clock.now() + 800, FUNCTION)["state"] == "succeeded", "the next alarm is a new one"
+    assert drive(recovery, new, aws.clock.now() + 800, FUNCTION)["state"] == "succeeded", "the next alarm is a new one"
 
 
 def test_an_alarm_that_is_over_leaves_no_request_for_somebody_to_approve() -> None:
-    aws, desk = lost(trigger="approval")
+    aws, recovery = lost(trigger="approval")
     late = Call("alarm", seen_at=aws.clock.now())
     deadline = aws.clock.now() + 10_000
-    assert answer(desk, late, deadline, FUNCTION)["state"] == WAITING
-    desk.approve("somebody")
+    assert answer(recovery, late, deadline, FUNCTION)["state"] == WAITING
+    recovery.approve("somebody")
     aws.clock.sleep(1)
-    went_there_and_back(aws, desk)
-    before = desk.site.ledger.request()
-    assert answer(desk, late, deadline, FUNCTION)["state"] == "nothing"
-    assert desk.site.ledger.request() == before
+    went_there_and_back(aws, recovery)
+    before = recovery.context.ledger.request()
+    assert answer(recovery, late, deadline, FUNCTION)["state"] == "nothing"
+    assert recovery.context.ledger.request() == before
 
 
 def test_an_alarm_that_waits_beside_a_person_who_goes_there_and_back_fails_nothing_over() -> None:
-    aws, desk = lost()
-    lease = desk.site.ledger.leases.take("somebody who is at it")
+    aws, recovery = lost()
+    lease = recovery.context.ledger.leases.take("somebody who is at it")
     seen, sleep = Call("alarm", seen_at=aws.clock.now()), aws.clock.sleep
 
     def while_it_waits(seconds: float) -> None:
         aws.clock.sleep = sleep  # type: ignore[method-assign]
         sleep(seconds)
-        desk.site.ledger.leases.release(lease)
-        went_there_and_back(aws, desk)
+        recovery.context.ledger.leases.release(lease)
+        went_there_and_back(aws, recovery)
 
     aws.clock.sleep = while_it_waits  # type: ignore[method-assign]
-    assert drive(desk, seen, aws.clock.now() + 800, FUNCTION)["state"] == "nothing"
-    assert (desk.active().region, aws.promotions) == (PRIMARY, 1)
+    assert drive(recovery, seen, aws.clock.now() + 800, FUNCTION)["state"] == "nothing"
+    assert (recovery.active().region, aws.promotions) == (PRIMARY, 1)
 
 
-def looks_at_every_wait(aws: FakeAws, desk: Recovery) -> None:
+def looks_at_every_wait(aws: FakeAws, recovery: Recovery) -> None:
     sleep = aws.clock.sleep
 
     def looking(seconds: float) -> None:
         sleep(seconds)
-        probe(desk.site)
+        probe(recovery.context)
 
     aws.clock.sleep = looking  # type: ignore[method-assign]
 
 
 def test_an_alarm_over_minutes_of_before_fails_nothing_over_while_the_probe_sees_the_primary_well() -> None:
     """Its window may hold bad minutes from before the way home; the region that serves would be taken down for them."""
-    aws, desk = lost()
+    aws, recovery = lost()
     aws.dark.clear()
-    probe(desk.site)
-    looks_at_every_wait(aws, desk)
+    probe(recovery.context)
+    looks_at_every_wait(aws, recovery)
     rang = Call("alarm", seen_at=aws.clock.now())
-    assert answer(desk, rang, aws.clock.now() + 800, FUNCTION) == WELL
-    assert (desk.active().region, aws.promotions) == (PRIMARY, 0)
+    assert answer(recovery, rang, aws.clock.now() + 800, FUNCTION) == WELL
+    assert (recovery.active().region, aws.promotions) == (PRIMARY, 0)
 
 
 def test_a_look_from_before_the_way_home_fails_nothing_over() -> None:
     """The alarm rings a moment after the switch, and the probe has not looked at the primary yet."""
-    aws, desk = lost()
-    assert desk.failover() is not None
+    aws, recovery = lost()
+    assert recovery.failover() is not None
     aws.dark.clear()
-    desk.site.ledger.sightings.keep_look(LOST, STANDBY, ("no answer from outside",), HEALTHY, stamp(aws.clock.now()))
-    assert desk.failback() is not None
-    looks_at_every_wait(aws, desk)
-    assert answer(desk, Call("alarm", seen_at=aws.clock.now() + 1), aws.clock.now() + 800, FUNCTION) == WELL
-    assert (desk.active().region, aws.promotions) == (PRIMARY, 1)
+    recovery.context.ledger.sightings.keep_look(
+        LOST, STANDBY, ("no answer from outside",), HEALTHY, stamp(aws.clock.now())
+    )
+    assert recovery.failback() is not None
+    looks_at_every_wait(aws, recovery)
+    assert answer(recovery, Call("alarm", seen_at=aws.clock.now() + 1), aws.clock.now() + 800, FUNCTION) == WELL
+    assert (recovery.active().region, aws.promotions) == (PRIMARY, 1)
 
 
-def interrupted_on_the_way_home(aws: FakeAws, desk: Recovery) -> None:
+def interrupted_on_the_way_home(aws: FakeAws, recovery: Recovery) -> None:
     """A failback has stopped the standby and died; both regions answer."""
-    assert desk.failover() is not None
+    assert recovery.failover() is not None
     aws.dark.clear()
-    held = desk.site.ledger.leases.take("somebody who went home")
+    held = recovery.context.ledger.leases.take("somebody who went home")
     run = "20991231T000000000Z-failback"
-    desk.site.ledger.claim(held, PRIMARY)
-    desk.site.ledger.open_run(run, "failback", held)
-    desk.site.ledger.set_active(PRIMARY, SWITCHING, run, held.epoch, held.epoch)
-    desk.site.ledger.leases.release(held)
+    recovery.context.ledger.claim(held, PRIMARY)
+    recovery.context.ledger.open_run(run, "failback", held)
+    recovery.context.ledger.set_active(PRIMARY, SWITCHING, run, held.epoch, held.epoch)
+    recovery.context.ledger.leases.release(held)
 
 
 def test_an_interrupted_failback_is_no_state_to_fail_over_from_by_itself() -> None:
     """What was written last in the standby would be lost by a promotion that nobody asked for."""
-    aws, desk = lost()
-    interrupted_on_the_way_home(aws, desk)
+    aws, recovery = lost()
+    interrupted_on_the_way_home(aws, recovery)
     before = aws.promotions
     call = Call("alarm", seen_at=aws.clock.now() + 1)
-    assert answer(desk, call, aws.clock.now() + 800, FUNCTION) == GOING_HOME
-    assert drive(desk, call, aws.clock.now() + 800, FUNCTION)["state"] == "nothing", "nor after it has the lease"
-    assert drive(desk, Call("alarm"), aws.clock.now() + 800, FUNCTION)["state"] == "nothing", "nor without a time"
-    assert (aws.promotions, desk.active().state) == (before, SWITCHING)
-    assert desk.failback() is not None and desk.active().region == PRIMARY
+    assert answer(recovery, call, aws.clock.now() + 800, FUNCTION) == GOING_HOME
+    assert drive(recovery, call, aws.clock.now() + 800, FUNCTION)["state"] == "nothing", "nor after it has the lease"
+    assert drive(recovery, Call("alarm"), aws.clock.now() + 800, FUNCTION)["state"] == "nothing", "nor without a time"
+    assert (aws.promotions, recovery.active().state) == (before, SWITCHING)
+    assert recovery.failback() is not None and recovery.active().region == PRIMARY
 
 
 def test_a_run_of_a_clock_that_is_ahead_does_not_hide_the_one_that_changed_who_serves() -> None:
-    _, desk = lost()
-    held = desk.site.ledger.leases.take("one")
-    desk.site.ledger.claim(held, PRIMARY)
-    desk.site.ledger.open_run("20260101T000000000Z-failover", "failover", held)
-    desk.site.ledger.set_active(STANDBY, FAILING_OVER, "20260101T000000000Z-failover", held.epoch, held.epoch)
-    desk.site.ledger.open_run("20991231T000000000Z-failover", "failover", held)
-    desk.site.ledger.leases.release(held)
-    journal = desk.failover()
+    _, recovery = lost()
+    held = recovery.context.ledger.leases.take("one")
+    recovery.context.ledger.claim(held, PRIMARY)
+    recovery.context.ledger.open_run("20260101T000000000Z-failover", "failover", held)
+    recovery.context.ledger.set_active(STANDBY, FAILING_OVER, "20260101T000000000Z-failover", held.epoch, held.epoch)
+    recovery.context.ledger.open_run("20991231T000000000Z-failover", "failover", held)
+    recovery.context.ledger.leases.release(held)
+    journal = recovery.failover()
     assert journal is not None and journal.run == "20260101T000000000Z-failover"
 
 
 def test_a_run_that_failed_long_ago_lets_no_stale_alarm_fail_a_healthy_region_over() -> None:
-    aws, desk = lost()
+    aws, recovery = lost()
     aws.dark.clear()
-    held = desk.site.ledger.leases.take("somebody before")
-    desk.site.ledger.open_run("20230101T000000000Z-failover", "failover", held)
-    desk.site.ledger.close_run(
+    held = recovery.context.ledger.leases.take("somebody before")
+    recovery.context.ledger.open_run("20230101T000000000Z-failover", "failover", held)
+    recovery.context.ledger.close_run(
         "20230101T000000000Z-failover", "failover", held, "failed", "there was no complete point"
     )
-    desk.site.ledger.leases.release(held)
-    probe(desk.site)
-    looks_at_every_wait(aws, desk)
-    assert answer(desk, Call("alarm", seen_at=aws.clock.now()), aws.clock.now() + 800, FUNCTION) == WELL
+    recovery.context.ledger.leases.release(held)
+    probe(recovery.context)
+    looks_at_every_wait(aws, recovery)
+    assert answer(recovery, Call("alarm", seen_at=aws.clock.now()), aws.clock.now() + 800, FUNCTION) == WELL
     assert aws.promotions == 0
 
 
 def test_a_primary_that_is_lost_as_soon_as_it_serves_again_is_failed_over() -> None:
     """Whoever waits for the first look at it may not wait for good, whether that comes or not."""
     for looked_at in (True, False):
-        aws, desk = lost()
-        went_there_and_back(aws, desk)
+        aws, recovery = lost()
+        went_there_and_back(aws, recovery)
         before = aws.promotions
         aws.dark.add(PRIMARY)
         if looked_at:
-            looks_at_every_wait(aws, desk)
+            looks_at_every_wait(aws, recovery)
         rang = Call("alarm", seen_at=aws.clock.now() + 1)
-        assert answer(desk, rang, aws.clock.now() + 800, FUNCTION)["state"] == "succeeded"
-        assert (desk.active().region, aws.promotions) == (STANDBY, before + 1)
+        assert answer(recovery, rang, aws.clock.now() + 800, FUNCTION)["state"] == "succeeded"
+        assert (recovery.active().region, aws.promotions) == (STANDBY, before + 1)
 
 
 def test_a_region_that_is_lost_while_the_alarm_is_doubted_is_failed_over_at_the_next_look() -> None:
-    aws, desk = lost()
+    aws, recovery = lost()
     aws.dark.clear()
-    probe(desk.site)
+    probe(recovery.context)
     sleep, rang = aws.clock.sleep, Call("alarm", seen_at=aws.clock.now())
 
     def lost_meanwhile(seconds: float) -> None:
         aws.clock.sleep = sleep  # type: ignore[method-assign]
         aws.dark.add(PRIMARY)
         sleep(seconds)
-        probe(desk.site)
+        probe(recovery.context)
 
     aws.clock.sleep = lost_meanwhile  # type: ignore[method-assign]
-    assert answer(desk, rang, aws.clock.now() + 800, FUNCTION)["state"] == "succeeded"
-    assert desk.active().region == STANDBY
+    assert answer(recovery, rang, aws.clock.now() + 800, FUNCTION)["state"] == "succeeded"
+    assert recovery.active().region == STANDBY
 
 
 def test_a_look_that_is_old_says_nothing_against_an_alarm() -> None:
-    aws, desk = lost()
+    aws, recovery = lost()
     aws.dark.clear()
-    probe(desk.site)
+    probe(recovery.context)
     aws.dark.add(PRIMARY)
     aws.clock.sleep(301)
-    assert answer(desk, Call("alarm", seen_at=aws.clock.now()), aws.clock.now() + 800, FUNCTION)["state"] == "succeeded"
+    assert (
+        answer(recovery, Call("alarm", seen_at=aws.clock.now()), aws.clock.now() + 800, FUNCTION)["state"]
+        == "succeeded"
+    )
 
 
 def test_an_alarm_says_when_it_went_off_and_a_run_that_goes_on_remembers_it() -> None:
@@ -347,19 +352,19 @@ def test_an_alarm_says_when_it_went_off_and_a_run_that_goes_on_remembers_it() ->
 
 
 def test_an_invocation_without_time_leaves_it_to_the_next() -> None:
-    aws, desk = lost()
-    desk.site.ledger.leases.take("another")
+    aws, recovery = lost()
+    recovery.context.ledger.leases.take("another")
     with pytest.raises(LeaseHeld):
-        drive(desk, Call("alarm"), aws.clock.now() + 3, FUNCTION)
+        drive(recovery, Call("alarm"), aws.clock.now() + 3, FUNCTION)
     assert len(aws.invoked) == 1
     assert STANDBY not in aws.dark
 
 
-def rang(aws: FakeAws, desk: Recovery, seconds: float = 0) -> Call:
+def rang(aws: FakeAws, recovery: Recovery, seconds: float = 0) -> Call:
     """The alarm goes off, and is answered."""
     aws.clock.sleep(seconds)
     call = Call("the region is lost", seen_at=aws.clock.now())
-    answer(desk, call, aws.clock.now() + 10_000, FUNCTION)
+    answer(recovery, call, aws.clock.now() + 10_000, FUNCTION)
     return call
 
 
@@ -368,65 +373,65 @@ def message(alarm: str, state: str, moment: float) -> dict[str, Any]:
 
 
 def test_a_person_is_asked_once_with_what_is_seen_what_is_lost_and_what_to_type() -> None:
-    aws, desk = lost(trigger="approval")
-    probe(desk.site)
-    call = rang(aws, desk)
-    answer(desk, call, aws.clock.now() + 10_000, FUNCTION)
+    aws, recovery = lost(trigger="approval")
+    probe(recovery.context)
+    call = rang(aws, recovery)
+    answer(recovery, call, aws.clock.now() + 10_000, FUNCTION)
     ((subject, text),) = aws.told
     assert subject == "inference: a failover to us-west-2 waits for your word"
     assert "Seen: the region is lost" in text and f"{PRIMARY} is lost since" in text
     assert "  corpus: up to " in text and ", written after " in text and "  fleet:" not in text
     assert "pilotlight failover workload.yaml --approve --target aws" in text
-    found = desk.site.ledger.open_request()
+    found = recovery.context.ledger.open_request()
     assert found is not None and found.told_at
 
 
 def test_a_request_that_nobody_could_be_told_of_is_told_when_lambda_tries_again() -> None:
-    aws, desk = lost(trigger="approval")
+    aws, recovery = lost(trigger="approval")
     aws.denied.add("sns:publish")
     with pytest.raises(CallRefused):
-        rang(aws, desk)
-    found = desk.site.ledger.open_request()
+        rang(aws, recovery)
+    found = recovery.context.ledger.open_request()
     assert found is not None and not found.told_at
     aws.denied.clear()
-    answer(desk, Call("the region is lost", seen_at=aws.clock.now()), aws.clock.now() + 10_000, FUNCTION)
+    answer(recovery, Call("the region is lost", seen_at=aws.clock.now()), aws.clock.now() + 10_000, FUNCTION)
     assert len(aws.told) == 1
 
 
 def test_a_request_ends_with_its_alarm_and_the_next_alarm_asks_anew() -> None:
-    aws, desk = lost(trigger="approval")
-    rang(aws, desk)
-    first = desk.site.ledger.open_request()
+    aws, recovery = lost(trigger="approval")
+    rang(aws, recovery)
+    first = recovery.context.ledger.open_request()
     aws.clock.sleep(60)
-    assert hear(desk, message("active-unhealthy", "OK", aws.clock.now()))["state"] == "over"
-    assert desk.site.ledger.open_request() is None and "not asked for any more" in aws.told[-1][0]
-    call = rang(aws, desk, 600)
-    second = desk.site.ledger.open_request()
+    assert hear(recovery, message("active-unhealthy", "OK", aws.clock.now()))["state"] == "over"
+    assert recovery.context.ledger.open_request() is None and "not asked for any more" in aws.told[-1][0]
+    call = rang(aws, recovery, 600)
+    second = recovery.context.ledger.open_request()
     assert first is not None and second is not None and second.requested_at > first.requested_at
-    assert len(aws.told) == 3 and not may_run(desk, call)
+    assert len(aws.told) == 3 and not may_run(recovery, call)
 
 
 def test_a_word_that_was_given_for_an_earlier_alarm_starts_nothing_for_the_next() -> None:
-    aws, desk = lost(trigger="approval")
-    rang(aws, desk)
-    desk.approve("somebody")
-    call = rang(aws, desk, 600)
-    found = desk.site.ledger.open_request()
-    assert found is not None and not found.approved_by and not may_run(desk, call)
+    aws, recovery = lost(trigger="approval")
+    rang(aws, recovery)
+    recovery.approve("somebody")
+    call = rang(aws, recovery, 600)
+    found = recovery.context.ledger.open_request()
+    assert found is not None and not found.approved_by and not may_run(recovery, call)
     assert aws.promotions == 0
 
 
 def test_an_end_that_is_delivered_after_the_next_alarm_ends_nothing() -> None:
-    aws, desk = lost(trigger="approval")
+    aws, recovery = lost(trigger="approval")
     late = aws.clock.now()
-    rang(aws, desk, 60)
-    assert hear(desk, message("active-unhealthy", "OK", late))["state"] == "nothing"
-    assert desk.site.ledger.open_request() is not None
+    rang(aws, recovery, 60)
+    assert hear(recovery, message("active-unhealthy", "OK", late))["state"] == "nothing"
+    assert recovery.context.ledger.open_request() is not None
 
 
 def test_a_run_that_begins_by_itself_is_told_and_so_is_its_end() -> None:
-    aws, desk = lost()
-    rang(aws, desk)
+    aws, recovery = lost()
+    rang(aws, recovery)
     assert [subject for subject, _ in aws.told] == [
         "inference: a failover to us-west-2 begins",
         "inference: serves in us-west-2",
@@ -435,43 +440,45 @@ def test_a_run_that_begins_by_itself_is_told_and_so_is_its_end() -> None:
 
 
 def test_a_run_that_stopped_for_good_reaches_a_person() -> None:
-    aws, desk = lost()
+    aws, recovery = lost()
     aws.denied.add("rds:failover_global_cluster")
     with pytest.raises(CallRefused):
-        rang(aws, desk)
+        rang(aws, recovery)
     subject, text = aws.told[-1]
     assert "has stopped and needs you" in subject and "rds:failover_global_cluster" in text
 
 
 def test_a_failover_is_not_held_up_by_a_topic_that_refuses() -> None:
-    aws, desk = lost()
+    aws, recovery = lost()
     aws.denied.add("sns:publish")
     with pytest.raises(CallRefused):
-        rang(aws, desk)
-    assert desk.active().region == STANDBY, "it is done; that nobody could be told is told by the function's errors"
+        rang(aws, recovery)
+    assert recovery.active().region == STANDBY, "it is done; that nobody could be told is told by the function's errors"
 
 
 @pytest.mark.parametrize("alarm", sorted(people.TOLD))
 def test_what_stands_still_reaches_a_person_in_words(alarm: str) -> None:
-    aws, desk = lost()
-    assert hear(desk, message(alarm, "ALARM", aws.clock.now()))["state"] == "told"
+    aws, recovery = lost()
+    assert hear(recovery, message(alarm, "ALARM", aws.clock.now()))["state"] == "told"
     subject, text = aws.told[-1]
     assert subject == f"inference: {alarm}" and "pilotlight status workload.yaml --target aws" in text
-    assert hear(desk, message(alarm, "OK", aws.clock.now()))["state"] == "nothing"
-    assert "--target" not in people.rings(desk.site, alarm, "", "", "").text, "in a rehearsal it is typed without"
+    assert hear(recovery, message(alarm, "OK", aws.clock.now()))["state"] == "nothing"
+    assert "--target" not in people.rings(recovery.context, alarm, "", "", "").text, (
+        "in a rehearsal it is typed without"
+    )
 
 
 def test_a_workload_without_a_point_is_told_that_a_failover_would_find_none() -> None:
     aws = FakeAws(FakeClock())
-    desk = Recovery(Site(aws, inventory(trigger="approval"), aws.clock, aws.fetch), "test")
-    rang(aws, desk)
+    recovery = Recovery(RecoveryContext(aws, inventory(trigger="approval"), aws.clock, aws.fetch), "test")
+    rang(aws, recovery)
     assert "no complete recovery point" in aws.told[-1][1] and "has not looked yet" in aws.told[-1][1]
 
 
 def test_the_end_of_another_alarm_ends_no_request() -> None:
     """The person whose word a failover waits for would be told that nobody asks for it any more."""
-    aws, desk = lost(trigger="approval")
-    rang(aws, desk)
+    aws, recovery = lost(trigger="approval")
+    rang(aws, recovery)
     aws.clock.sleep(60)
-    assert hear(desk, message("protect-failing", "OK", aws.clock.now()))["state"] == "nothing"
-    assert desk.site.ledger.open_request() is not None
+    assert hear(recovery, message("protect-failing", "OK", aws.clock.now()))["state"] == "nothing"
+    assert recovery.context.ledger.open_request() is not None

@@ -34,14 +34,14 @@ from pilotlight.deploy.resources import TYPES
 from pilotlight.local.handle import LocalCloud
 from pilotlight.local.iam.identities import MEMBER_ROLE
 from pilotlight.local.kernel.cloud import ACCOUNT, MEMBER
-from pilotlight.runtime.aws.boto import AwsDoor
+from pilotlight.runtime.aws.boto import BotoClient
 from pilotlight.runtime.aws.fetch import fetch_through
 from pilotlight.runtime.kinds.buckets.copying import copy_in_parts
 from pilotlight.runtime.kinds.buckets.listing import current
 from pilotlight.runtime.kinds.buckets.observe import buckets
 from pilotlight.runtime.naming import STACKS
 from pilotlight.runtime.records.inventory import Inventory
-from pilotlight.runtime.recovery import open_desk
+from pilotlight.runtime.recovery import open_recovery
 from pilotlight.stacks import people
 from pilotlight.stacks.people_besides import DEPLOYER, OPERATOR, VAULT
 from pilotlight.stacks.project import region
@@ -81,7 +81,7 @@ def rehearse(documents_of: Any, apart: bool) -> Rehearsed:
         scene = Scene(Options(EXAMPLE, seed=7), stage, workload, _talk)
         before.deploy_example(scene)
         _tagged_object(scene, EARLIER)
-        inventory = current_inventory(workload, stage.account, AwsDoor(), stage.clock)
+        inventory = current_inventory(workload, stage.account, BotoClient(), stage.clock)
         deployer, operator = (documents_of(who, inventory) for who in (DEPLOYER, OPERATOR))
         if apart:
             _open_vault(stage.cloud, documents_of(VAULT, inventory))
@@ -150,19 +150,19 @@ def _person(scene: Scene, who: str, documents: Documents) -> Iterator[None]:
     earlier = dict(os.environ)
     os.environ.update(AWS_ACCESS_KEY_ID=key["AccessKeyId"], AWS_SECRET_ACCESS_KEY=key["SecretAccessKey"])
     try:
-        _open_desk(scene)
+        _open_recovery(scene)
         yield
     finally:
         os.environ.clear()
         os.environ.update(earlier)
-        _open_desk(scene)
+        _open_recovery(scene)
 
 
-def _open_desk(scene: Scene) -> None:
-    """A door keeps the credentials that it was opened with."""
+def _open_recovery(scene: Scene) -> None:
+    """An AWS client keeps the credentials that it was opened with."""
     if scene.inventory is not None:
         look = fetch_through(scene.stage.front_door)
-        scene.desk = open_desk(scene.inventory, "operator", scene.stage.clock, look)
+        scene.recovery = open_recovery(scene.inventory, "operator", scene.stage.clock, look)
 
 
 def _tagged_object(scene: Scene, key: str) -> None:
@@ -192,10 +192,10 @@ def _backfill(scene: Scene) -> None:
     there.delete_object(**copy, Key=LOST, VersionId=lost)
     there.put_object(**copy, Key=DELETED, Body=b"1")
     source, target = buckets(scene.built, scene.built.datasets[0])
-    door = scene.recovery.site.door
-    for each in current(door, source):
+    client = scene.recovery.context.client
+    for each in current(client, source):
         if each.key in (EARLIER, LOST):  # without a version, from before there were any, and with one
-            copy_in_parts(door, source, target, each, None)
+            copy_in_parts(client, source, target, each, None)
     for each in scene.built.datasets:
         scene.recovery.backfill(each)
 
@@ -217,12 +217,12 @@ def _in_vault(cloud: LocalCloud, service: str, region: str) -> Any:
 
 def _deploy(scene: Scene) -> None:
     """`state init`, `preview`, `up` of an earlier edition, `up` of this one and `drift`."""
-    state_bucket.make(_acts(scene).inventory.names, AwsDoor())
+    state_bucket.make(_acts(scene).inventory.names, BotoClient())
     acts, built = _acts(scene), archive.build(scene.stage.folder / "state")
     acts.preview(built)
     for stack, program in earlier_edition.programs(acts.inventory, built).items():
         acts.engine.update(stack, program, region=region(acts.inventory, stack))
-    later = acts.up(AwsDoor(), built)
+    later = acts.up(BotoClient(), built)
     changed = {event.type for one in later.stacks for event in one.operations if event.operation == "update"}
     assert changed == set(earlier_edition.EARLIER), "every type that can change was changed in place"
     assert acts.preview(built).changes == 0
@@ -231,13 +231,13 @@ def _deploy(scene: Scene) -> None:
 
 def _tear_down(scene: Scene) -> None:
     """`destroy --vault`."""
-    acts, door, vault = _acts(scene), AwsDoor(), scene.built.vault
-    into_vault = AwsDoor.assuming(vault.role_arn, scene.standby) if vault else door
-    Destroy(acts.inventory, door, into_vault, acts).run(STACKS)
+    acts, client, vault = _acts(scene), BotoClient(), scene.built.vault
+    into_vault = BotoClient.assuming(vault.role_arn, scene.standby) if vault else client
+    Destroy(acts.inventory, client, into_vault, acts).run(STACKS)
 
 
 def _acts(scene: Scene) -> Operations:
-    inventory = current_inventory(scene.workload, scene.stage.account, AwsDoor(), scene.stage.clock)
+    inventory = current_inventory(scene.workload, scene.stage.account, BotoClient(), scene.stage.clock)
     folder = scene.stage.folder / "state" / inventory.workload
     return Operations(inventory, Engine(folder, inventory.names.project, types=as_provider(TYPES)))
 
@@ -250,23 +250,23 @@ def _silence_alarms(scene: Scene) -> None:
 
 
 def _operate(scene: Scene) -> None:
-    """Everything of the desk that is a person's, a failover at his word among them."""
-    desk, datasets = scene.recovery, scene.built.datasets
+    """Everything of the recovery that is a person's, a failover at his word among them."""
+    recovery, datasets = scene.recovery, scene.built.datasets
     for asset in datasets:
-        desk.backfill(asset)
-    desk.hand_over(datasets[0])
-    desk.status()
+        recovery.backfill(asset)
+    recovery.hand_over(datasets[0])
+    recovery.status()
     before.await_points(scene)
-    newest = desk.points(1)[0]
-    desk.verify(newest.id, deep=True)
+    newest = recovery.points(1)[0]
+    recovery.verify(newest.id, deep=True)
     scene.stage.cloud.dark(scene.primary)
-    desk.request("a rehearsal")
-    desk.approve("operator")
-    assert desk.failover() is not None
+    recovery.request("a rehearsal")
+    recovery.approve("operator")
+    assert recovery.failover() is not None
     scene.stage.cloud.light(scene.primary)
-    assert desk.failback() is not None
-    desk.refuse(newest.id, "a rehearsal", "operator")
-    desk.runs()
+    assert recovery.failback() is not None
+    recovery.refuse(newest.id, "a rehearsal", "operator")
+    recovery.runs()
 
 
 def _granted(scene: Scene) -> dict[str, set[str]]:

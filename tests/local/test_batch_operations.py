@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from data_cloud import EAST, WEST, buckets, client, eventually, running
 from pilotlight.local.kernel.cloud import ACCOUNT, ROOT_ACCESS_KEY, ROOT_SECRET_KEY, Cloud
 from pilotlight.local.s3.batch_operations import BatchOperations
-from pilotlight.runtime.aws.boto import AwsDoor
+from pilotlight.runtime.aws.boto import BotoClient
 from pilotlight.runtime.errors import CallRefused
 
 REPLICATE = f"arn:aws:iam::{ACCOUNT}:role/replicate"
@@ -75,27 +75,27 @@ def asked(bucket: str, token: str = "", role: str = BATCH, **more: Any) -> dict[
 
 
 @pytest.fixture
-def door(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> AwsDoor:
+def aws(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> BotoClient:
     monkeypatch.setenv("AWS_ENDPOINT_URL", cloud.router_url)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", ROOT_ACCESS_KEY)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", ROOT_SECRET_KEY)
-    return AwsDoor()
+    return BotoClient()
 
 
-def ended(door: AwsDoor, id: str) -> dict[str, Any]:
+def ended(aws: BotoClient, id: str) -> dict[str, Any]:
     def look() -> dict[str, Any]:
-        job = door.call("s3control", "describe_job", EAST, AccountId=ACCOUNT, JobId=id)["Job"]
+        job = aws.call("s3control", "describe_job", EAST, AccountId=ACCOUNT, JobId=id)["Job"]
         return job if job["Status"] in ("Complete", "Failed") else {}
 
     return eventually(look)
 
 
-def test_a_job_replicates_what_was_there_before_the_rule_with_its_version_ids(cloud: Cloud, door: AwsDoor) -> None:
+def test_a_job_replicates_what_was_there_before_the_rule_with_its_version_ids(cloud: Cloud, aws: BotoClient) -> None:
     filled(cloud, "before")
     client(cloud, "s3", EAST).put_object(Bucket="before", Key="outside", Body=b"no rule selects it")
-    id = door.call("s3control", "create_job", EAST, **asked("before"))["JobId"]
-    assert door.call("s3control", "describe_job", EAST, AccountId=ACCOUNT, JobId=id)["Job"]["Status"] == "Preparing"
-    job = ended(door, id)
+    id = aws.call("s3control", "create_job", EAST, **asked("before"))["JobId"]
+    assert aws.call("s3control", "describe_job", EAST, AccountId=ACCOUNT, JobId=id)["Job"]["Status"] == "Preparing"
+    job = ended(aws, id)
     assert job["Status"] == "Complete"
     assert job["ProgressSummary"]["TotalNumberOfTasks"] == job["ProgressSummary"]["NumberOfTasksSucceeded"] == 3
     source = client(cloud, "s3", EAST).list_object_versions(Bucket="before", Prefix="old/")["Versions"]
@@ -105,27 +105,27 @@ def test_a_job_replicates_what_was_there_before_the_rule_with_its_version_ids(cl
     assert head["ReplicationStatus"] == "COMPLETED"
 
 
-def test_the_same_token_is_the_same_job_and_a_second_job_finds_nothing_to_do(cloud: Cloud, door: AwsDoor) -> None:
+def test_the_same_token_is_the_same_job_and_a_second_job_finds_nothing_to_do(cloud: Cloud, aws: BotoClient) -> None:
     filled(cloud, "twice")
-    first = door.call("s3control", "create_job", EAST, **asked("twice"))["JobId"]
-    assert door.call("s3control", "create_job", EAST, **asked("twice"))["JobId"] == first
-    ended(door, first)
-    second = door.call("s3control", "create_job", EAST, **asked("twice", "another"))["JobId"]
+    first = aws.call("s3control", "create_job", EAST, **asked("twice"))["JobId"]
+    assert aws.call("s3control", "create_job", EAST, **asked("twice"))["JobId"] == first
+    ended(aws, first)
+    second = aws.call("s3control", "create_job", EAST, **asked("twice", "another"))["JobId"]
     assert second != first
-    assert ended(door, second)["ProgressSummary"]["TotalNumberOfTasks"] == 0
+    assert ended(aws, second)["ProgressSummary"]["TotalNumberOfTasks"] == 0
 
 
-def test_a_role_that_may_not_initiate_replication_fails_every_object(cloud: Cloud, door: AwsDoor) -> None:
+def test_a_role_that_may_not_initiate_replication_fails_every_object(cloud: Cloud, aws: BotoClient) -> None:
     filled(cloud, "denied")
     role(cloud, "half", "batchoperations.s3.amazonaws.com", NEEDED[1:])
     half = f"arn:aws:iam::{ACCOUNT}:role/half"
-    job = ended(door, door.call("s3control", "create_job", EAST, **asked("denied", role=half))["JobId"])
+    job = ended(aws, aws.call("s3control", "create_job", EAST, **asked("denied", role=half))["JobId"])
     assert (job["Status"], job["ProgressSummary"]["NumberOfTasksFailed"]) == ("Failed", 3)
 
 
-def test_a_role_that_batch_operations_cannot_assume_fails_the_job_and_says_so(cloud: Cloud, door: AwsDoor) -> None:
+def test_a_role_that_batch_operations_cannot_assume_fails_the_job_and_says_so(cloud: Cloud, aws: BotoClient) -> None:
     filled(cloud, "untrusted")
-    job = ended(door, door.call("s3control", "create_job", EAST, **asked("untrusted", role=REPLICATE))["JobId"])
+    job = ended(aws, aws.call("s3control", "create_job", EAST, **asked("untrusted", role=REPLICATE))["JobId"])
     assert job["Status"] == "Failed" and "cannot be assumed" in job["FailureReasons"][0]["FailureReason"]
 
 
@@ -137,14 +137,16 @@ def test_a_role_that_batch_operations_cannot_assume_fails_the_job_and_says_so(cl
         (asked("nowhere"), "nowhere"),
     ],
 )
-def test_what_is_not_built_is_refused_by_name(cloud: Cloud, door: AwsDoor, changes: dict[str, Any], words: str) -> None:
+def test_what_is_not_built_is_refused_by_name(
+    cloud: Cloud, aws: BotoClient, changes: dict[str, Any], words: str
+) -> None:
     with pytest.raises(CallRefused, match=words):
-        door.call("s3control", "create_job", EAST, **asked("anything", words, **changes))
+        aws.call("s3control", "create_job", EAST, **asked("anything", words, **changes))
 
 
-def test_a_job_that_is_not_there_is_told(cloud: Cloud, door: AwsDoor) -> None:
+def test_a_job_that_is_not_there_is_told(cloud: Cloud, aws: BotoClient) -> None:
     with pytest.raises(CallRefused, match="NotFound"):
-        door.call("s3control", "describe_job", EAST, AccountId=ACCOUNT, JobId="a" * 32)
+        aws.call("s3control", "describe_job", EAST, AccountId=ACCOUNT, JobId="a" * 32)
 
 
 def test_any_client_whose_host_is_the_routers_reaches_it(cloud: Cloud) -> None:

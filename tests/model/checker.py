@@ -15,12 +15,12 @@ from pilotlight.runtime.runs.run import RELEASE_LEASE, TAKE_LEASE
 KINDS = {"failover": runbooks.failover, "failback": runbooks.failback, "fence-returned": runbooks.fence_returned}
 
 
-def problems_of(desk: Recovery) -> list[str]:
+def problems_of(recovery: Recovery) -> list[str]:
     """What is no path in the journals of all runs; not in those that a test wrote by hand, which took no lease."""
     found = list[str]()
-    for journal in desk.runs():
+    for journal in recovery.runs():
         if journal.kind in KINDS and any(each.step == TAKE_LEASE for each in journal.entries):
-            wrong = problems(journal, KINDS[journal.kind](desk.site.inventory))
+            wrong = problems(journal, KINDS[journal.kind](recovery.context.inventory))
             found += [f"{journal.kind} {journal.run}: {each}" for each in wrong]
     return found
 

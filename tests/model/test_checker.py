@@ -9,9 +9,9 @@ from dataclasses import replace
 import pytest
 from checker import problems
 
-from doors import PRIMARY, FakeAws, desk_of, inventory
+from doors import PRIMARY, FakeAws, inventory, recovery_of
 from pilotlight.runtime.aws.wrappers import Faulty
-from pilotlight.runtime.context import Site
+from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.records.runs import INTENDED, PROVEN, Entry, Journal
 from pilotlight.runtime.runs.run import run_failover
 from pilotlight.runtime.store.lease import LEASE_SECONDS
@@ -28,12 +28,14 @@ def recorded() -> list[Journal]:
     aws: FakeAws = copy.deepcopy(protected())
     aws.dark.add(PRIMARY)
     with pytest.raises(Killed):
-        run_failover(Site(Faulty(aws, 130, Killed()), inventory(), aws.clock, aws.fetch), "first", side_by_side=1)
+        run_failover(
+            RecoveryContext(Faulty(aws, 130, Killed()), inventory(), aws.clock, aws.fetch), "first", side_by_side=1
+        )
     aws.clock.sleep(LEASE_SECONDS + 1)
-    desk_of(aws, "second").failover()
+    recovery_of(aws, "second").failover()
     aws.dark.clear()
-    desk_of(aws).failback()
-    return desk_of(aws).runs()
+    recovery_of(aws).failback()
+    return recovery_of(aws).runs()
 
 
 def changed(journal: Journal) -> Iterator[tuple[str, Journal]]:
@@ -57,16 +59,16 @@ def _with(journal: Journal, n: int, line: Entry) -> Journal:
 def test_a_real_journal_is_a_path_of_its_runbook(recorded: list[Journal]) -> None:
     assert {each.kind for each in recorded} == {"failover", "failback"}
     for journal in recorded:
-        assert problems(journal, desk_of(protected()).runbook(journal.kind)) == []
+        assert problems(journal, recovery_of(protected()).runbook(journal.kind)) == []
 
 
 def test_a_journal_with_one_line_changed_is_refused_unless_it_is_another_legal_path(recorded: list[Journal]) -> None:
-    desk = desk_of(protected())
+    recovery = recovery_of(protected())
     made, legal = 0, list[str]()
     for journal in recorded:
         for name, other in changed(journal):
             made += 1
-            if not problems(other, desk.runbook(journal.kind)):
+            if not problems(other, recovery.runbook(journal.kind)):
                 legal.append(f"{journal.kind}: {name}")
     print(f"{made - len(legal)} of {made} refused", *legal, sep="\n")
     assert made > 300

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from doors import CORPUS, FakeAws, desk_of, save
+from doors import CORPUS, FakeAws, recovery_of, save
 from model.checker import problems_of
 from pilotlight.runtime.clock import FakeClock
 from pilotlight.runtime.recovery import Recovery
@@ -16,15 +16,15 @@ from pilotlight.runtime.recovery import Recovery
 def protected() -> FakeAws:
     """Its newest point is complete, step 40 is complete in the standby region, step 60 is torn there."""
     aws = FakeAws(FakeClock())
-    desk = desk_of(aws)
-    desk.initialise()
+    recovery = recovery_of(aws)
+    recovery.initialise()
     for number in range(3):
         aws.s3.write(CORPUS, f"shards/{number}", f"data {number}".encode())
     save(aws, 20)
     save(aws, 40)
     for _ in range(4):
         aws.clock.sleep(20)
-        desk.protect()
+        recovery.protect()
     save(aws, 60, files=2)
     aws.clock.sleep(2)
     aws.s3.arrive()
@@ -41,12 +41,12 @@ def aws(_protected_once: FakeAws) -> Iterator[FakeAws]:
     """Whatever runs a test made in it, their journals are paths of their runbooks; not those that it wrote by hand."""
     made = copy.deepcopy(_protected_once)
     yield made
-    assert problems_of(desk_of(made)) == []
+    assert problems_of(recovery_of(made)) == []
 
 
 @pytest.fixture
-def desk(aws: FakeAws) -> Recovery:
-    return desk_of(aws)
+def recovery(aws: FakeAws) -> Recovery:
+    return recovery_of(aws)
 
 
 @pytest.fixture

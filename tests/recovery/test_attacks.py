@@ -14,10 +14,10 @@ import pytest
 from test_failback import Killed, failed_over
 from test_late_acts import HOME, Interleaved, whole
 
-from doors import CORPUS, CORPUS_COPY, PRIMARY, STANDBY, FakeAws, desk_of, inventory
+from doors import CORPUS, CORPUS_COPY, PRIMARY, STANDBY, FakeAws, inventory, recovery_of
 from pilotlight.runtime.aws.wrappers import Faulty
 from pilotlight.runtime.clock import FakeClock
-from pilotlight.runtime.context import Site
+from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.errors import LeaseHeld, PilotlightError
 from pilotlight.runtime.recovery import Recovery
 from pilotlight.runtime.runs.run import run_failback, run_failover
@@ -60,8 +60,8 @@ RUNS: dict[str, Attack] = {"failover": (lost, run_failover, STANDBY), "failback"
 kinds = pytest.mark.parametrize("kind", list(RUNS))
 
 
-def site_of(aws: FakeAws, door: Any) -> Site:
-    return Site(door, inventory(), aws.clock, aws.fetch)
+def site_of(aws: FakeAws, client: Any) -> RecoveryContext:
+    return RecoveryContext(client, inventory(), aws.clock, aws.fetch)
 
 
 def calls_of(kind: str, again: Callable[[], FakeAws]) -> int:
@@ -77,19 +77,19 @@ def ends(aws: FakeAws, kind: str, region: str) -> None:
     as its run lost the lease and landed after the last look of the next one, people are told of that act."""
     _, run, _ = RUNS[kind]
     aws.clock.sleep(LEASE_SECONDS + 1)
-    desk = desk_of(aws, "the next")
-    run(desk.site, "the next", side_by_side=1)
+    recovery = recovery_of(aws, "the next")
+    run(recovery.context, "the next", side_by_side=1)
     aws.clock.sleep(600)
     if region == STANDBY:
         aws.groups[HOME].desired = 0  # its region is lost
-    late = desk.site.ledger.late_acts(desk.active().epoch)
+    late = recovery.context.ledger.late_acts(recovery.active().epoch)
     if not late or region == STANDBY:
         whole(aws, region)
         return
-    desk.protect()
-    beat = desk.site.ledger.sightings.beat()
+    recovery.protect()
+    beat = recovery.context.ledger.sightings.beat()
     assert beat is not None and all(any(act.call in each for each in beat.troubles) for act in late)
-    assert (desk.active().region, desk.active().state) == (region, SERVING)
+    assert (recovery.active().region, recovery.active().state) == (region, SERVING)
 
 
 @quick
@@ -102,7 +102,7 @@ def test_two_runners_that_meet_at_any_call_end_as_one(again: Callable[[], FakeAw
 
         def meanwhile(aws: FakeAws = aws) -> None:
             aws.clock.sleep(LEASE_SECONDS + 1)
-            run(desk_of(aws, "another").site, "another", side_by_side=1)
+            run(recovery_of(aws, "another").context, "another", side_by_side=1)
 
         with contextlib.suppress(PilotlightError):
             run(site_of(aws, Interleaved(aws, at, meanwhile)), "sleeper", side_by_side=1)
@@ -126,7 +126,7 @@ def test_a_runner_whose_clock_is_a_minute_ahead_takes_over_at_any_call_and_harms
         aws = prepare(again())
 
         def meanwhile(aws: FakeAws = aws) -> None:
-            run(Site(aws, inventory(), Skewed(aws.clock), aws.fetch), "ahead", side_by_side=1)
+            run(RecoveryContext(aws, inventory(), Skewed(aws.clock), aws.fetch), "ahead", side_by_side=1)
 
         with contextlib.suppress(PilotlightError):
             run(site_of(aws, Interleaved(aws, at, meanwhile)), "holder", side_by_side=1)
@@ -142,10 +142,10 @@ def test_a_way_home_during_which_a_region_is_lost_at_any_call_keeps_all_and_ends
     for at in range(1, calls_of("failback", again) + 1, stride):
         aws = failed_over(again())
         written = aws.s3.current(CORPUS_COPY)
-        door = Interleaved(aws, at, lambda aws=aws: aws.dark.add(second))  # type: ignore[misc]
-        door = Interleaved(door, at + DARK_CALLS, aws.dark.clear)  # type: ignore[arg-type]
+        client = Interleaved(aws, at, lambda aws=aws: aws.dark.add(second))  # type: ignore[misc]
+        client = Interleaved(client, at + DARK_CALLS, aws.dark.clear)  # type: ignore[arg-type]
         with contextlib.suppress(PilotlightError):
-            run_failback(site_of(aws, door), "first", side_by_side=1)
+            run_failback(site_of(aws, client), "first", side_by_side=1)
         aws.dark.clear()
         ends(aws, "failback", PRIMARY)
         assert aws.s3.current(CORPUS).items() >= written.items(), f"lost at call {at}"
@@ -175,7 +175,7 @@ def pairs(calls: int, stride: int) -> Iterator[tuple[int, int]]:
 
 
 def test_a_second_person_who_asks_while_a_run_is_under_way_is_told_who_has_the_lease(aws: FakeAws) -> None:
-    desk: Recovery = desk_of(lost(aws))
-    desk.site.ledger.leases.take("the first")
+    recovery: Recovery = recovery_of(lost(aws))
+    recovery.context.ledger.leases.take("the first")
     with pytest.raises(LeaseHeld, match="the first holds the lease"):
-        desk.failover(patience=0)
+        recovery.failover(patience=0)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from doors import CORPUS, CORPUS_COPY, MODELS, PRIMARY, STANDBY, FakeAws, desk_of, inventory, older
+from doors import CORPUS, CORPUS_COPY, MODELS, PRIMARY, STANDBY, FakeAws, inventory, older, recovery_of
 from pilotlight.runtime.clock import FakeClock
 from pilotlight.runtime.errors import NotCopied, NotProtected
 from pilotlight.runtime.kinds.buckets import backfill
@@ -30,31 +30,31 @@ ASSET = inventory().datasets[0]
 
 def test_a_bucket_counts_as_protected_only_after_its_old_objects_are_proven() -> None:
     aws = older()
-    desk = desk_of(aws)
-    assert desk.prove(ASSET).missing == 30
-    done = desk.backfill(ASSET)
+    recovery = recovery_of(aws)
+    assert recovery.prove(ASSET).missing == 30
+    done = recovery.backfill(ASSET)
     assert (done.copied, done.proven, done.strengths) == (30, 30, {ETAG: 30})
-    assert desk.prove(ASSET).protected
+    assert recovery.prove(ASSET).protected
     assert aws.s3.current(CORPUS) == aws.s3.current(CORPUS_COPY)
 
 
 def test_a_second_backfill_copies_nothing() -> None:
-    desk = desk_of(older())
-    desk.backfill(ASSET)
-    assert desk.backfill(ASSET).copied == 0
+    recovery = recovery_of(older())
+    recovery.backfill(ASSET)
+    assert recovery.backfill(ASSET).copied == 0
 
 
 def test_a_backfill_that_was_cut_off_goes_on_with_what_is_missing() -> None:
     aws = older()
     for number in range(12):
         aws.s3.write(CORPUS_COPY, f"old/{number:04d}", f"{number}".encode(), replicate=False)
-    assert desk_of(aws).backfill(ASSET).copied == 18
+    assert recovery_of(aws).backfill(ASSET).copied == 18
 
 
 def test_bytes_changed_behind_the_same_key_are_copied_again() -> None:
     aws = older(3)
     aws.s3.write(CORPUS_COPY, "old/0001", b"other bytes", replicate=False)
-    assert desk_of(aws).backfill(ASSET).copied == 3
+    assert recovery_of(aws).backfill(ASSET).copied == 3
     assert aws.s3.current(CORPUS_COPY)["old/0001"] == b"1"
 
 
@@ -62,7 +62,7 @@ def test_an_object_deleted_in_the_source_is_not_brought_back() -> None:
     aws = older(3)
     aws.s3.write(CORPUS_COPY, "old/0002", b"2", replicate=False)
     aws.s3.objects[CORPUS]["old/0002"].append(type(aws.s3.write(CORPUS, "x", b""))("d", aws.clock.now(), deleted=True))
-    done = desk_of(aws).backfill(ASSET)
+    done = recovery_of(aws).backfill(ASSET)
     assert done.removed == 1 and "old/0002" not in aws.s3.current(CORPUS_COPY)
 
 
@@ -82,7 +82,7 @@ def test_what_reaches_the_copy_after_it_was_compared_stays(act: str, monkeypatch
 
     monkeypatch.setattr(aws.s3, act, late)
     source, target = Bucket(PRIMARY, CORPUS), Bucket(STANDBY, CORPUS_COPY)
-    brought = backfill.bring(desk_of(aws).site, source, target)
+    brought = backfill.bring(recovery_of(aws).context, source, target)
     assert aws.s3.current(CORPUS_COPY)["old/0001"] == b"newer"
     assert brought.removed == 0, "a delete marker that was not set is not counted"
 
@@ -91,25 +91,25 @@ def test_what_could_not_be_copied_leaves_the_bucket_unprotected() -> None:
     aws = older(5)
     aws.s3.copy_object = lambda **_: {}  # type: ignore[method-assign]
     with pytest.raises(NotProtected, match="5 object"):
-        desk_of(aws).backfill(ASSET)
+        recovery_of(aws).backfill(ASSET)
 
 
 def test_objects_on_their_way_are_not_missing_yet() -> None:
     aws = older(1)
-    desk = desk_of(aws)
-    desk.backfill(ASSET)
+    recovery = recovery_of(aws)
+    recovery.backfill(ASSET)
     aws.s3.lag_seconds = 30
     aws.s3.write(CORPUS, "new", b"new")
-    proof = desk.prove(ASSET)
+    proof = recovery.prove(ASSET)
     assert (proof.waiting, proof.missing) == (1, 0)
     aws.s3.queue.clear()
     aws.clock.sleep(100)
-    assert desk.prove(ASSET).missing_keys == ["new"]
+    assert recovery.prove(ASSET).missing_keys == ["new"]
 
 
 def test_progress_is_told() -> None:
     seen: list[tuple[int, int, int]] = []
-    desk_of(older(10)).backfill(ASSET, lambda done: seen.append((done.compared, done.copied, done.bytes)))
+    recovery_of(older(10)).backfill(ASSET, lambda done: seen.append((done.compared, done.copied, done.bytes)))
     assert seen[0] == (1, 1, 1) and seen[-1] == (10, 10, 10)
 
 
@@ -124,26 +124,26 @@ REFUSALS = {
 def test_objects_that_cannot_be_copied_do_not_stop_the_others_and_are_told_at_the_end() -> None:
     aws = older()
     aws.s3.uncopyable |= REFUSALS
-    desk = desk_of(aws)
+    recovery = recovery_of(aws)
     with pytest.raises(NotCopied) as caught:
-        desk.backfill(ASSET)
+        recovery.backfill(ASSET)
     assert (caught.value.facts["failed"], caught.value.facts["copied"]) == (4, 26)
     why = {failure.key: failure.why for failure in caught.value.facts["failures"]}
     assert "KMS key may not be used" in why["old/0003"] and "archive class" in why["old/0007"]
     assert "SSE-C" in why["old/0009"] and "Access Denied" in why["old/0011"]
-    found = desk.protections()["corpus"]
+    found = recovery.protections()["corpus"]
     assert (found.state, found.objects) == ("UNPROTECTED", 26)
 
 
 def test_what_was_mended_is_copied_by_the_next_backfill_and_the_bucket_is_protected() -> None:
     aws = older()
     aws.s3.uncopyable |= REFUSALS
-    desk = desk_of(aws)
+    recovery = recovery_of(aws)
     with pytest.raises(NotCopied):
-        desk.backfill(ASSET)
+        recovery.backfill(ASSET)
     aws.s3.uncopyable.clear()
-    assert desk.backfill(ASSET).copied == 4
-    assert desk.protections()["corpus"].state == "PROTECTED"
+    assert recovery.backfill(ASSET).copied == 4
+    assert recovery.protections()["corpus"].state == "PROTECTED"
 
 
 def test_a_backfill_that_was_killed_goes_on_where_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -155,65 +155,65 @@ def test_a_backfill_that_was_killed_goes_on_where_it_was(monkeypatch: pytest.Mon
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        desk_of(aws).backfill(ASSET, killed)
+        recovery_of(aws).backfill(ASSET, killed)
     compared = 0
 
     def count(done: backfill.Brought) -> None:
         nonlocal compared
         compared = done.compared
 
-    assert desk_of(aws).backfill(ASSET, count).proven == 30
+    assert recovery_of(aws).backfill(ASSET, count).proven == 30
     assert compared == 10, "the first twenty were done and remembered"
-    assert desk_of(aws).site.ledger.position("corpus") == ""
+    assert recovery_of(aws).context.ledger.position("corpus") == ""
 
 
 def test_a_bucket_is_unprotected_until_it_is_proven_and_again_when_objects_stay_out() -> None:
     aws = older()
-    desk = desk_of(aws)
-    desk.initialise()
-    assert desk.protections()["corpus"].why == "never compared with its copy"
-    desk.protect()
-    first = desk.protections()["corpus"]
+    recovery = recovery_of(aws)
+    recovery.initialise()
+    assert recovery.protections()["corpus"].why == "never compared with its copy"
+    recovery.protect()
+    first = recovery.protections()["corpus"]
     assert first.state == "UNPROTECTED" and "30 object(s)" in first.why and "no rule has taken it up" in first.why
-    desk.backfill(ASSET)
-    assert desk.protections()["corpus"].state == "PROTECTED"
+    recovery.backfill(ASSET)
+    assert recovery.protections()["corpus"].state == "PROTECTED"
     aws.s3.write(CORPUS, "new/1", b"denied", replicate=False)
     aws.s3.statuses["new/1"] = "FAILED"
     aws.clock.sleep(1)
-    desk.protect()
-    assert desk.protections()["corpus"].state == "PROTECTED", "it may still be on its way"
+    recovery.protect()
+    assert recovery.protections()["corpus"].state == "PROTECTED", "it may still be on its way"
     aws.clock.sleep(600)
-    desk.protect()
-    fallen = desk.protections()["corpus"]
+    recovery.protect()
+    fallen = recovery.protections()["corpus"]
     assert fallen.state == "UNPROTECTED" and "new/1 (replication FAILED)" in fallen.why
     assert aws.metrics["UnreplicatedObjects"][-1] == 1
     since = fallen.since
     aws.clock.sleep(60)
-    desk.protect()
-    assert desk.protections()["corpus"].since == since, "since when it is so, not when it was seen last"
-    desk.backfill(ASSET)
-    assert desk.protections()["corpus"].state == "PROTECTED"
+    recovery.protect()
+    assert recovery.protections()["corpus"].since == since, "since when it is so, not when it was seen last"
+    recovery.backfill(ASSET)
+    assert recovery.protections()["corpus"].state == "PROTECTED"
 
 
 def test_the_buckets_of_checkpoints_are_watched_too() -> None:
     aws = FakeAws(FakeClock())
-    desk = desk_of(aws)
-    desk.initialise()
+    recovery = recovery_of(aws)
+    recovery.initialise()
     aws.s3.write(MODELS, "checkpoints/step-000010/stray.bin", b"old", replicate=False)
     aws.clock.sleep(600)
-    desk.protect()
-    assert "stray.bin" in desk.protections()["checkpoints"].why
+    recovery.protect()
+    assert "stray.bin" in recovery.protections()["checkpoints"].why
 
 
 def test_a_silent_primary_changes_no_word_about_a_bucket() -> None:
     aws = older()
-    desk = desk_of(aws)
-    desk.initialise()
-    desk.backfill(ASSET)
+    recovery = recovery_of(aws)
+    recovery.initialise()
+    recovery.backfill(ASSET)
     aws.dark.add(PRIMARY)
     aws.clock.sleep(600)
-    desk.protect()
-    assert desk.protections()["corpus"].state == "PROTECTED"
+    recovery.protect()
+    assert recovery.protections()["corpus"].state == "PROTECTED"
 
 
 keys = st.dictionaries(st.text(min_size=1, max_size=3), st.integers(0, 2), max_size=12)
@@ -257,8 +257,8 @@ def test_large_objects_are_copied_in_parts_that_cover_them_exactly(size: int) ->
 
 def test_an_object_that_only_the_copy_has_stops_no_proof_and_counts_as_nothing() -> None:
     aws = older(3)
-    desk = desk_of(aws)
-    desk.backfill(ASSET)
+    recovery = recovery_of(aws)
+    recovery.backfill(ASSET)
     aws.s3.write(CORPUS_COPY, "written-in-standby", b"b", replicate=False)
-    proof = desk.prove(ASSET)
+    proof = recovery.prove(ASSET)
     assert (proof.proven, proof.missing, proof.waiting) == (3, 0, 0) and proof.protected

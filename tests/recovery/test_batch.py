@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from doors import CORPUS, CORPUS_COPY, PRIMARY, FakeAws, desk_of, inventory, older
+from doors import CORPUS, CORPUS_COPY, PRIMARY, FakeAws, inventory, older, recovery_of
 from pilotlight.runtime.aws.client import refused
-from pilotlight.runtime.aws.wrappers import Coat
-from pilotlight.runtime.context import Site
+from pilotlight.runtime.aws.wrappers import Wrapper
+from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.errors import BatchJobFailed, NotProtected
 from pilotlight.runtime.kinds.buckets import batch
 from pilotlight.runtime.recovery import Recovery
@@ -18,7 +18,7 @@ ASSET = inventory().datasets[0]
 JOB = "s3control"
 
 
-class Batching(Coat):
+class Batching(Wrapper):
     """S3 Control beside the rest: a job is done after some looks; `lost` keys fail, and stay where they are."""
 
     def __init__(self, inner: FakeAws, lost: tuple[str, ...] = (), looks: int = 3, ends: str = "Complete") -> None:
@@ -63,25 +63,25 @@ class Batching(Coat):
         return done
 
 
-def desk(door: Batching, aws: FakeAws) -> Recovery:
-    return Recovery(Site(door, inventory(), aws.clock, aws.fetch), "test")
+def recovery(client: Batching, aws: FakeAws) -> Recovery:
+    return Recovery(RecoveryContext(client, inventory(), aws.clock, aws.fetch), "test")
 
 
 def test_the_work_is_handed_over_waited_for_and_proven() -> None:
     aws = older()
-    door = Batching(aws)
+    client = Batching(aws)
     seen: list[batch.Progress] = []
-    done = desk(door, aws).hand_over(ASSET, seen.append)
+    done = recovery(client, aws).hand_over(ASSET, seen.append)
     assert (done.copied, done.proven) == (30, 30)
     assert [each.status for each in seen] == ["Active", "Active", "Complete"]
-    assert desk(door, aws).protections()["corpus"].state == "PROTECTED"
+    assert recovery(client, aws).protections()["corpus"].state == "PROTECTED"
 
 
 def test_only_what_was_never_replicated_or_failed_is_asked_for_and_the_jobs_own_role() -> None:
     aws = older()
-    door = Batching(aws)
-    desk(door, aws).hand_over(ASSET)
-    (asked,) = door.asked
+    client = Batching(aws)
+    recovery(client, aws).hand_over(ASSET)
+    (asked,) = client.asked
     wanted = asked["ManifestGenerator"]["S3JobManifestGenerator"]
     assert wanted["Filter"]["ObjectReplicationStatuses"] == ["NONE", "FAILED"]
     assert wanted["SourceBucket"].endswith(f":::{CORPUS}")
@@ -90,50 +90,50 @@ def test_only_what_was_never_replicated_or_failed_is_asked_for_and_the_jobs_own_
 
 def test_a_second_call_waits_for_the_job_under_way() -> None:
     aws = older()
-    door = Batching(aws)
+    client = Batching(aws)
 
     def killed(progress: batch.Progress) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        desk(door, aws).hand_over(ASSET, killed)
+        recovery(client, aws).hand_over(ASSET, killed)
     aws.clock.sleep(100)
-    assert desk(door, aws).hand_over(ASSET).proven == 30
-    assert len(door.asked) == 1
+    assert recovery(client, aws).hand_over(ASSET).proven == 30
+    assert len(client.asked) == 1
 
 
 def test_a_job_that_was_made_but_not_remembered_is_made_once() -> None:
     aws = older()
-    door = Batching(aws)
-    door.dies_after_making = True
+    client = Batching(aws)
+    client.dies_after_making = True
     with pytest.raises(KeyboardInterrupt):
-        desk(door, aws).hand_over(ASSET)
-    door.dies_after_making = False
+        recovery(client, aws).hand_over(ASSET)
+    client.dies_after_making = False
     aws.clock.sleep(100)
-    desk(door, aws).hand_over(ASSET)
-    assert len(door.known) == 1, "the same token, so the same job"
+    recovery(client, aws).hand_over(ASSET)
+    assert len(client.known) == 1, "the same token, so the same job"
 
 
 def test_a_job_that_failed_is_told_with_its_reason_and_the_next_one_is_new() -> None:
     aws = older()
-    door = Batching(aws, ends="Failed")
+    client = Batching(aws, ends="Failed")
     with pytest.raises(BatchJobFailed, match="the role"):
-        desk(door, aws).hand_over(ASSET)
+        recovery(client, aws).hand_over(ASSET)
     again = Batching(aws)
     aws.clock.sleep(100)
-    assert desk(again, aws).hand_over(ASSET).proven == 30
-    assert again.asked[0]["ClientRequestToken"] != door.asked[0]["ClientRequestToken"]
+    assert recovery(again, aws).hand_over(ASSET).proven == 30
+    assert again.asked[0]["ClientRequestToken"] != client.asked[0]["ClientRequestToken"]
 
 
 def test_objects_that_the_job_could_not_replicate_leave_the_bucket_unprotected() -> None:
     aws = older()
-    door = Batching(aws, lost=("old/0007",))
+    client = Batching(aws, lost=("old/0007",))
     with pytest.raises(NotProtected):
-        desk(door, aws).hand_over(ASSET)
-    assert "old/0007" in desk(door, aws).protections()["corpus"].why
+        recovery(client, aws).hand_over(ASSET)
+    assert "old/0007" in recovery(client, aws).protections()["corpus"].why
 
 
 def test_a_job_that_s3_has_forgotten_is_not_waited_for() -> None:
     aws = older()
-    desk_of(aws).site.ledger.keep_job("corpus", "token", "job-of-last-year")
-    assert desk(Batching(aws), aws).hand_over(ASSET).proven == 30
+    recovery_of(aws).context.ledger.keep_job("corpus", "token", "job-of-last-year")
+    assert recovery(Batching(aws), aws).hand_over(ASSET).proven == 30

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from test_engine import Switch, engine
 
-from doors import CORPUS, FakeAws, desk_of, inventory
+from doors import CORPUS, FakeAws, inventory, recovery_of
 from pilotlight.runtime.aws import paging
 from pilotlight.runtime.checkpoints.format import Problem, Verdict
 from pilotlight.runtime.errors import ListingCut, RunGivenUp, StepFailed
@@ -30,17 +30,17 @@ from pilotlight.runtime.recovery import Recovery
 from pilotlight.runtime.store.ledger import CUT, EVIDENCE_BYTES_MAX
 
 
-def test_objects_that_are_not_named_are_counted_in_the_point(aws: FakeAws, desk: Recovery) -> None:
+def test_objects_that_are_not_named_are_counted_in_the_point(aws: FakeAws, recovery: Recovery) -> None:
     for number in range(NAMED_MAX + 7):
         aws.s3.write(CORPUS, f"never/{number:03}", b"x", replicate=False)
     aws.clock.sleep(100)
-    point = desk.protect()
+    point = recovery.protect()
     assert point is not None and point.status == PARTIAL
     assert any(f"and 7 more of s3://{CORPUS} have not arrived" in each for each in point.problems)
 
 
 def test_a_listing_that_is_cut_is_a_part_that_is_not_proven(
-    aws: FakeAws, desk: Recovery, monkeypatch: pytest.MonkeyPatch
+    aws: FakeAws, recovery: Recovery, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = paging.pages
 
@@ -51,19 +51,19 @@ def test_a_listing_that_is_cut_is_a_part_that_is_not_proven(
             raise ListingCut(reason="it has more than 100000 pages", **facts)
 
     monkeypatch.setattr(paging, "pages", cut)
-    point = desk.protect()
+    point = recovery.protect()
     assert point is not None and point.status == PARTIAL
     assert any("corpus is not proven" in each and "more than 100000 pages" in each for each in point.problems)
 
 
 def test_a_dataset_too_large_to_be_listed_does_not_hold_unseen(
-    aws: FakeAws, desk: Recovery, monkeypatch: pytest.MonkeyPatch
+    aws: FakeAws, recovery: Recovery, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(manifests, "OBJECTS_MAX", 2)
     aws.clock.sleep(60)
-    point = desk.protect()
+    point = recovery.protect()
     assert point is not None and any("3 objects are proven now and not listed" in each for each in point.problems)
-    found = desk.verify("newest", deep=False)
+    found = recovery.verify("newest", deep=False)
     assert not found.holds
     assert next(each for each in found.parts if each.asset == "corpus").problems == (verifying.UNLISTED,)
 
@@ -86,17 +86,17 @@ def test_a_manifest_says_how_many_objects_it_does_not_list(monkeypatch: pytest.M
     assert not found.key and "2 objects" in found.unlisted
 
 
-def test_a_run_that_is_not_done_after_all_its_invocations_is_given_up_aloud(aws: FakeAws, desk: Recovery) -> None:
+def test_a_run_that_is_not_done_after_all_its_invocations_is_given_up_aloud(aws: FakeAws, recovery: Recovery) -> None:
     aws.dark.add(inventory().primary)
     with pytest.raises(RunGivenUp, match=f"not finished after {GO_ON_MAX} invocations of pilotlight-recover"):
-        drive(desk, Call("alarm", goes_on=GO_ON_MAX), aws.clock.now() + 7, "pilotlight-recover")
+        drive(recovery, Call("alarm", goes_on=GO_ON_MAX), aws.clock.now() + 7, "pilotlight-recover")
     assert not aws.invoked
 
 
 def test_no_step_goes_on_with_evidence_that_was_cut(aws: FakeAws) -> None:
     made = engine(aws, (Step("a", "switch"),), {"switch": Switch()})
     long = {"volumes": {"index": "x" * (EVIDENCE_BYTES_MAX + 1)}}
-    ledger = desk_of(aws).site.ledger
+    ledger = recovery_of(aws).context.ledger
     ledger.append("run", Entry("choose-point", PROVEN, "2026-01-01T00:00:00.000Z", 1, long), 1, made.held)
     journal = ledger.journal("run")
     assert journal is not None and CUT in journal.entries[0].evidence
@@ -106,7 +106,7 @@ def test_no_step_goes_on_with_evidence_that_was_cut(aws: FakeAws) -> None:
     assert len(json.dumps(long)) > EVIDENCE_BYTES_MAX
 
 
-def test_refusals_on_a_further_page_of_activities_are_seen(aws: FakeAws, desk: Recovery) -> None:
+def test_refusals_on_a_further_page_of_activities_are_seen(aws: FakeAws, recovery: Recovery) -> None:
     at = datetime.fromtimestamp(aws.clock.now() + 1, tz=UTC)
     done = {"StatusCode": "Successful", "StartTime": at}
     refused = {"StatusCode": "Failed", "StatusMessage": "no g5.xlarge capacity", "StartTime": at}
@@ -117,7 +117,7 @@ def test_refusals_on_a_further_page_of_activities_are_seen(aws: FakeAws, desk: R
         return {"Activities": [refused]} if NextToken else {"Activities": [done] * MaxRecords, "NextToken": "2"}
 
     aws.autoscaling_describe_scaling_activities = activities  # type: ignore[method-assign]
-    step = next(each for each in desk.runbook("failover").steps if each.action == "scale")
+    step = next(each for each in recovery.runbook("failover").steps if each.action == "scale")
     made = engine(aws, (step,), {"scale": Switch()})
     work = dataclasses.replace(made._work(step), begun_at=aws.clock.now())
     assert Scale()._refused(work) == {"g5.xlarge": "no g5.xlarge capacity"} and asked == ["", "2"]

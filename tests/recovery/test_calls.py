@@ -9,10 +9,10 @@ import pytest
 from botocore.handlers import handle_copy_source_param
 from botocore.validate import ParamValidator
 
-from doors import CORPUS, CORPUS_COPY, MODELS_COPY, PRIMARY, FakeAws, desk_of, inventory, save
+from doors import CORPUS, CORPUS_COPY, MODELS_COPY, PRIMARY, FakeAws, inventory, recovery_of, save
 from pilotlight.runtime.aws.wrappers import Made, Recording
 from pilotlight.runtime.clock import FakeClock
-from pilotlight.runtime.context import Site
+from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.readiness.probe import probe
 from pilotlight.runtime.recovery import Recovery
 
@@ -38,24 +38,24 @@ def everything() -> list[Made]:
     """Protecting, probing, backfilling, failing over, fencing what returned, going home."""
     aws = FakeAws(FakeClock())
     recording = Recording(aws)
-    desk = Recovery(Site(recording, inventory(), aws.clock, aws.fetch), "test")
-    desk.initialise()
+    recovery = Recovery(RecoveryContext(recording, inventory(), aws.clock, aws.fetch), "test")
+    recovery.initialise()
     aws.s3.write(CORPUS, "old", b"old", replicate=False)
     save(aws, 20)
-    desk.backfill(inventory().datasets[0])
+    recovery.backfill(inventory().datasets[0])
     for _ in range(30):
         aws.clock.sleep(30)
-        desk.protect()
-    probe(desk.site)
+        recovery.protect()
+    probe(recovery.context)
     aws.dark.add(PRIMARY)
-    desk.failover()
+    recovery.failover()
     aws.s3.write(CORPUS_COPY, "new", b"new", replicate=False)
     aws.s3.delete_object(CORPUS_COPY, "old")
     save(aws, 40, bucket=MODELS_COPY)
     aws.dark.clear()
-    desk.protect()
-    desk.failback()
-    assert desk_of(aws).active().region == PRIMARY
+    recovery.protect()
+    recovery.failback()
+    assert recovery_of(aws).active().region == PRIMARY
     return recording.made
 
 

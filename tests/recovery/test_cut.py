@@ -14,9 +14,9 @@ import pytest
 from door_machines import TEMPLATE
 from doors import CORPUS, MODELS, MODELS_COPY, NAMES, PRIMARY, STANDBY, FakeAws, inventory, save, uri
 from pilotlight.runtime.aws.client import refused
-from pilotlight.runtime.aws.wrappers import Coat, Recording
+from pilotlight.runtime.aws.wrappers import Recording, Wrapper
 from pilotlight.runtime.clock import parse_stamp
-from pilotlight.runtime.context import Site
+from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.errors import PilotlightError
 from pilotlight.runtime.kinds.aurora.references import ROWS_MAX, ROWS_PER_CALL, place, shown, statement
 from pilotlight.runtime.points import choose
@@ -34,8 +34,8 @@ def part(point: RecoveryPoint, asset: str) -> Part:
     return found
 
 
-def fire(desk: Recovery) -> RecoveryPoint:
-    point = desk.protect()
+def fire(recovery: Recovery) -> RecoveryPoint:
+    point = recovery.protect()
     assert point is not None
     return point
 
@@ -52,7 +52,7 @@ def declared(aws: FakeAws, **changes: object) -> Recovery:
     datasets = tuple(
         dataclasses.replace(each, **changes) if each.kind == "checkpoints" else each for each in whole.datasets
     )
-    return Recovery(Site(aws, inventory(datasets=datasets), aws.clock, aws.fetch), "test")
+    return Recovery(RecoveryContext(aws, inventory(datasets=datasets), aws.clock, aws.fetch), "test")
 
 
 # -- rows ------------------------------------------------------------------------------------------------------
@@ -69,52 +69,52 @@ def test_a_sentence_names_the_first_rows_and_says_when_there_are_more(kind: str,
     assert said.startswith(f"database has {count} rows ") and said.endswith(end)
 
 
-def test_a_row_whose_checkpoint_never_arrives_is_named_before_a_failover(aws: FakeAws, desk: Recovery) -> None:
+def test_a_row_whose_checkpoint_never_arrives_is_named_before_a_failover(aws: FakeAws, recovery: Recovery) -> None:
     aws.rows = [uri(20), uri(40), uri(60)]
     save(aws, 60)
     aws.s3.queue.clear()
-    point = fire(desk)
+    point = fire(recovery)
     assert point.status == PARTIAL
     assert any(uri(60) in problem and "not complete in the standby region" in problem for problem in point.problems)
     assert rows(point)["dangling"] == [uri(60)] and rows(point)["named"] == 3
 
 
-def test_a_point_waits_a_moment_for_what_is_on_its_way(aws: FakeAws, desk: Recovery) -> None:
+def test_a_point_waits_a_moment_for_what_is_on_its_way(aws: FakeAws, recovery: Recovery) -> None:
     aws.s3.lag_seconds = 3
     save(aws, 80)
     aws.rows = [uri(80)]
     began = aws.clock.now()
-    point = fire(desk)
+    point = fire(recovery)
     assert point.status == COMPLETE and part(point, "checkpoints").reference["step"] == 80
     assert aws.clock.now() - began < 2 * FURTHER_LOOKS_MAX + 1
 
 
-def test_the_database_is_true_up_to_the_reading_of_its_rows_and_no_further(aws: FakeAws, desk: Recovery) -> None:
+def test_the_database_is_true_up_to_the_reading_of_its_rows_and_no_further(aws: FakeAws, recovery: Recovery) -> None:
     aws.s3.lag_seconds = 3
     save(aws, 80)
     aws.rows = [uri(80)]
     began = aws.clock.now()
-    assert parse_stamp(part(fire(desk), "registry").true_at) <= began
+    assert parse_stamp(part(fire(recovery), "registry").true_at) <= began
 
 
-def test_a_row_that_is_newer_than_the_proven_data_makes_the_point_partial(aws: FakeAws, desk: Recovery) -> None:
+def test_a_row_that_is_newer_than_the_proven_data_makes_the_point_partial(aws: FakeAws, recovery: Recovery) -> None:
     aws.s3.lag_seconds = 50
     aws.s3.write(CORPUS, "on its way", b"data of step 80")
     aws.clock.sleep(1)
     save(aws, 80, bucket=MODELS_COPY)
     save(aws, 80)
     aws.rows = [uri(80)]
-    point = fire(desk)
+    point = fire(recovery)
     assert point.status == PARTIAL and rows(point)["ahead"] == [uri(80)]
 
 
-def test_a_row_of_a_checkpoint_that_was_deleted_everywhere_stops_no_recovery(aws: FakeAws, desk: Recovery) -> None:
+def test_a_row_of_a_checkpoint_that_was_deleted_everywhere_stops_no_recovery(aws: FakeAws, recovery: Recovery) -> None:
     aws.rows = [uri(1), uri(40)]
-    point = fire(desk)
+    point = fire(recovery)
     assert point.status == COMPLETE and rows(point)["gone"] == [uri(1)]
 
 
-def test_rows_of_either_regions_bucket_and_of_files_inside_are_understood(aws: FakeAws, desk: Recovery) -> None:
+def test_rows_of_either_regions_bucket_and_of_files_inside_are_understood(aws: FakeAws, recovery: Recovery) -> None:
     aws.rows = [
         uri(40, MODELS_COPY),
         uri(20) + "model.safetensors.index.json",
@@ -122,7 +122,7 @@ def test_rows_of_either_regions_bucket_and_of_files_inside_are_understood(aws: F
         "s3://other/x",
         "x",
     ]
-    found = rows(fire(desk))
+    found = rows(fire(recovery))
     assert found["dangling"] == []
     assert sorted(found["foreign"]) == [  # type: ignore[call-overload]
         "a value of 1 characters that is no URI",
@@ -157,7 +157,7 @@ def test_no_secret_of_a_users_data_comes_into_a_record_a_message_a_log_a_call_or
     sick = replace(asset, health=Health("metrics.json", "loss", 3.0))
     recording = Recording(aws)
     taken = inventory(datasets=(inventory().datasets[0], sick))
-    desk = Recovery(Site(recording, taken, aws.clock, aws.fetch), "test")
+    recovery = Recovery(RecoveryContext(recording, taken, aws.clock, aws.fetch), "test")
     aws.templates[TEMPLATE][-1].data["UserData"] = base64.b64encode(f"TOKEN={SECRET}".encode()).decode()
     aws.rows = [
         uri(40),
@@ -167,24 +167,24 @@ def test_no_secret_of_a_users_data_comes_into_a_record_a_message_a_log_a_call_or
         f"s3://{MODELS}/checkpoints/step-000099/?X-Amz-Security-Token={SECRET}",
         SECRET,
     ]
-    fire(desk)
+    fire(recovery)
     for step, metrics in ((70, f'{{"loss": "{SECRET}"}}'), (80, f'{{"loss": NaN, "why": "{SECRET}"}}'), (90, SECRET)):
         save(aws, step, more={"metrics.json": metrics.encode(), "latest": SECRET.encode()})
     save(aws, 95, more={"metrics.json": b'{"loss": 1.0}'})
     aws.clock.sleep(60)
-    point = fire(desk)
+    point = fire(recovery)
     assert rows(point)["named"] == 6
     errors = list[str]()
     aws.dark.add(PRIMARY)
     for broken in ("ec2:create_launch_template", ""):
         aws.denied = {broken}
         try:
-            desk.failover()
+            recovery.failover()
         except PilotlightError as problem:
             errors += [problem.message, problem.advice]
     aws.dark.clear()
-    desk.failback()
-    found = desk.verify("newest", deep=True)
+    recovery.failback()
+    found = recovery.verify("newest", deep=True)
     ours = {bucket: keys for bucket, keys in aws.s3.objects.items() if bucket == NAMES.vault_bucket}
     written = [each.body for keys in ours.values() for versions in keys.values() for each in versions]
     kept = [json.dumps(encode(point)), repr(aws.dynamodb.items), repr(aws.told), repr(aws.parameters), repr(found)]
@@ -194,44 +194,44 @@ def test_no_secret_of_a_users_data_comes_into_a_record_a_message_a_log_a_call_or
     assert not [each[max(0, each.index(SECRET) - 200) :][:400] for each in kept if SECRET in each]
 
 
-def test_rows_that_may_not_be_read_prove_nothing(aws: FakeAws, desk: Recovery) -> None:
+def test_rows_that_may_not_be_read_prove_nothing(aws: FakeAws, recovery: Recovery) -> None:
     aws.denied.add("rds-data:execute_statement")
-    point = fire(desk)
+    point = fire(recovery)
     assert point.status == PARTIAL
     assert any("rows of models cannot be read" in problem for problem in point.problems)
 
 
 def test_while_the_primary_is_silent_the_database_is_true_as_far_as_its_rows_were_read(
-    aws: FakeAws, desk: Recovery
+    aws: FakeAws, recovery: Recovery
 ) -> None:
     aws.rows = [uri(40)]
-    before = part(fire(desk), "registry")
+    before = part(fire(recovery), "registry")
     aws.clock.sleep(30)
     aws.dark.add(PRIMARY)
-    point = fire(desk)
+    point = fire(recovery)
     assert point.status == COMPLETE
     assert part(point, "registry").true_at == before.true_at and rows(point) == before.evidence["rows"]
 
 
-def test_what_a_partial_point_proved_counts_when_the_primary_falls_silent(aws: FakeAws, desk: Recovery) -> None:
+def test_what_a_partial_point_proved_counts_when_the_primary_falls_silent(aws: FakeAws, recovery: Recovery) -> None:
     aws.rows = [uri(20)]
-    fire(desk)
+    fire(recovery)
     aws.clock.sleep(60)
     aws.rows = [uri(20), uri(60)]
     save(aws, 60)
     aws.s3.queue.clear()
-    torn = fire(desk)
+    torn = fire(recovery)
     aws.clock.sleep(60)
     aws.dark.add(PRIMARY)
-    alone = fire(desk)
+    alone = fire(recovery)
     assert torn.status == PARTIAL and alone.status == COMPLETE
     assert part(alone, "corpus").true_at == part(torn, "corpus").true_at
     assert part(alone, "registry").true_at < part(torn, "registry").true_at, "rows that name what never arrived count"
 
 
-def test_the_primary_may_fall_silent_in_the_middle_of_a_look(aws: FakeAws, desk: Recovery) -> None:
+def test_the_primary_may_fall_silent_in_the_middle_of_a_look(aws: FakeAws, recovery: Recovery) -> None:
     aws.rows = [uri(40)]
-    fire(desk)
+    fire(recovery)
 
     class FallsSilent(FakeAws):
         def rds_data_execute_statement(self, *args: object, **more: object) -> dict[str, object]:
@@ -240,20 +240,20 @@ def test_the_primary_may_fall_silent_in_the_middle_of_a_look(aws: FakeAws, desk:
 
     aws.__class__ = FallsSilent
     aws.clock.sleep(60)
-    assert fire(desk).status == COMPLETE
+    assert fire(recovery).status == COMPLETE
 
 
-def test_a_large_registry_is_read_page_by_page_the_newest_first(aws: FakeAws, desk: Recovery) -> None:
+def test_a_large_registry_is_read_page_by_page_the_newest_first(aws: FakeAws, recovery: Recovery) -> None:
     aws.rows = [uri(20) + f"{number}" for number in range(ROWS_PER_CALL + 1)]
     aws.made.clear()
-    assert rows(fire(desk))["named"] == ROWS_PER_CALL + 1
+    assert rows(fire(recovery))["named"] == ROWS_PER_CALL + 1
     reads = [made for made in aws.made if made[1] == "execute_statement"]
     assert len(reads) == 2
 
 
-def test_more_rows_than_are_looked_at_are_told(aws: FakeAws, desk: Recovery) -> None:
+def test_more_rows_than_are_looked_at_are_told(aws: FakeAws, recovery: Recovery) -> None:
     aws.rows = [f"s3://other/{number}" for number in range(ROWS_MAX + 1)]
-    point = fire(desk)
+    point = fire(recovery)
     assert rows(point)["more"] is True and rows(point)["named"] == ROWS_MAX
     assert point.status == PARTIAL and any("a view of those that matter" in each for each in point.problems)
 
@@ -299,13 +299,15 @@ def test_a_poisoned_checkpoint_is_passed_over_for_the_newest_healthy_one(trained
 
 
 def test_a_failover_takes_the_newest_healthy_checkpoint_too(trained: FakeAws) -> None:
-    desk = declared(trained, health=BOUNDED)
+    recovery = declared(trained, health=BOUNDED)
     for _ in range(3):
-        fire(desk)
+        fire(recovery)
         trained.clock.sleep(20)
     trained.dark.add(PRIMARY)
-    assert desk.failover() is not None
-    assert trained.parameters[STANDBY, desk.site.inventory.names.parameter("checkpoints")].endswith("step-000080/")
+    assert recovery.failover() is not None
+    assert trained.parameters[STANDBY, recovery.context.inventory.names.parameter("checkpoints")].endswith(
+        "step-000080/"
+    )
 
 
 def test_a_point_without_any_healthy_checkpoint_is_refused_and_says_why(aws: FakeAws) -> None:
@@ -318,9 +320,9 @@ def test_a_point_without_any_healthy_checkpoint_is_refused_and_says_why(aws: Fak
 
 
 def test_loss_is_told_in_seconds_by_asset_and_in_steps_where_checkpoints_tell_them(
-    aws: FakeAws, desk: Recovery
+    aws: FakeAws, recovery: Recovery
 ) -> None:
-    point = fire(desk)
+    point = fire(recovery)
     made = parse_stamp(point.created_at)
     for each in point.parts:
         if each.kind == "compute":
@@ -350,21 +352,21 @@ def test_the_inventory_keeps_what_older_ones_lack(aws: FakeAws) -> None:
 # -- refusals --------------------------------------------------------------------------------------------------
 
 
-def test_a_database_whose_lag_may_not_be_read_is_not_said_to_be_as_new_as_now(aws: FakeAws, desk: Recovery) -> None:
+def test_a_database_whose_lag_may_not_be_read_is_not_said_to_be_as_new_as_now(aws: FakeAws, recovery: Recovery) -> None:
     aws.denied = {"cloudwatch:get_metric_statistics"}
-    found = part(fire(desk), "registry")
+    found = part(fire(recovery), "registry")
     assert not found.proven and found.true_at == ""
     assert "cloudwatch:get_metric_statistics" in found.missing[0]
 
 
-def test_a_checkpoint_bucket_that_may_not_be_compared_says_so(aws: FakeAws, desk: Recovery) -> None:
-    class Blind(Coat):
+def test_a_checkpoint_bucket_that_may_not_be_compared_says_so(aws: FakeAws, recovery: Recovery) -> None:
+    class Blind(Wrapper):
         def call(self, service: str, operation: str, region: str, **parameters: Any) -> dict[str, Any]:
             if (operation, parameters.get("Bucket")) == ("list_object_versions", MODELS):
                 raise refused(service, operation, region, "AccessDenied", "AccessDenied: not authorized")
             return super().call(service, operation, region, **parameters)
 
-    point = fire(Recovery(desk.site.through(Blind(aws)), "blind"))
+    point = fire(Recovery(recovery.context.through(Blind(aws)), "blind"))
     assert "list_object_versions" in str(part(point, "checkpoints").evidence["not_compared"])
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from doors import STANDBY, FakeAws, desk_of
+from doors import STANDBY, FakeAws, recovery_of
 from pilotlight.runtime.errors import EpochStale, RegionUnreachable, StepFailed, StepTimedOut
 from pilotlight.runtime.kinds.action import Absent, Answer, Proven, Underway, Wait, Work
 from pilotlight.runtime.records.runs import FAILED, INTENDED, PROVEN, WITHDRAWN, Runbook, Step
@@ -38,14 +38,14 @@ class Switch:
 
 
 def engine(aws: FakeAws, steps: tuple[Step, ...], actions: dict[str, Switch], **more: object) -> Engine:
-    desk = desk_of(aws)
-    held: Held = desk.site.ledger.leases.take("test")
-    desk.site.ledger.open_run("run", "test", held)
-    return Engine(desk.site, Runbook("test", "inference", steps), "run", held, actions, **more)  # type: ignore[arg-type]
+    recovery = recovery_of(aws)
+    held: Held = recovery.context.ledger.leases.take("test")
+    recovery.context.ledger.open_run("run", "test", held)
+    return Engine(recovery.context, Runbook("test", "inference", steps), "run", held, actions, **more)  # type: ignore[arg-type]
 
 
 def states(aws: FakeAws) -> list[tuple[str, str]]:
-    journal = desk_of(aws).site.ledger.journal("run")
+    journal = recovery_of(aws).context.ledger.journal("run")
     assert journal is not None
     return [(entry.step, entry.state) for entry in journal.entries]
 
@@ -154,14 +154,14 @@ def test_a_long_wait_keeps_the_lease(aws: FakeAws) -> None:
     switch = Switch(after_seconds=LEASE_SECONDS * 4, wait=Wait(LEASE_SECONDS * 5, 1, "a test"))
     running = engine(aws, (Step("a", "switch"),), {"switch": switch})
     running.execute()
-    _, until = desk_of(aws).site.ledger.leases.holder()
+    _, until = recovery_of(aws).context.ledger.leases.holder()
     assert until > aws.clock.now()
 
 
 def test_a_run_that_lost_its_lease_while_it_waited_ends(aws: FakeAws) -> None:
     def lose() -> None:
         aws.clock.sleep(LEASE_SECONDS + 1)
-        desk_of(aws, "another").site.ledger.leases.take("another")
+        recovery_of(aws, "another").context.ledger.leases.take("another")
 
     with pytest.raises(EpochStale):
         engine(aws, (Step("a", "switch"),), {"switch": Switch(after_seconds=5, takes=lose)}).execute()

@@ -19,13 +19,13 @@ from doors import (
     PRIMARY,
     STANDBY,
     FakeAws,
-    desk_of,
     inventory,
+    recovery_of,
     save,
 )
 from pilotlight.runtime.aws.paging import pages
-from pilotlight.runtime.aws.wrappers import Coat, Faulty
-from pilotlight.runtime.context import Site
+from pilotlight.runtime.aws.wrappers import Faulty, Wrapper
+from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.errors import StepFailed, StepTimedOut
 from pilotlight.runtime.kinds.buckets.fencing import FENCE, principal, with_fence, without_fence
 from pilotlight.runtime.readiness import people
@@ -48,7 +48,7 @@ def failed_over(aws: FakeAws) -> FakeAws:
     """The standby serves and has written; the primary is back, with an object that never left it."""
     aws.s3.write(CORPUS, "lost on the way", b"x", replicate=False)
     aws.dark.add(PRIMARY)
-    desk_of(aws).failover()
+    recovery_of(aws).failover()
     for number in range(20):
         aws.s3.write(CORPUS_COPY, f"new/{number}", b"n", replicate=number % 2 == 0)
     aws.s3.write(CORPUS_COPY, "shards/0", b"changed in the standby region", replicate=False)
@@ -70,7 +70,7 @@ def aborted(aws: FakeAws, after: int = 0) -> FakeAws:
     """Somebody began a failover, and it died right after its fence, or some lines later: the primary is back, and went
     on writing all the time."""
     aws.dark.add(PRIMARY)
-    desk = desk_of(aws)
+    recovery = recovery_of(aws)
     seen = list[str]()
 
     class Watching(Unwatched):
@@ -80,7 +80,7 @@ def aborted(aws: FakeAws, after: int = 0) -> FakeAws:
                 raise Killed
 
     with pytest.raises(Killed):
-        desk.failover(observer=Watching())
+        recovery.failover(observer=Watching())
     aws.dark.clear()
     aws.clock.sleep(LEASE_SECONDS + 1)
     aws.s3.write(CORPUS, "shards/0", b"newer in the primary", replicate=False)
@@ -93,9 +93,9 @@ def aborted(aws: FakeAws, after: int = 0) -> FakeAws:
 
 def test_a_standby_that_never_served_brings_nothing_home(aws: FakeAws) -> None:
     """Its older replicas were made current over what the primary had written since, and the evidence said nothing."""
-    desk = desk_of(aborted(aws))
+    recovery = recovery_of(aborted(aws))
     before, models = aws.s3.current(CORPUS), aws.s3.current(MODELS)
-    journal = desk.failback()
+    journal = recovery.failback()
     assert journal is not None and journal.state == SUCCEEDED
     assert (
         aws.s3.current(CORPUS) == before and before["shards/0"] == b"newer in the primary" and "shards/2" not in before
@@ -104,8 +104,8 @@ def test_a_standby_that_never_served_brings_nothing_home(aws: FakeAws) -> None:
     for step in ("sync-corpus", "final-sync-corpus", "sync-checkpoints", "final-sync-checkpoints"):
         assert "never served" in str(evidence(journal, step)["never_served"])
     assert (aws.writer, aws.promotions, aws.switches) == (PRIMARY, 0, 0)
-    assert (desk.active().region, desk.active().state) == (PRIMARY, SERVING)
-    assert desk.runs("failover")[0].state == "superseded"
+    assert (recovery.active().region, recovery.active().state) == (PRIMARY, SERVING)
+    assert recovery.runs("failover")[0].state == "superseded"
 
 
 def test_a_failover_that_is_given_up_while_the_standby_serves_does_not_make_it_one_that_never_did(
@@ -115,7 +115,7 @@ def test_a_failover_that_is_given_up_while_the_standby_serves_does_not_make_it_o
     the time before stayed there, and the next way home called it nothing."""
     failed_over(aws)
     written = aws.s3.current(CORPUS_COPY)
-    for run, step in ((desk_of(aws).failback, "quiesce"), (desk_of(aws).failover, "fence")):
+    for run, step in ((recovery_of(aws).failback, "quiesce"), (recovery_of(aws).failover, "fence")):
 
         class Dying(Unwatched):
             at = step
@@ -127,9 +127,9 @@ def test_a_failover_that_is_given_up_while_the_standby_serves_does_not_make_it_o
         with pytest.raises(Killed):
             run(observer=Dying())
         aws.clock.sleep(LEASE_SECONDS + 1)
-    desk = desk_of(aws)
-    assert desk.active().state == "failing-over"
-    journal = desk.failback()
+    recovery = recovery_of(aws)
+    assert recovery.active().state == "failing-over"
+    journal = recovery.failback()
     assert journal is not None and journal.state == SUCCEEDED
     assert aws.s3.current(CORPUS) == written | {"lost on the way": b"x"}
 
@@ -142,13 +142,13 @@ def test_what_the_primary_went_on_from_stays_and_what_the_standby_wrote_comes_ho
     aws.s3.queue.clear()
     aws.clock.sleep(2)
     aws.dark.add(PRIMARY)
-    desk = desk_of(aws)
-    desk.failover()
+    recovery = recovery_of(aws)
+    recovery.failover()
     assert "shards/2" in aws.s3.current(CORPUS_COPY), "the deletion had not arrived"
     aws.s3.write(CORPUS_COPY, "both", b"the standby's", replicate=False)
     aws.s3.delete_object(CORPUS_COPY, "shards/1")
     aws.dark.clear()
-    journal = desk.failback()
+    journal = recovery.failback()
     home = aws.s3.current(CORPUS)
     assert home["shards/0"] == b"newer, and never replicated" and home["both"] == b"the standby's"
     assert "shards/1" not in home and "shards/2" not in home
@@ -161,7 +161,7 @@ def test_what_the_primary_went_on_from_stays_and_what_the_standby_wrote_comes_ho
 def test_a_key_that_is_written_while_its_older_version_is_on_its_way_home_comes_home_too(aws: FakeAws) -> None:
     """A copy is dated by its making: the older bytes looked newer than what the standby had written meanwhile."""
 
-    class Slow(Coat):
+    class Slow(Wrapper):
         """While this copy is made the workload writes the key again."""
 
         done = False
@@ -174,33 +174,33 @@ def test_a_key_that_is_written_while_its_older_version_is_on_its_way_home_comes_
             return super().call(service, operation, region, **parameters)
 
     failed_over(aws)
-    door = Slow(aws)
-    journal = run_failback(Site(door, inventory(), aws.clock, aws.fetch), "slow", side_by_side=1)
-    assert door.done and journal is not None and journal.state == SUCCEEDED
+    client = Slow(aws)
+    journal = run_failback(RecoveryContext(client, inventory(), aws.clock, aws.fetch), "slow", side_by_side=1)
+    assert client.done and journal is not None and journal.state == SUCCEEDED
     assert aws.s3.current(CORPUS)["shards/0"] == b"Changed in the standby region", "of the same size as the one before"
     assert evidence(journal, "final-sync-corpus")["kept"] == 0
 
 
 def test_the_way_home_loses_nothing_that_the_standby_region_wrote(aws: FakeAws) -> None:
-    desk = desk_of(failed_over(aws))
+    recovery = recovery_of(failed_over(aws))
     written = aws.s3.current(CORPUS_COPY)
-    journal = desk.failback()
+    journal = recovery.failback()
     assert journal is not None and journal.state == SUCCEEDED
     home = aws.s3.current(CORPUS)
     assert home == written | {"lost on the way": b"x"}
     assert aws.s3.current(MODELS).keys() >= aws.s3.current(MODELS_COPY).keys() - {"checkpoints/.pilotlight/canary.json"}
     assert aws.writer == PRIMARY and aws.switches == 1
-    assert (desk.active().region, desk.active().state, desk.active().epoch) == (PRIMARY, "serving", 3)
+    assert (recovery.active().region, recovery.active().state, recovery.active().epoch) == (PRIMARY, "serving", 3)
     assert aws.fetch("http://models.example.internal/healthz", 1).region == PRIMARY
 
 
 def test_objects_that_only_the_primary_has_are_reported_and_left(aws: FakeAws) -> None:
-    journal = desk_of(failed_over(aws)).failback()
+    journal = recovery_of(failed_over(aws)).failback()
     assert evidence(journal, "final-sync-corpus")["stray_keys"] == ["lost on the way"]
 
 
 def test_the_primary_is_told_the_newest_checkpoint_that_is_complete_there(aws: FakeAws) -> None:
-    desk_of(failed_over(aws)).failback()
+    recovery_of(failed_over(aws)).failback()
     assert aws.parameters == {
         (PRIMARY, NAMES.parameter("checkpoints")): f"s3://{MODELS}/checkpoints/step-000080/",
     }
@@ -209,7 +209,7 @@ def test_the_primary_is_told_the_newest_checkpoint_that_is_complete_there(aws: F
 def test_afterwards_the_standby_is_at_rest_and_the_primary_open(aws: FakeAws) -> None:
     policy = {"Version": "2012-10-17", "Statement": [{"Sid": "Mine", "Effect": "Deny", "Principal": "*"}]}
     aws.s3.policies[CORPUS] = json.dumps(policy)
-    desk_of(failed_over(aws)).failback()
+    recovery_of(failed_over(aws)).failback()
     assert {place: group.desired for (place, _), group in aws.groups.items()} == {PRIMARY: 1, STANDBY: 0}
     assert not any(group.suspended for group in aws.groups.values())
     assert json.loads(aws.s3.policies[CORPUS]) == policy, "what the user had in it is as it was"
@@ -218,7 +218,7 @@ def test_afterwards_the_standby_is_at_rest_and_the_primary_open(aws: FakeAws) ->
 
 
 def test_the_primary_is_fenced_before_anything_is_brought_home(aws: FakeAws) -> None:
-    desk_of(failed_over(aws)).failback()
+    recovery_of(failed_over(aws)).failback()
     acts = aws.acts()
     first_copy = acts.index(("s3", "copy_object", PRIMARY))
     assert acts.index(("autoscaling", "suspend_processes", PRIMARY)) < first_copy
@@ -227,25 +227,25 @@ def test_the_primary_is_fenced_before_anything_is_brought_home(aws: FakeAws) -> 
 
 
 def test_a_returned_primary_is_fenced_by_the_next_firing(aws: FakeAws) -> None:
-    desk = desk_of(failed_over(aws))
-    assert desk.protect() is None
+    recovery = recovery_of(failed_over(aws))
+    assert recovery.protect() is None
     assert aws.groups[PRIMARY, "inference-fleet"].desired == 0
     assert aws.groups[PRIMARY, "inference-fleet"].suspended == ["Launch"]
     statement = json.loads(aws.s3.policies[CORPUS])["Statement"][-1]
     assert statement["Sid"] == FENCE and "s3:PutObject" in statement["Action"]
     aws.made.clear()
-    desk.protect()
+    recovery.protect()
     assert not aws.acts(), "what is fenced already is only looked at"
-    journal = desk.failback()
+    journal = recovery.failback()
     assert journal is not None and journal.state == SUCCEEDED
 
 
 def test_protection_is_proven_again_in_the_original_direction(aws: FakeAws) -> None:
-    desk = desk_of(failed_over(aws))
-    journal = desk.failback()
+    recovery = recovery_of(failed_over(aws))
+    journal = recovery.failback()
     assert str(evidence(journal, "canary-arrives-corpus")["canary"]).startswith(f"s3://{CORPUS_COPY}/")
     assert ".pilotlight/canary.json" not in aws.s3.current(CORPUS)
-    point = desk.protect()
+    point = recovery.protect()
     assert point is not None
 
 
@@ -257,7 +257,7 @@ class Busy:
 
     def call(self, service: str, operation: str, region: str, **parameters: Any) -> dict[str, Any]:
         answer = self.aws.call(service, operation, region, **parameters)
-        serving = desk_of(self.aws).active().state == SERVING
+        serving = recovery_of(self.aws).active().state == SERVING
         if parameters.get("Bucket") == CORPUS_COPY and operation.startswith("list_") and serving:
             self.written += 1
             self.aws.s3.write(CORPUS_COPY, f"busy/{self.written}", b"b")
@@ -276,7 +276,7 @@ def test_without_a_rule_back_everything_is_copied_home_while_the_standby_goes_on
     aws.clock.sleep(0.9)
     busy = Busy(aws)
     apart = inventory(vault=VaultAccount(ACCOUNT, "vault"))
-    journal = run_failback(Site(busy, apart, aws.clock, aws.fetch), "test")
+    journal = run_failback(RecoveryContext(busy, apart, aws.clock, aws.fetch), "test")
     assert journal is not None and journal.state == SUCCEEDED and busy.written >= 2
     aws.clock.sleep(10)
     assert aws.s3.current(CORPUS) == aws.s3.current(CORPUS_COPY) | {"lost on the way": b"x"}
@@ -290,9 +290,9 @@ def test_a_key_that_the_standby_overwrites_all_the_time_holds_no_way_home_up(aws
 
     written = list[bytes]()
 
-    class Hot(Coat):
+    class Hot(Wrapper):
         def call(self, service: str, operation: str, region: str, **parameters: Any) -> dict[str, Any]:
-            if operation == "list_object_versions" and desk_of(aws).active().state == SERVING:
+            if operation == "list_object_versions" and recovery_of(aws).active().state == SERVING:
                 aws.clock.sleep(5)
                 written.append(b"x" * (len(written) + 1))
                 aws.s3.write(CORPUS_COPY, "latest", written[-1], replicate=False)
@@ -305,7 +305,7 @@ def test_a_key_that_the_standby_overwrites_all_the_time_holds_no_way_home_up(aws
 
     began = aws.clock.now()
     apart = inventory(vault=VaultAccount(ACCOUNT, "vault"))
-    journal = run_failback(Site(Hot(aws), apart, aws.clock, aws.fetch), "test", side_by_side=1)
+    journal = run_failback(RecoveryContext(Hot(aws), apart, aws.clock, aws.fetch), "test", side_by_side=1)
     assert journal is not None and journal.state == SUCCEEDED and aws.clock.now() - began < 900
     assert len(written) > 5 and aws.s3.current(CORPUS)["latest"] == written[-1]
 
@@ -316,7 +316,7 @@ def test_an_object_whose_version_is_gone_when_it_is_copied_is_brought_by_the_nex
     del aws.s3.rules[CORPUS_COPY]
     aws.s3.queue.clear()
 
-    class Expiring(Coat):
+    class Expiring(Wrapper):
         """Lifecycle takes the version that was listed, and the workload has written another."""
 
         done = False
@@ -330,7 +330,7 @@ def test_an_object_whose_version_is_gone_when_it_is_copied_is_brought_by_the_nex
 
     began = aws.clock.now()
     apart = inventory(vault=VaultAccount(ACCOUNT, "vault"))
-    journal = run_failback(Site(Expiring(aws), apart, aws.clock, aws.fetch), "test", side_by_side=1)
+    journal = run_failback(RecoveryContext(Expiring(aws), apart, aws.clock, aws.fetch), "test", side_by_side=1)
     assert journal is not None and journal.state == SUCCEEDED and aws.clock.now() - began < 900
     assert aws.s3.current(CORPUS)["new/1"] == b"written anew"
 
@@ -339,31 +339,31 @@ def test_a_lost_replication_rule_is_not_called_protected(aws: FakeAws) -> None:
     failed_over(aws)
     del aws.s3.rules[CORPUS]
     with pytest.raises(StepFailed, match="has no enabled rule"):
-        desk_of(aws).failback()
-    assert desk_of(aws).active().region == PRIMARY
+        recovery_of(aws).failback()
+    assert recovery_of(aws).active().region == PRIMARY
 
 
 def test_a_rule_that_another_workload_put_there_is_named_and_not_called_ours(aws: FakeAws) -> None:
     failed_over(aws)
     aws.s3.rules[CORPUS] = "pilotlight-analytics-rows-123456789012-us-west-2"
     with pytest.raises(StepFailed, match=r"it has .* to arn:aws:s3:::pilotlight-analytics-rows-123456789012-us-west-2"):
-        desk_of(aws).failback()
+        recovery_of(aws).failback()
 
 
 def test_a_primary_that_does_not_answer_is_left_alone(aws: FakeAws) -> None:
     failed_over(aws)
     aws.dark.add(PRIMARY)
     with pytest.raises(StepTimedOut, match="us-east-1 does not answer"):
-        desk_of(aws).failback()
+        recovery_of(aws).failback()
     assert not aws.acts()
-    assert desk_of(aws).active().region == STANDBY
+    assert recovery_of(aws).active().region == STANDBY
 
 
 def test_a_second_failback_does_nothing(aws: FakeAws) -> None:
-    desk = desk_of(failed_over(aws))
-    desk.failback()
+    recovery = recovery_of(failed_over(aws))
+    recovery.failback()
     aws.made.clear()
-    assert desk.failback() is None
+    assert recovery.failback() is None
     assert not aws.acts()
 
 
@@ -372,19 +372,19 @@ def test_a_failback_killed_at_any_call_and_resumed_ends_at_home_with_everything(
     again: Callable[[], FakeAws], carried_out: bool
 ) -> None:
     whole = failed_over(again())
-    run_failback(Site(whole, inventory(), whole.clock, whole.fetch), "first", side_by_side=1)
+    run_failback(RecoveryContext(whole, inventory(), whole.clock, whole.fetch), "first", side_by_side=1)
     calls = len(whole.made)
     for at in range(1, calls + 1, 5 if carried_out else 3):
         aws = failed_over(again())
         written = aws.s3.current(CORPUS_COPY)
         with pytest.raises(Killed):
             faulty = Faulty(aws, at, Killed(), carried_out)
-            run_failback(Site(faulty, inventory(), aws.clock, aws.fetch), "first", side_by_side=1)
+            run_failback(RecoveryContext(faulty, inventory(), aws.clock, aws.fetch), "first", side_by_side=1)
         aws.clock.sleep(LEASE_SECONDS + 1)
-        desk: Recovery = desk_of(aws, "second")
-        desk.failback()
+        recovery: Recovery = recovery_of(aws, "second")
+        recovery.failback()
         where = f"killed at call {at}: {whole.made[at - 1]}"
-        assert desk.active().region == PRIMARY and desk.active().state == "serving", where
+        assert recovery.active().region == PRIMARY and recovery.active().state == "serving", where
         assert aws.s3.current(CORPUS) == written | {"lost on the way": b"x"}, where
         assert aws.switches == 1 and aws.writer == PRIMARY, where
         assert {place: group.desired for (place, _), group in aws.groups.items()} == {PRIMARY: 1, STANDBY: 0}, where
@@ -392,7 +392,7 @@ def test_a_failback_killed_at_any_call_and_resumed_ends_at_home_with_everything(
 
 
 def test_every_step_is_proven_with_evidence(aws: FakeAws) -> None:
-    journal = desk_of(failed_over(aws)).failback()
+    journal = recovery_of(failed_over(aws)).failback()
     assert journal is not None
     assert all(entry.evidence for entry in journal.entries if entry.state == PROVEN)
 
@@ -402,7 +402,7 @@ def test_a_group_that_is_gone_is_named(aws: FakeAws) -> None:
     aws.denied.clear()
     aws.autoscaling_describe_auto_scaling_groups = lambda region, **_: {"AutoScalingGroups": []}  # type: ignore[method-assign]
     with pytest.raises(StepFailed, match="there is no Auto Scaling group inference-fleet"):
-        desk_of(aws).failback()
+        recovery_of(aws).failback()
 
 
 def test_the_fence_is_put_beside_what_the_user_has_and_taken_out_alone() -> None:
@@ -419,19 +419,19 @@ def test_the_session_of_a_role_is_let_through_by_its_role() -> None:
 
 def test_a_fence_that_lands_on_the_serving_primary_after_the_way_home_is_told(aws: FakeAws) -> None:
     """A late act of an older run closed the bucket for good, and nothing ever looked there again."""
-    desk = desk_of(failed_over(aws))
-    desk.failback()
+    recovery = recovery_of(failed_over(aws))
+    recovery.failback()
     aws.clock.sleep(60)
-    desk.protect()
-    beat = desk.site.ledger.sightings.beat()
+    recovery.protect()
+    beat = recovery.context.ledger.sightings.beat()
     assert beat is not None and not beat.troubles
     policy = with_fence({"Version": "2012-10-17", "Statement": []}, CORPUS, "", ["arn:aws:iam::1:role/late"])
     aws.s3.policies[CORPUS] = json.dumps(policy)
     group = aws.groups[(PRIMARY, "inference-fleet")]
     group.desired, group.suspended, group.instances = 0, ["Launch"], []
     aws.clock.sleep(60)
-    desk.protect()
-    beat = desk.site.ledger.sightings.beat()
+    recovery.protect()
+    beat = recovery.context.ledger.sightings.beat()
     assert beat is not None
     assert any(f"s3://{CORPUS} serves and denies writing" in each for each in beat.troubles)
     assert any("inference-fleet serves and may launch nothing" in each for each in beat.troubles)
@@ -441,13 +441,13 @@ def test_a_fence_that_lands_on_the_serving_primary_after_the_way_home_is_told(aw
 def test_a_group_that_is_stopped_after_the_way_home_is_told(aws: FakeAws) -> None:
     """An act of an older run that landed two minutes later left nothing of it running, and only its launches, which it
     may make, were looked at."""
-    desk = desk_of(failed_over(aws))
-    desk.failback()
+    recovery = recovery_of(failed_over(aws))
+    recovery.failback()
     group = aws.groups[(PRIMARY, "inference-fleet")]
     group.desired, group.instances = 0, []
     aws.clock.sleep(60)
-    desk.protect()
-    beat = desk.site.ledger.sightings.beat()
+    recovery.protect()
+    beat = recovery.context.ledger.sightings.beat()
     assert beat is not None and len(beat.troubles) == 1
     assert "inference-fleet serves and no instance of it is wished for, of 1" in beat.troubles[0]
 
@@ -455,20 +455,20 @@ def test_a_group_that_is_stopped_after_the_way_home_is_told(aws: FakeAws) -> Non
 def test_a_fence_that_was_taken_out_by_hand_says_nothing_of_the_next_way_home(aws: FakeAws) -> None:
     """Else what the primary wrote after that would be taken for something that was brought, and be overwritten."""
     failed_over(aws)
-    desk = desk_of(aws)
-    ledger = desk.site.ledger
+    recovery = recovery_of(aws)
+    ledger = recovery.context.ledger
     ledger.keep_fence("corpus", anew=True)
     aws.clock.sleep(1000)
     aws.s3.write(CORPUS, "shards/2", b"newer in the primary, which nobody had fenced", replicate=False)
     aws.clock.sleep(10)
-    journal = desk.failback()
+    journal = recovery.failback()
     assert aws.s3.current(CORPUS)["shards/2"].startswith(b"newer in the primary")
     assert evidence(journal, "final-sync-corpus")["kept_keys"] == ["shards/2"]
 
 
 def test_what_is_left_to_do_by_hand_is_kept_whole_or_not_at_all(aws: FakeAws) -> None:
     """Half of this run's and half of an earlier one's is what a person would type."""
-    names = desk_of(aws).site.inventory.names
+    names = recovery_of(aws).context.inventory.names
     commands = tuple(
         Command(f"{number}", "s3", "put_bucket_policy", PRIMARY, {"Policy": "x" * 999}) for number in range(9)
     )

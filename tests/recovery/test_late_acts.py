@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from test_failback import failed_over
 
-from doors import CORPUS, NAMES, PRIMARY, STANDBY, FakeAws, desk_of, inventory
+from doors import CORPUS, NAMES, PRIMARY, STANDBY, FakeAws, inventory, recovery_of
 from pilotlight.runtime.aws.client import is_reading
-from pilotlight.runtime.aws.wrappers import Coat, Retrying
+from pilotlight.runtime.aws.wrappers import Retrying, Wrapper
 from pilotlight.runtime.clock import stamp
-from pilotlight.runtime.context import Site
+from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.errors import EpochStale, PilotlightError, Throttled
 from pilotlight.runtime.kinds.buckets.fencing import FENCE, with_fence
 from pilotlight.runtime.kinds.volumes.snapshots import copies_of
@@ -65,7 +65,7 @@ def test_what_an_older_run_undoes_before_the_commit_of_a_failover_is_found_and_d
     for undo, seen in ((to_zero, "scale-fleet: 0 instances wished for"), (untold, "tell-checkpoint-checkpoints: ")):
         aws = again()
         aws.dark.add(PRIMARY)
-        journal = desk_of(aws).failover(observer=Undoing("traffic", lambda aws=aws, undo=undo: undo(aws)))  # type: ignore[misc]
+        journal = recovery_of(aws).failover(observer=Undoing("traffic", lambda aws=aws, undo=undo: undo(aws)))  # type: ignore[misc]
         assert looked_again(journal).startswith(seen)
         assert aws.groups[AWAY].desired == 1 and aws.parameters[STANDBY, NAMES.parameter("checkpoints")]
 
@@ -96,13 +96,13 @@ def test_what_an_older_run_undoes_before_the_commit_of_a_failback_is_found_and_d
         (promoted, "switch-registry: "),
     ):
         aws = failed_over(again())
-        journal = desk_of(aws).failback(observer=Undoing("traffic", lambda aws=aws, undo=undo: undo(aws)))  # type: ignore[misc]
+        journal = recovery_of(aws).failback(observer=Undoing("traffic", lambda aws=aws, undo=undo: undo(aws)))  # type: ignore[misc]
         assert looked_again(journal).startswith(seen)
         assert FENCE not in str(aws.s3.policies) and aws.writer == PRIMARY
         assert aws.groups[HOME].desired == 1 and not aws.groups[HOME].suspended
 
 
-class Overtaken(Coat):
+class Overtaken(Wrapper):
     """This process sleeps at its nth act, longer than its lease; meanwhile others do what they like."""
 
     def __init__(self, inner: FakeAws, at: int, meanwhile: Callable[[], None]) -> None:
@@ -120,7 +120,7 @@ class Overtaken(Coat):
 
 def whole(aws: FakeAws, region: str) -> None:
     """Everything that serves does so in this region, and nothing in the other."""
-    active = desk_of(aws).active()
+    active = recovery_of(aws).active()
     assert (active.region, active.state) == (region, SERVING)
     assert aws.writer == region
     assert (aws.groups[HOME].desired, aws.groups[AWAY].desired) == ((1, 0) if region == PRIMARY else (0, 1))
@@ -137,24 +137,24 @@ def test_a_runner_that_sleeps_at_any_act_and_wakes_after_its_failover_was_finish
 
         def meanwhile(aws: FakeAws = aws) -> None:
             aws.clock.sleep(LEASE_SECONDS + 1)
-            desk_of(aws, "another").failover()
+            recovery_of(aws, "another").failover()
 
-        door = Overtaken(aws, at, meanwhile)
-        site = Site(door, desk_of(aws).site.inventory, aws.clock, aws.fetch)
+        client = Overtaken(aws, at, meanwhile)
+        context = RecoveryContext(client, recovery_of(aws).context.inventory, aws.clock, aws.fetch)
         try:
-            journal = run_failover(site, "sleeper", side_by_side=1)
+            journal = run_failover(context, "sleeper", side_by_side=1)
         except (EpochStale, PilotlightError):
             journal = None
-        if door.slept_at in ("", "put_object"):
+        if client.slept_at in ("", "put_object"):
             break  # there is no such act, or the run had ended, and its paper is all that was left
-        assert journal is None, f"the run that slept at {door.slept_at} went on"
-        late = site.ledger.late_acts(0)
-        assert [each.call.partition(":")[2] for each in late] == [door.slept_at]
+        assert journal is None, f"the run that slept at {client.slept_at} went on"
+        late = context.ledger.late_acts(0)
+        assert [each.call.partition(":")[2] for each in late] == [client.slept_at]
         aws.clock.sleep(600)
         aws.groups[HOME].desired = 0  # its region is lost
         whole(aws, STANDBY)
-        assert aws.promotions == 1 + (door.slept_at == "failover_global_cluster"), "that one act was on its way"
-        slept.append(door.slept_at)
+        assert aws.promotions == 1 + (client.slept_at == "failover_global_cluster"), "that one act was on its way"
+        slept.append(client.slept_at)
     assert {"failover_global_cluster", "update_auto_scaling_group", "put_metric_data", "put_parameter"} <= set(slept)
 
 
@@ -168,18 +168,18 @@ def test_a_runner_that_wakes_before_its_act_is_let_through_does_nothing_after_an
 
         def meanwhile(aws: FakeAws = aws) -> None:
             aws.clock.sleep(LEASE_SECONDS + 1)
-            other = desk_of(aws, "another")
+            other = recovery_of(aws, "another")
             other.failover()
             aws.dark.clear()
             aws.clock.sleep(60)
-            run_failback(other.site, "another", side_by_side=1)
+            run_failback(other.context, "another", side_by_side=1)
             aws.clock.sleep(LEASE_SECONDS + 1)
 
         waits = Throttles(aws, at, meanwhile)
-        site = Site(waits.retrying(), desk_of(aws).site.inventory, aws.clock, aws.fetch)
+        context = RecoveryContext(waits.retrying(), recovery_of(aws).context.inventory, aws.clock, aws.fetch)
         with pytest.raises(EpochStale):
-            run_failover(site, "sleeper", side_by_side=1)
-        assert not site.ledger.late_acts(0)
+            run_failover(context, "sleeper", side_by_side=1)
+        assert not context.ledger.late_acts(0)
         whole(aws, PRIMARY)
         assert (aws.promotions, aws.switches) == (1, 1)
         if at == SLEEPS:
@@ -190,7 +190,7 @@ SLEEPS = 6
 """Acts of a failover at which the sleeper is throttled: all that it has."""
 
 
-class Throttles(Coat):
+class Throttles(Wrapper):
     """The nth act is throttled once, and the wait for the next attempt is a long one."""
 
     def __init__(self, inner: FakeAws, at: int, meanwhile: Callable[[], None]) -> None:
@@ -212,12 +212,12 @@ class Throttles(Coat):
 
 def test_what_was_done_late_is_told_at_the_end_of_the_run_that_looked_again(aws: FakeAws) -> None:
     aws.dark.add(PRIMARY)
-    ledger = desk_of(aws).site.ledger
+    ledger = recovery_of(aws).context.ledger
 
     def late() -> None:
         ledger.note_late(LateAct(stamp(aws.clock.now()), "an older run", 1, 9, "rds:failover_global_cluster", STANDBY))
 
-    journal = desk_of(aws).failover(observer=Undoing("traffic", late))
+    journal = recovery_of(aws).failover(observer=Undoing("traffic", late))
     assert journal is not None
     assert any("an older run" in each and "rds:failover_global_cluster" in each for each in people.cautions(journal))
 
@@ -227,19 +227,19 @@ def test_what_was_done_late_after_the_last_look_is_told_by_the_next_scheduled_ru
     aws: FakeAws, monkeypatch: pytest.MonkeyPatch, journal: str
 ) -> None:
     """Also where the journal of the run that made the primary serve cannot be found any more."""
-    desk = desk_of(aws)
+    recovery = recovery_of(aws)
     aws.dark.add(PRIMARY)
-    desk.failover()
+    recovery.failover()
     aws.dark.clear()
-    assert desk.failback() is not None
-    ledger = desk.site.ledger
+    assert recovery.failback() is not None
+    ledger = recovery.context.ledger
     ledger.note_late(LateAct(stamp(aws.clock.now()), "an older run", 1, 9, "rds:failover_global_cluster", STANDBY))
     if journal == "gone":
         monkeypatch.setattr(Ledger, "journal", lambda ledger, run: None)
-    assert any("an older run" in each for each in fences_left(desk.site))
+    assert any("an older run" in each for each in fences_left(recovery.context))
 
 
-class Interleaved(Coat):
+class Interleaved(Wrapper):
     """Something else happens whole before the nth call."""
 
     def __init__(self, inner: FakeAws, at: int, happens: Callable[[], None]) -> None:
@@ -262,24 +262,24 @@ def test_retention_that_runs_at_any_call_of_a_failover_takes_no_point_from_under
     while True:
         at += 1
         aws = again()
-        chosen = desk_of(aws).point("newest").id
-        few = Site(aws, inventory(keep=Keep(0, 0, 0)), aws.clock, aws.fetch)
+        chosen = recovery_of(aws).point("newest").id
+        few = RecoveryContext(aws, inventory(keep=Keep(0, 0, 0)), aws.clock, aws.fetch)
 
-        def happens(aws: FakeAws = aws, few: Site = few, chosen: str = chosen) -> None:
+        def happens(aws: FakeAws = aws, few: RecoveryContext = few, chosen: str = chosen) -> None:
             held = few.ledger.leases.take("a firing", PROTECT)
             for number in range(RECENT + 1):
                 moment = stamp(aws.clock.now() + number)
                 few.ledger.index_point(PointLine(f"9{number:02d}", PARTIAL, moment), held)
             newest = next(line for line in few.ledger.points() if line.id == chosen)
             few.ledger.index_point(replace(newest, id="999", created_at=stamp(aws.clock.now() + 99)), held)
-            few.papers.write_point(replace(few.papers.point(chosen), id="999"), {})
+            few.records.write_point(replace(few.records.point(chosen), id="999"), {})
             prune(few, False)
 
-        door = Interleaved(aws, at, happens)
+        client = Interleaved(aws, at, happens)
         aws.dark.add(PRIMARY)
-        site = Site(door, inventory(), aws.clock, aws.fetch)
-        journal = run_failover(site, "runner", side_by_side=1)
-        if door.calls < at:
+        context = RecoveryContext(client, inventory(), aws.clock, aws.fetch)
+        journal = run_failover(context, "runner", side_by_side=1)
+        if client.calls < at:
             break
         assert journal is not None and journal.state == SUCCEEDED
         found = journal.proven("choose-point")
@@ -292,9 +292,9 @@ def test_retention_that_runs_at_any_call_of_a_failover_takes_no_point_from_under
 
 def test_a_firing_that_sleeps_between_its_paper_and_its_line_lists_nothing(aws: FakeAws) -> None:
     """The next one had let go of what it stands on: every failover after that chose it, and failed."""
-    other = desk_of(aws, "the next firing")
+    other = recovery_of(aws, "the next firing")
 
-    class Sleeping(Coat):
+    class Sleeping(Wrapper):
         slept = False
 
         def call(self, service: str, operation: str, region: str, **parameters: Any) -> dict[str, Any]:
@@ -306,7 +306,7 @@ def test_a_firing_that_sleeps_between_its_paper_and_its_line_lists_nothing(aws: 
             return answer
 
     aws.clock.sleep(20)
-    sleeper = Site(Sleeping(aws), inventory(), aws.clock, aws.fetch)
+    sleeper = RecoveryContext(Sleeping(aws), inventory(), aws.clock, aws.fetch)
     before = stamp(aws.clock.now())
     with pytest.raises(EpochStale):
         Recovery(sleeper, "sleeper").protect()
@@ -318,15 +318,15 @@ def test_a_firing_that_sleeps_between_its_paper_and_its_line_lists_nothing(aws: 
 
 def test_a_run_that_died_before_its_fence_is_closed_by_the_next_firing(aws: FakeAws) -> None:
     """The region came back by itself, nobody began another run, and `status` showed one under way for ever."""
-    desk = desk_of(aws)
-    desk.site.ledger.open_run("1-failover", "failover", desk.site.ledger.leases.take("one that dies"))
-    desk.protect()
-    assert desk.runs()[0].state == "running", "whoever has the lease may be at work"
+    recovery = recovery_of(aws)
+    recovery.context.ledger.open_run("1-failover", "failover", recovery.context.ledger.leases.take("one that dies"))
+    recovery.protect()
+    assert recovery.runs()[0].state == "running", "whoever has the lease may be at work"
     aws.clock.sleep(LEASE_SECONDS + 1)
-    desk.protect()
-    run = desk.runs()[0]
+    recovery.protect()
+    run = recovery.runs()[0]
     assert (run.run, run.state) == ("1-failover", "superseded") and "before it changed" in run.reason
-    assert desk.failover() is not None
+    assert recovery.failover() is not None
 
 
 def test_a_group_that_an_older_run_stops_before_it_is_healthy_is_started_again(aws: FakeAws) -> None:
@@ -337,7 +337,7 @@ def test_a_group_that_an_older_run_stops_before_it_is_healthy_is_started_again(a
         group = aws.groups[HOME]
         group.desired, group.instances, group.suspended = 0, [], ["Launch"]
 
-    journal = desk_of(aws).failback(observer=Undoing("scale-fleet", stopped))
+    journal = recovery_of(aws).failback(observer=Undoing("scale-fleet", stopped))
     assert journal is not None and journal.state == SUCCEEDED
     whole(aws, PRIMARY)
 
@@ -352,8 +352,8 @@ def test_what_an_older_run_stops_while_nobody_is_at_work_is_started_before_traff
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        desk_of(aws).failback(observer=Undoing("checks", stopped))
-    journal = desk_of(aws).failback()
+        recovery_of(aws).failback(observer=Undoing("checks", stopped))
+    journal = recovery_of(aws).failback()
     assert journal is not None and journal.state == SUCCEEDED
     said = [(each.step, each.state) for each in journal.entries]
     again = said.index(("scale-fleet", WITHDRAWN))

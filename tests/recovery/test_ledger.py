@@ -10,9 +10,9 @@ import pytest
 from moto import mock_aws
 
 from doors import PRIMARY, STANDBY
-from pilotlight.runtime.aws.boto import AwsDoor
+from pilotlight.runtime.aws.boto import BotoClient
 from pilotlight.runtime.aws.client import refused
-from pilotlight.runtime.aws.wrappers import Coat
+from pilotlight.runtime.aws.wrappers import Wrapper
 from pilotlight.runtime.clock import FakeClock, SystemClock
 from pilotlight.runtime.errors import CallRefused, EpochStale, LeaseHeld
 from pilotlight.runtime.records.runs import PROVEN, SUPERSEDED, WITHDRAWN, Entry
@@ -33,8 +33,8 @@ def ledger(monkeypatch: pytest.MonkeyPatch, clock: FakeClock) -> Iterator[Ledger
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     with mock_aws():
-        door = AwsDoor()
-        door.call(
+        client = BotoClient()
+        client.call(
             "dynamodb",
             "create_table",
             STANDBY,
@@ -43,7 +43,7 @@ def ledger(monkeypatch: pytest.MonkeyPatch, clock: FakeClock) -> Iterator[Ledger
             KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
             AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk")],
         )
-        yield Ledger(Table(door, STANDBY, "journal"), "inference", clock)
+        yield Ledger(Table(client, STANDBY, "journal"), "inference", clock)
 
 
 def test_a_lease_that_is_gone_by_the_time_its_holder_is_asked_for_is_held_all_the_same(
@@ -121,7 +121,7 @@ def test_the_first_active_record_is_written_once(ledger: Ledger, clock: FakeCloc
 
 def test_applications_find_the_active_record_as_they_were_promised(ledger: Ledger) -> None:
     ledger.initialise(PRIMARY)
-    item = AwsDoor().call(
+    item = BotoClient().call(
         "dynamodb",
         "get_item",
         STANDBY,
@@ -294,9 +294,9 @@ def test_a_journal_keeps_its_order_where_the_machine_that_goes_on_has_a_clock_be
 def test_a_write_that_only_met_another_at_the_same_moment_is_no_lost_lease() -> None:
     """DynamoDB API, TransactWriteItems: TransactionConflict says that somebody else wrote just then, and no more."""
 
-    class Conflicting(Coat):
+    class Conflicting(Wrapper):
         def call(self, service: str, operation: str, region: str, **parameters: Any) -> dict[str, Any]:
             raise refused(service, operation, region, "TransactionCanceledException", "[TransactionConflict, None]")
 
     with pytest.raises(CallRefused):
-        Table(Conflicting(AwsDoor()), STANDBY, "journal").together(Put("runs", "run", {"kind": "failover"}))
+        Table(Conflicting(BotoClient()), STANDBY, "journal").together(Put("runs", "run", {"kind": "failover"}))

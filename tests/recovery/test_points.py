@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from doors import CORPUS, CORPUS_COPY, MODELS_COPY, NAMES, PRIMARY, STANDBY, FakeAws, inventory, save
-from pilotlight.runtime.aws.wrappers import Coat
-from pilotlight.runtime.context import Site
+from pilotlight.runtime.aws.wrappers import Wrapper
+from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.errors import NoSuchPoint, PaperUnreadable, RegionUnreachable, StepFailed
 from pilotlight.runtime.kinds.action import Work
 from pilotlight.runtime.kinds.volumes.snapshots import copies_of
@@ -24,20 +24,20 @@ from pilotlight.runtime.records.runs import WITHDRAWN, Step
 from pilotlight.runtime.recovery import Recovery
 
 
-def problems(desk: Recovery, deep: bool = False, point: str = "newest") -> dict[str, tuple[str, ...]]:
+def problems(recovery: Recovery, deep: bool = False, point: str = "newest") -> dict[str, tuple[str, ...]]:
     """Asset -> what is wrong with it, for assets with something wrong."""
-    found = desk.verify(point, deep)
+    found = recovery.verify(point, deep)
     assert found.holds == (not any(part.problems for part in found.parts))
     return {part.asset: part.problems for part in found.parts if part.problems}
 
 
 @pytest.fixture
-def sound(aws: FakeAws, desk: Recovery) -> Recovery:
+def sound(aws: FakeAws, recovery: Recovery) -> Recovery:
     """A point is complete and nothing has been written since."""
-    point = desk.protect()
+    point = recovery.protect()
     assert point is not None and point.status == COMPLETE
     aws.made.clear()
-    return desk
+    return recovery
 
 
 def test_a_sound_point_holds_and_verifying_it_changes_nothing(aws: FakeAws, sound: Recovery) -> None:
@@ -141,7 +141,7 @@ def test_a_refused_point_takes_with_it_all_that_name_its_checkpoint(aws: FakeAws
     for point in sound.points():
         if point.id in fallen:
             assert point.status == REFUSED and "refused by kim" in point.problems[0]
-    assert sound.site.papers.point(fallen[0]).status == before[fallen[0]].status, "the paper is as it was written"
+    assert sound.context.records.point(fallen[0]).status == before[fallen[0]].status, "the paper is as it was written"
 
 
 def test_after_a_refusal_the_newest_sound_checkpoint_is_taken(aws: FakeAws, sound: Recovery) -> None:
@@ -157,20 +157,20 @@ def test_after_a_refusal_the_newest_sound_checkpoint_is_taken(aws: FakeAws, soun
     assert aws.parameters[STANDBY, NAMES.parameter("checkpoints")].endswith("step-000020/")
 
 
-def declared(desk: Recovery, *datasets: Datasets) -> Recovery:
+def declared(recovery: Recovery, *datasets: Datasets) -> Recovery:
     """The same workload, where the declaration has these buckets now."""
-    taken = dataclasses.replace(desk.site.inventory, datasets=datasets)
-    return dataclasses.replace(desk, site=dataclasses.replace(desk.site, inventory=taken))
+    taken = dataclasses.replace(recovery.context.inventory, datasets=datasets)
+    return dataclasses.replace(recovery, context=dataclasses.replace(recovery.context, inventory=taken))
 
 
 def test_a_poisoned_point_can_be_refused_after_its_checkpoints_left_the_declaration(sound: Recovery) -> None:
-    left = [each for each in sound.site.inventory.datasets if each.name != "checkpoints"]
+    left = [each for each in sound.context.inventory.datasets if each.name != "checkpoints"]
     fallen = declared(sound, *left).refuse("newest", "loss spiked at 40", "kim")
     assert fallen and {point.status for point in sound.points() if point.id in fallen} == {REFUSED}
 
 
 def test_verifying_says_what_left_the_declaration_and_what_came_after_the_point(sound: Recovery) -> None:
-    corpus, *others = sound.site.inventory.datasets
+    corpus, *others = sound.context.inventory.datasets
     now = declared(sound, dataclasses.replace(corpus, name="later"), *others)
     told = {part.asset: part.remarks for part in now.verify("newest", deep=False).parts}
     assert "no part of the workload any more" in told[corpus.name][0]
@@ -179,7 +179,7 @@ def test_verifying_says_what_left_the_declaration_and_what_came_after_the_point(
 
 def test_a_step_about_an_asset_that_left_the_declaration_fails_by_its_name(sound: Recovery) -> None:
     step = Step("fence", "fence", asset="gone")
-    work = Work(step, "failover", "r1", 1, sound.site, lambda _: {}, None, lambda: None)
+    work = Work(step, "failover", "r1", 1, sound.context, lambda _: {}, None, lambda: None)
     for look in (work.datasets, work.database, work.compute):
         with pytest.raises(StepFailed, match="gone is no asset of the inventory any more"):
             look()
@@ -193,23 +193,23 @@ def manifests(aws: FakeAws) -> list[str]:
 
 
 def test_points_of_an_unchanged_dataset_share_one_manifest_and_it_goes_with_the_last(
-    aws: FakeAws, desk: Recovery
+    aws: FakeAws, recovery: Recovery
 ) -> None:
-    desk.protect()
+    recovery.protect()
     assert len(manifests(aws)) == 2, "one of the corpus, one of the checkpoint"
     aws.s3.write(CORPUS, "new", b"new")
     aws.clock.sleep(5)
     for _ in range(30):
         aws.clock.sleep(3600)
-        desk.protect()
-    named = {key for line in desk.site.ledger.points() for key in line.manifests}
+        recovery.protect()
+    named = {key for line in recovery.context.ledger.points() for key in line.manifests}
     assert set(manifests(aws)) == named
 
 
 def test_where_the_declaration_asks_for_it_points_and_manifests_are_locked(aws: FakeAws) -> None:
     whole = inventory(lock=Lock("compliance", 86_400.0))
-    desk = Recovery(Site(aws, whole, aws.clock, aws.fetch), "test")
-    desk.protect()
+    recovery = Recovery(RecoveryContext(aws, whole, aws.clock, aws.fetch), "test")
+    recovery.protect()
     for start in (PAPER_POINTS, PAPER_MANIFESTS):
         locks = [more for (bucket, key), more in aws.s3.locks.items() if key.startswith(start) and more]
         assert locks and all(each["ObjectLockMode"] == "COMPLIANCE" for each in locks)
@@ -220,7 +220,7 @@ def test_where_the_declaration_asks_for_it_points_and_manifests_are_locked(aws: 
 def test_a_paper_is_never_written_over(aws: FakeAws, sound: Recovery) -> None:
     save(aws, 80)
     with pytest.raises(Exception, match="it is there already"):
-        sound.site.papers.write_point(sound.point("newest"), {})
+        sound.context.records.write_point(sound.point("newest"), {})
 
 
 def test_where_the_newest_points_copies_were_deleted_the_next_whole_one_is_taken_and_the_others_are_named(
@@ -249,7 +249,7 @@ def test_a_chosen_point_whose_copies_vanish_before_a_launch_is_withdrawn_for_the
     newest, before = _by_run(aws, sound)
     aws.dark.add(PRIMARY)
 
-    class Deleting(Coat):
+    class Deleting(Wrapper):
         """Somebody deletes the copies right after the choice."""
 
         def call(self, service: str, operation: str, region: str, **parameters: Any) -> dict[str, Any]:
@@ -261,8 +261,8 @@ def test_a_chosen_point_whose_copies_vanish_before_a_launch_is_withdrawn_for_the
                 raise RegionUnreachable(region=region, service=service, operation=operation)
             return super().call(service, operation, region, **parameters)
 
-    desk = Recovery(replace(sound.site, door=Deleting(aws)), "another")
-    journal = desk.failover()
+    recovery = Recovery(replace(sound.context, client=Deleting(aws)), "another")
+    journal = recovery.failover()
     assert journal is not None and journal.state == "succeeded"
     chosen = journal.proven("choose-point")
     assert chosen is not None and chosen.evidence["point"] == before[0].id
@@ -272,24 +272,24 @@ def test_a_chosen_point_whose_copies_vanish_before_a_launch_is_withdrawn_for_the
 
 def test_a_point_that_a_run_has_chosen_stays_until_the_run_has_ended(aws: FakeAws, sound: Recovery) -> None:
     """Retention took the point from under a run: it failed with a snapshot that was not there, on every resume."""
-    site = replace(sound.site, inventory=inventory(keep=Keep(1, 0, 0)))
-    ledger, chosen = site.ledger, sound.point("newest")
+    context = replace(sound.context, inventory=inventory(keep=Keep(1, 0, 0)))
+    ledger, chosen = context.ledger, sound.point("newest")
     held = ledger.leases.take("a run")
     ledger.open_run("1-failover", "failover", held)
     ledger.choose_point("1-failover", chosen.id)
-    few = Recovery(site, "few")
+    few = Recovery(context, "few")
     for _ in range(GRACE_FIRINGS):
         aws.clock.sleep(60)
         ledger.leases.renew(held)
         few.protect()
     assert chosen.id not in {each.id for each in ledger.points()}
-    assert sound.site.papers.point(chosen.id) == chosen
+    assert sound.context.records.point(chosen.id) == chosen
     assert copies(chosen) <= set(aws.snapshots[STANDBY])
     ledger.close_run("1-failover", "failover", held, "failed", "it died before its fence")
     aws.clock.sleep(60)
     few.protect()
     with pytest.raises(PaperUnreadable):
-        sound.site.papers.point(chosen.id)
+        sound.context.records.point(chosen.id)
 
 
 GRACE_FIRINGS = int(GRACE_SECONDS / 60) + RECENT + 2
@@ -302,13 +302,13 @@ def copies(point: RecoveryPoint) -> set[str]:
     return set(copies_of(part.reference))
 
 
-def _by_run(aws: FakeAws, desk: Recovery) -> tuple[list[RecoveryPoint], list[RecoveryPoint]]:
+def _by_run(aws: FakeAws, recovery: Recovery) -> tuple[list[RecoveryPoint], list[RecoveryPoint]]:
     """(complete points of the newest snapshots, those of the ones before)."""
     for _ in range(8):
         aws.clock.sleep(30)
-        desk.protect()
+        recovery.protect()
     by_run: dict[str, list[RecoveryPoint]] = {}
-    for point in (each for each in desk.points(20) if each.status == COMPLETE):
+    for point in (each for each in recovery.points(20) if each.status == COMPLETE):
         part = point.part("index")
         assert part is not None
         by_run.setdefault(str(part.reference["run"]), []).append(point)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from doors import CORPUS, CORPUS_COPY, MODELS_COPY, NAMES, PRIMARY, STANDBY, FakeAws, desk_of, inventory, save
+from doors import CORPUS, CORPUS_COPY, MODELS_COPY, NAMES, PRIMARY, STANDBY, FakeAws, inventory, recovery_of, save
 from pilotlight.runtime.clock import FakeClock, parse_stamp, stamp
 from pilotlight.runtime.errors import CallRefused, LeaseHeld
 from pilotlight.runtime.kinds.volumes import schedule, snapshots
@@ -30,13 +30,13 @@ def part(point: RecoveryPoint | None, asset: str) -> Part:
 
 def test_a_point_is_complete_only_once_every_copy_is_completed_in_the_standby_region() -> None:
     aws = FakeAws(FakeClock())
-    desk = desk_of(aws)
+    recovery = recovery_of(aws)
     aws.s3.write(CORPUS, "a", b"a")
     save(aws, 20)
     aws.clock.sleep(2)
     statuses = []
     for _ in range(4):
-        point = desk.protect()
+        point = recovery.protect()
         assert point is not None
         statuses.append((point.status, any("index" in problem for problem in point.problems)))
         aws.clock.sleep(15)
@@ -50,8 +50,8 @@ def test_all_selected_volumes_of_an_instance_are_in_one_call_and_no_other_volume
     assert all(len(each.snapshots) == each.size == 2 for each in runs)
 
 
-def test_copies_carry_device_set_and_the_moment_at_which_they_were_true(aws: FakeAws, desk: Recovery) -> None:
-    index = part(desk.points()[0], "index")
+def test_copies_carry_device_set_and_the_moment_at_which_they_were_true(aws: FakeAws, recovery: Recovery) -> None:
+    index = part(recovery.points()[0], "index")
     (held,) = index.reference["sets"]
     assert set(held["snapshots"]) == {"/dev/sdf", "/dev/sdg"}
     copies = snapshots.runs(snapshots.listed(aws, STANDBY, "inference", "index"))
@@ -59,52 +59,52 @@ def test_copies_carry_device_set_and_the_moment_at_which_they_were_true(aws: Fak
     assert index.true_at == held["true_at"] == run.true_at
 
 
-def test_an_object_that_has_not_arrived_holds_the_watermark_back(aws: FakeAws, desk: Recovery) -> None:
+def test_an_object_that_has_not_arrived_holds_the_watermark_back(aws: FakeAws, recovery: Recovery) -> None:
     aws.s3.lag_seconds = 30
     late = aws.s3.write(CORPUS, "late", b"late")
     aws.clock.sleep(10)
-    corpus = part(desk.protect(), "corpus")
+    corpus = part(recovery.protect(), "corpus")
     assert corpus.proven and parse_stamp(corpus.true_at) == late.at
     assert corpus.evidence["waiting"] == 1
 
 
-def test_an_object_that_is_overdue_makes_the_point_partial_and_is_named(aws: FakeAws, desk: Recovery) -> None:
+def test_an_object_that_is_overdue_makes_the_point_partial_and_is_named(aws: FakeAws, recovery: Recovery) -> None:
     aws.s3.write(CORPUS, "never", b"never", replicate=False)
     aws.clock.sleep(100)
-    point = desk.protect()
+    point = recovery.protect()
     assert point is not None and point.status == PARTIAL
     assert any(f"s3://{CORPUS}/never has not arrived" in problem for problem in point.problems)
     assert aws.metrics["UnreplicatedObjects"][-1] == 1
 
 
 def test_a_key_that_is_always_being_overwritten_holds_the_watermark_at_its_oldest_version_that_lacks(
-    aws: FakeAws, desk: Recovery
+    aws: FakeAws, recovery: Recovery
 ) -> None:
     aws.s3.lag_seconds = 30
     first = aws.s3.write(CORPUS, "shards/0", b"first")
     for number in range(3):
         aws.clock.sleep(5)
         aws.s3.write(CORPUS, "shards/0", f"{number}".encode())
-    corpus = part(desk.protect(), "corpus")
+    corpus = part(recovery.protect(), "corpus")
     assert parse_stamp(corpus.true_at) == first.at, "the newest version is young, but the state of this key is not"
 
 
-def test_a_key_that_came_and_went_before_it_arrived_holds_the_watermark_back(aws: FakeAws, desk: Recovery) -> None:
+def test_a_key_that_came_and_went_before_it_arrived_holds_the_watermark_back(aws: FakeAws, recovery: Recovery) -> None:
     aws.s3.lag_seconds = 30
     came = aws.s3.write(CORPUS, "shards/9", b"read by step 80")
     aws.clock.sleep(5)
     aws.s3.delete_object(CORPUS, "shards/9")
     aws.clock.sleep(3)
-    assert parse_stamp(part(desk.protect(), "corpus").true_at) == came.at, (
+    assert parse_stamp(part(recovery.protect(), "corpus").true_at) == came.at, (
         "gone from both sides is not the same on both"
     )
     aws.s3.queue.clear()
     aws.clock.sleep(100)
-    assert parse_stamp(part(desk.protect(), "corpus").true_at) > came.at, "what never comes is not waited for"
+    assert parse_stamp(part(recovery.protect(), "corpus").true_at) > came.at, "what never comes is not waited for"
 
 
 def test_an_older_version_that_arrives_late_is_not_taken_for_a_newer_one_of_the_same_size(
-    aws: FakeAws, desk: Recovery
+    aws: FakeAws, recovery: Recovery
 ) -> None:
     aws.s3.lag_seconds = 30
     aws.s3.write(CORPUS, "shards/0", b"first")
@@ -114,108 +114,108 @@ def test_an_older_version_that_arrives_late_is_not_taken_for_a_newer_one_of_the_
     aws.s3.arrive()
     late = aws.s3.objects[CORPUS_COPY]["shards/0"]
     late[-1] = dataclasses.replace(late[-1], at=aws.clock.now())
-    assert parse_stamp(part(desk.protect(), "corpus").true_at) == newer.at
+    assert parse_stamp(part(recovery.protect(), "corpus").true_at) == newer.at
 
 
-def test_a_watermark_is_a_whole_second_as_the_times_of_s3_are(aws: FakeAws, desk: Recovery) -> None:
+def test_a_watermark_is_a_whole_second_as_the_times_of_s3_are(aws: FakeAws, recovery: Recovery) -> None:
     aws.s3.arrive()
     aws.clock.sleep(10.7)
     before = aws.clock.now()
-    watermark = parse_stamp(part(desk.protect(), "corpus").true_at)
+    watermark = parse_stamp(part(recovery.protect(), "corpus").true_at)
     assert watermark == int(watermark) and before - 1 <= watermark <= before
 
 
-def test_an_object_deleted_from_the_standby_bucket_is_noticed(aws: FakeAws, desk: Recovery) -> None:
+def test_an_object_deleted_from_the_standby_bucket_is_noticed(aws: FakeAws, recovery: Recovery) -> None:
     aws.s3.objects[CORPUS_COPY].pop("shards/1")
     aws.clock.sleep(100)
-    assert not part(desk.protect(), "corpus").proven
+    assert not part(recovery.protect(), "corpus").proven
 
 
-def test_a_checkpoint_newer_than_the_data_it_was_trained_on_is_not_taken(aws: FakeAws, desk: Recovery) -> None:
+def test_a_checkpoint_newer_than_the_data_it_was_trained_on_is_not_taken(aws: FakeAws, recovery: Recovery) -> None:
     aws.s3.lag_seconds = 50
     aws.s3.write(CORPUS, "on its way", b"data of step 80")
     aws.clock.sleep(1)
     save(aws, 80, bucket=MODELS_COPY)
-    point = desk.protect()
+    point = recovery.protect()
     assert part(point, "checkpoints").reference["step"] == 40
     assert point is not None and point.status == COMPLETE
 
 
-def test_a_checkpoint_has_arrived_only_with_the_files_that_no_format_knows(aws: FakeAws, desk: Recovery) -> None:
+def test_a_checkpoint_has_arrived_only_with_the_files_that_no_format_knows(aws: FakeAws, recovery: Recovery) -> None:
     save(aws, 80, more={"tokenizer.model": b"words", "zz-trainer_state.json": b"{}"})
     aws.s3.queue = [each for each in aws.s3.queue if not each[2].endswith("tokenizer.model")]
     aws.clock.sleep(10)
-    found = part(desk.protect(), "checkpoints")
+    found = part(recovery.protect(), "checkpoints")
     assert found.reference["step"] == 40
     assert found.evidence["refused"][0]["problems"] == ["tokenizer.model: is in the primary region and has not arrived"]
 
 
-def test_a_checkpoint_that_was_read_before_is_not_read_again(aws: FakeAws, desk: Recovery) -> None:
+def test_a_checkpoint_that_was_read_before_is_not_read_again(aws: FakeAws, recovery: Recovery) -> None:
     aws.made.clear()
-    desk.protect()
+    recovery.protect()
     reads = [made for made in aws.made if made[:2] == ("s3", "get_object")]
     assert len(reads) <= 2 + 4, "the last point, and the torn checkpoint that may have become complete"
 
 
-def test_a_point_is_made_while_the_primary_is_silent_and_says_so(aws: FakeAws, desk: Recovery) -> None:
+def test_a_point_is_made_while_the_primary_is_silent_and_says_so(aws: FakeAws, recovery: Recovery) -> None:
     aws.s3.arrive()
     aws.dark.add(PRIMARY)
-    before = part(desk.points()[0], "corpus")
-    point = desk.protect()
+    before = part(recovery.points()[0], "corpus")
+    point = recovery.protect()
     assert point is not None and point.status == COMPLETE
     assert protect.PRIMARY_SILENT in point.problems
     assert part(point, "corpus").true_at == before.true_at, "nothing newer can be known"
     assert {region for _, _, region in aws.acts()[-3:]} == {STANDBY}
 
 
-def test_what_may_not_be_looked_at_is_not_proven_and_the_rest_is(aws: FakeAws, desk: Recovery) -> None:
+def test_what_may_not_be_looked_at_is_not_proven_and_the_rest_is(aws: FakeAws, recovery: Recovery) -> None:
     aws.denied.add("rds:describe_db_clusters")
-    point = desk.protect()
+    point = recovery.protect()
     assert point is not None and point.status == PARTIAL
     assert [each.asset for each in point.parts if not each.proven] == ["registry"]
     assert "AccessDenied" in part(point, "registry").missing[0]
 
 
-def test_nothing_is_protected_while_the_standby_region_serves(aws: FakeAws, desk: Recovery) -> None:
+def test_nothing_is_protected_while_the_standby_region_serves(aws: FakeAws, recovery: Recovery) -> None:
     aws.dark.add(PRIMARY)
-    desk.failover()
-    points = len(desk.site.ledger.points())
-    assert desk.protect() is None
-    assert len(desk.site.ledger.points()) == points
+    recovery.failover()
+    points = len(recovery.context.ledger.points())
+    assert recovery.protect() is None
+    assert len(recovery.context.ledger.points()) == points
 
 
-def test_a_firing_that_fails_says_why_to_whoever_looks(aws: FakeAws, desk: Recovery) -> None:
+def test_a_firing_that_fails_says_why_to_whoever_looks(aws: FakeAws, recovery: Recovery) -> None:
     """The alarm tells that it failed; without the reason a person would have to find the function's log."""
     aws.denied.add("s3:put_object")
     with pytest.raises(CallRefused):
-        desk.protect()
-    beat = desk.site.ledger.sightings.beat()
+        recovery.protect()
+    beat = recovery.context.ledger.sightings.beat()
     assert beat is not None and len(beat.troubles) == 1
     assert beat.troubles[0].startswith("the scheduled run failed: ") and "put_object" in beat.troubles[0]
     assert aws.metrics["ScheduledRunFailures"][-1] == 1
 
 
-def test_two_firings_at_once_make_one_point(aws: FakeAws, desk: Recovery) -> None:
-    desk.site.ledger.leases.take("another firing", "protect")
+def test_two_firings_at_once_make_one_point(aws: FakeAws, recovery: Recovery) -> None:
+    recovery.context.ledger.leases.take("another firing", "protect")
     with pytest.raises(LeaseHeld):
-        desk.protect()
+        recovery.protect()
 
 
-def test_a_firing_that_died_does_not_stop_a_run(aws: FakeAws, desk: Recovery) -> None:
-    desk.site.ledger.leases.take("another firing", "protect")
+def test_a_firing_that_died_does_not_stop_a_run(aws: FakeAws, recovery: Recovery) -> None:
+    recovery.context.ledger.leases.take("another firing", "protect")
     aws.dark.add(PRIMARY)
-    assert desk.failover() is not None
+    assert recovery.failover() is not None
 
 
-def test_pruning_never_deletes_what_a_kept_point_stands_on(aws: FakeAws, desk: Recovery) -> None:
+def test_pruning_never_deletes_what_a_kept_point_stands_on(aws: FakeAws, recovery: Recovery) -> None:
     for _ in range(45):
         aws.clock.sleep(60)
-        desk.protect()
-    listed = desk.site.ledger.points()
+        recovery.protect()
+    listed = recovery.context.ledger.points()
     assert len(listed) <= RECENT + 3, "a point a minute is not kept for ever"
     held = set(aws.snapshots[STANDBY])
     for line in listed:
-        assert set(snapshots.copies_of(part(desk.site.papers.point(line.id), "index").reference)) <= held
+        assert set(snapshots.copies_of(part(recovery.context.records.point(line.id), "index").reference)) <= held
     assert len(held) < 2 * (RECENT + 5 + GRACE_SECONDS / 60)
     assert len(aws.snapshots[PRIMARY]) <= 8, "sources are let go once their copies are there"
 
@@ -276,8 +276,8 @@ def test_an_edge_that_does_not_hold_is_a_sentence() -> None:
     assert made.status == PARTIAL and "checkpoints of 2026-01-01T00:00:05.000Z uses corpus" in made.problems[0]
 
 
-def test_points_are_listed_only_once_their_paper_is_written(aws: FakeAws, desk: Recovery) -> None:
-    for line in desk.site.ledger.points():
+def test_points_are_listed_only_once_their_paper_is_written(aws: FakeAws, recovery: Recovery) -> None:
+    for line in recovery.context.ledger.points():
         assert f"papers/points/{line.id}.json" in aws.s3.objects[NAMES.vault_bucket]
 
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from doors import FakeAws, desk_of
+from doors import FakeAws, recovery_of
 from pilotlight.runtime.errors import TimeIsUp
 
 
 def test_a_scheduled_run_whose_time_is_up_lets_the_next_one_in_at_once(aws: FakeAws) -> None:
-    desk = desk_of(aws, "slow")
+    recovery = recovery_of(aws, "slow")
     with pytest.raises(TimeIsUp, match="gave its lease back"):
-        desk.protect(deadline=aws.clock.now())
+        recovery.protect(deadline=aws.clock.now())
     before = aws.clock.now()
-    point = desk_of(aws, "next").protect(deadline=aws.clock.now() + 60)
+    point = recovery_of(aws, "next").protect(deadline=aws.clock.now() + 60)
     assert point is not None
     assert aws.clock.now() - before < 30

@@ -24,18 +24,18 @@ from pilotlight.runtime.store.rosters import Place, Roster
     ("tag", "value"), [("pilotlight:true-at", "yesterday"), ("pilotlight:true-at", ""), ("pilotlight:set-size", "two")]
 )
 def test_a_tag_that_somebody_changed_costs_one_snapshot_and_no_scheduled_run(
-    aws: FakeAws, desk: Recovery, region: str, tag: str, value: str
+    aws: FakeAws, recovery: Recovery, region: str, tag: str, value: str
 ) -> None:
     for snapshot in aws.snapshots[region].values():
         assert any(each["Key"] == tag for each in snapshot["Tags"])
         snapshot["Tags"] = [each | ({"Value": value} if each["Key"] == tag else {}) for each in snapshot["Tags"]]
     asset = inventory().volumes[0]
-    found = listed(desk.site.door, region, inventory().workload, asset.name)
+    found = listed(recovery.context.client, region, inventory().workload, asset.name)
     assert found and not runs(found), "a snapshot that tells no moment is of no run"
     for _ in range(6):
         aws.clock.sleep(60)
-        desk.protect()
-    assert desk.points(1)[0].status == COMPLETE, "new snapshots are made, and count"
+        recovery.protect()
+    assert recovery.points(1)[0].status == COMPLETE, "new snapshots are made, and count"
 
 
 def test_a_roster_of_a_newer_edition_is_read_as_far_as_it_is_known() -> None:
@@ -53,9 +53,9 @@ def test_a_point_of_an_edition_that_told_less_of_its_checkpoints_still_says_what
     assert list(choose.poisoned([told])) == ["runs has no healthy checkpoint: step-2 its loss is NaN."]
 
 
-def test_whether_a_bucket_is_protected_is_read_of_a_record_that_says_less(desk: Recovery) -> None:
-    desk.site.ledger._table.put("protection", "corpus", {"state": "PROTECTED", "since": stamp(0.0)})
-    found = desk.site.ledger.protection("corpus")
+def test_whether_a_bucket_is_protected_is_read_of_a_record_that_says_less(recovery: Recovery) -> None:
+    recovery.context.ledger._table.put("protection", "corpus", {"state": "PROTECTED", "since": stamp(0.0)})
+    found = recovery.context.ledger.protection("corpus")
     assert found is not None and (found.state, found.compared_at, found.objects) == ("PROTECTED", "", 0)
 
 
@@ -69,8 +69,8 @@ class Forgetful:
         raise AssertionError("nobody else runs")
 
 
-def test_a_run_whose_point_knew_nothing_of_an_asset_fails_by_its_name(aws: FakeAws, desk: Recovery) -> None:
+def test_a_run_whose_point_knew_nothing_of_an_asset_fails_by_its_name(aws: FakeAws, recovery: Recovery) -> None:
     """A run of before the asset was declared, taken up after: a sentence, no traceback."""
     aws.dark.add(PRIMARY)
     with pytest.raises(StepFailed, match="names no checkpoint of it"):
-        desk.failover(observer=Forgetful())
+        recovery.failover(observer=Forgetful())

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from doors import CORPUS, CORPUS_COPY, PRIMARY, STANDBY, FakeAws, desk_of, inventory
+from doors import CORPUS, CORPUS_COPY, PRIMARY, STANDBY, FakeAws, inventory, recovery_of
 from pilotlight.runtime.aws.fetch import Fetched
-from pilotlight.runtime.context import Site
+from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.errors import StepFailed
 from pilotlight.runtime.kinds.action import Absent, Answer, Proven, Underway, Wait, Work
 from pilotlight.runtime.points import choose
@@ -35,8 +35,8 @@ def work(
     aws: FakeAws, action: str, asset: str, of: Inventory, begun_at: float | None, arguments: dict[str, Any]
 ) -> Work:
     step = Step(action, action, asset, arguments=arguments)
-    site = Site(aws, of, aws.clock, aws.fetch)
-    return Work(step, "failback", "run", 1, site, lambda step: {}, begun_at, lambda: None)
+    context = RecoveryContext(aws, of, aws.clock, aws.fetch)
+    return Work(step, "failback", "run", 1, context, lambda step: {}, begun_at, lambda: None)
 
 
 def test_a_group_that_is_empty_and_may_launch_again_is_not_fenced(aws: FakeAws) -> None:
@@ -74,7 +74,7 @@ def test_a_writer_that_takes_no_writes_yet_is_waited_for(aws: FakeAws) -> None:
 def test_the_last_copy_home_asks_for_everything_however_young(aws: FakeAws) -> None:
     """What the standby took in its last minute is lost when the way home calls it arrived."""
     begun = aws.clock.now()
-    desk_of(aws).site.ledger.keep_fence("corpus", anew=True)
+    recovery_of(aws).context.ledger.keep_fence("corpus", anew=True)
     aws.s3.write(CORPUS_COPY, "late", b"late", replicate=False)
     assert isinstance(asked(aws, "bring-home", "corpus", begun_at=begun), Proven), "the first pass does not wait for it"
     assert isinstance(asked(aws, "bring-home", "corpus", begun_at=begun, final=True), Absent)
@@ -96,22 +96,22 @@ def test_a_checkpoint_of_the_moment_up_to_which_its_data_is_proven_may_refer_to_
 
 
 def moving(aws: FakeAws, region: str, state: str) -> Recovery:
-    desk = desk_of(aws)
-    held = desk.site.ledger.leases.take("a run")
-    desk.site.ledger.claim(held, PRIMARY)
-    desk.site.ledger.set_active(region, state, "run", held.epoch, held.epoch)
-    desk.site.ledger.leases.release(held)
-    return desk
+    recovery = recovery_of(aws)
+    held = recovery.context.ledger.leases.take("a run")
+    recovery.context.ledger.claim(held, PRIMARY)
+    recovery.context.ledger.set_active(region, state, "run", held.epoch, held.epoch)
+    recovery.context.ledger.leases.release(held)
+    return recovery
 
 
 def test_while_who_serves_is_changed_no_point_is_made_and_no_region_fenced(aws: FakeAws) -> None:
     """A point of that moment would mix both sides; a fence would stop the region that is coming home."""
-    desk = moving(aws, PRIMARY, SWITCHING)
-    before = desk.points_count()
-    assert desk.protect() is None and desk.points_count() == before
+    recovery = moving(aws, PRIMARY, SWITCHING)
+    before = recovery.points_count()
+    assert recovery.protect() is None and recovery.points_count() == before
     acts = len(aws.acts())
-    desk = moving(aws, STANDBY, FAILING_OVER)
-    assert desk.protect() is None
+    recovery = moving(aws, STANDBY, FAILING_OVER)
+    assert recovery.protect() is None
     assert [each for each in aws.acts()[acts:] if each[2] == PRIMARY] == []
 
 
@@ -126,9 +126,9 @@ def test_a_group_that_may_not_launch_is_let_before_an_instance_is_waited_for(aws
     group = aws.groups[STANDBY, inventory().computes[0].standby_group]
     group.names, group.desired, group.maximum, group.suspended = ("a-template", "7"), 1, 1, ["Launch"]
     step = Step("launch-fleet-0", "launch-one", "fleet", arguments={"index": 0})
-    site = Site(aws, inventory(), aws.clock, aws.fetch)
+    context = RecoveryContext(aws, inventory(), aws.clock, aws.fetch)
     restored = {"template": "a-template", "versions": ["7"]}
-    one = Work(step, "failover", "run", 1, site, lambda name: restored, None, lambda: None)
+    one = Work(step, "failover", "run", 1, context, lambda name: restored, None, lambda: None)
     assert isinstance(ACTIONS["launch-one"].ask(one), Absent)
     group.suspended = []
     assert not isinstance(ACTIONS["launch-one"].ask(one), Absent)
@@ -173,7 +173,7 @@ def test_a_fence_that_would_stop_the_run_that_goes_on_is_built_anew(aws: FakeAws
 
 
 def test_every_object_that_came_home_is_counted_once_under_what_proves_it(aws: FakeAws) -> None:
-    desk_of(aws).site.ledger.keep_fence("corpus", anew=True)
+    recovery_of(aws).context.ledger.keep_fence("corpus", anew=True)
     found = asked(aws, "bring-home", "corpus", begun_at=aws.clock.now(), final=True)
     assert isinstance(found, Proven)
     assert found.evidence["settled"] == sum(found.evidence["strengths"].values()) > 0
@@ -188,8 +188,8 @@ def test_healthy_targets_behind_a_balancer_that_does_not_answer_from_there_are_n
     aws.groups[STANDBY, fleet.standby_group].instances = [("i-1", now - 1000)]
     asks = work(aws, "healthy", "", inventory(), None, {})
     headers = {"x-region": region} if region else {}
-    site = dataclasses.replace(asks.site, fetch=lambda url, seconds: Fetched(status, headers=headers))
-    found = ACTIONS["healthy"].ask(dataclasses.replace(asks, site=site))
+    context = dataclasses.replace(asks.context, fetch=lambda url, seconds: Fetched(status, headers=headers))
+    found = ACTIONS["healthy"].ask(dataclasses.replace(asks, context=context))
     assert isinstance(found, Underway) and "the balancer" in found.observed
 
 

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from doors import NAMES, PRIMARY, STANDBY, FakeAws, inventory
-from pilotlight.runtime.aws.client import Door
+from pilotlight.runtime.aws.client import AwsClient
 from pilotlight.runtime.clock import FakeClock, parse_stamp
-from pilotlight.runtime.context import Site
+from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.kinds.volumes import snapshots
 from pilotlight.runtime.kinds.volumes.snapshots import COMPLETED, TAG_DEVICE, Snapshot, copies_of, sets_of
 from pilotlight.runtime.points.prune import unneeded_rosters
@@ -54,16 +54,18 @@ def volumes_alone(*groups: Volumes, mounted: bool = True) -> Inventory:
     return inventory(volumes=groups, computes=(fleet,) if mounted else (), **alone)
 
 
-def desk(aws: FakeAws, *groups: Volumes, mounted: bool = False) -> Recovery:
-    door: Door = aws
-    return Recovery(Site(door, volumes_alone(*(groups or (GROUP,)), mounted=mounted), aws.clock, aws.fetch), "test")
+def recovery_from(aws: FakeAws, *groups: Volumes, mounted: bool = False) -> Recovery:
+    client: AwsClient = aws
+    return Recovery(
+        RecoveryContext(client, volumes_alone(*(groups or (GROUP,)), mounted=mounted), aws.clock, aws.fetch), "test"
+    )
 
 
 def point(of: Recovery, times: int = 1) -> RecoveryPoint:
     """The last of so many scheduled runs, twenty seconds apart."""
     made = None
     for _ in range(times):
-        of.site.clock.sleep(20)
+        of.context.clock.sleep(20)
         made = of.protect()
     assert made is not None
     return made
@@ -95,7 +97,7 @@ def remove_copy(aws: FakeAws, of: RecoveryPoint, index: int, device: str) -> str
 
 def test_every_volume_of_every_instance_is_in_the_point_though_their_devices_have_the_same_names() -> None:
     aws = cloud("a", "b")
-    made = point(desk(aws), 4)
+    made = point(recovery_from(aws), 4)
     assert made.status == COMPLETE and sources_of(aws, made) == SIX
     three = {"/dev/sdf", "/dev/sdg", "/dev/sdh"}
     assert held(made) == [(0, "i-a", three), (1, "i-b", three)]
@@ -104,7 +106,7 @@ def test_every_volume_of_every_instance_is_in_the_point_though_their_devices_hav
 def test_every_volume_is_in_the_point_where_the_devices_have_different_names() -> None:
     aws = cloud("a")
     aws.attach("i-b", 100.0, devices("b", "jkl"))
-    made = point(desk(aws), 4)
+    made = point(recovery_from(aws), 4)
     assert made.status == COMPLETE and part(made).evidence["copies"] == 6
     assert held(made)[1] == (1, "i-b", {"/dev/sdj", "/dev/sdk", "/dev/sdl"})
 
@@ -112,14 +114,14 @@ def test_every_volume_is_in_the_point_where_the_devices_have_different_names() -
 def test_the_skew_between_the_sets_of_two_instances_is_told_and_the_oldest_of_them_counts() -> None:
     aws = cloud("a", "b")
     aws.snapshot_call_seconds = 3.0
-    kept = part(point(desk(aws), 4))
+    kept = part(point(recovery_from(aws), 4))
     assert kept.evidence["skew_seconds"] == 3.0
     assert kept.true_at == min(each["true_at"] for each in kept.reference["sets"])
 
 
 def test_a_copy_that_was_deleted_by_hand_makes_the_point_partial_and_its_volume_is_named() -> None:
     aws = cloud("a", "b")
-    recovery = desk(aws)
+    recovery = recovery_from(aws)
     remove_copy(aws, point(recovery, 4), 1, "/dev/sdg")
     made = point(recovery)
     assert made.status == PARTIAL
@@ -128,7 +130,7 @@ def test_a_copy_that_was_deleted_by_hand_makes_the_point_partial_and_its_volume_
 
 def test_a_copy_that_was_deleted_while_the_primary_is_silent_is_named_all_the_same() -> None:
     aws = cloud("a", "b")
-    recovery = desk(aws)
+    recovery = recovery_from(aws)
     remove_copy(aws, point(recovery, 4), 0, "/dev/sdh")
     aws.dark.add(PRIMARY)
     made = point(recovery)
@@ -137,7 +139,7 @@ def test_a_copy_that_was_deleted_while_the_primary_is_silent_is_named_all_the_sa
 
 def test_a_copy_that_was_deleted_is_made_again() -> None:
     aws = cloud("a", "b")
-    recovery = desk(aws)
+    recovery = recovery_from(aws)
     remove_copy(aws, point(recovery, 4), 1, "/dev/sdg")
     made = point(recovery, 3)
     assert made.status == COMPLETE and part(made).evidence["copies"] == 6
@@ -146,7 +148,7 @@ def test_a_copy_that_was_deleted_is_made_again() -> None:
 def test_a_run_that_never_got_the_second_instance_is_not_proven_and_names_its_volumes() -> None:
     aws = cloud("a", "b")
     aws.unsnapshot.add("i-b")
-    made = point(desk(aws), 4)
+    made = point(recovery_from(aws), 4)
     assert made.status == PARTIAL
     assert all(any(f"vol-b{letter}" in each for each in part(made).missing) for letter in "fgh")
     assert not aws.snapshots[STANDBY], "what can never be whole is not copied"
@@ -154,7 +156,7 @@ def test_a_run_that_never_got_the_second_instance_is_not_proven_and_names_its_vo
 
 def test_a_run_that_can_never_be_whole_does_not_stop_the_next_ones() -> None:
     aws = cloud("a", "b")
-    recovery = desk(aws)
+    recovery = recovery_from(aws)
     aws.unsnapshot.add("i-b")
     point(recovery, 20)
     aws.unsnapshot.clear()
@@ -164,7 +166,7 @@ def test_a_run_that_can_never_be_whole_does_not_stop_the_next_ones() -> None:
 
 def test_a_third_instance_makes_the_point_partial_until_its_volumes_are_copied_which_waits_for_no_interval() -> None:
     aws = cloud("a", "b")
-    recovery = desk(aws)
+    recovery = recovery_from(aws)
     assert point(recovery, 4).status == COMPLETE
     aws.attach("i-c", 300.0, devices("c"))
     aws.clock.sleep(1)
@@ -180,7 +182,7 @@ def test_a_third_instance_makes_the_point_partial_until_its_volumes_are_copied_w
 
 def test_detached_volumes_are_copied_and_keep_their_place_while_the_group_is_at_zero() -> None:
     aws = cloud("a", "b")
-    recovery = desk(aws)
+    recovery = recovery_from(aws)
     point(recovery, 4)
     aws.instances.clear()
     made = point(recovery, 8)
@@ -192,7 +194,7 @@ def test_detached_volumes_are_copied_and_keep_their_place_while_the_group_is_at_
 
 def test_what_a_replaced_instance_left_is_copied_and_the_new_one_has_its_place() -> None:
     aws = cloud("a", "b")
-    recovery = desk(aws)
+    recovery = recovery_from(aws)
     point(recovery, 4)
     del aws.instances["i-b"]
     aws.attach("i-c", 500.0, devices("c"))
@@ -203,7 +205,7 @@ def test_what_a_replaced_instance_left_is_copied_and_the_new_one_has_its_place()
 
 def test_a_volume_that_is_gone_is_said_to_be_gone_and_blocks_nothing() -> None:
     aws = cloud("a", "b")
-    recovery = desk(aws)
+    recovery = recovery_from(aws)
     point(recovery, 4)
     del aws.volumes["vol-bh"], aws.instances["i-b"][1]["/dev/sdh"]
     made = point(recovery, 8)
@@ -217,7 +219,7 @@ def test_a_volume_that_is_gone_is_said_to_be_gone_and_blocks_nothing() -> None:
 def test_a_detached_volume_of_unknown_device_is_copied_and_said_to_come_up_nowhere() -> None:
     aws = cloud("a")
     aws.volumes["vol-spare"] = {}
-    made = point(desk(aws), 4)
+    made = point(recovery_from(aws), 4)
     assert made.status == COMPLETE and "vol-spare" in sources_of(aws, made)
     assert [each["volume"] for each in part(made).reference["unassigned"]] == ["vol-spare"]
     assert any("vol-spare" in each and "pilotlight:device" in each for each in made.problems)
@@ -225,7 +227,7 @@ def test_a_detached_volume_of_unknown_device_is_copied_and_said_to_come_up_nowhe
 
 def test_a_detached_volume_without_a_place_makes_the_point_of_a_group_that_mounts_it_partial() -> None:
     aws = cloud("a")
-    recovery = desk(aws, mounted=True)
+    recovery = recovery_from(aws, mounted=True)
     aws.volumes["vol-spare"] = {}
     made = point(recovery, 4)
     assert made.status == PARTIAL and "vol-spare" in " ".join(part(made).missing)
@@ -235,7 +237,7 @@ def test_a_detached_volume_without_a_place_makes_the_point_of_a_group_that_mount
 
 def test_what_an_ended_instance_left_takes_the_index_that_became_free() -> None:
     aws = cloud("a", "b")
-    recovery = desk(aws)
+    recovery = recovery_from(aws)
     point(recovery, 4)
     del aws.instances["i-a"]
     made = point(recovery, 8)
@@ -245,14 +247,14 @@ def test_what_an_ended_instance_left_takes_the_index_that_became_free() -> None:
 def test_a_persons_tag_tells_the_device_of_a_detached_volume() -> None:
     aws = cloud()
     aws.volumes |= {"vol-1": {TAG_DEVICE: "/dev/sdf"}, "vol-2": {TAG_DEVICE: "/dev/sdf"}}
-    assert held(point(desk(aws), 4)) == [(0, "", {"/dev/sdf"}), (1, "", {"/dev/sdf"})]
+    assert held(point(recovery_from(aws), 4)) == [(0, "", {"/dev/sdf"}), (1, "", {"/dev/sdf"})]
 
 
 def test_one_set_stands_for_all_instances_where_they_share_and_another_device_is_kept_too() -> None:
     aws = cloud("a", "b")
     aws.attach("i-b", 100.0, devices("b", "fghx"))
     shared = Volumes("index", "backup", "index", {}, {}, assign="shared")
-    made = point(desk(aws, shared), 4)
+    made = point(recovery_from(aws, shared), 4)
     assert made.status == COMPLETE and part(made).reference["assign"] == "shared"
     assert sources_of(aws, made) == {"vol-af", "vol-ag", "vol-ah", "vol-bx"}
     assert [each[0] for each in held(made)] == [0]
@@ -263,14 +265,14 @@ def test_a_tag_of_the_volumes_decides_which_instance_gets_them() -> None:
     for volume in aws.volumes:
         aws.volumes[volume] = {"shard": "10" if volume.startswith("vol-a") else "9"}
     by_tag = Volumes("index", "backup", "index", {}, {}, assign="tag:shard")
-    made = point(desk(aws, by_tag), 4)
+    made = point(recovery_from(aws, by_tag), 4)
     assert [(each["label"], each["instance"]) for each in part(made).reference["sets"]] == [("9", "i-b"), ("10", "i-a")]
     assert part(made).reference["assign"] == "tag" and sources_of(aws, made) == SIX
 
 
 def test_a_volume_that_is_attached_while_the_set_is_made_is_left_for_the_next_run() -> None:
     aws = cloud("a")
-    recovery = desk(aws)
+    recovery = recovery_from(aws)
     before = aws.ec2_create_snapshots
 
     def attach_first(*args: object, **parameters: object) -> object:
@@ -289,7 +291,7 @@ def test_copies_of_all_groups_share_the_limit_of_the_region_and_none_waits_for_e
     for number in range(18):
         aws.attach(f"i-{number:02}", float(number), {f"/dev/sd{letter}": f"vol-{number}{letter}" for letter in "fg"})
     both = Volumes("index", "backup", "index", {}, {}), Volumes("other", "backup", "other", {}, {})
-    recovery = desk(aws, *both)
+    recovery = recovery_from(aws, *both)
     aws.clock.sleep(20)
     first = recovery.protect()
     aws.clock.sleep(13)
@@ -343,12 +345,12 @@ def test_copies_of_older_editions_belong_to_one_run_and_lack_what_its_sets_say()
 
 def test_pruning_keeps_all_sets_of_a_point(again: Callable[[], FakeAws]) -> None:
     aws = cloud("a", "b")
-    recovery = desk(aws)
+    recovery = recovery_from(aws)
     point(recovery, 30)
-    for line in recovery.site.ledger.points():
-        copies = copies_of(part(recovery.site.papers.point(line.id)).reference)
+    for line in recovery.context.ledger.points():
+        copies = copies_of(part(recovery.context.records.point(line.id)).reference)
         assert set(copies) <= set(aws.snapshots[STANDBY])
-    assert len(recovery.site.ledger.rosters("index")) <= 4, "rosters go once a newer run is complete"
+    assert len(recovery.context.ledger.rosters("index")) <= 4, "rosters go once a newer run is complete"
 
 
 def test_the_places_of_volumes_outlive_the_run_that_told_them_last() -> None:

@@ -14,7 +14,7 @@ from door_machines import BLANK, Group
 from doors import NAMES, PRIMARY, STANDBY, FakeAws, inventory, save
 from pilotlight.runtime.aws.wrappers import Faulty
 from pilotlight.runtime.clock import FakeClock
-from pilotlight.runtime.context import Site
+from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.errors import StepFailed
 from pilotlight.runtime.kinds.autoscaling import launching, replacements
 from pilotlight.runtime.kinds.volumes.snapshots import copies_of
@@ -43,14 +43,14 @@ def two(count: int = 2, **volumes: Any) -> Inventory:
     return inventory(volumes=(index,), computes=(fleet,))
 
 
-def desk(aws: FakeAws, taken: Inventory, holder: str = "test") -> Recovery:
-    return Recovery(Site(aws, taken, aws.clock, aws.fetch), holder)
+def recovery(aws: FakeAws, taken: Inventory, holder: str = "test") -> Recovery:
+    return Recovery(RecoveryContext(aws, taken, aws.clock, aws.fetch), holder)
 
 
 def protected(taken: Inventory) -> FakeAws:
     aws = FakeAws(FakeClock())
     aws.attach("i-2", 1.0, {"/dev/sdf": "vol-3", "/dev/sdg": "vol-4"})
-    keeping = desk(aws, taken)
+    keeping = recovery(aws, taken)
     keeping.initialise()
     save(aws, 20)
     for _ in range(6):
@@ -77,8 +77,8 @@ def again(_once: FakeAws) -> Callable[[], FakeAws]:
     return lost
 
 
-def fail_over(aws: FakeAws, taken: Inventory, door: Any = None, holder: str = "first") -> Journal:
-    journal = run_failover(Site(door or aws, taken, aws.clock, aws.fetch), holder, side_by_side=1)
+def fail_over(aws: FakeAws, taken: Inventory, client: Any = None, holder: str = "first") -> Journal:
+    journal = run_failover(RecoveryContext(client or aws, taken, aws.clock, aws.fetch), holder, side_by_side=1)
     assert journal is not None
     return journal
 
@@ -120,7 +120,7 @@ def test_a_run_killed_at_any_call_gives_no_instance_the_disks_of_another(
         with pytest.raises(Killed):
             fail_over(aws, two(), Faulty(aws, at, Killed(), carried_out))
         aws.clock.sleep(LEASE_SECONDS + 1)
-        desk(aws, two(), "second").failover()
+        recovery(aws, two(), "second").failover()
         where = f"killed at call {at}: {whole.made[at - 1]}"
         assert disks(aws) == BOTH and aws.groups[FLEET].suspended == ["Launch"], where
         assert len(aws.templates[RUNS_OWN]) == 2, where
@@ -131,11 +131,11 @@ def test_an_instance_that_ended_is_replaced_with_its_own_disks_and_nobody_elses(
     fail_over(aws, two())
     group = aws.groups[FLEET]
     del group.instances[0]
-    watching = desk(aws, two())
-    assert replacements.replace_missing(watching.site) == {"fleet": "instance 0 of 2 is missing"}
+    watching = recovery(aws, two())
+    assert replacements.replace_missing(watching.context) == {"fleet": "instance 0 of 2 is missing"}
     for _ in range(3):
         aws.clock.sleep(60)
-        told = replacements.replace_missing(watching.site)
+        told = replacements.replace_missing(watching.context)
     assert told == {"fleet": "2 instances, each with its own volumes"}
     assert sorted(map(str, disks(aws))) == sorted(map(str, BOTH)) and group.suspended == ["Launch"]
 
@@ -146,18 +146,18 @@ def test_all_instances_lost_at_once_come_back_one_after_the_other(again: Callabl
     aws.groups[FLEET].instances.clear()
     for _ in range(6):
         aws.clock.sleep(60)
-        replacements.replace_missing(desk(aws, two()).site)
+        replacements.replace_missing(recovery(aws, two()).context)
     assert sorted(map(str, disks(aws))) == sorted(map(str, BOTH))
 
 
 def test_nothing_is_launched_beside_a_run_that_moves_the_workload(again: Callable[[], FakeAws]) -> None:
     aws = again()
     fail_over(aws, two())
-    site = desk(aws, two()).site
-    active = site.ledger.active(PRIMARY)
-    site.ledger.set_active(PRIMARY, "switching", "a failback", active.epoch, active.epoch)
+    context = recovery(aws, two()).context
+    active = context.ledger.active(PRIMARY)
+    context.ledger.set_active(PRIMARY, "switching", "a failback", active.epoch, active.epoch)
     aws.groups[FLEET].instances.clear()
-    assert replacements.replace_missing(site) == {}
+    assert replacements.replace_missing(context) == {}
 
 
 def test_more_instances_than_the_point_has_volumes_for_are_refused_before_anything_is_fenced(
@@ -166,7 +166,7 @@ def test_more_instances_than_the_point_has_volumes_for_are_refused_before_anythi
     aws = again()
     with pytest.raises(StepFailed, match=r"volumes index of 2 instances, and fleet is 3: .* blank disks"):
         fail_over(aws, two(count=3))
-    assert desk(aws, two()).active().region == PRIMARY and not [each for each in aws.acts() if each[0] != "s3"]
+    assert recovery(aws, two()).active().region == PRIMARY and not [each for each in aws.acts() if each[0] != "s3"]
 
 
 def test_volumes_of_more_instances_than_come_up_are_named(again: Callable[[], FakeAws]) -> None:
@@ -255,7 +255,7 @@ def test_the_way_home_leaves_the_standby_as_the_stack_made_it(again: Callable[[]
     before = copy.deepcopy(aws.templates)
     fail_over(aws, two())
     aws.dark.clear()
-    journal = run_failback(Site(aws, two(), aws.clock, aws.fetch), "first", side_by_side=1)
+    journal = run_failback(RecoveryContext(aws, two(), aws.clock, aws.fetch), "first", side_by_side=1)
     assert journal is not None and journal.state == SUCCEEDED
     group: Group = aws.groups[FLEET]
     assert aws.templates == before and group.names == (NAMES.launch_template("fleet"), "$Latest")
@@ -265,18 +265,18 @@ def test_the_way_home_leaves_the_standby_as_the_stack_made_it(again: Callable[[]
 def test_a_snapshot_copy_that_is_gone_is_named_before_anything_is_fenced(again: Callable[[], FakeAws]) -> None:
     """The point was complete when it was made; somebody deleted a copy since, and an instance would come up blank."""
     aws = again()
-    named = desk(aws, two()).point("newest")
+    named = recovery(aws, two()).point("newest")
     gone = next(iter(copies_of(next(each for each in named.parts if each.kind == "volumes").reference)))
     aws.snapshots[STANDBY].clear()
     with pytest.raises(StepFailed, match=f"points can be recovered from .*snapshot copy {gone} is gone in {STANDBY}"):
         fail_over(aws, two())
-    assert desk(aws, two()).active().region == PRIMARY
+    assert recovery(aws, two()).active().region == PRIMARY
 
 
 def test_a_point_from_which_an_instance_would_come_up_blank_is_partial(again: Callable[[], FakeAws]) -> None:
     """The group has grown since its volumes were attached: a failover would refuse the point, so it is partial."""
     aws = again()
     aws.clock.sleep(60)
-    point = desk(aws, two(count=3)).protect()
+    point = recovery(aws, two(count=3)).protect()
     assert point is not None and point.status == PARTIAL
     assert any("blank disks" in each for each in point.problems)

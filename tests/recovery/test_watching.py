@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from doors import FakeAws, desk_of
+from doors import FakeAws, recovery_of
 from pilotlight.runtime.errors import LeaseHeld
 from pilotlight.runtime.records.runs import FAILED, INTENDED, PROVEN, Entry, Journal
 from pilotlight.runtime.recovery import Recovery
@@ -18,13 +18,13 @@ from pilotlight.runtime.store.lease import LEASE_SECONDS
 class Watching:
     """Keeps what it hears, and what the journal had at that moment."""
 
-    desk: Recovery
+    recovery: Recovery
     heard: list[Entry] = field(default_factory=list)
     kept: list[bool] = field(default_factory=list)
     waited: list[tuple[str, float]] = field(default_factory=list)
 
     def wrote(self, run: str, entry: Entry) -> None:
-        journal = self.desk.site.ledger.journal(run)
+        journal = self.recovery.context.ledger.journal(run)
         self.heard.append(entry)
         self.kept.append(journal is not None and entry in journal.entries)
 
@@ -34,9 +34,9 @@ class Watching:
 
 def test_every_line_of_a_run_is_heard_when_the_journal_has_it_not_at_the_end(aws: FakeAws) -> None:
     aws.dark.add("us-east-1")
-    desk = desk_of(aws)
-    watching = Watching(desk)
-    journal = desk.failover(observer=watching)
+    recovery = recovery_of(aws)
+    watching = Watching(recovery)
+    journal = recovery.failover(observer=watching)
     assert journal is not None and len(journal.entries) > 10
     assert sorted(watching.heard, key=repr) == sorted(journal.entries, key=repr)
     assert all(watching.kept)
@@ -44,31 +44,31 @@ def test_every_line_of_a_run_is_heard_when_the_journal_has_it_not_at_the_end(aws
 
 def test_an_intention_says_what_is_waited_for_and_for_how_long_at_most(aws: FakeAws) -> None:
     aws.dark.add("us-east-1")
-    desk = desk_of(aws)
-    desk.failover(observer=(watching := Watching(desk)))
+    recovery = recovery_of(aws)
+    recovery.failover(observer=(watching := Watching(recovery)))
     promoted = next(each for each in watching.heard if each.step.startswith("promote") and each.state == INTENDED)
     assert promoted.evidence[WAITS_SECONDS] == 900
     assert "minutes" in promoted.evidence[WAITS_FOR]
 
 
 def test_a_step_that_fails_is_heard_before_the_error_ends_the_command(aws: FakeAws) -> None:
-    desk = desk_of(aws)
-    for line in desk.site.ledger.points():
-        desk.site.ledger.let_go(line)
+    recovery = recovery_of(aws)
+    for line in recovery.context.ledger.points():
+        recovery.context.ledger.let_go(line)
     with pytest.raises(Exception, match="no complete recovery point"):
-        desk.failover(observer=(watching := Watching(desk)))
+        recovery.failover(observer=(watching := Watching(recovery)))
     assert [each.state for each in watching.heard][-1] == FAILED
 
 
 def test_whoever_waits_beside_another_process_sees_its_lines_as_they_come(aws: FakeAws) -> None:
     """The other one's run is at work when the command is typed, and dies: the command goes on where it had come to."""
     aws.dark.add("us-east-1")
-    desk, other = desk_of(aws), desk_of(aws).site.ledger
+    recovery, other = recovery_of(aws), recovery_of(aws).context.ledger
     held = other.leases.take("recover in Lambda")
     other.open_run("20260101-failover", "failover", held)
     other.append("20260101-failover", line := Entry("promote-database", PROVEN, "2026-01-01T00:00:00.000Z", 2), 1, held)
-    watching = Watching(desk)
-    journal = desk.failover(observer=watching)
+    watching = Watching(recovery)
+    journal = recovery.failover(observer=watching)
     assert isinstance(journal, Journal)
     assert watching.heard.count(line) == 1
     assert watching.waited[0][0] == "recover in Lambda"
@@ -76,8 +76,8 @@ def test_whoever_waits_beside_another_process_sees_its_lines_as_they_come(aws: F
 
 
 def test_one_that_waits_in_vain_says_who_has_the_lease(aws: FakeAws) -> None:
-    desk = desk_of(aws)
-    desk.site.ledger.leases.take("another")
+    recovery = recovery_of(aws)
+    recovery.context.ledger.leases.take("another")
     with pytest.raises(LeaseHeld, match="another holds the lease"):
-        desk.failover(patience=5, observer=(watching := Watching(desk)))
+        recovery.failover(patience=5, observer=(watching := Watching(recovery)))
     assert [round(seconds) for _, seconds in watching.waited] == [5, 4, 3, 2]

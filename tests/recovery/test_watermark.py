@@ -14,7 +14,7 @@ from typing import Any
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pilotlight.runtime.aws.client import Door
+from pilotlight.runtime.aws.client import AwsClient
 from pilotlight.runtime.kinds.buckets.listing import Bucket
 from pilotlight.runtime.kinds.buckets.observe import compare
 
@@ -36,7 +36,7 @@ class Written:
         return told if self.body is None else told | {"Size": len(self.body), "ETag": f'"{self.body}"'}
 
 
-class Listings(Door):
+class Listings(AwsClient):
     """Answers list_object_versions as boto3 does: versions in one list, delete markers in another, newest first."""
 
     def __init__(self, history: list[Written]) -> None:

@@ -1,4 +1,4 @@
-"""The door of one process in a disaster: each call is a turn, and may meet a fault of the plan."""
+"""The AWS client of one process in a disaster: each call is a turn, and may meet a fault of the plan."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ANSWER_SECONDS = 22.0
 
 
 class Calls:
-    """The door of one process: each call is a turn, and may meet a fault."""
+    """The AWS client of one process: each call is a turn, and may meet a fault."""
 
     def __init__(self, disaster: Disaster, process: Process, actor: str) -> None:
         self._disaster, self._process, self._actor = disaster, process, actor

@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any
 
 from door_buckets import Buckets, Version
-from doors import CORPUS, MODELS, NAMES, PRIMARY, STANDBY, FakeAws, desk_of, save
+from doors import CORPUS, MODELS, NAMES, PRIMARY, STANDBY, FakeAws, recovery_of, save
 from pilotlight.runtime.aws.client import refused
 from pilotlight.runtime.clock import FakeClock
 from pilotlight.runtime.kinds.buckets.fencing import FENCE
@@ -146,8 +146,8 @@ def _pickled(start: str) -> bytes:
 def _protected() -> DisasterAws:
     """Its newest points are complete, on the snapshots of two scheduled runs."""
     aws = DisasterAws(FakeClock())
-    desk = desk_of(aws)
-    desk.initialise()
+    recovery = recovery_of(aws)
+    recovery.initialise()
     for number in range(2):
         aws.s3.write(CORPUS, f"shards/{number}", f"data {number}".encode())
     save(aws, 20)
@@ -162,7 +162,7 @@ def _points(aws: DisasterAws, count: int) -> None:
     made = 0
     while made < count:
         aws.clock.sleep(20)
-        point = desk_of(aws).protect()
+        point = recovery_of(aws).protect()
         made += point is not None and point.status == "complete"
 
 
@@ -170,7 +170,7 @@ def _failed_over() -> DisasterAws:
     """The standby serves since a minute, and the primary is back and not fenced yet."""
     aws: DisasterAws = pickle.loads(_pickled(PROTECTED))
     aws.dark.add(PRIMARY)
-    run_failover(desk_of(aws).site, "who failed over", side_by_side=1)
+    run_failover(recovery_of(aws).context, "who failed over", side_by_side=1)
     aws.clock.sleep(60)
     aws.dark.clear()
     return aws

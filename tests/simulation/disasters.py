@@ -23,13 +23,12 @@ from plans import ALARM, FAILBACK, FAILOVER, PROTECT, Actor, Fault, Loss, Plan
 from scheduling import Endless, Killed, Process, Scheduler, cooperative
 
 from doors import PRIMARY, STANDBY, inventory
-from pilotlight.runtime import recovery as desks
 from pilotlight.runtime.aws.client import is_reading
 from pilotlight.runtime.clock import stamp
-from pilotlight.runtime.context import Site
+from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.errors import PilotlightError
 from pilotlight.runtime.handlers import recover
-from pilotlight.runtime.recovery import Recovery
+from pilotlight.runtime.recovery import Recovery, wrapped
 from pilotlight.runtime.store.lease import RUN
 from pilotlight.runtime.store.ledger import FAILING_OVER, SERVING, SWITCHING
 from pilotlight.runtime.store.sightings import HEALTHY, LOST
@@ -160,11 +159,12 @@ class Disaster:
 
     # -- who acts ----------------------------------------------------------------------------------------------
 
-    def desk(self, process: Process, actor: str) -> Recovery:
-        """The desk of a process, in the coats of every run."""
-        door = Calls(self, process, actor)
+    def recovery(self, process: Process, actor: str) -> Recovery:
+        """The recovery of a process, in the wrappers of every run."""
+        client = Calls(self, process, actor)
         return Recovery(
-            Site(desks.coated(door, process, self.paces[actor]), self.inventory, process, self.aws.fetch), process.name
+            RecoveryContext(wrapped(client, process, self.paces[actor]), self.inventory, process, self.aws.fetch),
+            process.name,
         )
 
     def job(self, actor: Actor, act: Callable[[Recovery, Process], None], moment: float, lives: int = 6) -> None:
@@ -183,7 +183,7 @@ class Disaster:
 
         def run() -> None:
             try:
-                act(self.desk(process, actor.name), process)
+                act(self.recovery(process, actor.name), process)
             except Killed:
                 if life < lives and not self.scheduler.ending:
                     again = self.scheduler.now + 20 + 70 * self.paces[actor.name].random()
@@ -220,18 +220,18 @@ class Disaster:
         if actor.skew:
             self.met[plans.CLOCK_SKEW] += 1
 
-    def _protects(self, desk: Recovery, process: Process) -> None:
+    def _protects(self, recovery: Recovery, process: Process) -> None:
         deadline = process.now() + LAMBDA_SECONDS - 25
-        point = desk.protect(deadline)
+        point = recovery.protect(deadline)
         self.tell(process.name, f"protect: {f'{point.id} {point.status}' if point else 'no point'}")
 
-    def _fails_over(self, desk: Recovery, process: Process) -> None:
-        self._person(desk, process, lambda: desk.failover())
+    def _fails_over(self, recovery: Recovery, process: Process) -> None:
+        self._person(recovery, process, lambda: recovery.failover())
 
-    def _fails_back(self, desk: Recovery, process: Process) -> None:
-        self._person(desk, process, lambda: desk.failback())
+    def _fails_back(self, recovery: Recovery, process: Process) -> None:
+        self._person(recovery, process, lambda: recovery.failback())
 
-    def _person(self, desk: Recovery, process: Process, act: Callable[[], Any]) -> None:
+    def _person(self, recovery: Recovery, process: Process, act: Callable[[], Any]) -> None:
         """Types the command again, as its hint says."""
         for _ in range(PERSON_TRIES):
             try:
@@ -273,12 +273,12 @@ class Disaster:
     # -- Lambda ------------------------------------------------------------------------------------------------
 
     def _invoke(self, actor: Actor, call: recover.Call, moment: float) -> None:
-        def act(desk: Recovery, process: Process) -> None:
+        def act(recovery: Recovery, process: Process) -> None:
             if call.seen_at is not None and not call.goes_on:
                 self.judge.seen_at[process.name] = call.seen_at
             self.scheduler.at(self.scheduler.now + LAMBDA_SECONDS, lambda: self._times_out(process))
             try:
-                found = recover.answer(desk, call, process.now() + LAMBDA_SECONDS - 30, "recover")
+                found = recover.answer(recovery, call, process.now() + LAMBDA_SECONDS - 30, "recover")
             except PilotlightError as problem:
                 self.saw(process, problem)
                 tries = self.numbers[f"{actor.name} fails"] = self.numbers[f"{actor.name} fails"] + 1
@@ -308,15 +308,15 @@ class Disaster:
             if word.name not in self.faults:
                 self.job(word, self._approves, self.scheduler.now + 60)
 
-    def _approves(self, desk: Recovery, process: Process) -> None:
+    def _approves(self, recovery: Recovery, process: Process) -> None:
         """`pilotlight failover --approve`."""
         try:
-            desk.approve(process.name)
+            recovery.approve(process.name)
         except PilotlightError as problem:
             self.saw(process, problem)
             return
         self.judge.reached["request approved"] += 1
-        self._fails_over(desk, process)
+        self._fails_over(recovery, process)
 
     def _go_on(self, given: dict[str, Any]) -> None:
         """Lambda's own asynchronous invocation: a paused run, or a transient error."""
@@ -331,7 +331,7 @@ class Disaster:
     # -- what goes on beside -----------------------------------------------------------------------------------
 
     def _ledger(self) -> Any:
-        plain = Site(self.aws, self.inventory, self.aws.clock, self.aws.fetch)
+        plain = RecoveryContext(self.aws, self.inventory, self.aws.clock, self.aws.fetch)
         return plain.ledger
 
     def workload(self) -> None:
@@ -447,7 +447,7 @@ class Disaster:
         done: list[bool] = []
         self.job(
             Actor("rest", FAILBACK, 0.0),
-            lambda desk, process: done.append(self._calm(desk, process)),
+            lambda recovery, process: done.append(self._calm(recovery, process)),
             self.scheduler.now,
         )
         self.scheduler.run(self.scheduler.now + ENDS_SECONDS, lambda: self.alive == 0)
@@ -457,31 +457,31 @@ class Disaster:
         self.judge.rest()
         self.judge.objects()
 
-    def _calm(self, desk: Recovery, process: Process) -> bool:
+    def _calm(self, recovery: Recovery, process: Process) -> bool:
         for _ in range(8):
             try:
-                if self._one_more(desk, process):
+                if self._one_more(recovery, process):
                     return True
             except PilotlightError as problem:
                 self.saw(process, problem)
             process.sleep(40)
         return False
 
-    def _one_more(self, desk: Recovery, process: Process) -> bool:
+    def _one_more(self, recovery: Recovery, process: Process) -> bool:
         """What the record calls for; True when nothing does, and a point is complete."""
-        active = desk.active()
+        active = recovery.active()
         if active.state == FAILING_OVER:
-            self._ended(process, desk.failover())
-        elif active.region == STANDBY or active.state == SWITCHING or desk.under_way(FAILBACK):
-            desk.protect()
-            self._ended(process, desk.failback())
-        point = desk.protect()
-        self._mend(desk)
-        return point is not None and point.status == "complete" and desk.active().state == SERVING
+            self._ended(process, recovery.failover())
+        elif active.region == STANDBY or active.state == SWITCHING or recovery.under_way(FAILBACK):
+            recovery.protect()
+            self._ended(process, recovery.failback())
+        point = recovery.protect()
+        self._mend(recovery)
+        return point is not None and point.status == "complete" and recovery.active().state == SERVING
 
-    def _mend(self, desk: Recovery) -> None:
+    def _mend(self, recovery: Recovery) -> None:
         """As the schedule tells people of what an older run left."""
-        beat = desk.site.ledger.sightings.beat()
+        beat = recovery.context.ledger.sightings.beat()
         for told in beat.troubles if beat else ():
             self.tell("people are told", told[:200])
             self.judge.reached["people told of a fence left"] += 1
@@ -489,7 +489,7 @@ class Disaster:
                 if f"s3://{bucket} " in told or " did s3:put_bucket_policy" in told:
                     self.aws.s3.policies.pop(bucket, None)
             if " did rds:" in told:
-                self.aws.writer = desk.active().region
+                self.aws.writer = recovery.active().region
             if f"{FLEET[PRIMARY]} " in told or " did autoscaling:" in told:
                 group = self.aws.groups[PRIMARY, FLEET[PRIMARY]]
                 group.suspended, group.desired = [], 1

@@ -10,7 +10,7 @@ from typing import Any
 from disaster_world import BUCKETS, FLEET, DisasterAws, current
 from scheduling import Process
 
-from doors import NAMES, PRIMARY, STANDBY, desk_of, inventory
+from doors import NAMES, PRIMARY, STANDBY, inventory, recovery_of
 from model.checker import problems as not_a_path
 from pilotlight.runtime.clock import parse_stamp, stamp
 from pilotlight.runtime.kinds.volumes.snapshots import sets_of
@@ -364,7 +364,7 @@ class Judge:
             if state not in (SUCCEEDED, SUPERSEDED) and not (state == FAILED and reason):
                 problems.append(f"{run} is {state} {reason}")
         self.check(ENDS, problems)
-        for journal in desk_of(self.aws).runs():
+        for journal in recovery_of(self.aws).runs():
             if journal.kind in RUNBOOKS:
                 self.check(JOURNAL, not_a_path(journal, RUNBOOKS[journal.kind](inventory())))
 

@@ -60,7 +60,7 @@ def test_a_run_that_acts_after_its_lease_is_lost_is_seen(monkeypatch: pytest.Mon
 
 
 def test_an_alarm_that_is_over_and_fails_over_all_the_same_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runs, "is_over", lambda site, region, kind, seen: False)
+    monkeypatch.setattr(runs, "is_over", lambda context, region, kind, seen: False)
     actors = (Actor("person", FAILOVER, 20.0), Actor("alarm", ALARM, 35.0, late=20.0))
     outcome = play(Plan(1, losses=(Loss(10.0, PRIMARY, 400.0),), actors=actors))
     assert breaks(outcome, NEEDED), story(outcome)

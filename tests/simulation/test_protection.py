@@ -74,11 +74,11 @@ def forbid(cloud: Cloud) -> None:
 
 def test_a_role_that_lost_its_permission_takes_the_word_away_and_rings_and_mending_gives_it_back(cloud: Cloud) -> None:
     world = Buckets(cloud, 1)
-    world.door.at = 0
+    world.client.at = 0
     alarm, (corpus, _) = watch(cloud, world.inventory), world.inventory.datasets
     world.write()
-    world.desk.backfill(corpus)
-    assert world.desk.protections()["corpus"].state == "PROTECTED"
+    world.recovery.backfill(corpus)
+    assert world.recovery.protections()["corpus"].state == "PROTECTED"
 
     forbid(cloud)
     world.write()
@@ -89,12 +89,12 @@ def test_a_role_that_lost_its_permission_takes_the_word_away_and_rings_and_mendi
         return state(cloud, alarm) == "ALARM"
 
     assert eventually(rings, 30)
-    lost = world.desk.protections()["corpus"]
+    lost = world.recovery.protections()["corpus"]
     assert lost.state == "UNPROTECTED" and "replication FAILED" in lost.why
 
     client(cloud, "iam", EAST).delete_role_policy(RoleName=ROLE, PolicyName="tightened")
-    assert world.desk.backfill(corpus).copied >= 1, "what has FAILED is not tried again by S3"
-    assert world.desk.protections()["corpus"].state == "PROTECTED"
+    assert world.recovery.backfill(corpus).copied >= 1, "what has FAILED is not tried again by S3"
+    assert world.recovery.protections()["corpus"].state == "PROTECTED"
 
     def is_quiet() -> bool:
         world.fire()

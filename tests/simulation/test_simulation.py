@@ -71,7 +71,7 @@ def play(world: World) -> Outcome:
     world.cloud.darken(EAST)
     for _ in range(2):
         _keep(outcome, world)
-    line = choose.newest_complete(world.desk.site.ledger.points())
+    line = choose.newest_complete(world.recovery.context.ledger.points())
     outcome.chosen = line.id if line else ""
     return outcome
 

@@ -18,10 +18,10 @@ import psycopg
 from data_cloud import EAST, PASSWORD, WEST, client, cluster, connect
 from pilotlight.local.kernel.cloud import Cloud
 from pilotlight.local.s3.replication import Replication
-from pilotlight.runtime.aws.boto import AwsDoor
-from pilotlight.runtime.aws.client import Door
-from pilotlight.runtime.aws.wrappers import Coat
-from pilotlight.runtime.context import Site
+from pilotlight.runtime.aws.boto import BotoClient
+from pilotlight.runtime.aws.client import AwsClient
+from pilotlight.runtime.aws.wrappers import Wrapper
+from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.errors import PilotlightError
 from pilotlight.runtime.naming import Names
 from pilotlight.runtime.records.inventory import Database, Datasets, Inventory, Keep
@@ -61,10 +61,10 @@ class RealClock:
         replication.hold()
 
 
-class Ending(Coat):
+class Ending(Wrapper):
     """The primary region ends at the nth call that recovery makes, before it is carried out."""
 
-    def __init__(self, inner: Door, cloud: Cloud, at: int) -> None:
+    def __init__(self, inner: AwsClient, cloud: Cloud, at: int) -> None:
         super().__init__(inner)
         self._cloud, self.at, self.calls = cloud, at, 0
 
@@ -107,8 +107,8 @@ class World:
         """(when it was committed, URI)."""
         self.inventory = self._inventory()
         self.clock = RealClock(self.cloud, self.chance.choice([0.02, 0.1]))
-        self.door = Ending(AwsDoor(), self.cloud, self.chance.randrange(*KILL_CALLS))
-        self.desk = Recovery(Site(self.door, self.inventory, self.clock), f"seed {self.seed}")
+        self.client = Ending(BotoClient(), self.cloud, self.chance.randrange(*KILL_CALLS))
+        self.recovery = Recovery(RecoveryContext(self.client, self.inventory, self.clock), f"seed {self.seed}")
         self._build()
 
     def _inventory(self) -> Inventory:
@@ -169,7 +169,7 @@ class World:
         if self.inventory.databases:
             with self.database() as connection:
                 connection.execute(f"CREATE TABLE {self.table} (uri text)")
-        self.desk.initialise()
+        self.recovery.initialise()
 
     def database(self) -> psycopg.Connection[Any]:
         return connect(cluster(self.cloud, EAST, f"{GLOBAL}-east"))
@@ -228,7 +228,7 @@ class World:
         replication = self.cloud.behaviour(Replication)
         replication.hold()
         try:
-            return self.desk.protect()
+            return self.recovery.protect()
         except PilotlightError as problem:
             assert self.cloud.is_dark(EAST), f"a firing failed without a reason: {problem}"
             return None

@@ -110,7 +110,7 @@ def test_without_such_an_account_nobody_else_is_let_in(vault: Recording) -> None
 
 def test_a_lock_can_be_put_on_papers_and_made_longer_alone() -> None:
     locked = record(lambda: program.vault(replace(inventory(VAULT), lock=Lock("governance", 86400.0))))
-    papers = next(each for each in locked.all("BucketPolicy") if "-vault-" in each.inputs["bucket"])
-    assert "s3:PutObjectRetention" in statements(papers)["LentObjects"]["Action"]
+    records = next(each for each in locked.all("BucketPolicy") if "-vault-" in each.inputs["bucket"])
+    assert "s3:PutObjectRetention" in statements(records)["LentObjects"]["Action"]
     replica = next(each for each in locked.all("BucketPolicy") if "-corpus-" in each.inputs["bucket"])
     assert "s3:PutObjectRetention" not in statements(replica)["LentObjects"]["Action"]

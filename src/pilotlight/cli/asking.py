@@ -19,42 +19,42 @@ from pilotlight.workload.model import Workload
 STAYS = "Objects and rows come home. This does not:"
 
 
-def before_failover(desk: Recovery, workload: Workload, yes: bool) -> None:
+def before_failover(recovery: Recovery, workload: Workload, yes: bool) -> None:
     """Ask where the primary serves and answers; a run that has begun is gone on with, and a lost region costs no word.
 
     With --yes the primary is not even looked at: on the day nothing is asked of it.
     """
-    site = desk.site
-    if yes or not _begins(desk):
+    context = recovery.context
+    if yes or not _begins(recovery):
         return
-    say(f"asking whether {site.inventory.primary} answers")
-    if not _answers(desk):
+    say(f"asking whether {context.inventory.primary} answers")
+    if not _answers(recovery):
         return
-    line = choose.newest_usable(site.ledger.points())
-    point = site.papers.point(line.id) if line else None
+    line = choose.newest_usable(context.ledger.points())
+    point = context.records.point(line.id) if line else None
     forecast = plan(workload).forecast_rto_seconds
-    told = costs.of_failover(site.inventory, point, stamp(site.clock.now()), forecast)
-    what = f"Failing over from {site.inventory.primary}, which answers,"
-    ask(what, f"{site.inventory.primary} answers. A failover now costs:", told, workload.workload)
+    told = costs.of_failover(context.inventory, point, stamp(context.clock.now()), forecast)
+    what = f"Failing over from {context.inventory.primary}, which answers,"
+    ask(what, f"{context.inventory.primary} answers. A failover now costs:", told, workload.workload)
 
 
-def _begins(desk: Recovery) -> bool:
+def _begins(recovery: Recovery) -> bool:
     """Whether the failover would begin anew: nothing has moved yet, and the primary serves."""
-    return desk.active().region == desk.site.inventory.primary and desk.under_way(FAILOVER) is None
+    return recovery.active().region == recovery.context.inventory.primary and recovery.under_way(FAILOVER) is None
 
 
-def _answers(desk: Recovery) -> bool:
+def _answers(recovery: Recovery) -> bool:
     """A refusal is an answer, too."""
     try:
-        return desk.site.answers(desk.site.inventory.primary)
+        return recovery.context.answers(recovery.context.inventory.primary)
     except CallRefused:
         return True
 
 
-def before_failback(desk: Recovery, workload: Workload, yes: bool) -> None:
+def before_failback(recovery: Recovery, workload: Workload, yes: bool) -> None:
     """Tell what does not come home, and ask; a failback that has begun is gone on with."""
-    told = costs.of_failback(desk.site.inventory)
-    if not told or not _goes_home(desk):
+    told = costs.of_failback(recovery.context.inventory)
+    if not told or not _goes_home(recovery):
         return
     if yes:
         name_costs(STAYS, told)
@@ -62,9 +62,9 @@ def before_failback(desk: Recovery, workload: Workload, yes: bool) -> None:
         ask("The failback", STAYS, told, workload.workload)
 
 
-def _goes_home(desk: Recovery) -> bool:
+def _goes_home(recovery: Recovery) -> bool:
     """Whether the failback would begin anew: the standby serves, and no failback has moved anything."""
-    return desk.active().region != desk.site.inventory.primary and desk.under_way(FAILBACK) is None
+    return recovery.active().region != recovery.context.inventory.primary and recovery.under_way(FAILBACK) is None
 
 
 def name_costs(title: str, told: Sequence[str]) -> None:

@@ -51,17 +51,17 @@ def backfill(
     Goes on where a run that was cut off had come to. What cannot be copied is told at the end; the rest is copied.
     """
     here = place(declaration, target, directory)
-    desk, wanted = here.desk(), _named(here.inventory(), asset or [])
+    recovery, wanted = here.recovery(), _named(here.inventory(), asset or [])
     done, problems = list[Backfilled](), list[Problem]()
     for each in wanted:
         say(f"{each.name}: s3://{each.primary_bucket} -> s3://{each.standby_bucket}")
         try:
-            done.append(_copied(desk, each, json) if engine is Engine.COPY else _handed_over(desk, each, json))
+            done.append(_copied(recovery, each, json) if engine is Engine.COPY else _handed_over(recovery, each, json))
         except (NotCopied, NotProtected, BatchJobFailed) as problem:
             problems.append(problem)
             _told(problem)
     if json:
-        print_json({"schema": "pilotlight/backfill/1", "assets": done, "protection": desk.protections()})
+        print_json({"schema": "pilotlight/backfill/1", "assets": done, "protection": recovery.protections()})
     else:
         for one in done:
             print(f"{one.asset}: {one.copied} copied, {one.removed} removed, {one.proven} proven")
@@ -92,9 +92,9 @@ def _named(inventory: Inventory, names: list[str]) -> list[Datasets]:
     return [known[name] for name in names] if names else list(known.values())
 
 
-def _copied(desk: Recovery, asset: Datasets, json: bool) -> Backfilled:
+def _copied(recovery: Recovery, asset: Datasets, json: bool) -> Backfilled:
     """One bucket, under a bar that moves where somebody looks at it; how long it is, the last comparison knows."""
-    objects = desk.protections()[asset.name].objects
+    objects = recovery.protections()[asset.name].objects
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True) as shown:
         task, line = shown.add_task("comparing", total=objects or None), _now_and_then(json)
@@ -105,10 +105,10 @@ def _copied(desk: Recovery, asset: Datasets, json: bool) -> Backfilled:
                 shown.update(task, completed=brought.compared, description=words)
                 line(f"  {asset.name}: {brought.compared:,} compared, {words}")
 
-        return desk.backfill(asset, tell)
+        return recovery.backfill(asset, tell)
 
 
-def _handed_over(desk: Recovery, asset: Datasets, json: bool) -> Backfilled:
+def _handed_over(recovery: Recovery, asset: Datasets, json: bool) -> Backfilled:
     """One bucket by a job of S3's, under a bar of what the job tells."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True) as shown:
@@ -119,7 +119,7 @@ def _handed_over(desk: Recovery, asset: Datasets, json: bool) -> Backfilled:
             shown.update(task, completed=job.succeeded + job.failed, total=job.total or None, description=words)
             line(f"  {asset.name}: {words}, {job.succeeded:,} of {job.total:,} replicated")
 
-        return desk.hand_over(asset, tell)
+        return recovery.hand_over(asset, tell)
 
 
 def _told(problem: Problem) -> None:

@@ -19,7 +19,7 @@ from rich.table import Table
 from pilotlight.cli.talk import Directory, Json, print_json, say
 from pilotlight.cli.target import Target, TargetOption
 from pilotlight.local.handle import LocalCloud
-from pilotlight.runtime.aws.boto import AwsDoor
+from pilotlight.runtime.aws.boto import BotoClient
 from pilotlight.runtime.checkpoints import verify as verifying
 from pilotlight.runtime.checkpoints.deep import verify_deeply
 from pilotlight.runtime.checkpoints.format import BYTES_READ_MIN, LOAD, RESUME, Reader, Verdict
@@ -30,7 +30,7 @@ from pilotlight.runtime.checkpoints.verify import AUTO, Listing, TooManyFiles
 from pilotlight.runtime.clock import SystemClock
 from pilotlight.runtime.errors import BadOption, CheckpointsIncomplete, NoCheckpoints, TooManyToList
 from pilotlight.runtime.records.inventory import as_folder
-from pilotlight.runtime.recovery import coated
+from pilotlight.runtime.recovery import wrapped
 from pilotlight.workload.words import nearest
 
 app = typer.Typer(no_args_is_help=True, help="Checkpoints: verify any, and write the manifest of a generic one.")
@@ -125,11 +125,11 @@ def _bucket(place: str, target: Target, directory: Path, region: str) -> BucketR
         raise BadOption(option="PLACE", value=place, reason="names no bucket", expected="s3://bucket/prefix")
     if target is Target.LOCAL:
         LocalCloud.attach(directory).enter()
-    door = coated(AwsDoor(), SystemClock(), random.Random())
+    client = wrapped(BotoClient(), SystemClock(), random.Random())
     if not region:
         asked = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
-        region = door.call("s3", "get_bucket_location", asked, Bucket=bucket).get("LocationConstraint") or "us-east-1"
-    return BucketReader(door, region, bucket, as_folder(prefix))
+        region = client.call("s3", "get_bucket_location", asked, Bucket=bucket).get("LocationConstraint") or "us-east-1"
+    return BucketReader(client, region, bucket, as_folder(prefix))
 
 
 def _for(needs: Needs, verdict: Verdict) -> Verdict:

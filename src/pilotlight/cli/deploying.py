@@ -78,7 +78,7 @@ def operations(here: Place, inventory: Inventory, deployer: Deployer, json: bool
     from pilotlight.deploy.current import deployed_stacks
     from pilotlight.deploy.operations import Operations
 
-    deployed = deployed_stacks(here.names, here.door)
+    deployed = deployed_stacks(here.names, here.client)
     tell = progress(json)
     return Operations(
         inventory,
@@ -86,7 +86,7 @@ def operations(here: Place, inventory: Inventory, deployer: Deployer, json: bool
         tell=lambda stack, event: _tell(tell, stack, event),
         say=tell,
         deployed=deployed,
-        papers=here.papers(),
+        records=here.records(),
     )
 
 

@@ -47,12 +47,12 @@ def destroy(
     name = here.workload.workload
     if "vault" in stacks and vault != name:
         raise BadOption(option="--vault", value=vault or "", reason="is not the workload's name", expected=name)
-    into_vault = here.vault_door() if "vault" in stacks else here.door
+    into_vault = here.vault_door() if "vault" in stacks else here.client
     deployer = engine(here, backend, secrets, parallel)
     acts = operations(here, _inventory(here), deployer, json)
     what = f"Delete {', '.join(reversed(stacks))} of {name} in account {here.account}"
     confirm(here, yes, what + (", with every copy and recovery point" if "vault" in stacks else ""))
-    made = Destroy(acts.inventory, here.door, into_vault, acts, say).run(stacks)
+    made = Destroy(acts.inventory, here.client, into_vault, acts, say).run(stacks)
     left = _left(deployer, stacks)
     for each in left:
         say(f"  kept: {each}")
@@ -65,9 +65,9 @@ def _inventory(here: Place) -> Inventory:
     from pilotlight.runtime.store.record_bucket import kept_inventory
 
     try:
-        return current_inventory(here.workload, here.account, here.door, here.clock)
+        return current_inventory(here.workload, here.account, here.client, here.clock)
     except SurveyProblems:
-        kept = kept_inventory(here.names, here.door)
+        kept = kept_inventory(here.names, here.client)
         if kept is None:
             raise
         return kept

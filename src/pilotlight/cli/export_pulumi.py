@@ -24,7 +24,7 @@ def export_pulumi(
     from pilotlight.deploy.export import export
 
     here = place(declaration, target, directory)
-    inventory = current_inventory(here.workload, here.account, here.door, here.clock)
+    inventory = current_inventory(here.workload, here.account, here.client, here.clock)
     tell_left_out(inventory, json)
     names = export(inventory, folder)
     if json:

@@ -11,7 +11,7 @@ from pilotlight.cli.asking import before_failback
 from pilotlight.cli.talk import Directory, Json, Report
 from pilotlight.cli.target import DEFAULT_DECLARATION, Declaration, Target, TargetOption, place
 from pilotlight.cli.telling import FOLLOW_SECONDS, show_runbook, watched
-from pilotlight.runtime.aws.boto import AwsDoor
+from pilotlight.runtime.aws.boto import BotoClient
 from pilotlight.runtime.errors import JournalLost, PilotlightError, RegionUnreachable
 from pilotlight.runtime.runs import by_hand
 from pilotlight.workload.load import load
@@ -29,17 +29,17 @@ def failback(
     """Fail back now, or go on with a failback that was left: steps that were proven are not repeated."""
     try:
         here = place(declaration, target, directory)
-        desk = here.desk()
-        desk.active()
+        recovery = here.recovery()
+        recovery.active()
     except RegionUnreachable as silence:
         raise _by_hand(declaration, silence) from silence
     if dry_run:
-        show_runbook(desk.runbook("failback"), json)
+        show_runbook(recovery.runbook("failback"), json)
         return
-    before_failback(desk, here.workload, yes)
+    before_failback(recovery, here.workload, yes)
     watched(
-        desk,
-        lambda lines: desk.failback(patience=FOLLOW_SECONDS, observer=lines),
+        recovery,
+        lambda lines: recovery.failback(patience=FOLLOW_SECONDS, observer=lines),
         json,
         report,
         declaration,
@@ -49,11 +49,11 @@ def failback(
 def _by_hand(declaration: Path, silence: RegionUnreachable) -> PilotlightError:
     """Without the standby region there is no journal. Where a run had come as far as handing the data over, what is
     left of it lies in the primary region: it is printed, and nothing is done."""
-    workload, door = load(declaration), AwsDoor()
+    workload, client = load(declaration), BotoClient()
     if silence.facts["region"] != workload.regions.standby:
         return silence
-    account = str(door.call("sts", "get_caller_identity", workload.regions.primary)["Account"])
-    left = by_hand.read(door, workload.names(account))
+    account = str(client.call("sts", "get_caller_identity", workload.regions.primary)["Account"])
+    left = by_hand.read(client, workload.names(account))
     if left is None:
         return silence
     for line in by_hand.lines(left):

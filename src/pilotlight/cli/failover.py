@@ -24,18 +24,18 @@ def failover(
 ) -> None:
     """Fail over now, or go on with a failover that was left: steps that were proven are not repeated."""
     here = place(declaration, target, directory)
-    desk = here.desk()
+    recovery = here.recovery()
     if dry_run:
-        show_runbook(desk.runbook("failover"), json)
+        show_runbook(recovery.runbook("failover"), json)
         return
     if approve:
-        say(f"asked for: {desk.waiting().reason}")
-    before_failover(desk, here.workload, yes)
+        say(f"asked for: {recovery.waiting().reason}")
+    before_failover(recovery, here.workload, yes)
     if approve:
-        desk.approve(who())
+        recovery.approve(who())
     watched(
-        desk,
-        lambda lines: desk.failover(patience=FOLLOW_SECONDS, observer=lines),
+        recovery,
+        lambda lines: recovery.failover(patience=FOLLOW_SECONDS, observer=lines),
         json,
         report,
         declaration,

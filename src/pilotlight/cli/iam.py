@@ -37,7 +37,7 @@ def iam(
     if who is Who.VAULT and here.workload.vault is None:
         reason = "the declaration names no account of its own for the vault"
         raise BadOption(option="iam", value=who.value, reason=reason, expected="deployer, operator or runtime")
-    inventory = current_inventory(here.workload, here.account, here.door, here.clock)
+    inventory = current_inventory(here.workload, here.account, here.client, here.clock)
     if who is Who.RUNTIME:
         found: dict[str, Any] = roles.documents(inventory)
     else:

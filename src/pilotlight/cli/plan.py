@@ -44,7 +44,7 @@ def _left_out(declaration: Path, target: Target, directory: Path) -> tuple[str, 
     from pilotlight.deploy.current import current_inventory
 
     here = place(declaration, target, directory)
-    inventory = current_inventory(here.workload, here.account, here.door, here.clock)
+    inventory = current_inventory(here.workload, here.account, here.client, here.clock)
     for remark in inventory.remarks:
         say(f"to know: {remark}")
     return inventory.left_out

@@ -34,9 +34,9 @@ def list_points(
     json: Json = False,
 ) -> None:
     """List recovery points, the newest first, and what the partial ones lack."""
-    desk = place(declaration, target, directory).desk()
-    found = desk.points(limit)
-    older = desk.points_count() - len(found)
+    recovery = place(declaration, target, directory).recovery()
+    found = recovery.points(limit)
+    older = recovery.points_count() - len(found)
     if json:
         print_json({"schema": "pilotlight/points/1", "points": found, "older": older})
         return
@@ -60,7 +60,7 @@ def show(
     json: Json = False,
 ) -> None:
     """What one point promises, asset by asset."""
-    found = place(declaration, target, directory).desk().point(point)
+    found = place(declaration, target, directory).recovery().point(point)
     if json:
         print_json(found)
         return
@@ -92,7 +92,7 @@ def verify(
         if objects % TOLD_EVERY == 0 and sys.stderr.isatty():
             say(f"{asset}: {objects} objects")
 
-    found = here.desk().verify(point, deep, progress)
+    found = here.recovery().verify(point, deep, progress)
     if json:
         print_json(found)
     else:
@@ -123,7 +123,7 @@ def refuse(
     """Never use this point, nor the checkpoints that it names; points that name the same checkpoints fall with it."""
     if not why.strip():
         raise BadOption(option="--why", value=why, reason="says nothing", expected="the reason; it is kept and shown")
-    fallen = place(declaration, target, directory).desk().refuse(point, why, who(), alone)
+    fallen = place(declaration, target, directory).recovery().refuse(point, why, who(), alone)
     if json:
         print_json({"schema": "pilotlight/refused/1", "refused": fallen, "why": why})
         return

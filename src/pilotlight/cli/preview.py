@@ -36,7 +36,7 @@ def preview(
     here = place(declaration, target, directory)
     vault = here.vault_door() if "vault" in stacks else None
     deployer = engine(here, backend, secrets, parallel)
-    inventory = current_inventory(here.workload, here.account, here.door, here.clock, vault)
+    inventory = current_inventory(here.workload, here.account, here.client, here.clock, vault)
     tell_left_out(inventory, json)
     acts = operations(here, inventory, deployer, json)
     show("preview", acts.preview(build_archive(here), stacks), json)

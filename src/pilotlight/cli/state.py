@@ -29,7 +29,7 @@ def init(
     from pilotlight.deploy import state_bucket
 
     here = place(declaration, target, directory)
-    made = state_bucket.make(here.names, here.door, say)
+    made = state_bucket.make(here.names, here.client, say)
     backend, secrets = state_url(here.names), secrets_url(here.names)
     if json:
         print_json({"schema": "pilotlight/state/1", "made": made, "backend": backend, "secrets_provider": secrets})
@@ -52,7 +52,7 @@ def restore(
 
     here = place(declaration, target, directory)
     deployer = engine(here, backend, secrets, PARALLEL)
-    deployed = deployed_stacks(here.names, here.door)
+    deployed = deployed_stacks(here.names, here.client)
     restored = [stack for stack in chosen(only) if stack in deployed and _restored(here, deployer, stack)]
     if json:
         print_json({"schema": "pilotlight/state-restore/1", "restored": restored})
@@ -66,7 +66,7 @@ def _restored(here: Place, deployer: Deployer, stack: str) -> bool:
         say(f"  {stack}: its state is there and was left as it is")
         return False
     try:
-        document = here.papers().state(stack)
+        document = here.records().state(stack)
     except PaperUnreadable as problem:
         names = here.names
         raise NoStateCopy(

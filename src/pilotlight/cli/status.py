@@ -23,25 +23,27 @@ def status(
     json: Json = False,
 ) -> None:
     """Where the workload stands, and how old that knowledge is."""
-    desk = place(declaration, target, directory).desk()
-    found = desk.status()
+    recovery = place(declaration, target, directory).recovery()
+    found = recovery.status()
     if json:
-        _print_json(desk, found)
+        _print_json(recovery, found)
     else:
         on_aws = " --target aws" if target is Target.AWS else ""
-        _show(desk, found, APPROVE.format(declaration=declaration, target=on_aws))
+        _show(recovery, found, APPROVE.format(declaration=declaration, target=on_aws))
     if not found.is_good:
         raise NotGood(workload=found.workload, count=len(found.problems), first=found.problems[0])
 
 
-def _print_json(desk: Recovery, found: Status) -> None:
+def _print_json(recovery: Recovery, found: Status) -> None:
     """What earlier editions told stays: `protection`, `point` and `run`."""
-    points, runs = desk.points(1), desk.runs(limit=1)
+    points, runs = recovery.points(1), recovery.runs(limit=1)
     newest = {"point": points[0] if points else None, "run": runs[0] if runs else None}
-    print_json({"schema": SCHEMA, "protection": desk.protections()} | newest | vars(found) | {"good": found.is_good})
+    print_json(
+        {"schema": SCHEMA, "protection": recovery.protections()} | newest | vars(found) | {"good": found.is_good}
+    )
 
 
-def _show(desk: Recovery, found: Status, approve: str) -> None:
+def _show(recovery: Recovery, found: Status, approve: str) -> None:
     """What waits for a person first, then who serves, then everything with its age."""
     if found.request:
         print(f"WAITS FOR YOU: {found.problems[0]}")
@@ -51,7 +53,7 @@ def _show(desk: Recovery, found: Status, approve: str) -> None:
     _show_watchers(found)
     for each in found.assets:
         print(_line(each))
-    runs = desk.runs(limit=1)
+    runs = recovery.runs(limit=1)
     print(f"newest run: {runs[0].run} ({runs[0].state})" if runs else "no run yet")
     for problem in found.problems:
         print(f"not good: {problem}")

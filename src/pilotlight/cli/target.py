@@ -17,15 +17,15 @@ import typer
 
 from pilotlight.cli.talk import home, who
 from pilotlight.local.handle import LocalCloud
-from pilotlight.runtime.aws.boto import AwsDoor
-from pilotlight.runtime.aws.client import Door
+from pilotlight.runtime.aws.boto import BotoClient
+from pilotlight.runtime.aws.client import AwsClient
 from pilotlight.runtime.aws.fetch import Fetch, fetch, fetch_through
 from pilotlight.runtime.clock import Clock, SystemClock
 from pilotlight.runtime.errors import CallRefused, DeclarationErrors, NotDeployed, VaultClosed
 from pilotlight.runtime.naming import Names
 from pilotlight.runtime.records.inventory import Inventory, VaultAccount
-from pilotlight.runtime.recovery import Recovery, open_desk
-from pilotlight.runtime.store.record_bucket import Papers, kept_inventory
+from pilotlight.runtime.recovery import Recovery, open_recovery
+from pilotlight.runtime.store.record_bucket import RecordBucket, kept_inventory
 from pilotlight.workload.load import load
 from pilotlight.workload.model import Workload
 
@@ -48,11 +48,11 @@ AWS_STATE = home() / "aws"
 
 @dataclass(frozen=True)
 class Place:
-    """A checked declaration, a door, and the account behind it."""
+    """A checked declaration, an AWS client, and the account behind it."""
 
     workload: Workload
     account: str
-    door: Door
+    client: AwsClient
     clock: Clock
     target: Target
     state: Path
@@ -62,31 +62,31 @@ class Place:
     def names(self) -> Names:
         return self.workload.names(self.account)
 
-    def vault_door(self) -> Door:
-        """The door to the account that keeps the copies, tried; VaultClosed where the role there lets nobody in."""
+    def vault_door(self) -> AwsClient:
+        """The client of the account that keeps the copies, tried; VaultClosed where the role there lets nobody in."""
         vault = self.workload.vault
         if vault is None:
-            return self.door
+            return self.client
         role = VaultAccount(vault.account, vault.role).role_arn
-        door = AwsDoor.assuming(role, self.names.standby)
+        client = BotoClient.assuming(role, self.names.standby)
         try:
-            door.call("sts", "get_caller_identity", self.names.standby)
+            client.call("sts", "get_caller_identity", self.names.standby)
         except CallRefused as problem:
             raise VaultClosed(account=vault.account, role=role, reason=problem.facts["reason"]) from problem
-        return door
+        return client
 
-    def desk(self) -> Recovery:
+    def recovery(self) -> Recovery:
         """What keeps and brings back this workload."""
         holder = f"{who()}@{socket.gethostname()}:{os.getpid()}"
-        return open_desk(self.inventory(), holder, self.clock, self.look)
+        return open_recovery(self.inventory(), holder, self.clock, self.look)
 
-    def papers(self) -> Papers:
+    def records(self) -> RecordBucket:
         """What the vault keeps."""
-        return Papers(self.door, self.names.standby, self.names.vault_bucket)
+        return RecordBucket(self.client, self.names.standby, self.names.vault_bucket)
 
     def inventory(self) -> Inventory:
         """What was built; an error when nothing was."""
-        found = kept_inventory(self.names, self.door)
+        found = kept_inventory(self.names, self.client)
         if found is None:
             raise NotDeployed(
                 workload=self.workload.workload, bucket=self.names.vault_bucket, region=self.names.standby
@@ -102,12 +102,12 @@ def place(declaration: Path, target: Target, directory: Path) -> Place:
         cloud = LocalCloud.attach(directory)
         cloud.enter()
         look = fetch_through(str(cloud.status()["front_door_url"]))
-    door = AwsDoor()
-    account = str(door.call("sts", "get_caller_identity", workload.regions.standby)["Account"])
+    client = BotoClient()
+    account = str(client.call("sts", "get_caller_identity", workload.regions.standby)["Account"])
     if workload.vault is not None and workload.vault.account == account:
         problem = (
             f"{declaration}: vault.account: {account} is the workload's own account; take `vault` away, or name another"
         )
         raise DeclarationErrors(str(declaration), (problem,))
     state = directory / "state" if target is Target.LOCAL else AWS_STATE
-    return Place(workload, account, door, SystemClock(), target, state, look)
+    return Place(workload, account, client, SystemClock(), target, state, look)

@@ -122,54 +122,56 @@ def ticking(word: Callable[[], None], every: float = STILL_SECONDS) -> Iterator[
         thread.join()
 
 
-def watched(desk: Recovery, run: Run, json: bool, report: Path | None, file: Path) -> None:
+def watched(recovery: Recovery, run: Run, json: bool, report: Path | None, file: Path) -> None:
     """Carry out, or follow, a run before the eyes of whoever typed it, and end with its report."""
     writable(report)
-    began_at = _called_for(desk)
-    lines = Lines(progress(json), desk.site.clock)
+    began_at = _called_for(recovery)
+    lines = Lines(progress(json), recovery.context.clock)
     try:
         with ticking(lines.still):
             journal = run(lines)
     except PilotlightError:
-        _end(desk, _of(desk, lines.run), began_at, json, report, file)
+        _end(recovery, _of(recovery, lines.run), began_at, json, report, file)
         raise
     except KeyboardInterrupt:
-        raise _interrupted(desk, lines) from None
-    _end(desk, journal or _of(desk, lines.run), began_at, json, report, file)
+        raise _interrupted(recovery, lines) from None
+    _end(recovery, journal or _of(recovery, lines.run), began_at, json, report, file)
 
 
-def _interrupted(desk: Recovery, lines: Lines) -> BaseException:
+def _interrupted(recovery: Recovery, lines: Lines) -> BaseException:
     """What becomes of the run that was begun or followed here; before there was one, nothing does."""
     if not lines.run:
         return KeyboardInterrupt()
     stands = f"goes on: {lines.carrier or lines.holder} carries it, and only the following of it ended"
-    if lines.carrier == desk.holder:
+    if lines.carrier == recovery.holder:
         at = ", ".join(sorted(lines.open)) or "the beginning of its next step"
         stands = f"stands at {at}; its lease is given back"
     runbook = lines.run.rpartition("-")[2]
-    return RunInterrupted(workload=desk.site.inventory.workload, run=lines.run, stands=stands, runbook=runbook)
+    return RunInterrupted(workload=recovery.context.inventory.workload, run=lines.run, stands=stands, runbook=runbook)
 
 
-def _of(desk: Recovery, run: str) -> Journal | None:
+def _of(recovery: Recovery, run: str) -> Journal | None:
     """The journal of the run that was seen, whoever carried it; a journal that cannot be read hides no error."""
     with contextlib.suppress(PilotlightError):
-        return desk.site.ledger.journal(run) if run else None
+        return recovery.context.ledger.journal(run) if run else None
     return None
 
 
-def _called_for(desk: Recovery) -> str:
+def _called_for(recovery: Recovery) -> str:
     """When the alarm went off for which somebody is asked; empty where nobody is."""
-    request = desk.site.ledger.request()
+    request = recovery.context.ledger.request()
     return (request.alarm_at or request.requested_at) if request and request.is_open else ""
 
 
-def _end(desk: Recovery, journal: Journal | None, began_at: str, json: bool, report: Path | None, file: Path) -> None:
+def _end(
+    recovery: Recovery, journal: Journal | None, began_at: str, json: bool, report: Path | None, file: Path
+) -> None:
     if journal is None:
         if json:
             print_json(None)
-        say(f"{serving(desk)}; nothing was done")
+        say(f"{serving(recovery)}; nothing was done")
         return
-    figures = _report(desk, journal, began_at, file)
+    figures = _report(recovery, journal, began_at, file)
     if json:
         print_json(encode(journal) | {"report": figures})
     else:
@@ -186,25 +188,25 @@ def _end(desk: Recovery, journal: Journal | None, began_at: str, json: bool, rep
         say(f"Report: {report}")
 
 
-def _report(desk: Recovery, journal: Journal, began_at: str, file: Path) -> Report:
+def _report(recovery: Recovery, journal: Journal, began_at: str, file: Path) -> Report:
     from pilotlight.report.of_run import of_run
 
     chosen = journal.proven(CHOSEN)
-    point = _point(desk, chosen.evidence) if chosen else None
-    return of_run(journal, desk.site.inventory, point, began_at if journal.kind == "failover" else "", str(file))
+    point = _point(recovery, chosen.evidence) if chosen else None
+    return of_run(journal, recovery.context.inventory, point, began_at if journal.kind == "failover" else "", str(file))
 
 
-def _point(desk: Recovery, evidence: dict[str, Any]) -> RecoveryPoint | None:
+def _point(recovery: Recovery, evidence: dict[str, Any]) -> RecoveryPoint | None:
     """The point of the run; one that is gone since leaves the loss unknown, and the run as it is."""
     try:
-        return desk.point(str(evidence.get("point", "")))
+        return recovery.point(str(evidence.get("point", "")))
     except (NoSuchPoint, PaperUnreadable):
         return None
 
 
-def serving(desk: Recovery) -> str:
+def serving(recovery: Recovery) -> str:
     """Who serves, in words; since when, where anything ever changed that."""
-    active = desk.active()
+    active = recovery.active()
     return f"{active.region} serves" + (f" since {active.since}" if active.since else "")
 
 

@@ -39,12 +39,12 @@ def up(
     here = place(declaration, target, directory)
     vault = here.vault_door() if "vault" in stacks else None
     deployer = engine(here, backend, secrets, parallel)
-    inventory = current_inventory(here.workload, here.account, here.door, here.clock, vault)
+    inventory = current_inventory(here.workload, here.account, here.client, here.clock, vault)
     tell_left_out(inventory, json)
     acts = operations(here, inventory, deployer, json)
     archive = build_archive(here)
     if target is Target.AWS and not yes:
         planned = acts.preview(archive, stacks)
         confirm(here, yes, f"Make these {planned.changes} changes in account {here.account}")
-    show("up", acts.up(here.door, archive, stacks), json)
+    show("up", acts.up(here.client, archive, stacks), json)
     say("Compared with the state alone; `pilotlight drift` looks whether somebody has changed something by hand.")

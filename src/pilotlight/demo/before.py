@@ -54,7 +54,7 @@ def _witnesses(scene: Scene) -> None:
 
 def protect(scene: Scene) -> None:
     """`pilotlight up`: the three stacks, through the embedded engine."""
-    scene.open_desk(scene.up())
+    scene.open_recovery(scene.up())
 
 
 def backfill(scene: Scene) -> str:

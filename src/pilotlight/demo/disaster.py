@@ -71,7 +71,7 @@ def _torn(scene: Scene) -> int | None:
 def await_recovery(scene: Scene) -> Said:
     """The first correct answer from the standby region, at the same URL."""
 
-    beside, looked_at = Beside(scene.recovery.site.ledger, Told(scene)), 0.0
+    beside, looked_at = Beside(scene.recovery.context.ledger, Told(scene)), 0.0
 
     def answered() -> Said | None:
         nonlocal looked_at

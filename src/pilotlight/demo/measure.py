@@ -57,8 +57,8 @@ def loss(items: list[Acknowledged], present: Collection[int], disaster_at: float
     if not lost:
         return Loss((), kept, 0.0)
     first_lost = min(item.at for item in lost)
-    survivors = [item.at for item in items if item.at < first_lost]
-    safe_until = max(survivors) if survivors else first_lost
+    safe = [item.at for item in items if item.at < first_lost]
+    safe_until = max(safe) if safe else first_lost
     return Loss(tuple(item.number for item in lost), kept, disaster_at - safe_until)
 
 

@@ -19,12 +19,12 @@ from pilotlight.deploy.engine import Engine
 from pilotlight.deploy.operations import Operations
 from pilotlight.deploy.results import Deployment
 from pilotlight.report.paper import Answer, AssetFigures, Check, CheckpointFigures, Moment
-from pilotlight.runtime.aws.boto import AwsDoor
+from pilotlight.runtime.aws.boto import BotoClient
 from pilotlight.runtime.aws.fetch import fetch_through
 from pilotlight.runtime.clock import stamp
 from pilotlight.runtime.naming import Names
 from pilotlight.runtime.records.inventory import Inventory
-from pilotlight.runtime.recovery import Recovery, open_desk
+from pilotlight.runtime.recovery import Recovery, open_recovery
 from pilotlight.workload.model import Workload
 
 CHECKPOINT_FOLDER = "checkpoints/step-"
@@ -53,7 +53,7 @@ class Scene:
     workload: Workload
     talk: Callable[[str], None]
     inventory: Inventory | None = None
-    desk: Recovery | None = None
+    opened: Recovery | None = None
     front_door: str = ""
     outputs: dict[str, str] = field(default_factory=dict)
     witnesses: dict[str, Witness] = field(default_factory=dict)
@@ -96,9 +96,9 @@ class Scene:
 
     @property
     def recovery(self) -> Recovery:
-        """The desk, as an operator has it; there from `up` on."""
-        assert self.desk is not None
-        return self.desk
+        """The recovery, as an operator has it; there from `up` on."""
+        assert self.opened is not None
+        return self.opened
 
     def bucket(self, kind: str, region: str) -> str:
         """The bucket of the first asset of a kind, in this region."""
@@ -119,16 +119,18 @@ class Scene:
 
     def up(self) -> Deployment:
         """`pilotlight up`."""
-        door, folder = AwsDoor(), self.stage.folder / "state"  # as `--directory` of every verb has it
-        inventory = current_inventory(self.workload, self.stage.account, door, self.stage.clock)
+        client, folder = BotoClient(), self.stage.folder / "state"  # as `--directory` of every verb has it
+        inventory = current_inventory(self.workload, self.stage.account, client, self.stage.clock)
         engine = Engine(folder / self.workload.workload, inventory.names.project, chance=self.stage.chance)
-        return Operations(inventory, engine, say=self.talk).up(door, archive.build(folder))
+        return Operations(inventory, engine, say=self.talk).up(client, archive.build(folder))
 
-    def open_desk(self, deployment: Deployment) -> None:
+    def open_recovery(self, deployment: Deployment) -> None:
         """What was built can be kept and brought back from here on."""
         self.inventory = deployment.inventory
-        self.desk = open_desk(deployment.inventory, "operator", self.stage.clock, fetch_through(self.stage.front_door))
-        self.desk.initialise()
+        self.opened = open_recovery(
+            deployment.inventory, "operator", self.stage.clock, fetch_through(self.stage.front_door)
+        )
+        self.opened.initialise()
 
     # -- telling -----------------------------------------------------------------------------------------------
 

@@ -33,7 +33,7 @@ def replication(findings: Findings, asset: str, bucket: str) -> Properties:
     """The replication configuration of a bucket; empty where it has none, and where it cannot be read, which is a
     problem of this asset."""
     try:
-        answer = findings.door.call("s3", "get_bucket_replication", findings.region, Bucket=bucket)
+        answer = findings.client.call("s3", "get_bucket_replication", findings.region, Bucket=bucket)
     except CallRefused as refusal:
         if not says_absent(refusal):
             findings.add(asset, f"the replication rules of bucket {bucket} cannot be read ({refusal.facts['reason']})")
@@ -124,7 +124,7 @@ def _in_a_global(cluster: Properties, found: str, members: list[str]) -> str:
 
 def _workload_of_cluster(findings: Findings, region: str, copy: str) -> str:
     try:
-        found = findings.door.call("rds", "describe_db_clusters", region, DBClusterIdentifier=copy)["DBClusters"]
+        found = findings.client.call("rds", "describe_db_clusters", region, DBClusterIdentifier=copy)["DBClusters"]
     except CallRefused as refusal:
         if aws_code(refusal) in TAGS_UNREADABLE or says_absent(refusal):
             return ""
@@ -148,7 +148,7 @@ def _counterparts(findings: Findings, names: Names, asset: str, group: str) -> l
     wanted = [{"Name": f"tag:{TAG_PROTECTS}", "Values": [group]}]
     service, operation = "autoscaling", "describe_auto_scaling_groups"
     try:
-        pages = list(findings.door.pages(service, operation, names.standby, Filters=wanted))
+        pages = list(findings.client.pages(service, operation, names.standby, Filters=wanted))
     except CallRefused as refusal:
         reason = refusal.facts["reason"]
         findings.add(
@@ -162,7 +162,7 @@ def _counterparts(findings: Findings, names: Names, asset: str, group: str) -> l
 def check_record(findings: Findings, names: Names, asset: str, zone_id: str, record: str) -> list[Properties]:
     """The records of a name. One whose failover pair is another workload's: Route 53 refuses a second pair of it."""
     try:
-        named = records_of(findings.door, zone_id, record)
+        named = records_of(findings.client, zone_id, record)
     except CallRefused as refusal:
         findings.add(asset, f"the records of zone {zone_id} cannot be read ({refusal.facts['reason']})")
         return []

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pilotlight.deploy.survey import survey
 from pilotlight.runtime.aws.absence import says_absent
-from pilotlight.runtime.aws.client import Door
+from pilotlight.runtime.aws.client import AwsClient
 from pilotlight.runtime.clock import Clock
 from pilotlight.runtime.errors import CallRefused, RegionUnreachable
 from pilotlight.runtime.naming import Names
@@ -21,28 +21,28 @@ from pilotlight.workload.model import Workload
 
 
 def current_inventory(
-    workload: Workload, account: str, door: Door, clock: Clock, vault: Door | None = None
+    workload: Workload, account: str, client: AwsClient, clock: Clock, vault: AwsClient | None = None
 ) -> Inventory:
-    """A fresh survey while the primary serves and answers; else what the vault keeps. `vault`: the door to the account
-    of the vault, where names there are looked for, too."""
+    """A fresh survey while the primary serves and answers; else what the vault keeps. `vault`: the client of the
+    account of the vault, where names there are looked for, too."""
     names = workload.names(account)
-    kept = kept_inventory(names, door)
-    if kept is not None and not is_home(names, serving(names, door)):
+    kept = kept_inventory(names, client)
+    if kept is not None and not is_home(names, serving(names, client)):
         return kept
     try:
-        return survey(door, workload, account, clock, kept, vault)
+        return survey(client, workload, account, clock, kept, vault)
     except RegionUnreachable:
         if kept is None:
             raise
         return kept
 
 
-def deployed_stacks(names: Names, door: Door) -> tuple[str, ...]:
+def deployed_stacks(names: Names, client: AwsClient) -> tuple[str, ...]:
     """The stacks that are deployed, by what is kept outside of any state; a vault alone where no more is told."""
-    kept = kept_inventory(names, door)
+    kept = kept_inventory(names, client)
     if kept is not None:
         return kept.stacks or ("vault",)
-    return ("vault",) if _active(names, door) else ()
+    return ("vault",) if _active(names, client) else ()
 
 
 def is_home(names: Names, active: Active) -> bool:
@@ -50,19 +50,19 @@ def is_home(names: Names, active: Active) -> bool:
     return active.region == names.primary and active.state == SERVING
 
 
-def serving(names: Names, door: Door) -> Active:
+def serving(names: Names, client: AwsClient) -> Active:
     """Who serves, as the journal says; the primary where there is no journal table.
 
     Only AWS's word that the table does not exist says that there is none. A read that is refused, throttled or not
     answered is raised: whoever deletes or deploys must not take it for "the primary serves".
     """
-    return _active(names, door) or Active(names.primary, FIRST_EPOCH, "", "")
+    return _active(names, client) or Active(names.primary, FIRST_EPOCH, "", "")
 
 
-def _active(names: Names, door: Door) -> Active | None:
+def _active(names: Names, client: AwsClient) -> Active | None:
     """The active record; None where there is no journal table."""
     try:
-        return read_active(Table(door, names.standby, names.journal_table), names.primary)
+        return read_active(Table(client, names.standby, names.journal_table), names.primary)
     except CallRefused as refusal:
         if says_absent(refusal):
             return None

@@ -18,11 +18,11 @@ from pilotlight.deploy.operations import Operations
 from pilotlight.deploy.resources.waiting import until
 from pilotlight.deploy.results import Deployment
 from pilotlight.runtime.aws.absence import says_absent
-from pilotlight.runtime.aws.client import Door, aws_code
+from pilotlight.runtime.aws.client import AwsClient, aws_code
 from pilotlight.runtime.errors import CallRefused, NotErased, OnlyCopy, RegionUnreachable, ServesFromStandby
 from pilotlight.runtime.kinds.buckets.listing import Bucket, current, joined, settled
 from pilotlight.runtime.records.inventory import Inventory
-from pilotlight.runtime.store.record_bucket import Papers, kept_inventory
+from pilotlight.runtime.store.record_bucket import RecordBucket, kept_inventory
 
 LEAVING_SECONDS_MAX = 1800.0
 """Aurora says that a cluster leaves its global database within minutes; half an hour is our patience."""
@@ -37,12 +37,12 @@ RULES = "aws:s3/bucketReplicationConfig:BucketReplicationConfig"
 
 @dataclass(frozen=True)
 class Destroy:
-    """The taking down of one workload's protection. `vault` is the door to the account that keeps the copies; `door`
-    itself, where that is the workload's own."""
+    """The taking down of one workload's protection. `vault` is the client of the account that keeps the copies;
+    `client` itself, where that is the workload's own."""
 
     inventory: Inventory
-    door: Door
-    vault: Door
+    client: AwsClient
+    vault: AwsClient
     acts: Operations
     say: Callable[[str], None] = lambda text: None
 
@@ -73,16 +73,16 @@ class Destroy:
     def _give_record_back(self) -> None:
         names, front = self.inventory.names, self.inventory.traffic
         if front is not None:
-            papers = Papers(self.door, names.standby, names.vault_bucket)
-            front_record.give_back(self.door, names, front, papers, self.say)
+            records = RecordBucket(self.client, names.standby, names.vault_bucket)
+            front_record.give_back(self.client, names, front, records, self.say)
 
     def _note(self, gone: Iterable[str]) -> None:
         """Let the vault say that these stacks are deployed no more."""
         names = self.inventory.names
-        kept = kept_inventory(names, self.door)
+        kept = kept_inventory(names, self.client)
         if kept is not None:
             left = tuple(stack for stack in kept.stacks or ("vault",) if stack not in gone)
-            Papers(self.door, names.standby, names.vault_bucket).write_inventory(replace(kept, stacks=left))
+            RecordBucket(self.client, names.standby, names.vault_bucket).write_inventory(replace(kept, stacks=left))
 
     # -- what must be seen first -------------------------------------------------------------------------------
 
@@ -90,7 +90,7 @@ class Destroy:
         """The primary serves, answers, and has every asset that is copied to the standby region."""
         inventory = self.inventory
         names = inventory.names
-        active = serving(names, self.door)
+        active = serving(names, self.client)
         if not is_home(names, active):
             raise ServesFromStandby(workload=names.workload, region=active.region, state=active.state)
         for each in inventory.datasets:
@@ -101,7 +101,7 @@ class Destroy:
     def _see(self, asset: str, service: str, operation: str, **parameters: Any) -> None:
         region = self.inventory.primary
         try:
-            self.door.call(service, operation, region, **parameters)
+            self.client.call(service, operation, region, **parameters)
         except (CallRefused, RegionUnreachable) as problem:
             raise OnlyCopy(asset=asset, region=self.inventory.standby, reason=problem.message) from problem
 
@@ -113,7 +113,7 @@ class Destroy:
             there = Bucket(self.inventory.standby, each.standby_bucket, "")
             alone = [
                 copy.key
-                for original, copy in joined(current(self.door, here), current(self.vault, there))
+                for original, copy in joined(current(self.client, here), current(self.vault, there))
                 if copy is not None and not copy.deleted and (original is None or not settled(original, copy))
             ]
             if alone:
@@ -136,7 +136,7 @@ class Destroy:
         region = self.inventory.primary
         try:
             return dict(
-                self.door.call("s3", "get_bucket_replication", region, Bucket=bucket)["ReplicationConfiguration"]
+                self.client.call("s3", "get_bucket_replication", region, Bucket=bucket)["ReplicationConfiguration"]
             )
         except CallRefused as problem:
             if not says_absent(problem):
@@ -168,7 +168,7 @@ class Destroy:
             )
             if stack == "standby":
                 self._make_room(each.name)
-                self.door.call(
+                self.client.call(
                     "rds",
                     "modify_db_cluster",
                     region,
@@ -181,7 +181,7 @@ class Destroy:
         """The copy gets a last snapshot when it is deleted; the one of an earlier destroy bears the same name."""
         name, region = self.inventory.names.final_snapshot(asset), self.inventory.standby
         try:
-            self.door.call("rds", "delete_db_cluster_snapshot", region, DBClusterSnapshotIdentifier=name)
+            self.client.call("rds", "delete_db_cluster_snapshot", region, DBClusterSnapshotIdentifier=name)
         except CallRefused as problem:
             if not says_absent(problem):
                 raise
@@ -192,7 +192,7 @@ class Destroy:
         """One that does not follow yet, or is being changed, cannot leave now."""
         about = {"GlobalClusterIdentifier": name, "DbClusterIdentifier": arn}
         try:
-            self.door.call("rds", "remove_from_global_cluster", region, **about)
+            self.client.call("rds", "remove_from_global_cluster", region, **about)
         except CallRefused as problem:
             if aws_code(problem) != "InvalidDBClusterStateFault":
                 raise
@@ -203,12 +203,12 @@ class Destroy:
         """A secondary that leaves is promoted first; until then it cannot be changed."""
         if self._is_member(name, arn, region):
             return False
-        found = self.door.call("rds", "describe_db_clusters", region, DBClusterIdentifier=arn)
+        found = self.client.call("rds", "describe_db_clusters", region, DBClusterIdentifier=arn)
         return bool(found["DBClusters"][0]["Status"] == "available")
 
     def _is_member(self, name: str, arn: str, region: str) -> bool:
         try:
-            found = self.door.call("rds", "describe_global_clusters", region, GlobalClusterIdentifier=name)
+            found = self.client.call("rds", "describe_global_clusters", region, GlobalClusterIdentifier=name)
         except CallRefused as problem:
             if says_absent(problem):
                 return False
@@ -229,7 +229,7 @@ class Destroy:
             self._empty(bucket)
         try:
             about = {"TableName": names.journal_table, "DeletionProtectionEnabled": False}
-            self.door.call("dynamodb", "update_table", names.standby, **about)
+            self.client.call("dynamodb", "update_table", names.standby, **about)
         except CallRefused as problem:
             if not says_absent(problem):
                 raise

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pilotlight.runtime.aws.client import Door
+from pilotlight.runtime.aws.client import AwsClient
 from pilotlight.runtime.errors import CallRefused, SurveyProblems
 
 GLOBAL_REGION = "us-east-1"
@@ -12,10 +12,10 @@ GLOBAL_REGION = "us-east-1"
 
 
 class Findings:
-    """A door, the primary region, and the problems found so far."""
+    """An AWS client, the primary region, and the problems found so far."""
 
-    def __init__(self, door: Door, region: str) -> None:
-        self.door = door
+    def __init__(self, client: AwsClient, region: str) -> None:
+        self.client = client
         self.region = region
         self.problems: list[str] = []
         self.remarks: list[str] = []
@@ -41,7 +41,7 @@ class Findings:
     def ask(self, asset: str, what: str, service: str, operation: str, **parameters: Any) -> dict[str, Any] | None:
         """The answer, or None and a problem that `what` cannot be read in the primary region."""
         try:
-            return self.door.call(service, operation, self._place(service), **parameters)
+            return self.client.call(service, operation, self._place(service), **parameters)
         except CallRefused as refusal:
             self._refused(asset, what, refusal)
             return None
@@ -49,7 +49,7 @@ class Findings:
     def all(self, asset: str, what: str, field: str, service: str, operation: str, **parameters: Any) -> list[Any]:
         """The items of every page's `field`; empty, and a problem, where they cannot be read."""
         try:
-            pages = self.door.pages(service, operation, self._place(service), **parameters)
+            pages = self.client.pages(service, operation, self._place(service), **parameters)
             return [item for page in pages for item in page.get(field, [])]
         except CallRefused as refusal:
             self._refused(asset, what, refusal)

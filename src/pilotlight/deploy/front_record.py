@@ -14,10 +14,10 @@ from typing import Any
 from pilotlight.deploy.findings import GLOBAL_REGION, Findings
 from pilotlight.deploy.survey_zone import points
 from pilotlight.deploy.zone_records import records_of
-from pilotlight.runtime.aws.client import Door
+from pilotlight.runtime.aws.client import AwsClient
 from pilotlight.runtime.naming import Names
 from pilotlight.runtime.records.inventory import Traffic
-from pilotlight.runtime.store.record_bucket import Papers
+from pilotlight.runtime.store.record_bucket import RecordBucket
 
 RECORD = "aws:route53/record:Record"
 ANSWERS = ("A", "AAAA", "CNAME")
@@ -71,12 +71,14 @@ def survey(findings: Findings, asset: str, records: list[Properties], balancer: 
         findings.remark(asset, remark(standing))
 
 
-def hand_over(door: Door, names: Names, front: Traffic, papers: Papers, say: Callable[[str], None]) -> None:
+def hand_over(
+    client: AwsClient, names: Names, front: Traffic, records: RecordBucket, say: Callable[[str], None]
+) -> None:
     """Make the simple record of the name, if there is one, the first half of the pair."""
-    found = simple(records_of(door, front.zone_id, front.record))
+    found = simple(records_of(client, front.zone_id, front.record))
     if found is None:
         return
-    papers.write_record(found)
+    records.write_record(found)
     half = {
         "Name": front.record,
         "Type": "A",
@@ -88,17 +90,19 @@ def hand_over(door: Door, names: Names, front: Traffic, papers: Papers, say: Cal
             "EvaluateTargetHealth": True,
         },
     }
-    _change(door, front, ("DELETE", found), ("UPSERT", half))
+    _change(client, front, ("DELETE", found), ("UPSERT", half))
     say(f"  standby: record {front.record} {found['Type']} is the first half of a failover pair, and answers the same")
 
 
-def give_back(door: Door, names: Names, front: Traffic, papers: Papers, say: Callable[[str], None]) -> None:
+def give_back(
+    client: AwsClient, names: Names, front: Traffic, records: RecordBucket, say: Callable[[str], None]
+) -> None:
     """Put the simple record back in the place of the pair; nothing where there was none, or where it is back."""
-    before = papers.record()
-    ours = [each for each in records_of(door, front.zone_id, front.record) if _is_ours(each, names)]
+    before = records.record()
+    ours = [each for each in records_of(client, front.zone_id, front.record) if _is_ours(each, names)]
     if before is None or not ours:
         return
-    _change(door, front, *(("DELETE", each) for each in ours), ("UPSERT", _at(before, front)))
+    _change(client, front, *(("DELETE", each) for each in ours), ("UPSERT", _at(before, front)))
     say(f"  standby: record {front.record} {before['Type']} is simple again, and answers with the primary region")
 
 
@@ -120,7 +124,7 @@ def _target(record: Properties) -> str:
     return str(record.get("AliasTarget", {}).get("DNSName", "")).rstrip(".") or ", ".join(values)
 
 
-def _change(door: Door, front: Traffic, *changes: tuple[str, Properties]) -> None:
+def _change(client: AwsClient, front: Traffic, *changes: tuple[str, Properties]) -> None:
     batch = {"Changes": [{"Action": action, "ResourceRecordSet": record} for action, record in changes]}
     about = {"HostedZoneId": front.zone_id, "ChangeBatch": batch}
-    door.call("route53", "change_resource_record_sets", GLOBAL_REGION, **about)
+    client.call("route53", "change_resource_record_sets", GLOBAL_REGION, **about)

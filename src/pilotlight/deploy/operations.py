@@ -13,11 +13,11 @@ from pathlib import Path
 
 from pilotlight.deploy import front_record
 from pilotlight.deploy.results import Deployer, Deployment, Event, Result
-from pilotlight.runtime.aws.client import Door
+from pilotlight.runtime.aws.client import AwsClient
 from pilotlight.runtime.errors import DeploymentInterrupted, PilotlightError, StateMissing, VaultMoved
 from pilotlight.runtime.naming import STACKS
 from pilotlight.runtime.records.inventory import Inventory
-from pilotlight.runtime.store.record_bucket import Papers, kept_inventory
+from pilotlight.runtime.store.record_bucket import RecordBucket, kept_inventory
 from pilotlight.stacks import program
 from pilotlight.stacks.project import region
 
@@ -38,33 +38,33 @@ class Operations:
     say: Callable[[str], None] = lambda text: None
     deployed: Collection[str] = ()
     """Stacks that are known to be deployed; what the state does not have of them is lost, and nothing is done."""
-    papers: Papers | None = None
+    records: RecordBucket | None = None
     """Where a copy of each state is kept: the vault."""
     _begun: list[str] = field(default_factory=list)
     """URNs of the stack in hand."""
 
-    def up(self, door: Door, archive: Path, stacks: Iterable[str] = STACKS) -> Deployment:
+    def up(self, client: AwsClient, archive: Path, stacks: Iterable[str] = STACKS) -> Deployment:
         """Deploy, then keep the Inventory in the vault; `archive` is what the Lambda functions run."""
         names, stacks = self.inventory.names, tuple(stacks)
-        self.papers = self.papers or Papers(door, names.standby, names.vault_bucket)
+        self.records = self.records or RecordBucket(client, names.standby, names.vault_bucket)
         self.check_state(stacks)
         self._check_vault()
         programs = _programs(self.inventory, archive)
         made = self._each(
             "up",
             stacks,
-            lambda stack: self._update(door, stack, programs[stack]),
+            lambda stack: self._update(client, stack, programs[stack]),
         )
-        kept = kept_inventory(names, door)
+        kept = kept_inventory(names, client)
         built = replace(self.inventory, stacks=_together(kept.stacks if kept else (), stacks))
-        self.papers.write_inventory(built)
+        self.records.write_inventory(built)
         return replace(made, inventory=built)
 
-    def _update(self, door: Door, stack: str, program: Callable[[], None]) -> Result:
+    def _update(self, client: AwsClient, stack: str, program: Callable[[], None]) -> Result:
         """What the state has already needs no look at Route 53, whose control plane may be lost with the primary."""
         front = self.inventory.traffic
-        if stack == "standby" and front and self.papers and not self._holds(stack, front_record.RECORD):
-            front_record.hand_over(door, self.inventory.names, front, self.papers, self.say)
+        if stack == "standby" and front and self.records and not self._holds(stack, front_record.RECORD):
+            front_record.hand_over(client, self.inventory.names, front, self.records, self.say)
         return self.engine.update(stack, program, region=self._region(stack), on_event=self._told(stack))
 
     def _holds(self, stack: str, type_: str) -> bool:
@@ -110,16 +110,16 @@ class Operations:
     @contextmanager
     def _copied(self, act: str, stack: str) -> Iterator[None]:
         """Leave a copy of the state in the vault, after a failure too; a vault that was destroyed takes none."""
-        if act not in WRITING or self.papers is None or (act, stack) == ("destroy", "vault"):
+        if act not in WRITING or self.records is None or (act, stack) == ("destroy", "vault"):
             yield
             return
         try:
             yield
         except BaseException:
             with suppress(PilotlightError):
-                self.papers.write_state(stack, self.engine.export(stack))
+                self.records.write_state(stack, self.engine.export(stack))
             raise
-        self.papers.write_state(stack, self.engine.export(stack))
+        self.records.write_state(stack, self.engine.export(stack))
 
     def _check_vault(self) -> None:
         """VaultMoved where the state has a vault whose papers lie in another account's bucket."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pilotlight.runtime.aws.absence import says_absent
-from pilotlight.runtime.aws.client import Door
+from pilotlight.runtime.aws.client import AwsClient
 from pilotlight.runtime.errors import CallRefused
 from pilotlight.runtime.naming import Names
 from pilotlight.stacks import policies
@@ -35,9 +35,9 @@ class Setting:
     get: dict[str, Any]
 
 
-def make(names: Names, door: Door, tell: Callable[[str], None] = lambda text: None) -> int:
+def make(names: Names, client: AwsClient, tell: Callable[[str], None] = lambda text: None) -> int:
     """Make what is missing; returns how many things were made or mended."""
-    here = _Bucket(names, door, tell)
+    here = _Bucket(names, client, tell)
     key = here.key()
     here.bucket()
     for each in settings(names, key):
@@ -76,9 +76,9 @@ def settings(names: Names, key_arn: str) -> tuple[Setting, ...]:
 
 
 class _Bucket:
-    def __init__(self, names: Names, door: Door, tell: Callable[[str], None]) -> None:
+    def __init__(self, names: Names, client: AwsClient, tell: Callable[[str], None]) -> None:
         self.names, self.made = names, 0
-        self._door, self._tell = door, tell
+        self._door, self._tell = client, tell
 
     def key(self) -> str:
         """ARN of the key behind the alias."""

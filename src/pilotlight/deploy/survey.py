@@ -24,7 +24,7 @@ from pilotlight.deploy import (
 from pilotlight.deploy.findings import Findings
 from pilotlight.deploy.translate import Dictionary, Endpoint
 from pilotlight.runtime.aws.absence import says_absent
-from pilotlight.runtime.aws.client import Door
+from pilotlight.runtime.aws.client import AwsClient
 from pilotlight.runtime.checkpoints.format import LOAD, RESUME
 from pilotlight.runtime.clock import Clock, stamp
 from pilotlight.runtime.errors import CallRefused
@@ -41,19 +41,19 @@ NAMED_MAX = 5
 
 
 def survey(
-    door: Door,
+    client: AwsClient,
     workload: Workload,
     account: str,
     clock: Clock,
     kept: paper.Inventory | None = None,
-    vault: Door | None = None,
+    vault: AwsClient | None = None,
 ) -> paper.Inventory:
     """The inventory of this workload, read in its primary region; SurveyProblems names everything that is amiss.
 
-    `kept`: what the last `up` made, which is not looked for again; `vault`: the door to the account of the copies.
+    `kept`: what the last `up` made, which is not looked for again; `vault`: the client of the account of the copies.
     """
     names = workload.names(account)
-    findings = Findings(door, names.primary)
+    findings = Findings(client, names.primary)
     datasets = _datasets(findings, workload, names)
     volumes = survey_volumes.volumes(findings, workload, names)
     databases, endpoints = _databases(findings, workload, names, kept)
@@ -70,7 +70,7 @@ def survey(
     survey_standby.check_databases(findings, names, databases)
     survey_keys.check(findings, names)
     originals = {each.name: each.primary_arn for each in databases}
-    survey_names.check(findings, workload, names, originals, kept, vault if workload.vault else door)
+    survey_names.check(findings, workload, names, originals, kept, vault if workload.vault else client)
     findings.settle()
     return paper.Inventory(
         workload=workload.workload,
@@ -204,7 +204,7 @@ def _check_lock(findings: Findings, name: str, bucket: str) -> None:
     and replication would fail each object."""
     what = f"the Object Lock configuration of bucket {bucket}"
     try:
-        found = findings.door.call("s3", "get_object_lock_configuration", findings.region, Bucket=bucket)
+        found = findings.client.call("s3", "get_object_lock_configuration", findings.region, Bucket=bucket)
     except CallRefused as refusal:
         if not says_absent(refusal):
             findings.add(name, f"{what} cannot be read ({refusal.facts['reason']})")

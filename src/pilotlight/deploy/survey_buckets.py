@@ -124,7 +124,7 @@ def _listed(value: Any) -> list[str]:
 def _read(findings: Findings, asset: str, bucket: str, operation: str) -> Properties | None:
     """A setting; None where there is none, and where it cannot be read, which is a problem."""
     try:
-        return findings.door.call("s3", operation, findings.region, Bucket=bucket)
+        return findings.client.call("s3", operation, findings.region, Bucket=bucket)
     except CallRefused as refusal:
         if not says_absent(refusal):
             what = operation.removeprefix("get_bucket_").replace("_", " ")

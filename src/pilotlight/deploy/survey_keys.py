@@ -38,7 +38,7 @@ def _problem(findings: Findings, names: Names, key: str) -> str:
             "account"
         )
     try:
-        found = findings.door.call("kms", "describe_key", findings.region, KeyId=key)["KeyMetadata"]
+        found = findings.client.call("kms", "describe_key", findings.region, KeyId=key)["KeyMetadata"]
     except CallRefused as refusal:
         return f"cannot be read ({refusal.facts.get('reason', refusal.message)})"
     state = str(found.get("KeyState", "Enabled"))

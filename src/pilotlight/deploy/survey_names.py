@@ -12,7 +12,7 @@ from typing import Any
 from pilotlight.deploy.findings import Findings
 from pilotlight.deploy.named import Named, named
 from pilotlight.runtime.aws.absence import says_absent
-from pilotlight.runtime.aws.client import Door, aws_code
+from pilotlight.runtime.aws.client import AwsClient, aws_code
 from pilotlight.runtime.errors import CallRefused
 from pilotlight.runtime.naming import STACKS, TAG_WORKLOAD, Names
 from pilotlight.runtime.records.inventory import Inventory
@@ -32,16 +32,16 @@ def check(
     names: Names,
     originals: dict[str, str],
     kept: Inventory | None,
-    vault: Door | None,
+    vault: AwsClient | None,
 ) -> None:
-    """Every name that is yet to be given and is taken becomes a problem of its asset. `vault`: the door to the account
-    of the vault; without it, what is there is not looked for."""
+    """Every name that is yet to be given and is taken becomes a problem of its asset. `vault`: the client of the
+    account of the vault; without it, what is there is not looked for."""
     for each in _wanted(workload, names, originals, kept):
-        door = vault if each.apart else findings.door
-        if door is None:
+        client = vault if each.apart else findings.client
+        if client is None:
             continue
         try:
-            problem = _taken(door, each, names.workload)
+            problem = _taken(client, each, names.workload)
         except CallRefused as refusal:
             reason = refusal.facts.get("reason", refusal.message)
             problem = f"whether {each.kind.what} {each.name} is taken cannot be read ({reason})"
@@ -69,11 +69,11 @@ def _deployed(kept: Inventory | None) -> set[tuple[str, str, str, bool]]:
     }
 
 
-def _taken(door: Door, wanted: Named, workload: str) -> str:
+def _taken(client: AwsClient, wanted: Named, workload: str) -> str:
     """What is wrong with this name, or nothing."""
     kind = wanted.kind
     try:
-        found = _found(door, wanted)
+        found = _found(client, wanted)
     except CallRefused as refusal:
         if says_absent(refusal):
             return ""
@@ -82,17 +82,17 @@ def _taken(door: Door, wanted: Named, workload: str) -> str:
         raise
     if found is None:
         return ""
-    owner = workload if wanted.ours and wanted.ours(found) else _owner(door, wanted, found)
+    owner = workload if wanted.ours and wanted.ours(found) else _owner(client, wanted, found)
     if owner == workload:
         return ""
     whose = f"workload {owner}'s" if owner else f"not this workload's (it has no tag {TAG_WORKLOAD}={workload})"
     return f"{kind.what} {wanted.name} exists already and is {whose}; {RENAME}"
 
 
-def _found(door: Door, wanted: Named) -> Properties | None:
+def _found(client: AwsClient, wanted: Named) -> Properties | None:
     """The thing of this name; a listing may be empty, or have more than was asked for."""
     kind = wanted.kind
-    pages = door.pages(kind.service, kind.operation, wanted.region, **kind.asks(wanted.name))
+    pages = client.pages(kind.service, kind.operation, wanted.region, **kind.asks(wanted.name))
     for page in pages:
         inside = page[kind.found] if kind.found else page
         for each in inside if isinstance(inside, list) else [inside]:
@@ -101,7 +101,7 @@ def _found(door: Door, wanted: Named) -> Properties | None:
     return None
 
 
-def _owner(door: Door, wanted: Named, found: Properties) -> str:
+def _owner(client: AwsClient, wanted: Named, found: Properties) -> str:
     """The workload that a thing is tagged as part of; empty where it is of none, or may not be asked."""
     kind = wanted.kind
     if kind.tagged_by is None:
@@ -110,7 +110,7 @@ def _owner(door: Door, wanted: Named, found: Properties) -> str:
     told = str(found[member] if member else wanted.name).removesuffix(":*")
     about = {parameter: [told] if parameter.endswith("s") else told}
     try:
-        answer = door.call(kind.service, operation, wanted.region, **about)[tags]
+        answer = client.call(kind.service, operation, wanted.region, **about)[tags]
     except CallRefused as refusal:
         if says_absent(refusal) or aws_code(refusal) in DENIED:
             return ""

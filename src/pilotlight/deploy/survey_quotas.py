@@ -82,7 +82,7 @@ def short(needs: Iterable[Need], code: str, value: float | None, region: str) ->
 def _check_vpcs(findings: Findings, names: Names) -> None:
     """One more VPC, unless ours stands."""
     try:
-        pages = list(findings.door.pages("ec2", "describe_vpcs", names.standby))
+        pages = list(findings.client.pages("ec2", "describe_vpcs", names.standby))
     except CallRefused as refusal:
         reason = refusal.facts.get("reason", refusal.message)
         findings.add(NETWORK, f"the VPCs of {names.standby} cannot be read ({reason})", names.standby)
@@ -106,7 +106,7 @@ def _value(findings: Findings, names: Names, service: str, code: str) -> float |
     """What is granted; None where that cannot be read."""
     asked = {"ServiceCode": service, "QuotaCode": code}
     try:
-        answer: Any = findings.door.call("service-quotas", "get_service_quota", names.standby, **asked)
+        answer: Any = findings.client.call("service-quotas", "get_service_quota", names.standby, **asked)
     except CallRefused:
         return None
     return float(answer["Quota"]["Value"])

@@ -56,7 +56,7 @@ def choose(there: Iterable[str], offered: Offered) -> tuple[str, ...]:
 
 
 def not_offered(compute: Compute, offered: Offered, chosen: tuple[str, ...], region: str) -> Iterable[str]:
-    """What is wrong with the ladder of a group (pure)."""
+    """What is wrong with the instance types of a group (pure)."""
     for kind in compute.instance_types:
         where = offered.get(kind, set())
         if not where:
@@ -85,7 +85,7 @@ def _zones(findings: Findings, names: Names) -> set[str] | None:
     filters = [{"Name": "zone-type", "Values": ["availability-zone"]}, {"Name": "state", "Values": ["available"]}]
     asked: Properties = {"Filters": filters}
     try:
-        answer = findings.door.call("ec2", "describe_availability_zones", names.standby, **asked)
+        answer = findings.client.call("ec2", "describe_availability_zones", names.standby, **asked)
     except CallRefused as refusal:
         findings.add(NETWORK, _unread(f"the zones of {names.standby}", refusal), names.standby)
         return None
@@ -99,7 +99,7 @@ def _offered(findings: Findings, names: Names, types: list[str]) -> Offered | No
     }
     found: Offered = {}
     try:
-        for page in findings.door.pages("ec2", "describe_instance_type_offerings", names.standby, **asked):
+        for page in findings.client.pages("ec2", "describe_instance_type_offerings", names.standby, **asked):
             for each in page["InstanceTypeOfferings"]:
                 found.setdefault(str(each["InstanceType"]), set()).add(str(each["Location"]))
     except CallRefused as refusal:
@@ -112,7 +112,7 @@ def _offered(findings: Findings, names: Names, types: list[str]) -> Offered | No
 
 
 def _check_images(findings: Findings, names: Names, computes: list[Compute], kinds: dict[str, Properties]) -> None:
-    """Each image can be copied, and starts on each type of its ladder."""
+    """Each image can be copied, and starts on each of its instance types."""
     images = sorted({each.image for each in computes if each.image.startswith("ami-")})
     if not images:
         return
@@ -135,7 +135,7 @@ def _check_images(findings: Findings, names: Names, computes: list[Compute], kin
 
 
 def image_problems(compute: Compute, image: Properties, made_for: dict[str, set[str]]) -> Iterable[str]:
-    """Why an image cannot be copied, or not start on a type of the ladder (pure). Source: EC2 User Guide, "Copy an
+    """Why an image cannot be copied, or not start on one of the instance types (pure). Source: EC2 User Guide, "Copy an
     Amazon EC2 AMI"."""
     what = f"image {compute.image}"
     if image.get("State", "available") != "available":
@@ -163,7 +163,7 @@ def _check_shared(findings: Findings, asset: str, image: Properties) -> None:
         return
     what = f"image {image['ImageId']} of account {image['OwnerId']}"
     try:
-        findings.door.call("ec2", "describe_snapshots", findings.region, SnapshotIds=wanted)
+        findings.client.call("ec2", "describe_snapshots", findings.region, SnapshotIds=wanted)
     except CallRefused as refusal:
         if aws_code(refusal) not in NO_SNAPSHOT:
             findings.add(asset, _unread(f"the snapshots of {what}", refusal))
@@ -178,7 +178,7 @@ def _check_shared(findings: Findings, asset: str, image: Properties) -> None:
 def _kinds(findings: Findings, names: Names, types: list[str]) -> dict[str, Properties]:
     """What EC2 tells of each type."""
     try:
-        pages = list(findings.door.pages("ec2", "describe_instance_types", names.standby, InstanceTypes=types))
+        pages = list(findings.client.pages("ec2", "describe_instance_types", names.standby, InstanceTypes=types))
     except CallRefused as refusal:
         findings.add(NETWORK, _unread("what instance types are made for", refusal), names.standby)
         return {}
@@ -197,7 +197,9 @@ def check_databases(findings: Findings, names: Names, databases: list[Database])
         try:
             options = [
                 one
-                for page in findings.door.pages("rds", "describe_orderable_db_instance_options", names.standby, **asked)
+                for page in findings.client.pages(
+                    "rds", "describe_orderable_db_instance_options", names.standby, **asked
+                )
                 for one in page["OrderableDBInstanceOptions"]
             ]
         except CallRefused as refusal:

@@ -99,7 +99,7 @@ def _instances(findings: Findings, name: str, items: list[dict[str, Any]]) -> tu
     if len(mounted) < 2:
         return tuple(Instance(id, "", devices) for id, devices in mounted.items())
     try:
-        return chosen.instances_of(findings.door, findings.region, sorted(mounted))
+        return chosen.instances_of(findings.client, findings.region, sorted(mounted))
     except CallRefused as refusal:
         findings.add(name, f"instances {', '.join(sorted(mounted))} cannot be read ({refusal.facts['reason']})")
         return ()
@@ -110,7 +110,7 @@ def _last(findings: Findings, names: Names, name: str, selection: Selection) -> 
     if all(each.instance for each in selection.volumes):
         return ()
     try:
-        copies = snapshots.runs(snapshots.listed(findings.door, names.standby, names.workload, name))
+        copies = snapshots.runs(snapshots.listed(findings.client, names.standby, names.workload, name))
     except CallRefused as refusal:
         findings.add(name, f"its snapshot copies in {names.standby} cannot be read ({refusal.facts['reason']})")
         return ()

@@ -102,7 +102,7 @@ def _named(findings: Findings, zone: str) -> list[Properties] | None:
 
 def _points_there(findings: Findings, zone: str, record: str, balancer: str) -> bool:
     """Whether a record of this name is of the balancer."""
-    return any(points(each, balancer) for each in records_of(findings.door, zone, record))
+    return any(points(each, balancer) for each in records_of(findings.client, zone, record))
 
 
 def points(record: Properties, balancer: str) -> bool:

@@ -28,7 +28,7 @@ from pilotlight.local.kernel.commits import Commits
 from pilotlight.local.wire import buckets
 from pilotlight.local.wire.answers import Answer, Refusal, refuse
 from pilotlight.local.wire.calls import DARK, OK, Call
-from pilotlight.local.wire.listeners import BodyTooLarge, Connections, Cut
+from pilotlight.local.wire.listeners import BodyTooLarge, Connections, Observation
 from pilotlight.local.wire.moto_application import backend_app, environ_for, through
 from pilotlight.local.wire.operations import Operation, UnknownOperation, client_name, protocol_of, resolve
 from pilotlight.local.wire.signature import Malformed, Signature, expired, read_signature
@@ -136,7 +136,7 @@ class Gateway:
             body = visit.body()
         except BodyTooLarge:
             return self._refuse(visit, Refusal("too large", "Your proposed upload is larger than this cloud takes."))
-        except Cut:
+        except Observation:
             if losses != self.cloud.faults.losses():
                 self._record(visit, b"", DARK, 0)
             raise
@@ -153,14 +153,14 @@ class Gateway:
         self._check_operation(visit)
         try:
             answer = self._ask_moto(visit, body)
-        except Cut:
+        except Observation:
             self._record(visit, body, DARK, 0)
             raise
         call = self._record(visit, body, answer.code, answer.status)
         if answer.code == OK:
             self.cloud.told(call)
         if self.cloud.is_dark(visit.region):
-            raise Cut(visit.region)
+            raise Observation(visit.region)
         return answer
 
     def _check_endpoint(self, visit: Visit, where: str | None) -> None:
@@ -267,7 +267,7 @@ class Gateway:
         length = int(visit.environ.get("CONTENT_LENGTH") or 0)
         small = length <= DARK_BODY_BYTES_MAX and not visit.environ.get("HTTP_EXPECT")
         self._record(visit, visit.body() if small else b"", DARK, 0)
-        raise Cut(visit.region)
+        raise Observation(visit.region)
 
     def _refuse(self, visit: Visit, refusal: Refusal) -> Answer:
         answer = refuse(refusal, visit.service, visit.protocol, visit.method)

@@ -125,7 +125,7 @@ def _warnings(
             "takes as long as copying what the standby region wrote"
         )
     if any(isinstance(asset, Compute) for asset in workload.assets.values()):
-        found.append("capacity in the standby region is not reserved: the ladder of instance types is all there is")
+        found.append("capacity in the standby region is not reserved: the list of instance types is all there is")
     return found
 
 

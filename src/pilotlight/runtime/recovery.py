@@ -1,6 +1,6 @@
-"""The desk: everything that commands, handlers and the rehearsal ask of this room, each one line to the file it is in.
+"""Recovery: all that commands, handlers and the rehearsal ask of the runtime, each one line to the file it is in.
 
-`open_desk` puts the coats on the door; whoever has an Inventory and a door of his own builds a Recovery directly.
+`open_recovery` puts the wrappers around boto3; whoever has an inventory and a client of their own builds a Recovery.
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from pilotlight.runtime.aws.boto import AwsDoor
-from pilotlight.runtime.aws.client import Door
+from pilotlight.runtime.aws.boto import BotoClient
+from pilotlight.runtime.aws.client import AwsClient
 from pilotlight.runtime.aws.fetch import Fetch, fetch
 from pilotlight.runtime.aws.pacing import Paced
 from pilotlight.runtime.aws.wrappers import Retrying
 from pilotlight.runtime.clock import Clock, SystemClock, stamp
-from pilotlight.runtime.context import Site
+from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.errors import NoSuchPoint, NothingToApprove, PaperUnreadable
 from pilotlight.runtime.kinds.buckets import backfill as filling
 from pilotlight.runtime.kinds.buckets import batch, protection
@@ -34,7 +34,7 @@ from pilotlight.runtime.runs import run as runs
 from pilotlight.runtime.runs.watching import UNWATCHED, Observer
 from pilotlight.runtime.store.lease import PATIENCE_SECONDS
 from pilotlight.runtime.store.ledger import Active, PointLine, Protection, Request
-from pilotlight.runtime.store.record_bucket import NOTHING_THERE, Papers
+from pilotlight.runtime.store.record_bucket import NOTHING_THERE, RecordBucket
 
 NEWEST = "newest"
 POINTS_SHOWN = 50
@@ -45,38 +45,38 @@ POINTS_SHOWN = 50
 class Recovery:
     """One workload. `holder` names this process in leases: unique among all that may run."""
 
-    site: Site
+    context: RecoveryContext
     holder: str
 
     # -- keeping -----------------------------------------------------------------------------------------------
 
     def initialise(self) -> Active:
         """Write the inventory's paper and the first active record; an active record that exists stays."""
-        self.site.papers.write_inventory(self.site.inventory)
-        return self.site.ledger.initialise(self.site.inventory.primary)
+        self.context.records.write_inventory(self.context.inventory)
+        return self.context.ledger.initialise(self.context.inventory.primary)
 
     def protect(self, deadline: float | None = None) -> RecoveryPoint | None:
-        """One firing: a recovery point while the primary serves; else the returned primary is fenced. Runs that died
-        before they changed anything are closed."""
-        runs.close_dead(self.site, self.holder)
-        fence_returned.fence_returned(self.site, self.holder)
-        return protect.protect(self.site, self.holder, fence_returned.fences_left, deadline)
+        """One scheduled run: a recovery point while the primary serves; else the returned primary is fenced. Runs that
+        died before they changed anything are closed."""
+        runs.close_dead(self.context, self.holder)
+        fence_returned.fence_returned(self.context, self.holder)
+        return protect.protect(self.context, self.holder, fence_returned.fences_left, deadline)
 
     def backfill(self, asset: Datasets, progress: filling.Progress = filling.silent) -> filling.Backfilled:
         """Copy what replication does not, and prove both sides equal; NotCopied, NotProtected when they are not."""
-        return filling.backfill(self.site, asset, progress)
+        return filling.backfill(self.context, asset, progress)
 
     def hand_over(self, asset: Datasets, tell: batch.Tell = batch.silent) -> filling.Backfilled:
         """The same by S3 Batch Replication; BatchJobFailed, NotProtected when it did not do it."""
-        return batch.backfill(self.site, asset, tell)
+        return batch.backfill(self.context, asset, tell)
 
     def prove(self, asset: Datasets) -> filling.Proof:
         """Compare both sides, copy nothing."""
-        return filling.prove(self.site, asset)
+        return filling.prove(self.context, asset)
 
     def protections(self) -> dict[str, Protection]:
         """Whether each bucket is protected, by asset, as it was last compared."""
-        return {asset.name: protection.of(self.site, asset) for asset in self.site.inventory.datasets}
+        return {asset.name: protection.of(self.context, asset) for asset in self.context.inventory.datasets}
 
     # -- bringing back -----------------------------------------------------------------------------------------
 
@@ -90,25 +90,25 @@ class Recovery:
         """Run, or go on with, the failover; None when the standby serves already, or who serves has changed since what
         calls for it was seen."""
         journal = runs.run_failover(
-            self.site, self.holder, deadline, patience=patience, seen_at=seen_at, observer=observer
+            self.context, self.holder, deadline, patience=patience, seen_at=seen_at, observer=observer
         )
         if journal:
-            self.site.ledger.settle_request(journal.run)
+            self.context.ledger.settle_request(journal.run)
         return journal
 
     def is_over(self, seen_at: float | None) -> bool:
         """Whether nothing calls for a failover any more that did at this moment; now, where none is given."""
-        site = self.site
-        seen = site.clock.now() if seen_at is None else seen_at
-        return runs.is_over(site, site.inventory.standby, runbooks.FAILOVER, seen)
+        context = self.context
+        seen = context.clock.now() if seen_at is None else seen_at
+        return runs.is_over(context, context.inventory.standby, runbooks.FAILOVER, seen)
 
     def under_way(self, kind: str) -> Journal | None:
         """The run of this kind that changed who serves, where it has not succeeded."""
-        return runs.under_way(self.site, kind)
+        return runs.under_way(self.context, kind)
 
     def is_going_home(self) -> bool:
         """Whether a failback is changing who serves: nothing begins a failover by itself then."""
-        return runs.is_going_home(self.site)
+        return runs.is_going_home(self.context)
 
     def failback(
         self,
@@ -117,61 +117,61 @@ class Recovery:
         observer: Observer = UNWATCHED,
     ) -> Journal | None:
         """Run, or go on with, the failback; None when the primary serves already, or since this waited."""
-        return runs.run_failback(self.site, self.holder, deadline, patience=patience, observer=observer)
+        return runs.run_failback(self.context, self.holder, deadline, patience=patience, observer=observer)
 
     def runbook(self, kind: str) -> Runbook:
         """What would be done, for a dry run."""
-        return {"failover": runbooks.failover, "failback": runbooks.failback}[kind](self.site.inventory)
+        return {"failover": runbooks.failover, "failback": runbooks.failback}[kind](self.context.inventory)
 
     def request(self, reason: str) -> Request:
         """Leave a failover to a person's word."""
-        return self.site.ledger.ask_for_approval(reason)
+        return self.context.ledger.ask_for_approval(reason)
 
     def waiting(self) -> Request:
         """The request that waits for a person's word; NothingToApprove where none does."""
-        found = self.site.ledger.open_request()
+        found = self.context.ledger.open_request()
         if found is None:
-            raise NothingToApprove(workload=self.site.inventory.workload)
+            raise NothingToApprove(workload=self.context.inventory.workload)
         return found
 
     def approve(self, by: str) -> Request:
         """A person's word for the request that waits; NothingToApprove where none does."""
         self.waiting()
-        return self.site.ledger.approve(by)
+        return self.context.ledger.approve(by)
 
     # -- looking -----------------------------------------------------------------------------------------------
 
     def active(self) -> Active:
         """Which region serves, since which epoch."""
-        return self.site.ledger.active(self.site.inventory.primary)
+        return self.context.ledger.active(self.context.inventory.primary)
 
     def status(self) -> Status:
         """Where the workload stands, with the age of all that is known."""
-        return standing_whole(self.site)
+        return standing_whole(self.context)
 
     def points(self, limit: int = POINTS_SHOWN) -> list[RecoveryPoint]:
         """The newest recovery points, the newest first; one that is pruned between listing and reading is left out."""
-        found = [self._point(line) for line in self.site.ledger.points()[:limit]]
+        found = [self._point(line) for line in self.context.ledger.points()[:limit]]
         return [point for point in found if point is not None]
 
     def points_count(self) -> int:
         """How many there are in all."""
-        return len(self.site.ledger.points())
+        return len(self.context.ledger.points())
 
     def point(self, named: str) -> RecoveryPoint:
         """One point by its id, the beginning of it, or `newest`; NoSuchPoint where that is none, or more than one."""
-        lines = self.site.ledger.points()
+        lines = self.context.ledger.points()
         chosen = lines[:1] if named == NEWEST else [each for each in lines if named and each.id.startswith(named)]
         found = self._point(chosen[0]) if len(chosen) == 1 else None
         if found is None:
             known = f"{len(chosen)} begin with it" if chosen else f"the newest is {lines[0].id if lines else 'none'}"
-            raise NoSuchPoint(workload=self.site.inventory.workload, point=named, known=known)
+            raise NoSuchPoint(workload=self.context.inventory.workload, point=named, known=known)
         return found
 
     def verify(self, named: str, deep: bool, progress: verifying.Progress = verifying.silent) -> Verification:
         """Read every part of a point again where it is needed, in the standby region."""
-        moment = stamp(self.site.clock.now())
-        return verifying.verify_point(self.site, self.point(named), deep, moment, progress)
+        moment = stamp(self.context.clock.now())
+        return verifying.verify_point(self.context, self.point(named), deep, moment, progress)
 
     def refuse(self, named: str, why: str, by: str, alone: bool = False) -> tuple[str, ...]:
         """Refuse a point and the checkpoints that it names; the ids of all points that fall with it.
@@ -180,9 +180,9 @@ class Recovery:
         of an asset that is no longer declared there are points alone to refuse. `alone`: the point has lost copies, and
         its checkpoints are as good as they were.
         """
-        ledger, point = self.site.ledger, self.point(named)
+        ledger, point = self.context.ledger, self.point(named)
         vetoed = set() if alone else set(protect.line(point).checkpoints)
-        below = {each.name: each.prefix for each in self.site.inventory.datasets}
+        below = {each.name: each.prefix for each in self.context.inventory.datasets}
         for asset, _, prefix in (each.partition("#") for each in sorted(vetoed)):
             if asset in below:
                 ledger.veto(asset, prefix.removeprefix(below[asset]), why, by)
@@ -194,7 +194,7 @@ class Recovery:
     def _point(self, line: PointLine) -> RecoveryPoint | None:
         """The paper, with what was said of it since."""
         try:
-            point = self.site.papers.point(line.id)
+            point = self.context.records.point(line.id)
             return replace(point, status=line.status, problems=(line.why, *point.problems)) if line.why else point
         except PaperUnreadable as problem:
             if problem.facts["reason"] == NOTHING_THERE:
@@ -203,34 +203,35 @@ class Recovery:
 
     def runs(self, kind: str = "", limit: int | None = None) -> list[Journal]:
         """The runs of a kind, or of all, the newest first; at most `limit` where that is given."""
-        return self.site.ledger.runs(kind, limit)
+        return self.context.ledger.runs(kind, limit)
 
     def newest_complete_step(self) -> int:
         """The newest step that is complete in the standby bucket at this moment, read anew; -1 where there is none."""
         steps = [-1]
-        for asset in self.site.inventory.datasets:
+        for asset in self.context.inventory.datasets:
             if asset.kind == CHECKPOINTS:
                 found = choose(
-                    shelf(self.site.door, self.site.inventory.standby, asset.standby_bucket, asset), asset, {}
+                    shelf(self.context.client, self.context.inventory.standby, asset.standby_bucket, asset), asset, {}
                 )
                 steps += [found.newest_complete_step] if found.newest_complete_step is not None else []
         return max(steps)
 
 
-def coated(door: Door, clock: Clock, chance: random.Random) -> Door:
-    """The door as every run wears it: paced, then retried."""
-    return Retrying(Paced(door, clock), clock, chance)
+def wrapped(client: AwsClient, clock: Clock, chance: random.Random) -> AwsClient:
+    """The AWS client as every run has it: paced, then retried."""
+    return Retrying(Paced(client, clock), clock, chance)
 
 
-def open_desk(inventory: Inventory, holder: str, clock: Clock | None = None, look: Fetch = fetch) -> Recovery:
-    """The desk of this workload, with AWS behind it."""
+def open_recovery(inventory: Inventory, holder: str, clock: Clock | None = None, look: Fetch = fetch) -> Recovery:
+    """The recovery of this workload, with AWS behind it."""
     clock = clock or SystemClock()
-    return Recovery(Site(coated(AwsDoor(), clock, random.Random()), inventory, clock, look), holder)
+    return Recovery(RecoveryContext(wrapped(BotoClient(), clock, random.Random()), inventory, clock, look), holder)
 
 
-def open_from_environment(environment: Mapping[str, str], holder: str, eyes: Door | None = None) -> Recovery:
-    """The desk of a Lambda function: all it knows is where the vault is, with the inventory; `eyes`: see Site."""
+def open_from_environment(environment: Mapping[str, str], holder: str, eyes: AwsClient | None = None) -> Recovery:
+    """The recovery of a Lambda function, which knows where the vault and the inventory are. `eyes`: see
+    RecoveryContext."""
     clock = SystemClock()
-    door = coated(AwsDoor(), clock, random.Random())
-    papers = Papers(door, environment["PILOTLIGHT_STANDBY_REGION"], environment["PILOTLIGHT_VAULT_BUCKET"])
-    return Recovery(Site(door, papers.inventory(), clock, fetch, eyes), holder)
+    client = wrapped(BotoClient(), clock, random.Random())
+    records = RecordBucket(client, environment["PILOTLIGHT_STANDBY_REGION"], environment["PILOTLIGHT_VAULT_BUCKET"])
+    return Recovery(RecoveryContext(client, records.inventory(), clock, fetch, eyes), holder)

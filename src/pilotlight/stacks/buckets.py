@@ -48,7 +48,7 @@ class BucketArgs:
 
 
 def noncurrent_days(keep: Keep) -> int:
-    """Longer than the oldest recovery point on the ladder lives, in days."""
+    """Longer than the oldest recovery point that is kept lives, in days."""
     oldest = max(-(-keep.hourly // HOURS_PER_DAY), keep.daily, keep.weekly * DAYS_PER_WEEK)
     return oldest + NONCURRENT_MARGIN_DAYS
 

@@ -2,7 +2,7 @@
 
 Activation is data, not a redeploy: a run makes a launch template of its own from this one's data, with the snapshots in
 its block devices, points the group at it and raises the group's size. Which template a group names, and its sizes, are
-left out of comparison, so that deploying after a failover does not stop what serves, nor blank its disks. The ladder of
+left out of comparison, so that deploying after a failover does not stop what serves, nor blank its disks. The list of
 instance types is a prioritized on-demand list (Auto Scaling User Guide, "Allocation strategies for multiple instance
 types"). AMI ids, endpoints and bucket names are bound to a region, so the image is copied and the user data translated.
 """

@@ -187,9 +187,9 @@ def _journal(names: Names, more: list[str]) -> Statement:
 
 
 def _papers(names: Names) -> tuple[Statement, Statement]:
-    papers = objects_arn(names.vault_bucket, "papers/")
+    records = objects_arn(names.vault_bucket, "papers/")
     return (
-        allow("KeepPapers", ["s3:GetObject", "s3:PutObject"], [papers]),
+        allow("KeepPapers", ["s3:GetObject", "s3:PutObject"], [records]),
         allow("ListPapers", ["s3:ListBucket"], [bucket_arn(names.vault_bucket)]),
     )
 
@@ -202,8 +202,8 @@ def _lock_points(inventory: Inventory) -> list[Statement]:
     """Writing a locked paper needs the right to set its retention (S3 User Guide, "Configuring Object Lock")."""
     if inventory.lock is None:
         return []
-    papers = _objects(inventory.names, PAPER_POINTS, PAPER_MANIFESTS)
-    return [allow("LockPoints", ["s3:PutObjectRetention"], papers)]
+    records = _objects(inventory.names, PAPER_POINTS, PAPER_MANIFESTS)
+    return [allow("LockPoints", ["s3:PutObjectRetention"], records)]
 
 
 def _read_buckets(inventory: Inventory, both: bool) -> list[Statement]:

@@ -19,7 +19,7 @@ from pilotlight.stacks import function_policies, policies
 RUNTIME = "python3.12"
 ARCHITECTURE = "arm64"
 PROBE_TIMEOUT_SECONDS = 30
-"""Half the minute between two firings: two silent regions cost seconds each."""
+"""Half the minute between two scheduled runs: two silent regions cost seconds each."""
 PROTECT_TIMEOUT_SECONDS = int(bounds.RUN_SECONDS)
 """The run ends by itself before it and gives its lease back."""
 RECOVER_TIMEOUT_SECONDS = 900

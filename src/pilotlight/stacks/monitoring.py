@@ -18,7 +18,7 @@ from pilotlight.stacks.alarms import ALARMS, MINUTE_SECONDS, PEOPLE, AlarmSpec, 
 LAMBDA_NAMESPACE, LAMBDA_DIMENSION = "AWS/Lambda", "FunctionName"
 """Lambda Developer Guide, "Viewing metrics on CloudWatch"."""
 EVENT_AGE_SECONDS = 60
-"""A firing older than this is worth nothing; it is also the least that EventBridge Scheduler accepts."""
+"""A scheduled run older than this is worth nothing; it is also the least that EventBridge Scheduler accepts."""
 
 
 @dataclass(frozen=True)
@@ -230,7 +230,7 @@ class Monitoring(pulumi.ComponentResource):
 
 
 def _target(function: pulumi.Output[str], role: pulumi.Output[str]) -> aws.scheduler.ScheduleTargetArgs:
-    """Not tried again: the next firing is newer and as good."""
+    """Not tried again: the next scheduled run is newer and as good."""
     retry = aws.scheduler.ScheduleTargetRetryPolicyArgs(
         maximum_event_age_in_seconds=EVENT_AGE_SECONDS, maximum_retry_attempts=0
     )

@@ -61,7 +61,7 @@ def vault_parts(inventory: Inventory, under: Under = None) -> Parts:
     """The resources of `vault`."""
     made = Vault("vault", VaultArgs(vault_spec(inventory)), under)
     return {
-        "vault_bucket_name": made.papers,
+        "vault_bucket_name": made.records,
         "journal_table_name": made.journal,
         "key_arn": made.key_arn,
         "standby_bucket_names": made.replicas,

@@ -36,7 +36,7 @@ class VaultSpec:
     key: KeySpec
     copies_key: KeySpec | None
     role_arn: str
-    papers: BucketSpec
+    records: BucketSpec
     replicas: dict[str, BucketSpec]
     journal_table: str
     log_groups: dict[str, str]
@@ -59,7 +59,7 @@ def vault_spec(inventory: Inventory) -> VaultSpec:
         key=standby_key_spec(inventory),
         copies_key=copies_key_spec(inventory) if inventory.vault else None,
         role_arn=inventory.vault.role_arn if inventory.vault else "",
-        papers=_papers(inventory),
+        records=_papers(inventory),
         replicas={each.name: _replica(inventory, each) for each in inventory.datasets},
         journal_table=names.journal_table,
         log_groups={purpose: policies.log_group(names, purpose) for purpose in FUNCTIONS},
@@ -85,7 +85,7 @@ class Vault(pulumi.ComponentResource):
     `journal`."""
 
     key_arn: pulumi.Output[str]
-    papers: pulumi.Output[str]
+    records: pulumi.Output[str]
     replicas: dict[str, pulumi.Output[str]]
     journal: pulumi.Output[str]
 
@@ -95,12 +95,12 @@ class Vault(pulumi.ComponentResource):
         self.key_arn = RegionKey(f"{name}-key", KeyArgs(args.spec.key), pulumi.ResourceOptions(parent=self)).arn
         self._there = self._in_its_account()
         self._copies_key_arn = self._copies_key()
-        self.papers = self._bucket("papers", args.spec.papers)
+        self.records = self._bucket("papers", args.spec.records)
         self.replicas = {asset: self._bucket(asset, spec) for asset, spec in args.spec.replicas.items()}
         self.journal = self._journal()
         self._log_groups()
         self.register_outputs(
-            {"keyArn": self.key_arn, "papers": self.papers, "replicas": self.replicas, "journal": self.journal}
+            {"keyArn": self.key_arn, "papers": self.records, "replicas": self.replicas, "journal": self.journal}
         )
 
     def _in_its_account(self) -> pulumi.ResourceOptions:

@@ -36,7 +36,7 @@ COUNT_MAX = 500
 """Auto Scaling groups are walked instance by instance; more belongs into several groups."""
 PORT_MAX = 65535
 KEEP_MAX = 1000
-"""EBS keeps 100,000 snapshots a region; a ladder longer than this is a slip."""
+"""EBS keeps 100,000 snapshots a region; a retention policy longer than this is a slip."""
 NOTIFY_MAX = 50
 """A channel for more is a mailing list or a pager of their own."""
 INSTANCE_TYPES_MAX = 40
@@ -64,7 +64,7 @@ class Objectives(Strict):
 
 
 class Keep(Strict):
-    """The retention ladder: how many recovery points stay at each rung."""
+    """The retention policy: how many recovery points stay at each rung."""
 
     hourly: Annotated[StrictInt, Field(ge=1, le=KEEP_MAX, description="Newest points of this many hours.")] = 24
     daily: Annotated[StrictInt, Field(ge=0, le=KEEP_MAX, description="Newest points of this many days.")] = 7
@@ -84,7 +84,7 @@ class Points(Strict):
     """The schedule of recovery points."""
 
     every_seconds: Seconds = Field(default=3600.0, alias="every", description="Time between recovery points.")
-    keep: Keep = Field(default=Keep(), description="The retention ladder.")
+    keep: Keep = Field(default=Keep(), description="The retention policy.")
     lock: Lock | None = Field(default=None, description="Object lock, where points must outlive an intruder.")
 
 

@@ -1,4 +1,4 @@
-"""Auto Scaling: groups launch through the version of a launch template that they name, down the ladder of types.
+"""Auto Scaling: groups launch through the version of a launch template that they name, down its list of types.
 
 Amazon EC2 Auto Scaling User Guide, "Allocation strategies for multiple instance types" (prioritized: overrides in their
 order), and "Verify a scaling activity": an attempt without capacity is a failed activity with EC2's words.

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from pilotlight.local.wire.listeners import Cut
+from pilotlight.local.wire.listeners import Observation
 
 DRAIN_SECONDS_MAX = 0.5
 """Calls take milliseconds; one that takes longer waits for a function of the lost region, and is not waited for."""
@@ -28,7 +28,7 @@ class Commits:
         """One call; raises Cut in a dark region."""
         with self._changed:
             if self._is_dark(region):
-                raise Cut(region)
+                raise Observation(region)
             self._busy[region] = self._busy.get(region, 0) + 1
         try:
             yield

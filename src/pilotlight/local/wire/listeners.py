@@ -32,7 +32,7 @@ BODY_BYTES_MAX = 1 << 30
 READ_BYTES = 1 << 20
 
 
-class Cut(ConnectionError):
+class Observation(ConnectionError):
     """Close the connection without an answer."""
 
 
@@ -200,9 +200,9 @@ class _Body:
         try:
             whole = b"".join(_parts(get_input_stream(self._environ), self._length))
         except (OSError, ClientDisconnected) as problem:
-            raise Cut("the body broke off") from problem
+            raise Observation("the body broke off") from problem
         if not self._chunked and len(whole) < self._length:
-            raise Cut("the body broke off")
+            raise Observation("the body broke off")
         return whole
 
 

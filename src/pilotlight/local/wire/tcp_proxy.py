@@ -28,7 +28,7 @@ RESET = struct.pack("ii", 1, 0)
 """SO_LINGER with time zero: close() sends RST instead of FIN."""
 
 
-class Cut(ConnectionError):
+class Observation(ConnectionError):
     """The line may carry nothing any more."""
 
 
@@ -165,7 +165,7 @@ class TcpProxy:
 
     def _check(self) -> None:
         if not self._may_pass():
-            raise Cut("the line is cut")
+            raise Observation("the line is cut")
 
 
 def free_port() -> int:

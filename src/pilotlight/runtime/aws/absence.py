@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pilotlight.runtime.aws.client import Door, aws_code
+from pilotlight.runtime.aws.client import AwsClient, aws_code
 from pilotlight.runtime.errors import CallRefused
 
 ABSENT: dict[str, frozenset[str]] = {
@@ -58,10 +58,10 @@ def says_absent(refusal: CallRefused) -> bool:
     return aws_code(refusal) in ABSENT.get(call, ())
 
 
-def remove(door: Door, service: str, operation: str, region: str, **parameters: Any) -> None:
+def remove(client: AwsClient, service: str, operation: str, region: str, **parameters: Any) -> None:
     """A call that deletes; one that finds nothing to delete has found what was wanted."""
     try:
-        door.call(service, operation, region, **parameters)
+        client.call(service, operation, region, **parameters)
     except CallRefused as refusal:
         if not says_absent(refusal):
             raise

@@ -1,6 +1,6 @@
-"""AwsDoor: botocore behind the door. One client per service and region, short timeouts, no retries of its own.
+"""BotoClient: botocore behind the AWS client. One client per service and region, short timeouts, no retries of its own.
 
-Retries belong to the coat (coats.py): boto3's defaults were measured to lose 71 % of 400 CreateVolume calls under
+Retries belong to the wrapper (wrappers.py): boto3's defaults were measured to lose 71 % of 400 CreateVolume calls under
 throttling, and they hide how often AWS said no. Short timeouts, because a lost region often does not refuse, it is
 silent. Every failure leaves here as one of our errors, with service, operation, region and AWS's own words.
 """
@@ -76,8 +76,8 @@ _ACCOUNT_ON_ADDRESS = re.compile(r"^(https?://)\d{12}\.(\d+\.\d+\.\d+\.\d+[:/])"
 _CALLER = re.compile(r"arn:aws[a-z-]*:(?:iam|sts)::\d{12}:[^\s]+")
 
 
-class AwsDoor:
-    """The door to AWS, or to whatever AWS_ENDPOINT_URL names."""
+class BotoClient:
+    """The client of AWS, or to whatever AWS_ENDPOINT_URL names."""
 
     def __init__(self, session: Any | None = None, read_seconds: float = READ_SECONDS) -> None:
         self._session = session or _session()
@@ -86,8 +86,8 @@ class AwsDoor:
         self._lock = threading.Lock()
 
     @classmethod
-    def assuming(cls, role_arn: str, region: str) -> AwsDoor:
-        """The door of a role that the STS of this region is asked for; CallRefused at the first call if it says no."""
+    def assuming(cls, role_arn: str, region: str) -> BotoClient:
+        """The client of a role that this region's STS is asked for; CallRefused at the first call if it says no."""
         return cls(assumed(role_arn, region))
 
     def call(self, service: str, operation: str, region: str, **parameters: Any) -> dict[str, Any]:

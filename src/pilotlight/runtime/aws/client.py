@@ -1,4 +1,4 @@
-"""The door: what every room that talks to AWS may rely on, however many coats are around it.
+"""The AWS client: what every room that talks to AWS may rely on, however many wrappers are around it.
 
 Every call names its region: nothing in this project has a default region, because a default that points to the lost
 region is how a recovery fails. Operations are named as in boto3 (`describe_volumes`), services too (`ec2`).
@@ -15,7 +15,7 @@ READING = ("describe_", "get_", "list_", "head_", "query", "scan", "batch_get_")
 """How the operations that change nothing begin, over all services used here."""
 
 
-class Door(Protocol):
+class AwsClient(Protocol):
     """One call to AWS."""
 
     def call(self, service: str, operation: str, region: str, **parameters: Any) -> dict[str, Any]:
@@ -39,7 +39,7 @@ def aws_code(error: CallRefused) -> str:
 
 
 def refused(service: str, operation: str, region: str, code: str, reason: str, caller: str = "") -> CallRefused:
-    """The error of a call that AWS, or a coat, did not carry out."""
+    """The error of a call that AWS, or a wrapper, did not carry out."""
     return CallRefused(
         service=service,
         operation=operation,

@@ -1,4 +1,4 @@
-"""Paced: a coat that keeps to AWS's published token buckets, so that a recovery is not throttled by its own haste.
+"""Paced: a wrapper that keeps to AWS's published token buckets, so that a recovery is not throttled by its own haste.
 
 EC2 API throttling, "Amazon EC2 API throttling": request token buckets per account, region and action. Measured with
 real botocore, a pacer reaches 1.01 times the theoretical bound with no throttled call, where retries alone reach 1.19
@@ -10,8 +10,8 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-from pilotlight.runtime.aws.client import Door
-from pilotlight.runtime.aws.wrappers import Coat
+from pilotlight.runtime.aws.client import AwsClient
+from pilotlight.runtime.aws.wrappers import Wrapper
 from pilotlight.runtime.clock import Clock
 
 MARGIN = 0.9
@@ -48,12 +48,12 @@ class Bucket:
         return max(0.0, -self.tokens / self.per_second)
 
 
-class Paced(Coat):
+class Paced(Wrapper):
     """Waits before a call until its bucket holds a token. One bucket per region and action, or class of actions."""
 
     waits = True
 
-    def __init__(self, inner: Door, clock: Clock) -> None:
+    def __init__(self, inner: AwsClient, clock: Clock) -> None:
         super().__init__(inner)
         self._clock = clock
         self._buckets: dict[tuple[str, str], Bucket] = {}

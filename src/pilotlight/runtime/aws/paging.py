@@ -1,7 +1,7 @@
 """Listings page by page on top of single calls, from botocore's own paginator data.
 
 botocore's paginators cannot be asked to repeat one page, so a throttled page would lose the whole listing. Here each
-page is one call through the coats. The data is botocore's `paginators-1.json` of each service, which names the input
+page is one call through the wrappers. The data is botocore's `paginators-1.json` of each service, which names the input
 and output tokens as JMESPath; an operation without an entry is one page.
 """
 

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from pilotlight.runtime.aws.absence import says_absent
-from pilotlight.runtime.aws.client import Door
+from pilotlight.runtime.aws.client import AwsClient
 from pilotlight.runtime.errors import CallRefused
 
 
-def read(door: Door, region: str, name: str) -> str:
+def read(client: AwsClient, region: str, name: str) -> str:
     """What a parameter says; empty where there is none."""
     try:
-        return str(door.call("ssm", "get_parameter", region, Name=name)["Parameter"]["Value"])
+        return str(client.call("ssm", "get_parameter", region, Name=name)["Parameter"]["Value"])
     except CallRefused as refusal:
         if says_absent(refusal):
             return ""
         raise
 
 
-def write(door: Door, region: str, name: str, value: str) -> None:
+def write(client: AwsClient, region: str, name: str, value: str) -> None:
     """Say this, whatever it said before."""
-    door.call("ssm", "put_parameter", region, Name=name, Value=value, Type="String", Overwrite=True)
+    client.call("ssm", "put_parameter", region, Name=name, Value=value, Type="String", Overwrite=True)

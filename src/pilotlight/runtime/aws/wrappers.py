@@ -1,7 +1,7 @@
-"""Coats around the door: each does one thing, has the door's two methods, and can be worn over any other.
+"""Wrappers around the AWS client: each does one thing, has the client's two methods, and can be put around any other.
 
-Worn from the outside in: Retrying(Paced(Fenced(AwsDoor))) for a run, Recording or ReadOnly or Faulty for proofs. All
-`pages` go through the coat's own `call`, so no page escapes a fence, a retry or a record.
+Worn from the outside in: Retrying(Paced(Fenced(BotoClient))) for a run, Recording or ReadOnly or Faulty for proofs. All
+`pages` go through the wrapper's own `call`, so no page escapes a fence, a retry or a record.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pilotlight.runtime.aws import paging
-from pilotlight.runtime.aws.client import Door, is_reading, refused
+from pilotlight.runtime.aws.client import AwsClient, is_reading, refused
 from pilotlight.runtime.clock import Clock
 from pilotlight.runtime.errors import ActedLate, EpochStale, PilotlightError, RegionUnreachable, Throttled, TimeIsUp
 
@@ -27,12 +27,12 @@ WAIT_SECONDS_FIRST = 0.2
 WAIT_SECONDS_MAX = 20.0
 
 
-class Coat:
-    """What all coats share: `pages` over their own `call`. One that `waits` may hold a call back before it is made."""
+class Wrapper:
+    """What all wrappers share: `pages` over their own `call`. One that `waits` may hold a call back."""
 
     waits = False
 
-    def __init__(self, inner: Door) -> None:
+    def __init__(self, inner: AwsClient) -> None:
         self.inner = inner
 
     def call(self, service: str, operation: str, region: str, **parameters: Any) -> dict[str, Any]:
@@ -44,24 +44,24 @@ class Coat:
         return paging.pages(self.call, service, operation, region, parameters)
 
 
-def lined(door: Door, lining: Callable[[Door], Door]) -> Door:
-    """The same door with a lining inside all the coats that wait: what it checks is so when the call is made, and at
-    each attempt, not when somebody began to wait for his turn."""
-    if isinstance(door, Coat) and door.waits:
-        again = copy.copy(door)
-        again.inner = lined(door.inner, lining)
+def with_innermost(client: AwsClient, innermost: Callable[[AwsClient], AwsClient]) -> AwsClient:
+    """The same client with one more inside all the wrappers that wait: what it checks is so when the call is made, at
+    each attempt, and not when somebody began to wait for their turn."""
+    if isinstance(client, Wrapper) and client.waits:
+        again = copy.copy(client)
+        again.inner = with_innermost(client.inner, innermost)
         return again
-    return lining(door)
+    return innermost(client)
 
 
-class Retrying(Coat):
+class Retrying(Wrapper):
     """Throttling is met with full jitter (AWS Architecture Blog, "Exponential Backoff And Jitter"); a connection that
     fails is tried again only for reading calls, because an acting one may have been carried out. However many
     attempts there were, the caller hears one error."""
 
     waits = True
 
-    def __init__(self, inner: Door, clock: Clock, chance: random.Random) -> None:
+    def __init__(self, inner: AwsClient, clock: Clock, chance: random.Random) -> None:
         super().__init__(inner)
         self._clock, self._chance = clock, chance
 
@@ -92,14 +92,14 @@ class Made:
     parameters: dict[str, Any] = field(default_factory=dict)
 
 
-class Fenced(Coat):
+class Fenced(Wrapper):
     """Refuses every acting call of whoever has lost the lease since: it is confirmed before each, and again after it.
 
     `confirm` raises EpochStale where the lease is lost. An act that was let through and found late is told to `late`:
     whether it took effect before or after what the newer run has proven, nobody knows.
     """
 
-    def __init__(self, inner: Door, confirm: Callable[[], None], late: Callable[[Made], None]) -> None:
+    def __init__(self, inner: AwsClient, confirm: Callable[[], None], late: Callable[[Made], None]) -> None:
         super().__init__(inner)
         self._confirm, self._late = confirm, late
 
@@ -124,10 +124,10 @@ class Fenced(Coat):
             raise ActedLate(**lost.facts, call=f"{made.service}:{made.operation}", region=made.region) from lost
 
 
-class Recording(Coat):
+class Recording(Wrapper):
     """Keeps every call that is attempted, in order, carried out or not."""
 
-    def __init__(self, inner: Door) -> None:
+    def __init__(self, inner: AwsClient) -> None:
         super().__init__(inner)
         self.made: list[Made] = []
 
@@ -137,13 +137,13 @@ class Recording(Coat):
         return self.inner.call(service, operation, region, **parameters)
 
 
-class Until(Coat):
+class Until(Wrapper):
     """Lets nothing through after a moment: whoever is ended by force at a limit ends by itself before it."""
 
     waits = True
-    """Not itself; but what it wears does, and is to be lined."""
+    """Not itself; but what it wraps does, and gets its innermost."""
 
-    def __init__(self, inner: Door, workload: str, clock: Clock, until: float) -> None:
+    def __init__(self, inner: AwsClient, workload: str, clock: Clock, until: float) -> None:
         super().__init__(inner)
         self._workload, self._clock, self._until = workload, clock, until
 
@@ -154,20 +154,20 @@ class Until(Coat):
         return self.inner.call(service, operation, region, **parameters)
 
 
-class ReadOnly(Coat):
+class ReadOnly(Wrapper):
     """Lets nothing through that could change anything."""
 
     def call(self, service: str, operation: str, region: str, **parameters: Any) -> dict[str, Any]:
         """See Door.call; CallRefused for every acting call."""
         if not is_reading(operation):
-            raise refused(service, operation, region, "ReadOnly", "this door is for reading only")
+            raise refused(service, operation, region, "ReadOnly", "this client is for reading only")
         return self.inner.call(service, operation, region, **parameters)
 
 
-class Faulty(Coat):
+class Faulty(Wrapper):
     """Raises at the nth call (from 1), before it or after it was carried out: for proofs that a run survives both."""
 
-    def __init__(self, inner: Door, at: int, fault: BaseException, carried_out: bool = False) -> None:
+    def __init__(self, inner: AwsClient, at: int, fault: BaseException, carried_out: bool = False) -> None:
         super().__init__(inner)
         self._at, self._fault, self._carried_out = at, fault, carried_out
         self._lock = threading.Lock()

@@ -1,4 +1,4 @@
-"""Where checkpoints are read from: a prefix of a bucket, through the door, or a local folder.
+"""Where checkpoints are read from: a prefix of a bucket, through the AWS client, or a local folder.
 
 Both read a file only as it was listed: S3 by its entity tag (`IfMatch`), so that a checkpoint overwritten meanwhile is
 an unreadable one and not a mixture of two.
@@ -16,7 +16,7 @@ from pilotlight.runtime.checkpoints.format import UNDECIDED, File, Undecided, Un
 from pilotlight.runtime.errors import CallRefused
 
 if TYPE_CHECKING:
-    from pilotlight.runtime.aws.client import Door
+    from pilotlight.runtime.aws.client import AwsClient
 
 CHANGED = ("PreconditionFailed", "InvalidRange")
 """S3 API reference, GetObject: another entity tag than the one that was listed, or fewer bytes."""
@@ -26,8 +26,8 @@ class BucketReader:
     """Files below s3://bucket/prefix, in one region; keys are relative to the prefix. What is gone or was overwritten
     since it was listed is unreadable; any other refusal (a key, a permission) says nothing of the file."""
 
-    def __init__(self, door: Door, region: str, bucket: str, prefix: str = "") -> None:
-        self._door, self._region, self.bucket, self.prefix = door, region, bucket, prefix
+    def __init__(self, client: AwsClient, region: str, bucket: str, prefix: str = "") -> None:
+        self._door, self._region, self.bucket, self.prefix = client, region, bucket, prefix
 
     def files(self) -> Iterator[File]:
         """See Reader.files; folder markers (empty keys ending in /) are no files."""

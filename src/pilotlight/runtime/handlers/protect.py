@@ -13,11 +13,11 @@ MARGIN_SECONDS = 25.0
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """One firing; one that meets the last firing still at work leaves it to it."""
-    desk = open_from_environment(os.environ, f"protect {context.aws_request_id}")
+    """One scheduled run; one that meets the last one still at work leaves it to it."""
+    recovery = open_from_environment(os.environ, f"protect {context.aws_request_id}")
     remaining = context.get_remaining_time_in_millis() / 1000
     try:
-        point = desk.protect(deadline=desk.site.clock.now() + remaining - MARGIN_SECONDS)
+        point = recovery.protect(deadline=recovery.context.clock.now() + remaining - MARGIN_SECONDS)
     except LeaseHeld as held:
         return {"point": None, "why": held.message}
     if point is None:

@@ -59,41 +59,43 @@ class Call:
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """One invocation."""
-    desk = open_from_environment(os.environ, f"recover {context.aws_request_id}")
+    recovery = open_from_environment(os.environ, f"recover {context.aws_request_id}")
     target = "" if os.environ.get("AWS_ENDPOINT_URL") else people.ON_AWS
-    call = parse(event, desk.site.inventory.names.alarm(ALARM))
+    call = parse(event, recovery.context.inventory.names.alarm(ALARM))
     if call is None:
-        return hear(desk, event, target)
-    deadline = desk.site.clock.now() + context.get_remaining_time_in_millis() / 1000 - MARGIN_SECONDS
-    return answer(desk, call, deadline, context.function_name, target)
+        return hear(recovery, event, target)
+    deadline = recovery.context.clock.now() + context.get_remaining_time_in_millis() / 1000 - MARGIN_SECONDS
+    return answer(recovery, call, deadline, context.function_name, target)
 
 
-def answer(desk: Recovery, call: Call, deadline: float, function: str, target: str = people.ON_AWS) -> dict[str, Any]:
+def answer(
+    recovery: Recovery, call: Call, deadline: float, function: str, target: str = people.ON_AWS
+) -> dict[str, Any]:
     """Nothing where it is over, a request where a person has to say so, else the run."""
-    if desk.is_over(call.seen_at):
+    if recovery.is_over(call.seen_at):
         return NOTHING
-    if desk.is_going_home():
+    if recovery.is_going_home():
         return GOING_HOME
-    if not call.goes_on and not call.tries and is_well(desk, call, deadline):
+    if not call.goes_on and not call.tries and is_well(recovery, call, deadline):
         return WELL
-    asked = _ask(desk, call)
-    if not may_run(desk, call):
-        return _wait(desk, asked or desk.request(call.reason), target)
+    asked = _ask(recovery, call)
+    if not may_run(recovery, call):
+        return _wait(recovery, asked or recovery.request(call.reason), target)
     if not call.goes_on and not call.tries:
         with contextlib.suppress(PilotlightError):  # the run is worth more than the word of it; its end is told, too
-            people.tell(desk.site, people.begun(desk.site, call.reason, target))
-    return _told(desk, call, lambda: drive(desk, call, deadline, function), target)
+            people.tell(recovery.context, people.begun(recovery.context, call.reason, target))
+    return _told(recovery, call, lambda: drive(recovery, call, deadline, function), target)
 
 
-def is_well(desk: Recovery, call: Call, deadline: float) -> bool:
+def is_well(recovery: Recovery, call: Call, deadline: float) -> bool:
     """Whether the probe sees the active region healthy, at every look until the alarm has to be quiet again. A look
     that is too old, or says anything else, tells nothing against the alarm; one from before that region served says
     nothing of it, as the alarm's own minutes do not, and the next is waited for."""
-    clock = desk.site.clock
+    clock = recovery.context.clock
     until = min(clock.now() + WELL_SECONDS, deadline)
     while True:
-        look, active = desk.site.ledger.sightings.look(), desk.active()
-        if look is None or desk.under_way(FAILOVER):
+        look, active = recovery.context.ledger.sightings.look(), recovery.active()
+        if look is None or recovery.under_way(FAILOVER):
             return False
         of_before = active.state != SERVING or (bool(active.since) and parse_stamp(look.at) < parse_stamp(active.since))
         if not of_before and look.verdict != HEALTHY:
@@ -105,53 +107,53 @@ def is_well(desk: Recovery, call: Call, deadline: float) -> bool:
         clock.sleep(LOOK_AGAIN_SECONDS)
 
 
-def _ask(desk: Recovery, call: Call) -> Request | None:
+def _ask(recovery: Recovery, call: Call) -> Request | None:
     """Where a person has to say so: what was said to an earlier alarm says nothing of this one."""
-    waits = desk.site.inventory.trigger != AUTOMATIC and not call.goes_on and desk.active().state == SERVING
+    waits = recovery.context.inventory.trigger != AUTOMATIC and not call.goes_on and recovery.active().state == SERVING
     alarm_at = stamp(call.seen_at) if call.seen_at is not None else ""
-    return desk.site.ledger.ask_for_approval(call.reason, alarm_at) if waits else None
+    return recovery.context.ledger.ask_for_approval(call.reason, alarm_at) if waits else None
 
 
-def _wait(desk: Recovery, request: Request, target: str) -> dict[str, Any]:
+def _wait(recovery: Recovery, request: Request, target: str) -> dict[str, Any]:
     """Tell people, once for each request; Lambda tries again where that fails."""
     if not request.told_at:
-        people.tell(desk.site, people.asked(desk.site, request, target))
-        desk.site.ledger.told()
+        people.tell(recovery.context, people.asked(recovery.context, request, target))
+        recovery.context.ledger.told()
     return {"state": WAITING, "requested_at": request.requested_at}
 
 
-def _told(desk: Recovery, call: Call, act: Callable[[], dict[str, Any]], target: str) -> dict[str, Any]:
+def _told(recovery: Recovery, call: Call, act: Callable[[], dict[str, Any]], target: str) -> dict[str, Any]:
     """People are told how it ends: well, or with an error that nobody tries again."""
     try:
         found = act()
     except PilotlightError as problem:
         if not problem.transient or call.tries >= TRIES_MAX:
             with contextlib.suppress(PilotlightError):  # the log is to name what stopped the run
-                people.tell(desk.site, people.failed(desk.site, problem, target))
+                people.tell(recovery.context, people.failed(recovery.context, problem, target))
         raise
     if found["state"] == SUCCEEDED:
-        journal = desk.site.ledger.journal(str(found["run"]))
+        journal = recovery.context.ledger.journal(str(found["run"]))
         if journal is not None:
-            people.tell(desk.site, people.done(desk.site, journal, target))
+            people.tell(recovery.context, people.done(recovery.context, journal, target))
     return found
 
 
-def hear(desk: Recovery, event: dict[str, Any], target: str = people.ON_AWS) -> dict[str, Any]:
+def hear(recovery: Recovery, event: dict[str, Any], target: str = people.ON_AWS) -> dict[str, Any]:
     """An alarm that starts no run: what needs a person is told, and a request ends with its alarm."""
-    names, heard = desk.site.inventory.names, "nothing"
+    names, heard = recovery.context.inventory.names, "nothing"
     for record in event.get("Records", []):
         message = _message(record)
         alarm = next((each for each in ALARMS if names.alarm(each) == message.get("AlarmName")), "")
         state, moment = message.get("NewStateValue"), _moment(message.get("StateChangeTime"))
-        at = stamp(moment if moment is not None else desk.site.clock.now())
+        at = stamp(moment if moment is not None else recovery.context.clock.now())
         if alarm == ALARM and state == "OK":
-            ended = desk.site.ledger.end_request(at)
+            ended = recovery.context.ledger.end_request(at)
             if ended is not None:
-                people.tell(desk.site, people.over(desk.site, ended))
+                people.tell(recovery.context, people.over(recovery.context, ended))
                 heard = "over"
         elif alarm in people.TOLD and state == "ALARM":
             reason = str(message.get("NewStateReason", "no reason given"))
-            people.tell(desk.site, people.rings(desk.site, alarm, reason, at, target))
+            people.tell(recovery.context, people.rings(recovery.context, alarm, reason, at, target))
             heard = "told"
     return {"state": heard, "why": "not an alarm that starts a run"}
 
@@ -184,44 +186,46 @@ def _moment(text: Any) -> float | None:
         return None
 
 
-def may_run(desk: Recovery, call: Call) -> bool:
+def may_run(recovery: Recovery, call: Call) -> bool:
     """Whether the declaration lets runs begin by themselves, or a person has said so, or this one began already."""
-    request = desk.site.ledger.request()
+    request = recovery.context.ledger.request()
     approved = request is not None and bool(request.approved_by) and not request.run
-    return desk.site.inventory.trigger == AUTOMATIC or approved or call.goes_on > 0
+    return recovery.context.inventory.trigger == AUTOMATIC or approved or call.goes_on > 0
 
 
-def drive(desk: Recovery, call: Call, deadline: float, function: str) -> dict[str, Any]:
+def drive(recovery: Recovery, call: Call, deadline: float, function: str) -> dict[str, Any]:
     """Run until done, until the deadline, or until an error; then see to it that somebody goes on.
 
     Where another invocation runs, this one waits beside it: if that one dies, its lease ends and this one goes on.
     """
-    now = desk.site.clock.now()
+    now = recovery.context.clock.now()
     try:
-        journal = desk.failover(deadline, deadline - now, now if call.seen_at is None else call.seen_at)
+        journal = recovery.failover(deadline, deadline - now, now if call.seen_at is None else call.seen_at)
     except PilotlightError as problem:
         if problem.transient and call.tries < TRIES_MAX:
-            _go_on(desk, function, replace(call, tries=call.tries + 1))
+            _go_on(recovery, function, replace(call, tries=call.tries + 1))
         raise
     if journal is None:
         return NOTHING
     if journal.state != SUCCEEDED:
         if call.goes_on >= GO_ON_MAX:
-            raise _given_up(desk, journal.run, function)
-        _go_on(desk, function, call)
+            raise _given_up(recovery, journal.run, function)
+        _go_on(recovery, function, call)
     return {"state": journal.state, "run": journal.run, "epoch": journal.epoch}
 
 
-def _given_up(desk: Recovery, run: str, function: str) -> RunGivenUp:
-    inventory = desk.site.inventory
+def _given_up(recovery: Recovery, run: str, function: str) -> RunGivenUp:
+    inventory = recovery.context.inventory
     return RunGivenUp(
         workload=inventory.workload, run=run, times=GO_ON_MAX, function=function, region=inventory.standby
     )
 
 
-def _go_on(desk: Recovery, function: str, call: Call) -> None:
+def _go_on(recovery: Recovery, function: str, call: Call) -> None:
     """Invoke this function again, asynchronously."""
     again = {"go_on": call.goes_on + 1, "tries": call.tries, "seen_at": call.seen_at}
     payload = json.dumps(again).encode()
-    region = desk.site.inventory.standby
-    desk.site.door.call("lambda", "invoke", region, FunctionName=function, InvocationType="Event", Payload=payload)
+    region = recovery.context.inventory.standby
+    recovery.context.client.call(
+        "lambda", "invoke", region, FunctionName=function, InvocationType="Event", Payload=payload
+    )

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
-from pilotlight.runtime.aws.client import Door
+from pilotlight.runtime.aws.client import AwsClient
 from pilotlight.runtime.clock import Clock
-from pilotlight.runtime.context import Site
+from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.errors import ChosenPointGone, StepFailed
 from pilotlight.runtime.records.inventory import Compute, Database, Datasets, Inventory
 from pilotlight.runtime.records.runs import Step
@@ -63,7 +63,7 @@ class Work:
     kind: str
     run: str
     epoch: int
-    site: Site
+    context: RecoveryContext
     evidence_of: Callable[[str], dict[str, Any]]
     begun_at: float | None
     keep_lease: Callable[[], None]
@@ -71,20 +71,20 @@ class Work:
     """Of another step of the same run, by its name."""
 
     @property
-    def door(self) -> Door:
-        return self.site.door
+    def client(self) -> AwsClient:
+        return self.context.client
 
     @property
     def inventory(self) -> Inventory:
-        return self.site.inventory
+        return self.context.inventory
 
     @property
     def clock(self) -> Clock:
-        return self.site.clock
+        return self.context.clock
 
     @property
     def ledger(self) -> Ledger:
-        return self.site.ledger
+        return self.context.ledger
 
     @property
     def region(self) -> str:

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from pilotlight.runtime.context import Site
+from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.points import choose
 from pilotlight.runtime.records.point import REFUSED, Part, RecoveryPoint
 from pilotlight.runtime.store.ledger import POINTS_MAX
 
 
 class Earlier:
-    """The points before this firing."""
+    """The points before this scheduled run."""
 
-    def __init__(self, site: Site) -> None:
-        self._site = site
+    def __init__(self, context: RecoveryContext) -> None:
+        self._site = context
         self._read: list[RecoveryPoint] = []
         self._left: Iterator[str] | None = None
 
@@ -42,5 +42,5 @@ class Earlier:
             lines = [line.id for line in self._site.ledger.points() if line.status != REFUSED]
             self._left = iter(lines[:POINTS_MAX])
         for id in self._left:
-            self._read.append(self._site.papers.point(id))
+            self._read.append(self._site.records.point(id))
             yield self._read[-1]

@@ -14,7 +14,7 @@ from typing import Any
 
 from pilotlight.runtime.checkpoints.verify import Found, TooManyFiles
 from pilotlight.runtime.clock import parse_stamp
-from pilotlight.runtime.context import Site
+from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.errors import CallRefused, RegionUnreachable
 from pilotlight.runtime.kinds.aurora import observe as database
 from pilotlight.runtime.kinds.aurora import references
@@ -39,10 +39,10 @@ CHECKPOINTS = "checkpoints"
 
 
 @dataclass
-class Cut:
+class Observation:
     """One look at everything; `rows` by database, read before."""
 
-    site: Site
+    context: RecoveryContext
     primary_answers: bool
     earlier: Earlier
     rows: dict[str, Rows] = field(default_factory=dict)
@@ -52,7 +52,7 @@ class Cut:
 
     def parts(self) -> tuple[Part, ...]:
         """A part for every asset of the inventory, in its order."""
-        inventory, found = self.site.inventory, dict[str, Part]()
+        inventory, found = self.context.inventory, dict[str, Part]()
         for asset in inventory.datasets:
             if asset.kind != CHECKPOINTS:
                 found[asset.name] = self._dataset(asset)
@@ -70,11 +70,11 @@ class Cut:
     def _dataset(self, asset: Datasets) -> Part:
         if not self.primary_answers:
             return datasets.observe_alone(asset, self.earlier.part(asset.name))
-        door, inventory, clock = self.site.door, self.site.inventory, self.site.clock
+        client, inventory, clock = self.context.client, self.context.inventory, self.context.clock
         manifest = Manifest(asset.name)
         try:
-            rule = rule_seen(self.site, asset)
-            part = _looked(asset, lambda: datasets.observe(door, inventory, asset, clock, manifest.add, rule))
+            rule = rule_seen(self.context, asset)
+            part = _looked(asset, lambda: datasets.observe(client, inventory, asset, clock, manifest.add, rule))
             self.manifests[asset.name] = manifest
             told = {"remarks": [manifest.unlisted]} if manifest.unlisted else {}
             reference = part.reference | {"manifest": manifest.key}
@@ -87,10 +87,10 @@ class Cut:
         """Older than the watermark of every dataset that the checkpoints use."""
         used = [found[name].true_at for name in asset.uses if name in found and found[name].true_at]
         before = min((parse_stamp(moment) for moment in used), default=None)
-        ledger, inventory = self.site.ledger, self.site.inventory
+        ledger, inventory = self.context.ledger, self.context.inventory
         known = ledger.known_complete(asset.name)
         there = self._primary_shelf(asset)
-        here = shelf(self.site.door, inventory.standby, asset.standby_bucket, asset, known, there)
+        here = shelf(self.context.client, inventory.standby, asset.standby_bucket, asset, known, there)
         choice = choose(here, asset, ledger.vetoes(asset.name), before)
         self.looks[asset.name] = Look(asset, here, there, choice)
         taken = here.at(choice.taken.path) if choice.taken else None
@@ -105,11 +105,11 @@ class Cut:
         """Whether everything of the bucket arrives in time; a torn checkpoint is often the first that tells."""
         if not self.primary_answers:
             return {}
-        before = self.site.clock.now() - datasets.patience_seconds(self.site.inventory, asset)
-        source, copy = datasets.buckets(self.site.inventory, asset)
+        before = self.context.clock.now() - datasets.patience_seconds(self.context.inventory, asset)
+        source, copy = datasets.buckets(self.context.inventory, asset)
         try:
-            rule = rule_seen(self.site, asset)
-            found = datasets.compare(self.site.door, source, copy, before, rule_since=rule.since)
+            rule = rule_seen(self.context, asset)
+            found = datasets.compare(self.context.client, source, copy, before, rule_since=rule.since)
         except CallRefused as refusal:
             return {"not_compared": refusal.message}
         except RegionUnreachable as problem:
@@ -122,8 +122,8 @@ class Cut:
         checkpoint is not among them."""
         manifest = Manifest(asset.name)
         own = {asset.prefix + file.key for file in taken.candidate.files}
-        where = Bucket(self.site.inventory.standby, asset.standby_bucket, asset.prefix + taken.candidate.prefix)
-        for item in current(self.site.door, where):
+        where = Bucket(self.context.inventory.standby, asset.standby_bucket, asset.prefix + taken.candidate.prefix)
+        for item in current(self.context.client, where):
             if not item.deleted and item.key in own:
                 manifest.add(item)
         self.manifests[asset.name] = manifest
@@ -134,7 +134,7 @@ class Cut:
         if not self.primary_answers:
             return None
         try:
-            return shelf(self.site.door, self.site.inventory.primary, asset.primary_bucket, asset)
+            return shelf(self.context.client, self.context.inventory.primary, asset.primary_bucket, asset)
         except CallRefused:
             return None
         except RegionUnreachable as problem:
@@ -143,16 +143,16 @@ class Cut:
 
     def _volumes(self, asset: Volumes) -> Part:
         try:
-            seen = volumes.look(self.site, asset, self.primary_answers)
+            seen = volumes.look(self.context, asset, self.primary_answers)
         except RegionUnreachable as problem:
             self._primary_only(problem)
-            seen = volumes.look(self.site, asset, False)
+            seen = volumes.look(self.context, asset, False)
         self.seen[asset.name] = seen
-        return volumes.part(self.site.inventory, asset, seen, self.site.clock.now())
+        return volumes.part(self.context.inventory, asset, seen, self.context.clock.now())
 
     def _database(self, asset: Database) -> Part:
         rows = self.rows.get(asset.name)
-        part = database.observe(self.site.door, self.site.inventory, asset, self.site.clock, rows)
+        part = database.observe(self.context.client, self.context.inventory, asset, self.context.clock, rows)
         if not asset.table:
             return part
         if rows is None:
@@ -163,22 +163,22 @@ class Cut:
         return replace(part, evidence=part.evidence | {"rows": dangling.evidence(rows, dangling.judge(rows, used))})
 
     def _compute(self, asset: Compute) -> Part:
-        door, inventory = self.site.door, self.site.inventory
+        client, inventory = self.context.client, self.context.inventory
         seen = self._software(asset) if self.primary_answers else None
         if seen is None:
             seen = compute.remembered(inventory, asset, self.earlier.such(asset.name, compute.was_seen))
-        return compute.observe(door, inventory, asset, self.site.clock, seen)
+        return compute.observe(client, inventory, asset, self.context.clock, seen)
 
     def _software(self, asset: Compute) -> compute.Seen | None:
         try:
-            return compute.look(self.site.door, self.site.inventory, asset)
+            return compute.look(self.context.client, self.context.inventory, asset)
         except RegionUnreachable as problem:
             self._primary_only(problem)
             return None
 
     def _primary_only(self, problem: RegionUnreachable) -> None:
         """The primary falls silent in the middle of a cut: the rest of it is made without; the standby may not."""
-        if problem.facts["region"] != self.site.inventory.primary:
+        if problem.facts["region"] != self.context.inventory.primary:
             raise problem
         self.primary_answers = False
 
@@ -187,12 +187,12 @@ class Cut:
         for name, look in self.looks.items():
             usual = checkpoints.cadence(each.candidate for each in look.primary.found) if look.primary else None
             if usual:
-                self.site.ledger.sightings.keep_cadence(name, *usual)
+                self.context.ledger.sightings.keep_cadence(name, *usual)
             if look.standby.learned != look.standby.known:
-                self.site.ledger.know_complete(name, look.standby.learned)
+                self.context.ledger.know_complete(name, look.standby.learned)
         for name, seen in self.seen.items():
             for roster in volumes.to_prove(seen):
-                self.site.ledger.keep_roster(name, roster)
+                self.context.ledger.keep_roster(name, roster)
 
 
 def _comes_up(inventory: Inventory, fleet: Compute, part: Part, found: Mapping[str, Part]) -> Part:
@@ -205,13 +205,13 @@ def _comes_up(inventory: Inventory, fleet: Compute, part: Part, found: Mapping[s
     return replace(part, proven=False, missing=(*part.missing, *problems), outdated=()) if problems else part
 
 
-def read_rows(site: Site, primary_answers: bool) -> dict[str, Rows]:
+def read_rows(context: RecoveryContext, primary_answers: bool) -> dict[str, Rows]:
     """The rows of every database that names checkpoints, before anything else is looked at; none where it is silent."""
     if not primary_answers:
         return {}
-    wanted = [each for each in site.inventory.databases if each.table]
+    wanted = [each for each in context.inventory.databases if each.table]
     try:
-        return {each.name: references.read(site.door, site.inventory, each, site.clock) for each in wanted}
+        return {each.name: references.read(context.client, context.inventory, each, context.clock) for each in wanted}
     except RegionUnreachable:
         return {}
 

@@ -1,4 +1,5 @@
-"""Keeping: one firing makes one recovery point, begins what the next ones need, and prunes what the ladder lets go.
+"""Keeping: one scheduled run makes one recovery point, begins what the next ones need, and prunes what the retention
+policy lets go.
 
 The point says what is proven in the standby region at this moment; copies begun now are for later points. It is made
 also when the primary region does not answer, from what the standby holds, and says so. While the standby region is
@@ -11,9 +12,9 @@ import contextlib
 import logging
 from collections.abc import Callable, Iterable, Iterator
 
-from pilotlight.runtime.aws.wrappers import Fenced, Made, Until, lined
+from pilotlight.runtime.aws.wrappers import Fenced, Made, Until, with_innermost
 from pilotlight.runtime.clock import stamp
-from pilotlight.runtime.context import Site
+from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.errors import CallRefused, EpochStale, PilotlightError
 from pilotlight.runtime.kinds.autoscaling import images
 from pilotlight.runtime.kinds.buckets import protection
@@ -23,7 +24,7 @@ from pilotlight.runtime.metrics import put_metric
 from pilotlight.runtime.naming import METRIC_PROTECT_FAILURES, METRIC_UNREPLICATED
 from pilotlight.runtime.points import choose
 from pilotlight.runtime.points.earlier import Earlier
-from pilotlight.runtime.points.observation import Cut, read_rows
+from pilotlight.runtime.points.observation import Observation, read_rows
 from pilotlight.runtime.points.prune import prune
 from pilotlight.runtime.records.inventory import Inventory
 from pilotlight.runtime.records.point import Part, RecoveryPoint
@@ -40,96 +41,105 @@ PRIMARY_SILENT = "The primary region does not answer; the point is what the stan
 
 
 def protect(
-    site: Site, holder: str, left: Callable[[Site], Iterable[str]], deadline: float | None = None
+    context: RecoveryContext,
+    holder: str,
+    left: Callable[[RecoveryContext], Iterable[str]],
+    deadline: float | None = None,
 ) -> RecoveryPoint | None:
-    """One firing. None while the standby region serves or a run goes on. LeaseHeld when the last one still works.
+    """One scheduled run. None while the standby region serves or a run goes on. LeaseHeld when the last one still
+    works.
 
     `left` looks for what older runs left on the primary: a sentence each, which people are told.
     """
-    ledger = site.ledger
+    ledger = context.ledger
     ledger.sightings.keep_beat()
-    active = ledger.active(site.inventory.primary)
-    if active.region != site.inventory.primary or active.state != SERVING:
+    active = ledger.active(context.inventory.primary)
+    if active.region != context.inventory.primary or active.state != SERVING:
         return None
     with ledger.leases.during(holder, PROTECT) as held:
         try:
-            return _keep(_fenced(_timed(site, deadline), held), held, left)
+            return _keep(_fenced(_timed(context, deadline), held), held, left)
         except EpochStale:
             raise
         except PilotlightError as problem:
-            _fail(site, problem)
+            _fail(context, problem)
             raise
 
 
-def _keep(site: Site, held: Held, left: Callable[[Site], Iterable[str]]) -> RecoveryPoint:
+def _keep(context: RecoveryContext, held: Held, left: Callable[[RecoveryContext], Iterable[str]]) -> RecoveryPoint:
     """What is due, the point, what it says of buckets, and what is not kept any longer."""
-    primary_answers = site.answers(site.inventory.primary)
-    remarks = (*keep_up(site), *images.keep_up(site)) if primary_answers else (PRIMARY_SILENT,)
-    point = make_point(site, primary_answers, held, remarks)
-    protection.judge_parts(site, point.parts)
-    _publish(site, point.parts)
-    _tidy(site, primary_answers, left)
+    primary_answers = context.answers(context.inventory.primary)
+    remarks = (*keep_up(context), *images.keep_up(context)) if primary_answers else (PRIMARY_SILENT,)
+    point = make_point(context, primary_answers, held, remarks)
+    protection.judge_parts(context, point.parts)
+    _publish(context, point.parts)
+    _tidy(context, primary_answers, left)
     return point
 
 
-def _timed(site: Site, deadline: float | None) -> Site:
+def _timed(context: RecoveryContext, deadline: float | None) -> RecoveryContext:
     """The same, with no call after the deadline (seconds since 1970), so that the lease can be given back in time."""
     if deadline is None:
-        return site
-    return site.through(Until(site.door, site.inventory.workload, site.clock, deadline))
+        return context
+    return context.through(Until(context.client, context.inventory.workload, context.clock, deadline))
 
 
-def _fenced(site: Site, held: Held) -> Site:
-    """The same, with no act of a firing that has lost its lease: the next one may have let go of what it stands on."""
-    leases, workload = site.ledger.leases, site.inventory.workload
+def _fenced(context: RecoveryContext, held: Held) -> RecoveryContext:
+    """The same, with no act of a scheduled run that has lost its lease: the next one may have let go of what it stands
+    on."""
+    leases, workload = context.ledger.leases, context.inventory.workload
 
     def late(made: Made) -> None:
         log.warning("%s: %s:%s was done late", workload, made.service, made.operation)
 
-    return site.through(lined(site.door, lambda inner: Fenced(inner, lambda: leases.confirm(held), late)))
+    return context.through(
+        with_innermost(context.client, lambda inner: Fenced(inner, lambda: leases.confirm(held), late))
+    )
 
 
-def _fail(site: Site, problem: PilotlightError) -> None:
+def _fail(context: RecoveryContext, problem: PilotlightError) -> None:
     """Keep why for whoever looks; where even that cannot be kept, the age of the newest point tells."""
     with contextlib.suppress(PilotlightError):
-        site.ledger.sightings.keep_beat((f"the scheduled run failed: {problem.message}",))
-        put_metric(site, METRIC_PROTECT_FAILURES, 1)
+        context.ledger.sightings.keep_beat((f"the scheduled run failed: {problem.message}",))
+        put_metric(context, METRIC_PROTECT_FAILURES, 1)
 
 
-def _tidy(site: Site, primary_answers: bool, left: Callable[[Site], Iterable[str]]) -> None:
+def _tidy(context: RecoveryContext, primary_answers: bool, left: Callable[[RecoveryContext], Iterable[str]]) -> None:
     """Prune, and look for fences that an older run left. What is refused or found there is told to people, by the alarm
     `protect-failing`; the point is made already."""
-    troubles = list(left(site)) if primary_answers else []
+    troubles = list(left(context)) if primary_answers else []
     try:
-        prune(site, primary_answers)
+        prune(context, primary_answers)
     except CallRefused as refusal:
         troubles.append(f"what is not kept any longer could not be deleted: {refusal.message}")
     if troubles:
-        site.ledger.sightings.keep_beat(tuple(troubles))
-    put_metric(site, METRIC_PROTECT_FAILURES, len(troubles))
+        context.ledger.sightings.keep_beat(tuple(troubles))
+    put_metric(context, METRIC_PROTECT_FAILURES, len(troubles))
 
 
-def make_point(site: Site, primary_answers: bool, held: Held, remarks: tuple[str, ...] = ()) -> RecoveryPoint:
+def make_point(
+    context: RecoveryContext, primary_answers: bool, held: Held, remarks: tuple[str, ...] = ()
+) -> RecoveryPoint:
     """Look at everything, write the papers, then list the point, if the lease was not lost meanwhile."""
-    earlier = Earlier(site)
-    rows = read_rows(site, primary_answers)
-    look = Cut(site, primary_answers, earlier, rows)
-    made = _judged(site, look, remarks)
+    earlier = Earlier(context)
+    rows = read_rows(context, primary_answers)
+    look = Observation(context, primary_answers, earlier, rows)
+    made = _judged(context, look, remarks)
     for _ in range(FURTHER_LOOKS_MAX):
-        if not (look.primary_answers and unsettled(site.inventory, made)):
+        if not (look.primary_answers and unsettled(context.inventory, made)):
             break
-        site.clock.sleep(FURTHER_LOOK_SECONDS)
-        look = Cut(site, look.primary_answers, earlier, rows)
-        made = _judged(site, look, remarks)
+        context.clock.sleep(FURTHER_LOOK_SECONDS)
+        look = Observation(context, look.primary_answers, earlier, rows)
+        made = _judged(context, look, remarks)
     look.learn()
-    _write(site, made, look, held)
+    _write(context, made, look, held)
     return made
 
 
-def _judged(site: Site, look: Cut, remarks: tuple[str, ...]) -> RecoveryPoint:
+def _judged(context: RecoveryContext, look: Observation, remarks: tuple[str, ...]) -> RecoveryPoint:
     parts = look.parts()
-    moment = stamp(site.clock.now())
-    return choose.point(site.inventory, run_id(moment), moment, parts, (*remarks, *told(parts)))
+    moment = stamp(context.clock.now())
+    return choose.point(context.inventory, run_id(moment), moment, parts, (*remarks, *told(parts)))
 
 
 def unsettled(inventory: Inventory, made: RecoveryPoint) -> bool:
@@ -139,14 +149,14 @@ def unsettled(inventory: Inventory, made: RecoveryPoint) -> bool:
     return any(choose.dangling(made.parts)) or any(choose.edges(inventory, made.parts))
 
 
-def _write(site: Site, made: RecoveryPoint, look: Cut, held: Held) -> None:
+def _write(context: RecoveryContext, made: RecoveryPoint, look: Observation, held: Held) -> None:
     """Manifests first, the point's paper next, its line last: what is listed can be read."""
-    lock = locked(site.inventory.lock, site.clock.now())
+    lock = locked(context.inventory.lock, context.clock.now())
     for manifest in look.manifests.values():
-        if manifest.key and (lock or not site.papers.has_manifest(manifest.key)):
-            site.papers.write_manifest(manifest.key, manifest.body(), lock)
-    site.papers.write_point(made, lock)
-    site.ledger.index_point(line(made), held)
+        if manifest.key and (lock or not context.records.has_manifest(manifest.key)):
+            context.records.write_manifest(manifest.key, manifest.body(), lock)
+    context.records.write_point(made, lock)
+    context.ledger.index_point(line(made), held)
 
 
 def line(made: RecoveryPoint) -> PointLine:
@@ -169,8 +179,8 @@ def told(parts: Iterable[Part]) -> tuple[str, ...]:
 # -- what others watch -----------------------------------------------------------------------------------------
 
 
-def _publish(site: Site, parts: Iterable[Part]) -> None:
+def _publish(context: RecoveryContext, parts: Iterable[Part]) -> None:
     """How many objects are overdue; the alarm `unreplicated` watches it. Nothing where nothing was compared."""
     overdue = [int(part.evidence["overdue"]) for part in parts if "overdue" in part.evidence]
-    if overdue or not site.inventory.datasets:
-        put_metric(site, METRIC_UNREPLICATED, sum(overdue))
+    if overdue or not context.inventory.datasets:
+        put_metric(context, METRIC_UNREPLICATED, sum(overdue))

@@ -1,7 +1,7 @@
-"""The ladder: which recovery points stay (pure).
+"""The retention policy: which recovery points stay (pure).
 
 Of points that a run may use the newest of each hour, day and week stays, as many of each as the declaration says. The
-newest complete point and the newest usable one stay whatever the ladder says, and so do the newest few of any status,
+newest complete point and the newest usable one stay whatever the policy says, and so do the newest few of any status,
 which tell what goes on.
 """
 

@@ -15,7 +15,7 @@ from pilotlight.runtime.checkpoints import verify
 from pilotlight.runtime.checkpoints.deep import verify_deeply
 from pilotlight.runtime.checkpoints.format import ChecksDeeply
 from pilotlight.runtime.checkpoints.readers import BucketReader
-from pilotlight.runtime.context import Site
+from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.errors import CallRefused, PaperUnreadable
 from pilotlight.runtime.kinds.aurora import observe as database
 from pilotlight.runtime.kinds.autoscaling import observe as compute
@@ -75,26 +75,26 @@ class Verification:
 
 
 def verify_point(
-    site: Site, point: RecoveryPoint, deep: bool, verified_at: str, progress: Progress = silent
+    context: RecoveryContext, point: RecoveryPoint, deep: bool, verified_at: str, progress: Progress = silent
 ) -> Verification:
     """Read every part again; a part that cannot be read does not hold, with the reason."""
-    parts = tuple(_part(site, part, deep, progress) for part in point.parts)
+    parts = tuple(_part(context, part, deep, progress) for part in point.parts)
     parts += tuple(
         PartVerified(each.name, each.kind, remarks=("was declared after this point, which has nothing of it",))
-        for each in site.inventory.assets
+        for each in context.inventory.assets
         if point.part(each.name) is None
     )
     return Verification(point.id, deep, verified_at, all(part.holds for part in parts), parts)
 
 
-def _part(site: Site, part: Part, deep: bool, progress: Progress) -> PartVerified:
-    asset = next((each for each in site.inventory.assets if each.name == part.asset), None)
+def _part(context: RecoveryContext, part: Part, deep: bool, progress: Progress) -> PartVerified:
+    asset = next((each for each in context.inventory.assets if each.name == part.asset), None)
     if asset is None:
         return PartVerified(part.asset, part.kind, remarks=("is no part of the workload any more",))
     if not part.proven:
         return PartVerified(part.asset, part.kind, ("was not proven when the point was made", *part.missing))
     try:
-        return _again(site, asset, part, deep, progress)
+        return _again(context, asset, part, deep, progress)
     except CallRefused as refusal:
         return PartVerified(part.asset, part.kind, (refusal.message,))
     except PaperUnreadable as problem:
@@ -102,35 +102,35 @@ def _part(site: Site, part: Part, deep: bool, progress: Progress) -> PartVerifie
 
 
 def _again(
-    site: Site, asset: Datasets | Volumes | Database | Compute, part: Part, deep: bool, progress: Progress
+    context: RecoveryContext, asset: Datasets | Volumes | Database | Compute, part: Part, deep: bool, progress: Progress
 ) -> PartVerified:
     if isinstance(asset, Datasets):
         if asset.kind == CHECKPOINTS:
-            return _checkpoint(site, asset, part, deep)
-        return _dataset(site, asset, part, deep, progress)
+            return _checkpoint(context, asset, part, deep)
+        return _dataset(context, asset, part, deep, progress)
     if isinstance(asset, Volumes):
-        return _volumes(site, part, deep)
+        return _volumes(context, part, deep)
     if isinstance(asset, Database):
-        missing = database.observe(site.door, site.inventory, asset, site.clock).missing
+        missing = database.observe(context.client, context.inventory, asset, context.clock).missing
         return PartVerified(part.asset, part.kind, missing, 1)
-    found = compute.launchable(site.door, site.inventory, asset, str(part.reference.get("image", "")))
-    missing = tuple(compute.lacking(site.door, site.inventory, asset, AVAILABLE))
+    found = compute.launchable(context.client, context.inventory, asset, str(part.reference.get("image", "")))
+    missing = tuple(compute.lacking(context.client, context.inventory, asset, AVAILABLE))
     if not found.image:
         missing = (*missing, found.told)
     return PartVerified(part.asset, part.kind, missing, 1, remarks=(found.told,) if found.image and found.told else ())
 
 
-def _dataset(site: Site, asset: Datasets, part: Part, deep: bool, progress: Progress) -> PartVerified:
+def _dataset(context: RecoveryContext, asset: Datasets, part: Part, deep: bool, progress: Progress) -> PartVerified:
     key = str(part.reference.get("manifest", ""))
     if not key:
         return PartVerified(part.asset, part.kind, (UNLISTED,))
-    wanted = manifests.lines(io.BytesIO(site.papers.manifest(key)))
-    primary, standby = buckets(site.inventory, asset)
-    return _reread(site, part, primary, standby, wanted, deep, progress)
+    wanted = manifests.lines(io.BytesIO(context.records.manifest(key)))
+    primary, standby = buckets(context.inventory, asset)
+    return _reread(context, part, primary, standby, wanted, deep, progress)
 
 
 def _reread(
-    site: Site,
+    context: RecoveryContext,
     part: Part,
     primary: Bucket,
     standby: Bucket,
@@ -138,7 +138,9 @@ def _reread(
     deep: bool,
     progress: Progress = silent,
 ) -> PartVerified:
-    found = rereading.reread(site.door, standby, primary, wanted, deep, lambda objects: progress(part.asset, objects))
+    found = rereading.reread(
+        context.client, standby, primary, wanted, deep, lambda objects: progress(part.asset, objects)
+    )
     problems = tuple(found.problems)
     if found.damaged > len(problems):
         problems += (f"and {found.damaged - len(problems)} more",)
@@ -149,10 +151,10 @@ def _reread(
     )
 
 
-def _checkpoint(site: Site, asset: Datasets, part: Part, deep: bool) -> PartVerified:
+def _checkpoint(context: RecoveryContext, asset: Datasets, part: Part, deep: bool) -> PartVerified:
     """The checkpoint that the point names, judged anew; nothing is remembered."""
     path = str(part.reference["prefix"]).removeprefix(asset.prefix)
-    reader = BucketReader(site.door, site.inventory.standby, asset.standby_bucket, asset.prefix)
+    reader = BucketReader(context.client, context.inventory.standby, asset.standby_bucket, asset.prefix)
     found = next((each for each in verify.find(reader, asset.format) if each.candidate.path == path), None)
     if found is None:
         return PartVerified(part.asset, part.kind, (f"{path} is gone from s3://{asset.standby_bucket}/{asset.prefix}",))
@@ -162,7 +164,7 @@ def _checkpoint(site: Site, asset: Datasets, part: Part, deep: bool) -> PartVeri
         else verify.verify(found, reader)
     )
     problems = tuple(f"{found.candidate.prefix}{each.file}: {each.what}" for each in verdict.problems)
-    files = _files(site, asset, path, part, deep)
+    files = _files(context, asset, path, part, deep)
     told = PartVerified(part.asset, part.kind, problems, len(found.candidate.files), verdict.bytes_read)
     return replace(
         told,
@@ -172,20 +174,20 @@ def _checkpoint(site: Site, asset: Datasets, part: Part, deep: bool) -> PartVeri
     )
 
 
-def _files(site: Site, asset: Datasets, path: str, part: Part, deep: bool) -> PartVerified:
+def _files(context: RecoveryContext, asset: Datasets, path: str, part: Part, deep: bool) -> PartVerified:
     """The very versions that the point was made of."""
     key = str(part.reference.get("manifest", ""))
-    primary, standby = (replace(each, prefix=asset.prefix + path) for each in buckets(site.inventory, asset))
-    wanted = manifests.lines(io.BytesIO(site.papers.manifest(key))) if key else ()
-    return _reread(site, part, primary, standby, wanted, deep)
+    primary, standby = (replace(each, prefix=asset.prefix + path) for each in buckets(context.inventory, asset))
+    wanted = manifests.lines(io.BytesIO(context.records.manifest(key))) if key else ()
+    return _reread(context, part, primary, standby, wanted, deep)
 
 
-def _volumes(site: Site, part: Part, deep: bool) -> PartVerified:
+def _volumes(context: RecoveryContext, part: Part, deep: bool) -> PartVerified:
     """Every snapshot copy is there and completed; the bytes inside are EBS's to keep, and a drill's to prove."""
     wanted = copies_of(part.reference)
-    found = snapshots.unusable(site.door, site.inventory.standby, wanted)
+    found = snapshots.unusable(context.client, context.inventory.standby, wanted)
     problems = [
-        f"snapshot copy {id} of {wanted[id]} is {found[id]} in {site.inventory.standby}"
+        f"snapshot copy {id} of {wanted[id]} is {found[id]} in {context.inventory.standby}"
         for id in sorted(found, key=lambda each: (wanted[each], each))
     ]
     remarks = ("the bytes inside snapshot copies are not read; a drill restores them",) if deep else ()

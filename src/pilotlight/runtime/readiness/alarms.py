@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pilotlight.runtime.clock import stamp
-from pilotlight.runtime.context import Site
+from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.errors import CallRefused
 from pilotlight.runtime.naming import ALARMS, STANDBY_ACTIVE
 
@@ -46,11 +46,11 @@ class Channel:
         return bool(self.confirmed)
 
 
-def alarms(site: Site) -> tuple[AlarmState, ...]:
+def alarms(context: RecoveryContext) -> tuple[AlarmState, ...]:
     """Every alarm of this workload; CallRefused where they may not be looked at."""
-    names = site.inventory.names
+    names = context.inventory.names
     wanted = {names.alarm(purpose): purpose for purpose in ALARMS}
-    answer = site.door.call("cloudwatch", "describe_alarms", names.standby, AlarmNames=list(wanted))
+    answer = context.client.call("cloudwatch", "describe_alarms", names.standby, AlarmNames=list(wanted))
     found = {
         wanted[each["AlarmName"]]: AlarmState(
             wanted[each["AlarmName"]],
@@ -64,11 +64,11 @@ def alarms(site: Site) -> tuple[AlarmState, ...]:
     return tuple(found.get(purpose, AlarmState(purpose, MISSING)) for purpose in ALARMS)
 
 
-def channel(site: Site) -> Channel:
+def channel(context: RecoveryContext) -> Channel:
     """Who hears what people are told; CallRefused where that may not be looked at."""
-    names, notify = site.inventory.names, site.inventory.notify
+    names, notify = context.inventory.names, context.inventory.notify
     wanted = (*notify.email, *notify.https)
-    pages = site.door.pages("sns", "list_subscriptions_by_topic", names.standby, TopicArn=names.people_topic_arn)
+    pages = context.client.pages("sns", "list_subscriptions_by_topic", names.standby, TopicArn=names.people_topic_arn)
     found = {
         str(each["Endpoint"]): str(each["SubscriptionArn"]) for page in pages for each in page.get("Subscriptions", [])
     }

@@ -15,7 +15,7 @@ from typing import Any
 
 from pilotlight.runtime.aws.absence import says_absent
 from pilotlight.runtime.clock import parse_stamp
-from pilotlight.runtime.context import Site
+from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.errors import CallRefused, RegionUnreachable, Throttled
 from pilotlight.runtime.kinds.autoscaling.observe import group
 from pilotlight.runtime.kinds.traffic.steps import url
@@ -75,17 +75,17 @@ def _watched(inventory: Inventory, region: str) -> Iterator[str]:
             yield f"the newest checkpoint of {asset.name} against its usual cadence"
 
 
-def view(site: Site, region: str) -> View:
+def view(context: RecoveryContext, region: str) -> View:
     """Look at the region that serves, at everything side by side."""
     amiss: list[str] = []
-    outside = _outside(site)
-    services = ask(site, region)
+    outside = _outside(context)
+    services = ask(context, region)
     silent = [each.name for each in services if each.said == SILENT]
     amiss += [outside] if outside else []
     amiss += [f"{each.name} in {region} {each.said}" for each in services if each.said != ANSWERS]
     if not silent:
-        amiss += _amiss(site, region)
-    lost = bool(outside) if site.inventory.traffic else is_lost(services)
+        amiss += _amiss(context, region)
+    lost = bool(outside) if context.inventory.traffic else is_lost(services)
     return View(LOST if lost else UNKNOWN if amiss else HEALTHY, tuple(amiss))
 
 
@@ -102,13 +102,13 @@ def answering(services: tuple[Service, ...]) -> str:
     return LOST if is_lost(services) else UNKNOWN
 
 
-def ask(site: Site, region: str) -> tuple[Service, ...]:
+def ask(context: RecoveryContext, region: str) -> tuple[Service, ...]:
     """Ask every service of a region side by side."""
-    door = site.looking
-    questions = _questions(site.inventory, region)
+    client = context.looking
+    questions = _questions(context.inventory, region)
     with ThreadPoolExecutor(len(questions), thread_name_prefix="look") as pool:
         said = list(
-            pool.map(lambda call: _said(lambda: door.call(call[0], call[1], region, **call[2])), questions.values())
+            pool.map(lambda call: _said(lambda: client.call(call[0], call[1], region, **call[2])), questions.values())
         )
     return tuple(Service(name, each) for name, each in zip(questions, said, strict=True))
 
@@ -167,31 +167,31 @@ def _group(inventory: Inventory, fleet: Compute, region: str) -> str:
     return fleet.primary_group if region == inventory.primary else fleet.standby_group
 
 
-def _outside(site: Site) -> str:
+def _outside(context: RecoveryContext) -> str:
     """What is wrong with the users' own name; nothing where it answers, or there is none."""
-    traffic = site.inventory.traffic
+    traffic = context.inventory.traffic
     if traffic is None:
         return ""
-    answer = site.fetch(url(traffic.record, traffic), OUTSIDE_SECONDS)
+    answer = context.fetch(url(traffic.record, traffic), OUTSIDE_SECONDS)
     return "" if answer.status == 200 else f"{traffic.record}: {answer.told}"
 
 
-def _amiss(site: Site, region: str) -> list[str]:
+def _amiss(context: RecoveryContext, region: str) -> list[str]:
     """What is wrong with the parts of the workload in a region whose services answer."""
     found = list[str]()
     for check in (_groups, _writers):
         try:
-            found += check(site, region)
+            found += check(context, region)
         except (CallRefused, Throttled, RegionUnreachable) as problem:
             found.append(problem.message)
-    return found + (_late(site) if region == site.inventory.primary else [])
+    return found + (_late(context) if region == context.inventory.primary else [])
 
 
-def _groups(site: Site, region: str) -> list[str]:
+def _groups(context: RecoveryContext, region: str) -> list[str]:
     found = list[str]()
-    for fleet in site.inventory.computes:
-        name = _group(site.inventory, fleet, region)
-        seen = group(site.looking, region, name)
+    for fleet in context.inventory.computes:
+        name = _group(context.inventory, fleet, region)
+        seen = group(context.looking, region, name)
         wanted = int(seen.get("DesiredCapacity", 0))
         serving = sum(each.get("LifecycleState") == "InService" for each in seen.get("Instances", []))
         if not seen or serving < wanted:
@@ -199,24 +199,24 @@ def _groups(site: Site, region: str) -> list[str]:
     return found
 
 
-def _writers(site: Site, region: str) -> list[str]:
+def _writers(context: RecoveryContext, region: str) -> list[str]:
     found = list[str]()
-    for database in site.inventory.databases:
-        name = _own_cluster(site.inventory, database, region)
-        answer = site.looking.call("rds", "describe_db_clusters", region, DBClusterIdentifier=name)
+    for database in context.inventory.databases:
+        name = _own_cluster(context.inventory, database, region)
+        answer = context.looking.call("rds", "describe_db_clusters", region, DBClusterIdentifier=name)
         status = next((str(each.get("Status", "")) for each in answer["DBClusters"]), "not there")
         if status not in WRITES:
             found.append(f"cluster {name} is {status}")
     return found
 
 
-def _late(site: Site) -> list[str]:
+def _late(context: RecoveryContext) -> list[str]:
     """Checkpoints that do not come as they used to, while a group that would write them is up."""
-    if not any(_is_up(site, fleet) for fleet in site.inventory.computes):
+    if not any(_is_up(context, fleet) for fleet in context.inventory.computes):
         return []
     found = list[str]()
-    for asset in site.inventory.datasets:
-        usual = site.ledger.sightings.cadence(asset.name) if asset.kind == "checkpoints" else None
+    for asset in context.inventory.datasets:
+        usual = context.ledger.sightings.cadence(asset.name) if asset.kind == "checkpoints" else None
         if usual is None:
             continue
         age = parse_stamp(usual.at) - parse_stamp(usual.newest_at)
@@ -228,8 +228,8 @@ def _late(site: Site) -> list[str]:
     return found
 
 
-def _is_up(site: Site, fleet: Compute) -> bool:
+def _is_up(context: RecoveryContext, fleet: Compute) -> bool:
     try:
-        return int(group(site.looking, site.inventory.primary, fleet.primary_group).get("DesiredCapacity", 0)) > 0
+        return int(group(context.looking, context.inventory.primary, fleet.primary_group).get("DesiredCapacity", 0)) > 0
     except (CallRefused, Throttled, RegionUnreachable):
         return False

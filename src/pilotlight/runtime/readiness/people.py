@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pilotlight.runtime.clock import parse_stamp, stamp
-from pilotlight.runtime.context import Site
+from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.errors import PaperUnreadable, PilotlightError
 from pilotlight.runtime.naming import ACTIVE_UNKNOWN, POINTS_STALE, PROTECT_FAILING, UNREPLICATED
 from pilotlight.runtime.points.choose import newest_usable
@@ -46,10 +46,10 @@ class Notice:
     text: str
 
 
-def tell(site: Site, notice: Notice) -> None:
+def tell(context: RecoveryContext, notice: Notice) -> None:
     """Publish it. CallRefused and RegionUnreachable say that nobody was told."""
-    names = site.inventory.names
-    site.door.call(
+    names = context.inventory.names
+    context.client.call(
         "sns",
         "publish",
         names.standby,
@@ -59,17 +59,17 @@ def tell(site: Site, notice: Notice) -> None:
     )
 
 
-def asked(site: Site, request: Request, target: str = ON_AWS) -> Notice:
+def asked(context: RecoveryContext, request: Request, target: str = ON_AWS) -> Notice:
     """A failover waits for a word."""
-    workload, standby = site.inventory.workload, site.inventory.standby
+    workload, standby = context.inventory.workload, context.inventory.standby
     lines = (
         f"{workload}: a failover to {standby} waits for your word.",
         "",
         f"Seen: {request.reason}",
         f"Since: {request.alarm_at or request.requested_at}",
-        *_looked(site),
+        *_looked(context),
         "",
-        *_lost(site),
+        *_lost(context),
         "",
         "To fail over, type, with the declaration of the workload:",
         f"  pilotlight failover workload.yaml --approve{target}",
@@ -81,28 +81,28 @@ def asked(site: Site, request: Request, target: str = ON_AWS) -> Notice:
     return _notice(f"{workload}: a failover to {standby} waits for your word", lines)
 
 
-def over(site: Site, request: Request) -> Notice:
+def over(context: RecoveryContext, request: Request) -> Notice:
     """The alarm behind a request has ended."""
-    workload = site.inventory.workload
+    workload = context.inventory.workload
     lines = (
         f"{workload}: the alarm behind the request of {request.requested_at} ended at {request.over_at}, and with it "
         "the request.",
         "Nothing was failed over, and nothing is waited for. The next alarm asks anew.",
-        *_looked(site),
+        *_looked(context),
     )
     return _notice(f"{workload}: a failover is not asked for any more", lines)
 
 
-def begun(site: Site, reason: str, target: str = ON_AWS) -> Notice:
+def begun(context: RecoveryContext, reason: str, target: str = ON_AWS) -> Notice:
     """A failover begins by itself."""
-    workload, standby = site.inventory.workload, site.inventory.standby
+    workload, standby = context.inventory.workload, context.inventory.standby
     lines = (
         f"{workload}: a failover to {standby} begins by itself, as the declaration says (trigger: automatic).",
         "",
         f"Seen: {reason}",
-        *_looked(site),
+        *_looked(context),
         "",
-        *_lost(site),
+        *_lost(context),
         "",
         "Nothing is asked of you. To follow it:",
         f"  pilotlight status workload.yaml{target}",
@@ -110,9 +110,9 @@ def begun(site: Site, reason: str, target: str = ON_AWS) -> Notice:
     return _notice(f"{workload}: a failover to {standby} begins", lines)
 
 
-def done(site: Site, journal: Journal, target: str = ON_AWS) -> Notice:
+def done(context: RecoveryContext, journal: Journal, target: str = ON_AWS) -> Notice:
     """A failover has ended well; from now on nothing copies what is written."""
-    inventory = site.inventory
+    inventory = context.inventory
     lines = (
         f"{inventory.workload} serves in {inventory.standby} since {journal.finished_at} (run {journal.run}, begun "
         f"{journal.started_at}).",
@@ -155,11 +155,11 @@ def _left_at_home(journal: Journal) -> Iterator[str]:
                 yield f"{asset}: {told[count]} {what}: {named}{', ...' if told[count] > NAMED_MAX else ''}."
 
 
-def failed(site: Site, problem: PilotlightError, target: str = ON_AWS) -> Notice:
+def failed(context: RecoveryContext, problem: PilotlightError, target: str = ON_AWS) -> Notice:
     """A failover needs a person to go on."""
-    workload = site.inventory.workload
+    workload = context.inventory.workload
     lines = (
-        f"{workload}: the failover to {site.inventory.standby} has stopped and does not go on by itself.",
+        f"{workload}: the failover to {context.inventory.standby} has stopped and does not go on by itself.",
         "",
         f"Why: {problem.message}",
         f"What to do: {problem.advice}",
@@ -170,19 +170,19 @@ def failed(site: Site, problem: PilotlightError, target: str = ON_AWS) -> Notice
     return _notice(f"{workload}: the failover has stopped and needs you", lines)
 
 
-def rings(site: Site, alarm: str, reason: str, since: str, target: str = ON_AWS) -> Notice:
+def rings(context: RecoveryContext, alarm: str, reason: str, since: str, target: str = ON_AWS) -> Notice:
     """One of the alarms that start nothing (`TOLD`)."""
-    workload = site.inventory.workload
+    workload = context.inventory.workload
     lines = (
         f"{workload}: {TOLD[alarm]}.",
         "",
         f"Seen: {reason}",
         f"Since: {since}",
-        *_looked(site),
-        *_troubles(site),
-        *_unprotected(site),
+        *_looked(context),
+        *_troubles(context),
+        *_unprotected(context),
         "",
-        *_lost(site),
+        *_lost(context),
         "",
         "To see all of it with its age, and what would help:",
         f"  pilotlight status workload.yaml{target}",
@@ -199,8 +199,8 @@ def _notice(subject: str, lines: tuple[str, ...]) -> Notice:
 # -- what is seen, and what would be lost ----------------------------------------------------------------------
 
 
-def _looked(site: Site) -> Iterator[str]:
-    look = site.ledger.sightings.look()
+def _looked(context: RecoveryContext) -> Iterator[str]:
+    look = context.ledger.sightings.look()
     if look is None:
         yield "The probe has not looked yet."
         return
@@ -208,8 +208,8 @@ def _looked(site: Site) -> Iterator[str]:
     yield from (f"  {each}" for each in look.told)
 
 
-def _troubles(site: Site) -> Iterator[str]:
-    beat = site.ledger.sightings.beat()
+def _troubles(context: RecoveryContext) -> Iterator[str]:
+    beat = context.ledger.sightings.beat()
     if beat is None:
         yield "The scheduled run has not begun once."
         return
@@ -217,36 +217,36 @@ def _troubles(site: Site) -> Iterator[str]:
     yield from (f"  {each}" for each in beat.troubles)
 
 
-def _unprotected(site: Site) -> Iterator[str]:
-    ledger = site.ledger
-    protections = {each.name: ledger.protection(each.name) for each in site.inventory.datasets}
+def _unprotected(context: RecoveryContext) -> Iterator[str]:
+    ledger = context.ledger
+    protections = {each.name: ledger.protection(each.name) for each in context.inventory.datasets}
     found = {name: each for name, each in protections.items() if each}
     lines = ledger.points()
-    point = _paper(site, lines[0].id) if lines else None
-    active, look = ledger.active(site.inventory.primary), ledger.sightings.look()
-    for each in standings(site.inventory, Known(site.clock.now(), active, found, point, look)):
+    point = _paper(context, lines[0].id) if lines else None
+    active, look = ledger.active(context.inventory.primary), ledger.sightings.look()
+    for each in standings(context.inventory, Known(context.clock.now(), active, found, point, look)):
         if each.why:
             yield f"  {each.name} is {each.state}: {each.why}"
 
 
-def _lost(site: Site) -> Iterator[str]:
+def _lost(context: RecoveryContext) -> Iterator[str]:
     """By asset, if the primary region ended now."""
-    newest, now = newest_usable(site.ledger.points()), site.clock.now()
-    point = _paper(site, newest.id) if newest else None
+    newest, now = newest_usable(context.ledger.points()), context.clock.now()
+    point = _paper(context, newest.id) if newest else None
     if point is None:
         yield "There is no complete recovery point: a failover would find none to start from."
         return
     age = now - parse_stamp(point.created_at)
     yield f"What a failover now would lose, by the newest {kind_of(point)} recovery point {point.id} ({age:.0f} s old):"
-    for each in losses(site.inventory, point, stamp(now)):
+    for each in losses(context.inventory, point, stamp(now)):
         after = f", written after {each.as_of}" if each.as_of else ""
         yield f"  {each.name}: {in_words(each.loss)}{after}"
     yield from (f"  {each}" for each in older_software(point))
 
 
-def _paper(site: Site, point: str) -> RecoveryPoint | None:
+def _paper(context: RecoveryContext, point: str) -> RecoveryPoint | None:
     """A message that lacks one is worth more than none."""
     try:
-        return site.papers.point(point)
+        return context.records.point(point)
     except PaperUnreadable:
         return None

@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pilotlight.runtime.clock import parse_stamp, stamp
-from pilotlight.runtime.context import Site
+from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.metrics import put_metrics
 from pilotlight.runtime.naming import (
     METRIC_ACTIVE_HEALTHY,
@@ -40,31 +40,31 @@ class Seen:
         return self.verdict == HEALTHY
 
 
-def probe(site: Site) -> Seen:
+def probe(context: RecoveryContext) -> Seen:
     """Look once, publish it, and keep it. A look takes seconds: what a run has changed meanwhile is not said again."""
-    home, begun = site.inventory.primary, stamp(site.clock.now())
-    active = site.ledger.active(home)
-    seen = view(site, active.region)
+    home, begun = context.inventory.primary, stamp(context.clock.now())
+    active = context.ledger.active(home)
+    seen = view(context, active.region)
     if active.state != SERVING:
         seen = View(UNKNOWN, (f"{active.region} is {active.state}, by run {active.run}", *seen.amiss))
-    metrics: dict[str, float] = {METRIC_PROBE_BEAT: 1.0} | ages(site, active)
-    if site.ledger.active(home) != active:
+    metrics: dict[str, float] = {METRIC_PROBE_BEAT: 1.0} | ages(context, active)
+    if context.ledger.active(home) != active:
         seen = View(UNKNOWN, (f"who serves was changed during the look at {active.region}", *seen.amiss))
     elif active.state == SERVING:
-        metrics[METRIC_STANDBY_ACTIVE] = float(active.region == site.inventory.standby)
+        metrics[METRIC_STANDBY_ACTIVE] = float(active.region == context.inventory.standby)
     if seen.verdict in (HEALTHY, LOST):
         metrics[METRIC_ACTIVE_HEALTHY] = float(seen.verdict == HEALTHY)
-    put_metrics(site, metrics)
-    primary = answering(ask(site, home)) if active.region != home else ""
-    site.ledger.sightings.keep_look(seen.verdict, active.region, seen.amiss, primary, begun)
+    put_metrics(context, metrics)
+    primary = answering(ask(context, home)) if active.region != home else ""
+    context.ledger.sightings.keep_look(seen.verdict, active.region, seen.amiss, primary, begun)
     return Seen(seen.verdict, "; ".join(seen.amiss) or "all that is watched is well", active.region)
 
 
-def ages(site: Site, active: Active) -> dict[str, float]:
+def ages(context: RecoveryContext, active: Active) -> dict[str, float]:
     """How old the newest complete point and the scheduled run's sign of life are; before the first, how long there has
     been none."""
-    now, ledger = site.clock.now(), site.ledger
-    begun = active.since or site.inventory.taken_at
+    now, ledger = context.clock.now(), context.ledger
+    begun = active.since or context.inventory.taken_at
     newest, beat = newest_complete(ledger.points()), ledger.sightings.beat()
     moments = {METRIC_POINT_AGE: newest.created_at if newest else begun, METRIC_PROTECT_AGE: beat.at if beat else begun}
     return {name: max(0.0, now - parse_stamp(moment)) for name, moment in moments.items() if moment}

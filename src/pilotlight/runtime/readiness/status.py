@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pilotlight.runtime.clock import parse_stamp
-from pilotlight.runtime.context import Site
+from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.errors import CallRefused, PaperUnreadable
 from pilotlight.runtime.kinds.buckets.protection import PROTECTED
 from pilotlight.runtime.points.choose import newest_complete, newest_usable
@@ -69,26 +69,26 @@ class Status:
         return not self.problems
 
 
-def status(site: Site) -> Status:
+def status(context: RecoveryContext) -> Status:
     """Look at everything once."""
-    ledger, now = site.ledger, site.clock.now()
-    active, lines = ledger.active(site.inventory.primary), ledger.points()
+    ledger, now = context.ledger, context.clock.now()
+    active, lines = ledger.active(context.inventory.primary), ledger.points()
     look, beat = ledger.sightings.look(), ledger.sightings.beat()
-    protections = {each.name: ledger.protection(each.name) for each in site.inventory.datasets}
+    protections = {each.name: ledger.protection(each.name) for each in context.inventory.datasets}
     found = {name: each for name, each in protections.items() if each}
-    known = Known(now, active, found, _newest(site, lines), look)
+    known = Known(now, active, found, _newest(context, lines), look)
     unread = list[str]()
-    rings, channel = _alarms(site, unread), _channel(site, unread)
+    rings, channel = _alarms(context, unread), _channel(context, unread)
     request = _request(ledger.open_request(), rings)
     complete, usable = _aged(newest_complete(lines), now), _aged(newest_usable(lines), now)
-    points = Points(complete, bounds.points_seconds(site.inventory), usable)
+    points = Points(complete, bounds.points_seconds(context.inventory), usable)
     made = Status(
-        workload=site.inventory.workload,
-        trigger=site.inventory.trigger,
+        workload=context.inventory.workload,
+        trigger=context.inventory.trigger,
         active=active,
         request=request,
         points=points,
-        assets=standings(site.inventory, known),
+        assets=standings(context.inventory, known),
         alarms=rings,
         probe=look,
         probe_age_seconds=_age(look.at, now) if look else None,
@@ -96,8 +96,8 @@ def status(site: Site) -> Status:
         scheduled_run_age_seconds=_age(beat.at, now) if beat else None,
         channel=channel,
     )
-    problems = (*_waiting(made), *_of_regions(made), *_of_protection(site, made), *unread)
-    return _with(made, problems, tuple(_remarks(site, made)))
+    problems = (*_waiting(made), *_of_regions(made), *_of_protection(context, made), *unread)
+    return _with(made, problems, tuple(_remarks(context, made)))
 
 
 def _with(made: Status, problems: tuple[str, ...], remarks: tuple[str, ...]) -> Status:
@@ -112,28 +112,28 @@ def _aged(line: PointLine | None, now: float) -> PointAge | None:
     return PointAge(line.id, line.created_at, _age(line.created_at, now)) if line else None
 
 
-def _newest(site: Site, lines: list[PointLine]) -> RecoveryPoint | None:
+def _newest(context: RecoveryContext, lines: list[PointLine]) -> RecoveryPoint | None:
     """The newest point, however complete; one that is pruned between listing and reading is none."""
     for line in lines[:1]:
         try:
-            return site.papers.point(line.id)
+            return context.records.point(line.id)
         except PaperUnreadable as problem:
             if problem.facts["reason"] != NOTHING_THERE:
                 raise
     return None
 
 
-def _alarms(site: Site, unread: list[str]) -> tuple[AlarmState, ...]:
+def _alarms(context: RecoveryContext, unread: list[str]) -> tuple[AlarmState, ...]:
     try:
-        return looking.alarms(site)
+        return looking.alarms(context)
     except CallRefused as problem:
         unread.append(f"the alarms cannot be read: {looking.refusal(problem)}")
         return ()
 
 
-def _channel(site: Site, unread: list[str]) -> Channel | None:
+def _channel(context: RecoveryContext, unread: list[str]) -> Channel | None:
     try:
-        return looking.channel(site)
+        return looking.channel(context)
     except CallRefused as problem:
         unread.append(f"who is told cannot be read: {looking.refusal(problem)}")
         return None
@@ -176,14 +176,14 @@ def _of_regions(made: Status) -> Iterator[str]:
         yield f"the probe has not looked at {active.region} yet"
 
 
-def _of_protection(site: Site, made: Status) -> Iterator[str]:
+def _of_protection(context: RecoveryContext, made: Status) -> Iterator[str]:
     newest, bound = made.points.newest_complete, made.points.bound_seconds
     if newest is None:
         yield "there is no complete recovery point"
     elif newest.age_seconds > bound:
         yield f"the newest complete recovery point is {newest.age_seconds:.0f} s old, at most {bound:.0f} s count"
     yield from (f"{each.name} is {each.state}: {each.why}" for each in made.assets if each.state != PROTECTED)
-    beat, beats = made.scheduled_run, bounds.beat_seconds(site.inventory)
+    beat, beats = made.scheduled_run, bounds.beat_seconds(context.inventory)
     if made.scheduled_run_age_seconds is None:
         yield "the scheduled run has not begun once"
     elif made.scheduled_run_age_seconds > beats:
@@ -196,10 +196,10 @@ def _of_protection(site: Site, made: Status) -> Iterator[str]:
             yield f"alarm {alarm.name} {more}{since}"
 
 
-def _remarks(site: Site, made: Status) -> Iterator[str]:
+def _remarks(context: RecoveryContext, made: Status) -> Iterator[str]:
     """What is as somebody chose it, and worth knowing; and what the survey of the last `up` saw."""
-    yield from site.inventory.remarks
-    notify = site.inventory.notify
+    yield from context.inventory.remarks
+    notify = context.inventory.notify
     if not notify.email and not notify.https and made.channel and not made.channel.reaches_somebody:
         asked = (
             "a failover waits for a word, and nobody is asked for it" if made.trigger == APPROVAL else "nobody is told"

@@ -142,7 +142,7 @@ class Compute:
     image: str
     """AMI in the primary region; the standby stack copies it."""
     instance_types: tuple[str, ...]
-    """The ladder: the wanted type first, then what is acceptable when it is short."""
+    """Instance types: the wanted type first, then what is acceptable when it is short."""
     count: int
     user_data: str
     """Base64 of the primary's user data with its identifiers translated; marks such as
@@ -182,7 +182,7 @@ class Traffic:
 
 @dataclass(frozen=True)
 class Keep:
-    """The retention ladder: how many recovery points stay at each rung."""
+    """The retention policy: how many recovery points stay at each rung."""
 
     hourly: int = 24
     daily: int = 7

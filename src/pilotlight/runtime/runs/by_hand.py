@@ -16,7 +16,7 @@ from typing import Any
 
 from pilotlight.runtime.aws import parameters
 from pilotlight.runtime.aws.absence import remove
-from pilotlight.runtime.aws.client import Door
+from pilotlight.runtime.aws.client import AwsClient
 from pilotlight.runtime.naming import Names
 
 PART_LENGTH = 3_900
@@ -58,31 +58,31 @@ class Left:
     commands: tuple[Command, ...]
 
 
-def write(door: Door, names: Names, left: Left) -> None:
+def write(client: AwsClient, names: Names, left: Left) -> None:
     """Keep it in the primary region. The first part, which says how many there are, is taken away first and comes last:
     killed in between nothing is kept, and not a mixture of two."""
-    forget(door, names)
+    forget(client, names)
     for part, text in reversed(list(enumerate(parts(left), start=1))):
-        parameters.write(door, names.primary, names.by_hand(part), text)
+        parameters.write(client, names.primary, names.by_hand(part), text)
 
 
-def read(door: Door, names: Names) -> Left | None:
+def read(client: AwsClient, names: Names) -> Left | None:
     """What is kept; None where nothing is."""
-    first = parameters.read(door, names.primary, names.by_hand(1))
+    first = parameters.read(client, names.primary, names.by_hand(1))
     if not first:
         return None
     count, _, text = first.partition(" ")
-    text += "".join(parameters.read(door, names.primary, names.by_hand(part)) for part in range(2, int(count) + 1))
+    text += "".join(parameters.read(client, names.primary, names.by_hand(part)) for part in range(2, int(count) + 1))
     kept = json.loads(text)
     commands = tuple(Command(**each) for each in kept.pop("commands"))
     return Left(**kept, commands=commands)
 
 
-def forget(door: Door, names: Names) -> None:
+def forget(client: AwsClient, names: Names) -> None:
     """Nothing is left to do by hand; the first part, without which the others are nothing, goes first."""
-    first = parameters.read(door, names.primary, names.by_hand(1))
+    first = parameters.read(client, names.primary, names.by_hand(1))
     for part in range(1, int(first.partition(" ")[0]) + 1) if first else ():
-        remove(door, "ssm", "delete_parameter", names.primary, Name=names.by_hand(part))
+        remove(client, "ssm", "delete_parameter", names.primary, Name=names.by_hand(part))
 
 
 def parts(left: Left) -> list[str]:

@@ -40,7 +40,8 @@ NAMED_MAX = 3
 
 UNLISTED = "it is not listed any more"
 LOOKS_MAX = 5
-"""How often the list is read anew where a firing has let go of points since it was read: it lists newer ones first."""
+"""How often the list is read anew where a scheduled run has let go of points since it was read: it lists newer ones
+first."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ def candidates(work: Work) -> Iterator[Candidate]:
 
 def _looked_at(work: Work, id: str) -> Candidate:
     try:
-        point = work.site.papers.point(id)
+        point = work.context.records.point(id)
     except PaperUnreadable as problem:
         return Candidate(id, None, {}, (problem.message,))
     references, launched = volumes_of(work.inventory, point), images_of(work, point)
@@ -109,7 +110,7 @@ def images_of(work: Work, point: RecoveryPoint) -> dict[str, Launchable]:
     for asset in work.inventory.computes:
         part = point.part(asset.name)
         image = str(part.reference.get("image", "")) if part else ""
-        found[asset.name] = launchable(work.door, work.inventory, asset, image)
+        found[asset.name] = launchable(work.client, work.inventory, asset, image)
     return found
 
 
@@ -121,7 +122,7 @@ def volumes_of(inventory: Inventory, point: RecoveryPoint) -> dict[str, dict[str
 
 class ChoosePoint:
     """The decision, kept in the journal: a run that is resumed goes on with the same. It is registered before it is
-    looked at, so that no firing lets go of it meanwhile."""
+    looked at, so that no scheduled run lets go of it meanwhile."""
 
     wait = Wait(60, 1, "one write and reading")
 
@@ -179,7 +180,7 @@ def _newer(passed: list[Candidate]) -> list[Candidate]:
 
 def choose_checkpoint(work: Work, asset: Datasets, region: str, bucket: str) -> dict[str, Any]:
     """The newest complete checkpoint in this bucket, as reference and evidence; StepFailed where there is none."""
-    choice = choose_from(shelf(work.door, region, bucket, asset), asset, work.ledger.vetoes(asset.name))
+    choice = choose_from(shelf(work.client, region, bucket, asset), asset, work.ledger.vetoes(asset.name))
     if choice.taken is None:
         raise work.failed(f"no checkpoint below s3://{bucket}/{asset.prefix} is complete and may be used")
     found = checkpoints.reference(bucket, asset, choice.taken) | checkpoints.evidence(choice)
@@ -213,7 +214,7 @@ class TellCheckpoint:
 
     def act(self, work: Work) -> None:
         """Write it."""
-        parameters.write(work.door, work.region, work.inventory.names.parameter(work.step.asset), self._uri(work))
+        parameters.write(work.client, work.region, work.inventory.names.parameter(work.step.asset), self._uri(work))
 
     def _uri(self, work: Work) -> str:
         if work.region == work.inventory.standby:
@@ -238,9 +239,9 @@ class ForgetCheckpoint:
     def act(self, work: Work) -> None:
         """Remove it."""
         name = work.inventory.names.parameter(work.step.asset)
-        remove(work.door, "ssm", "delete_parameter", work.region, Name=name)
+        remove(work.client, "ssm", "delete_parameter", work.region, Name=name)
 
 
 def parameter(work: Work, region: str) -> str:
     """What the parameter of the step's asset says there; empty where there is none."""
-    return parameters.read(work.door, region, work.inventory.names.parameter(work.step.asset))
+    return parameters.read(work.client, region, work.inventory.names.parameter(work.step.asset))

@@ -14,10 +14,10 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import Any
 
-from pilotlight.runtime.aws.client import Door
-from pilotlight.runtime.aws.wrappers import Fenced, Made, lined
+from pilotlight.runtime.aws.client import AwsClient
+from pilotlight.runtime.aws.wrappers import Fenced, Made, with_innermost
 from pilotlight.runtime.clock import parse_stamp, stamp
-from pilotlight.runtime.context import Site
+from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.errors import (
     EpochStale,
     PilotlightError,
@@ -57,7 +57,7 @@ class Paused(Exception):
 class Engine:
     """Executes one runbook for the holder of a lease. `entries` is what the journal already says."""
 
-    site: Site
+    context: RecoveryContext
     runbook: Runbook
     run: str
     held: Held
@@ -71,18 +71,18 @@ class Engine:
 
     def __post_init__(self) -> None:
         self._lock = threading.Lock()
-        self._renewed_at = self.site.clock.now()
+        self._renewed_at = self.context.clock.now()
         self._stop = False
         self._writing = threading.Lock()
-        self._fenced = self.site.through(lined(self.site.door, self._fence))
+        self._fenced = self.context.through(with_innermost(self.context.client, self._fence))
 
-    def _fence(self, inner: Door) -> Door:
-        leases = self.site.ledger.leases
+    def _fence(self, inner: AwsClient) -> AwsClient:
+        leases = self.context.ledger.leases
         return Fenced(inner, lambda: leases.confirm(self.held), self._late)
 
     def _late(self, made: Made) -> None:
-        ledger, call = self.site.ledger, f"{made.service}:{made.operation}"
-        now, current = stamp(self.site.clock.now()), ledger.leases.epoch()
+        ledger, call = self.context.ledger, f"{made.service}:{made.operation}"
+        now, current = stamp(self.context.clock.now()), ledger.leases.epoch()
         ledger.note_late(LateAct(now, self.run, self.held.epoch, current, call, made.region))
 
     def execute(self) -> None:
@@ -183,17 +183,17 @@ class Engine:
 
     def _act_and_wait(self, step: Step, action: Action, answer: Answer) -> Proven:
         """Act while it is absent and nobody said that he took it, then ask until it is proven or the wait is over."""
-        started, acts, taken = self.site.clock.now(), 0, False
+        started, acts, taken = self.context.clock.now(), 0, False
         while not isinstance(answer, Proven):
             if isinstance(answer, Absent) and not taken and acts < ACTS_MAX:
                 acts += 1
                 taken = self._act(step, action)
-                started, answer = self.site.clock.now(), self._ask(step, action)
+                started, answer = self.context.clock.now(), self._ask(step, action)
                 continue
-            if self.site.clock.now() - started >= action.wait.seconds:
+            if self.context.clock.now() - started >= action.wait.seconds:
                 raise self._timed_out(step, action, answer.observed)
             self._keep_going(action.wait.every)
-            self.site.clock.sleep(action.wait.every)
+            self.context.clock.sleep(action.wait.every)
             answer = self._ask(step, action)
         return answer
 
@@ -216,7 +216,7 @@ class Engine:
         work = self._work(step)
         return StepTimedOut(
             step=step.name,
-            asset=step.asset or self.site.inventory.workload,
+            asset=step.asset or self.context.inventory.workload,
             region=work.region,
             seconds=f"{action.wait.seconds:g}",
             observed=observed,
@@ -229,7 +229,7 @@ class Engine:
             kind=self.runbook.kind,
             run=self.run,
             epoch=self.held.epoch,
-            site=self._fenced,
+            context=self._fenced,
             evidence_of=self._evidence_of,
             begun_at=self._intended_at(step),
             keep_lease=self._keep_going,
@@ -244,7 +244,7 @@ class Engine:
 
     def _keep_going(self, seconds: float = 0.0) -> None:
         """Before anything that may take `seconds`: the lease is renewed when it is time, the deadline looked at."""
-        now = self.site.clock.now()
+        now = self.context.clock.now()
         if self._stop or (self.deadline is not None and now + seconds >= self.deadline):
             raise Paused
         with self._lock:
@@ -252,14 +252,14 @@ class Engine:
             if due:
                 self._renewed_at = now
         if due:
-            self.site.ledger.leases.renew(self.held)
+            self.context.ledger.leases.renew(self.held)
 
     def _write(self, step: Step, state: str, evidence: dict[str, Any]) -> None:
         """One line after the other: transactions that look at the same lease at once would only refuse one another."""
         with self._writing:
-            entry = Entry(step.name, state, stamp(self.site.clock.now()), self.held.epoch, evidence)
+            entry = Entry(step.name, state, stamp(self.context.clock.now()), self.held.epoch, evidence)
             self.written += 1
-            self.site.ledger.append(self.run, entry, self.written, self.held)
+            self.context.ledger.append(self.run, entry, self.written, self.held)
             with self._lock:
                 self.entries.append(entry)
         self.observer.wrote(self.run, entry)
@@ -277,8 +277,8 @@ class Engine:
         if CUT in found:
             raise StepFailed(
                 step=step,
-                asset=self.site.inventory.workload,
-                region=self.site.inventory.standby,
+                asset=self.context.inventory.workload,
+                region=self.context.inventory.standby,
                 reason=f"what it found is too long for one entry of the journal ({found[CUT]})",
                 runbook=self.runbook.kind,
             )

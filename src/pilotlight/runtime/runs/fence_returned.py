@@ -1,7 +1,7 @@
 """The lost region answers again while the standby serves: its instances and buckets are fenced, by whoever sees it.
 
-Called at every firing that keeps points. What is fenced already is only looked at; a fence that has to be built is a
-small run of its own, with lease and journal, so that it cannot cross a failback that has begun.
+Called at every scheduled run that keeps points. What is fenced already is only looked at; a fence that has to be built
+is a small run of its own, with lease and journal, so that it cannot cross a failback that has begun.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import asdict
 from typing import Any
 
 from pilotlight.runtime.clock import stamp
-from pilotlight.runtime.context import Site
+from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.errors import PilotlightError, RegionUnreachable, Throttled
 from pilotlight.runtime.kinds.action import Absent, Proven, Work
 from pilotlight.runtime.kinds.autoscaling.observe import group
@@ -27,26 +27,26 @@ TOLD_SECONDS = 24 * 3600.0
 """How long scheduled runs tell of a late act: a day, in which somebody who was told has looked."""
 
 
-def fence_returned(site: Site, holder: str) -> Journal | None:
+def fence_returned(context: RecoveryContext, holder: str) -> Journal | None:
     """Fence the primary region if it answers and is not the one that serves. None when there was nothing to do."""
-    active = site.ledger.active(site.inventory.primary)
-    if active.region == site.inventory.primary or active.state != SERVING:
+    active = context.ledger.active(context.inventory.primary)
+    if active.region == context.inventory.primary or active.state != SERVING:
         return None
-    if not site.answers(site.inventory.primary):
+    if not context.answers(context.inventory.primary):
         return None
     try:
-        if _fenced(site):
+        if _fenced(context):
             return None
-        return carry_out(site, runbooks.fence_returned(site.inventory), site.ledger.leases.take(holder))
+        return carry_out(context, runbooks.fence_returned(context.inventory), context.ledger.leases.take(holder))
     except RegionUnreachable:
         return None
 
 
-def fences_left(site: Site) -> tuple[str, ...]:
+def fences_left(context: RecoveryContext) -> tuple[str, ...]:
     """A sentence for every act that an older run is known to have done after the last look of the run that made the
     primary serve, and for every fence that stands there. Nothing is undone by itself: who did it may be at work."""
-    found = list(_late(site))
-    for each in _works(site):
+    found = list(_late(context))
+    for each in _works(context):
         try:
             found += _left(each)
         except (RegionUnreachable, Throttled):
@@ -56,14 +56,14 @@ def fences_left(site: Site) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _late(site: Site) -> Iterator[str]:
-    active, young = site.ledger.active(site.inventory.primary), stamp(site.clock.now() - TOLD_SECONDS)
+def _late(context: RecoveryContext) -> Iterator[str]:
+    active, young = context.ledger.active(context.inventory.primary), stamp(context.clock.now() - TOLD_SECONDS)
     if not active.run:
         return
-    journal = site.ledger.journal(active.run)
+    journal = context.ledger.journal(active.run)
     looked = journal.proven(LOOKED_AGAIN) if journal else None
     seen = looked.evidence.get(LATE, []) if looked else []
-    for act in site.ledger.late_acts(active.epoch):
+    for act in context.ledger.late_acts(active.epoch):
         if asdict(act) not in seen and act.at >= young:
             yield (
                 f"run {act.run} (epoch {act.epoch}) did {act.call} in {act.region} at {act.at}, when "
@@ -77,7 +77,7 @@ def _left(work: Work) -> list[str]:
         bucket = work.datasets().primary_bucket
         return [f"{work.region}: s3://{bucket} serves and denies writing: take the statement {FENCE} out of its policy"]
     if work.step.action == "stop":
-        found = group(work.door, work.region, work.compute().primary_group)
+        found = group(work.client, work.region, work.compute().primary_group)
         name, count = work.compute().primary_group, work.compute().count
         if LAUNCH in suspended(found):
             mend = f"resume its process {LAUNCH} and see that its size is {count}"
@@ -88,14 +88,14 @@ def _left(work: Work) -> list[str]:
     return []
 
 
-def _fenced(site: Site) -> bool:
+def _fenced(context: RecoveryContext) -> bool:
     """Whether every fence stands already; nothing is written to find out."""
-    return all(isinstance(ACTIONS[work.step.action].ask(work), Proven) for work in _works(site))
+    return all(isinstance(ACTIONS[work.step.action].ask(work), Proven) for work in _works(context))
 
 
-def _works(site: Site) -> list[Work]:
-    runbook = runbooks.fence_returned(site.inventory)
-    return [Work(step, runbook.kind, "", 0, site, _no_evidence, None, _no_lease) for step in runbook.steps]
+def _works(context: RecoveryContext) -> list[Work]:
+    runbook = runbooks.fence_returned(context.inventory)
+    return [Work(step, runbook.kind, "", 0, context, _no_evidence, None, _no_lease) for step in runbook.steps]
 
 
 def _no_evidence(step: str) -> dict[str, Any]:

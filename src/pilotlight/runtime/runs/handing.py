@@ -28,7 +28,7 @@ class KeepByHand:
 
     def ask(self, work: Work) -> Answer:
         """Whether what is kept is of this run, and how many commands it has."""
-        kept = by_hand.read(work.door, work.inventory.names)
+        kept = by_hand.read(work.client, work.inventory.names)
         if kept is None or kept.run != work.run:
             return Absent(f"what is left to do is not kept in {work.inventory.primary} yet")
         return Proven({"parameter": work.inventory.names.by_hand(1), "commands": len(kept.commands)})
@@ -37,7 +37,7 @@ class KeepByHand:
         """Write it."""
         inventory = work.inventory
         left = Left(work.run, work.epoch, inventory.primary, inventory.standby, tuple(_commands(work)))
-        by_hand.write(work.door, inventory.names, left)
+        by_hand.write(work.client, inventory.names, left)
 
 
 class ForgetByHand:
@@ -47,12 +47,12 @@ class ForgetByHand:
 
     def ask(self, work: Work) -> Answer:
         """Whether anything is kept."""
-        kept = by_hand.read(work.door, work.inventory.names)
+        kept = by_hand.read(work.client, work.inventory.names)
         return Absent(f"what was left of run {kept.run} is kept") if kept else Proven({"parameter": "removed"})
 
     def act(self, work: Work) -> None:
         """Remove it."""
-        by_hand.forget(work.door, work.inventory.names)
+        by_hand.forget(work.client, work.inventory.names)
 
 
 def _commands(work: Work) -> Iterator[Command]:
@@ -87,7 +87,7 @@ def _told(work: Work, asset: Datasets) -> Command:
 
 def _started(work: Work, asset: Compute) -> Iterator[Command]:
     region, where = work.inventory.primary, {"AutoScalingGroupName": asset.primary_group}
-    largest = max(asset.count, int(group(work.door, region, asset.primary_group).get("MaxSize", 0)))
+    largest = max(asset.count, int(group(work.client, region, asset.primary_group).get("MaxSize", 0)))
     sizes = {"MinSize": asset.count, "DesiredCapacity": asset.count, "MaxSize": largest}
     launching = where | {"ScalingProcesses": [LAUNCH]}
     yield Command(f"{asset.name}: may launch again", "autoscaling", "resume_processes", region, launching)

@@ -6,8 +6,7 @@ from pilotlight.runtime.kinds.action import Action
 from pilotlight.runtime.kinds.aurora import steps as databases
 from pilotlight.runtime.kinds.autoscaling import steps as compute
 from pilotlight.runtime.kinds.autoscaling.restoring import ForgetTemplate, Restore
-from pilotlight.runtime.kinds.buckets import failback_sync as homecoming
-from pilotlight.runtime.kinds.buckets import fencing, reprotecting
+from pilotlight.runtime.kinds.buckets import failback_sync, fencing, reprotecting
 from pilotlight.runtime.kinds.traffic import steps as front
 from pilotlight.runtime.records.runs import LOOKED_AGAIN
 from pilotlight.runtime.runs import choosing, handing
@@ -37,7 +36,7 @@ ACTIONS: dict[str, Action] = {
     "open-bucket": fencing.OpenBucket(),
     "keep-by-hand": handing.KeepByHand(),
     "forget-by-hand": handing.ForgetByHand(),
-    "bring-home": homecoming.BringHome(),
+    "bring-home": failback_sync.BringHome(),
     "replicates": reprotecting.Replicates(),
     "canary-arrives": reprotecting.CanaryArrives(),
     "canary-gone": reprotecting.CanaryGone(),

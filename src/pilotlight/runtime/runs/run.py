@@ -13,7 +13,7 @@ from __future__ import annotations
 import contextlib
 
 from pilotlight.runtime.clock import parse_stamp, stamp
-from pilotlight.runtime.context import Site
+from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.errors import ChosenPointGone, EpochStale, LeaseHeld, PilotlightError
 from pilotlight.runtime.records.runs import CHOSEN, PROVEN, RUNNING, SUCCEEDED, Entry, Journal, Runbook
 from pilotlight.runtime.runs import runbooks
@@ -34,7 +34,7 @@ CHOICES_MAX = 10
 
 
 def run_failover(
-    site: Site,
+    context: RecoveryContext,
     holder: str,
     deadline: float | None = None,
     side_by_side: int = SIDE_BY_SIDE_MAX,
@@ -51,12 +51,14 @@ def run_failover(
     itself it begins in no state but that of a region which serves, or goes on with a failover.
     `observer` hears every line of the journal, of another's run too while that is waited for.
     """
-    runbook = runbooks.failover(site.inventory)
-    return _run(site, site.inventory.standby, runbook, holder, deadline, side_by_side, patience, seen_at, observer)
+    runbook = runbooks.failover(context.inventory)
+    return _run(
+        context, context.inventory.standby, runbook, holder, deadline, side_by_side, patience, seen_at, observer
+    )
 
 
 def run_failback(
-    site: Site,
+    context: RecoveryContext,
     holder: str,
     deadline: float | None = None,
     side_by_side: int = SIDE_BY_SIDE_MAX,
@@ -65,12 +67,12 @@ def run_failback(
 ) -> Journal | None:
     """Bring the workload home with no object and no row lost. None when the primary serves already and nothing is left
     to do, or who serves has changed while it waited."""
-    runbook = runbooks.failback(site.inventory)
-    return _run(site, site.inventory.primary, runbook, holder, deadline, side_by_side, patience, None, observer)
+    runbook = runbooks.failback(context.inventory)
+    return _run(context, context.inventory.primary, runbook, holder, deadline, side_by_side, patience, None, observer)
 
 
 def _run(
-    site: Site,
+    context: RecoveryContext,
     region: str,
     runbook: Runbook,
     holder: str,
@@ -81,21 +83,21 @@ def _run(
     observer: Observer,
 ) -> Journal | None:
     """Look, wait for the lease, look again: whoever held it may have done all there was to do, or undone it."""
-    seen = site.clock.now() if seen_at is None else seen_at
+    seen = context.clock.now() if seen_at is None else seen_at
     by_itself = seen_at is not None
-    if is_over(site, region, runbook.kind, seen) or (by_itself and is_going_home(site)):
+    if is_over(context, region, runbook.kind, seen) or (by_itself and is_going_home(context)):
         return None
-    beside = Beside(site.ledger, observer)
-    held = site.ledger.leases.take_within(holder, patience, waited=beside.waited)
+    beside = Beside(context.ledger, observer)
+    held = context.ledger.leases.take_within(holder, patience, waited=beside.waited)
     beside.last()
-    if is_over(site, region, runbook.kind, seen) or (by_itself and is_going_home(site)):
-        _release(site, held)
+    if is_over(context, region, runbook.kind, seen) or (by_itself and is_going_home(context)):
+        _release(context, held)
         return None
-    return carry_out(site, runbook, held, deadline, side_by_side, observer)
+    return carry_out(context, runbook, held, deadline, side_by_side, observer)
 
 
 def carry_out(
-    site: Site,
+    context: RecoveryContext,
     runbook: Runbook,
     held: Held,
     deadline: float | None = None,
@@ -103,33 +105,33 @@ def carry_out(
     observer: Observer = UNWATCHED,
 ) -> Journal:
     """Run a runbook under a lease that is held, and give it back; a failed step is raised as its error."""
-    ledger = site.ledger
-    ledger.claim(held, site.inventory.primary)
-    run, entries = _taken_up(site, runbook.kind)
+    ledger = context.ledger
+    ledger.claim(held, context.inventory.primary)
+    run, entries = _taken_up(context, runbook.kind)
     ledger.open_run(run, runbook.kind, held)
     ledger.supersede(run, held, f"run {run} began after whoever was at this one had died or given up")
-    taken, place = _entry(site, TAKE_LEASE, held), ledger.next_line(run)
+    taken, place = _entry(context, TAKE_LEASE, held), ledger.next_line(run)
     ledger.append(run, taken, place, held)
     observer.wrote(run, taken)
-    engine = Engine(site, runbook, run, held, ACTIONS, deadline, side_by_side, entries, place, observer)
+    engine = Engine(context, runbook, run, held, ACTIONS, deadline, side_by_side, entries, place, observer)
     try:
         with ledger.leases.kept(held):
             _execute(engine)
     except Paused:
-        _release(site, held)
-        return _journal(site, run)
+        _release(context, held)
+        return _journal(context, run)
     except EpochStale:
         raise
     except PilotlightError as problem:
         ledger.close_run(run, runbook.kind, held, FAILED, problem.message)
-        _release(site, held)
+        _release(context, held)
         raise
     except KeyboardInterrupt:
         with contextlib.suppress(PilotlightError):
             ledger.close_run(run, runbook.kind, held, FAILED, INTERRUPTED)
-            _release(site, held)
+            _release(context, held)
         raise
-    return _succeeded(site, engine, observer)
+    return _succeeded(context, engine, observer)
 
 
 def _execute(engine: Engine) -> None:
@@ -147,72 +149,72 @@ def _execute(engine: Engine) -> None:
             return
 
 
-def _succeeded(site: Site, engine: Engine, observer: Observer) -> Journal:
+def _succeeded(context: RecoveryContext, engine: Engine, observer: Observer) -> Journal:
     """The paper is written before the run is called finished, so a finished run has its paper."""
     run, held = engine.run, engine.held
-    given_back = _entry(site, RELEASE_LEASE, held)
-    site.ledger.append(run, given_back, engine.written + 1, held)
+    given_back = _entry(context, RELEASE_LEASE, held)
+    context.ledger.append(run, given_back, engine.written + 1, held)
     observer.wrote(run, given_back)
-    site.ledger.close_run(run, engine.runbook.kind, held, SUCCEEDED)
-    journal = _journal(site, run)
-    site.papers.write_journal(journal)
-    _release(site, held)
+    context.ledger.close_run(run, engine.runbook.kind, held, SUCCEEDED)
+    journal = _journal(context, run)
+    context.records.write_journal(journal)
+    _release(context, held)
     return journal
 
 
-def _taken_up(site: Site, kind: str) -> tuple[str, list[Entry]]:
+def _taken_up(context: RecoveryContext, kind: str) -> tuple[str, list[Entry]]:
     """The unfinished run that this process goes on with, and its entries; or a new one."""
-    unfinished = under_way(site, kind)
+    unfinished = under_way(context, kind)
     if unfinished:
         return unfinished.run, list(unfinished.entries)
-    moment = stamp(site.clock.now())
+    moment = stamp(context.clock.now())
     return "".join(letter for letter in moment if letter not in "-:.") + f"-{kind}", []
 
 
-def is_over(site: Site, region: str, kind: str, seen: float) -> bool:
+def is_over(context: RecoveryContext, region: str, kind: str, seen: float) -> bool:
     """Whether this region serves, or another does since a later moment; and no run of this kind that changed who serves
     is unfinished."""
-    active = site.ledger.active(site.inventory.primary)
-    if active.state != SERVING or under_way(site, kind):
+    active = context.ledger.active(context.inventory.primary)
+    if active.state != SERVING or under_way(context, kind):
         return False
     return active.region == region or (bool(active.since) and parse_stamp(active.since) > seen)
 
 
-def close_dead(site: Site, holder: str) -> None:
+def close_dead(context: RecoveryContext, holder: str) -> None:
     """A run that died before it changed who serves is gone on with by nobody: it is closed once its lease is over."""
-    ledger = site.ledger
-    active = ledger.active(site.inventory.primary)
-    if not ledger.open_runs().keys() - {active.run} or ledger.leases.holder()[1] > site.clock.now():
+    ledger = context.ledger
+    active = ledger.active(context.inventory.primary)
+    if not ledger.open_runs().keys() - {active.run} or ledger.leases.holder()[1] > context.clock.now():
         return
     with contextlib.suppress(LeaseHeld), ledger.leases.during(holder, RUN) as held:
         ledger.supersede(active.run, held, "whoever was at this run died before it changed who serves")
 
 
-def under_way(site: Site, kind: str) -> Journal | None:
+def under_way(context: RecoveryContext, kind: str) -> Journal | None:
     """The run of this kind that changed who serves, where it has not succeeded. The active record names it: by their
     ids, which are moments, the run of a machine whose clock is ahead would hide it."""
-    active = site.ledger.active(site.inventory.primary)
-    found = site.ledger.journal(active.run) if active.run else None
+    active = context.ledger.active(context.inventory.primary)
+    found = context.ledger.journal(active.run) if active.run else None
     return found if found and found.kind == kind and found.state != SUCCEEDED else None
 
 
-def is_going_home(site: Site) -> bool:
+def is_going_home(context: RecoveryContext) -> bool:
     """Whether a failback is changing who serves. Neither region is known to be lost then, and a promotion may lose what
     was written last: it is gone on with as a failback, or a person decides."""
-    return site.ledger.active(site.inventory.primary).state == SWITCHING
+    return context.ledger.active(context.inventory.primary).state == SWITCHING
 
 
-def _journal(site: Site, run: str) -> Journal:
-    found = site.ledger.journal(run)
-    return found or Journal(run, "", site.inventory.workload, 0, RUNNING, "")
+def _journal(context: RecoveryContext, run: str) -> Journal:
+    found = context.ledger.journal(run)
+    return found or Journal(run, "", context.inventory.workload, 0, RUNNING, "")
 
 
-def _entry(site: Site, step: str, held: Held) -> Entry:
+def _entry(context: RecoveryContext, step: str, held: Held) -> Entry:
     evidence = {"holder": held.holder, "epoch": held.epoch}
-    return Entry(step, PROVEN, stamp(site.clock.now()), held.epoch, evidence)
+    return Entry(step, PROVEN, stamp(context.clock.now()), held.epoch, evidence)
 
 
-def _release(site: Site, held: Held) -> None:
+def _release(context: RecoveryContext, held: Held) -> None:
     """Losing a lease that is given up anyway is no error."""
     with contextlib.suppress(EpochStale):
-        site.ledger.leases.release(held)
+        context.ledger.leases.release(held)

@@ -35,7 +35,7 @@ BESIDE_SECONDS = 1.0
 
 RUN = "lease"
 PROTECT = "protect"
-"""Protecting has a lease of its own: a firing may overlap the next one, and neither may stop a run."""
+"""Protecting has a lease of its own: a scheduled run may overlap the next one, and neither may stop a run."""
 
 _TAKE = "#holder = :holder, #expires_at = :expires_at, #epoch = if_not_exists(#epoch, :first) + :one"
 _FREE = "attribute_not_exists(#expires_at) OR #expires_at < :now OR #holder = :holder"

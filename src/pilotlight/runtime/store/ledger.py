@@ -3,8 +3,8 @@
 Items: `active/active` (read by applications too), `run#<run>/run` and `run#<run>/line#...` (`entry#...` of earlier
 editions, which come first), `runs/<run>`, `late/...`, `points/<point>`, `let-go/<point>`, `chosen/<run>`,
 `fenced/<asset>`, `rosters#<asset>/<run>`, `request/failover`, `verdicts/<asset>`, `vetoes/<asset>#<path>`; lease.py has
-`lease/...`. Every write is whole by itself, so a reader never sees half a paper. What a run or a firing writes is
-written together with a look at its lease, in one transaction: who lost it writes nothing any more.
+`lease/...`. Every write is whole by itself, so a reader never sees half a paper. What a run or a scheduled run writes
+is written together with a look at its lease, in one transaction: who lost it writes nothing any more.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ SWITCHING = "switching"
 POINTS_MAX = 50
 """How many points are looked at for one that proved a part; beyond it what was proven is older than any objective."""
 KNOWN_MAX = 20_000
-"""States of 16 characters: 340 KB, within the 400 KB of an item. What is left out is read again at the next firing."""
+"""States of 16 characters: 340 KB, within the 400 KB of an item. What is left out is read again at the next scheduled
+run."""
 LINE = "line#"
 CUT = "cut"
 """The key of evidence that was too long to be kept."""
@@ -265,7 +266,8 @@ class Ledger:
 
     def index_point(self, line: PointLine, held: Held) -> None:
         """List a point, by whoever has the lease of protecting; done after its paper is written, so that a listed point
-        can be read. EpochStale where another firing began since: it may have let go of what this point stands on."""
+        can be read. EpochStale where another scheduled run began since: it may have let go of what this point stands
+        on."""
         self._together(held, Put("points", line.id, _said(line)))
 
     def refuse_point(self, point: str, why: str) -> None:
@@ -373,7 +375,7 @@ class Ledger:
             self._table.update("request", "failover", "#run = :run", {"run": run})
 
     def known_complete(self, asset: str) -> frozenset[str]:
-        """The states of checkpoints in the standby region that the last firing found complete."""
+        """The states of checkpoints in the standby region that the last scheduled run found complete."""
         item = self._table.get("verdicts", asset)
         return frozenset(str(item["states"]).split()) if item else frozenset()
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import IO, Any, TypeVar
 
 from pilotlight.runtime.aws.absence import says_absent
-from pilotlight.runtime.aws.client import Door
+from pilotlight.runtime.aws.client import AwsClient
 from pilotlight.runtime.errors import CallRefused, PaperUnreadable
 from pilotlight.runtime.naming import PAPER_INVENTORY, PAPER_POINTS, PAPER_RECORD, PAPER_RUNS, PAPER_STATES, Names
 from pilotlight.runtime.records import codec
@@ -23,11 +23,11 @@ NOTHING_THERE = "there is none"
 """The reason of a PaperUnreadable where nothing was written."""
 
 
-class Papers:
+class RecordBucket:
     """The vault bucket of one workload."""
 
-    def __init__(self, door: Door, region: str, bucket: str) -> None:
-        self._door, self._region, self._bucket = door, region, bucket
+    def __init__(self, client: AwsClient, region: str, bucket: str) -> None:
+        self._door, self._region, self._bucket = client, region, bucket
 
     def inventory(self) -> Inventory:
         """What was built; PaperUnreadable where nothing was."""
@@ -120,10 +120,10 @@ def locked(lock: Lock | None, now: float) -> Locked:
     return {"ObjectLockMode": lock.mode.upper(), "ObjectLockRetainUntilDate": until}
 
 
-def kept_inventory(names: Names, door: Door) -> Inventory | None:
+def kept_inventory(names: Names, client: AwsClient) -> Inventory | None:
     """The Inventory in the vault, or None when there is no vault or nothing in it yet."""
     try:
-        return Papers(door, names.standby, names.vault_bucket).inventory()
+        return RecordBucket(client, names.standby, names.vault_bucket).inventory()
     except PaperUnreadable as problem:
         if problem.facts["reason"] == NOTHING_THERE:
             return None

@@ -1,4 +1,4 @@
-"""The journal table as a table: get, put, update and query of items, through the door, always read consistently.
+"""The journal table as a table: get, put, update and query of items, through the AWS client, always read consistently.
 
 One table in the standby region, partition key `pk`, sort key `sk`. Conditions that do not hold are an answer here
 (None or False), not an error: who asks decides what it means.
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from pilotlight.runtime.aws.client import Door, aws_code
+from pilotlight.runtime.aws.client import AwsClient, aws_code
 from pilotlight.runtime.aws.transient import CANCELLED
 from pilotlight.runtime.errors import CallRefused
 from pilotlight.runtime.store.items import from_item, to_item
@@ -54,8 +54,8 @@ class Check:
 class Table:
     """One DynamoDB table."""
 
-    def __init__(self, door: Door, region: str, name: str) -> None:
-        self._door, self._region, self._name = door, region, name
+    def __init__(self, client: AwsClient, region: str, name: str) -> None:
+        self._door, self._region, self._name = client, region, name
 
     def get(self, pk: str, sk: str) -> dict[str, Any] | None:
         """One item, or None."""

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pilotlight.runtime.aws.absence import says_absent
-from pilotlight.runtime.aws.client import Door
+from pilotlight.runtime.aws.client import AwsClient
 from pilotlight.runtime.clock import Clock, parse_stamp, stamp
 from pilotlight.runtime.errors import CallRefused
 from pilotlight.runtime.kinds.aurora.references import Rows
@@ -25,10 +25,10 @@ LAG_WINDOW_SECONDS = 300
 LAG_PERIOD_SECONDS = 60
 
 
-def global_cluster(door: Door, region: str, asset: Database) -> dict[str, Any]:
+def global_cluster(client: AwsClient, region: str, asset: Database) -> dict[str, Any]:
     """The global cluster as this region sees it; empty where there is none."""
     try:
-        answer = door.call("rds", "describe_global_clusters", region, GlobalClusterIdentifier=asset.global_cluster)
+        answer = client.call("rds", "describe_global_clusters", region, GlobalClusterIdentifier=asset.global_cluster)
     except CallRefused as refusal:
         if says_absent(refusal):
             return {}
@@ -37,10 +37,10 @@ def global_cluster(door: Door, region: str, asset: Database) -> dict[str, Any]:
     return found
 
 
-def cluster(door: Door, region: str, identifier: str) -> dict[str, Any]:
+def cluster(client: AwsClient, region: str, identifier: str) -> dict[str, Any]:
     """One cluster; empty where there is none."""
     try:
-        answer = door.call("rds", "describe_db_clusters", region, DBClusterIdentifier=identifier)
+        answer = client.call("rds", "describe_db_clusters", region, DBClusterIdentifier=identifier)
     except CallRefused as refusal:
         if says_absent(refusal):
             return {}
@@ -54,13 +54,13 @@ def member(found: dict[str, Any], arn: str) -> dict[str, Any]:
     return next((each for each in found.get("GlobalClusterMembers", []) if each["DBClusterArn"] == arn), {})
 
 
-def observe(door: Door, inventory: Inventory, asset: Database, clock: Clock, rows: Rows | None = None) -> Part:
+def observe(client: AwsClient, inventory: Inventory, asset: Database, clock: Clock, rows: Rows | None = None) -> Part:
     """The part of a database; where rows of it were read, it is true at most up to the moment of reading."""
     looked_at = clock.now()
-    together = global_cluster(door, inventory.standby, asset)
-    own = cluster(door, inventory.standby, asset.standby_cluster)
+    together = global_cluster(client, inventory.standby, asset)
+    own = cluster(client, inventory.standby, asset.standby_cluster)
     missing = tuple(_missing(asset, together, own))
-    lag = _lag_seconds(door, inventory.standby, asset, inventory.primary, looked_at)
+    lag = _lag_seconds(client, inventory.standby, asset, inventory.primary, looked_at)
     evidence = {
         "status": own.get("Status", ""),
         "synchronization": member(together, asset.standby_arn).get("SynchronizationStatus", "not told"),
@@ -111,13 +111,13 @@ def _missing(asset: Database, together: dict[str, Any], own: dict[str, Any]) -> 
     return problems
 
 
-def _lag_seconds(door: Door, region: str, asset: Database, source: str, now: float) -> float | None:
+def _lag_seconds(client: AwsClient, region: str, asset: Database, source: str, now: float) -> float | None:
     """The newest measured lag; None where nobody published one. A refused read is raised: the part is not proven."""
     dimensions = [
         {"Name": "DBClusterIdentifier", "Value": asset.standby_cluster},
         {"Name": "SourceRegion", "Value": source},
     ]
-    answer = door.call(
+    answer = client.call(
         "cloudwatch",
         "get_metric_statistics",
         region,

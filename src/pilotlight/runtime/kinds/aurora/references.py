@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from pilotlight.runtime.aws.client import Door
+from pilotlight.runtime.aws.client import AwsClient
 from pilotlight.runtime.clock import Clock, stamp
 from pilotlight.runtime.errors import CallRefused
 from pilotlight.runtime.records.inventory import Database, Datasets, Inventory
@@ -35,20 +35,20 @@ class Rows:
     reason: str = ""
 
 
-def read(door: Door, inventory: Inventory, asset: Database, clock: Clock) -> Rows:
+def read(client: AwsClient, inventory: Inventory, asset: Database, clock: Clock) -> Rows:
     """Read them in the primary region; a refusal becomes the reason."""
     read_at = stamp(clock.now())
     try:
-        uris = _read(door, inventory, asset)
+        uris = _read(client, inventory, asset)
     except CallRefused as refusal:
         return Rows(read_at, reason=f"the rows of {asset.table} cannot be read: {refusal.message}")
     return Rows(read_at, tuple(uris[:ROWS_MAX]), len(uris) > ROWS_MAX)
 
 
-def _read(door: Door, inventory: Inventory, asset: Database) -> list[str]:
+def _read(client: AwsClient, inventory: Inventory, asset: Database) -> list[str]:
     uris: list[str] = []
     while len(uris) <= ROWS_MAX:
-        answer = door.call(
+        answer = client.call(
             "rds-data",
             "execute_statement",
             inventory.primary,

@@ -27,13 +27,13 @@ class WriterIn:
 
     def ask(self, work: Work) -> Answer:
         """Writer and available; or moving; or elsewhere."""
-        together = global_cluster(work.door, work.inventory.standby, work.database())
+        together = global_cluster(work.client, work.inventory.standby, work.database())
         if not together:
             raise work.failed(f"there is no global cluster {work.database().global_cluster}")
         mine = member(together, self.arn(work))
         if not mine:
             raise work.failed(f"{self.arn(work)} is not a member of {work.database().global_cluster}")
-        own = cluster(work.door, work.region, self.identifier(work))
+        own = cluster(work.client, work.region, self.identifier(work))
         return _judged(together, mine, own)
 
     def arn(self, work: Work) -> str:
@@ -64,7 +64,7 @@ class Promote(WriterIn):
 
     def act(self, work: Work) -> None:
         """FailoverGlobalCluster with data loss allowed, in the standby region."""
-        work.door.call(
+        work.client.call(
             "rds",
             "failover_global_cluster",
             work.region,
@@ -81,7 +81,7 @@ class SwitchBack(WriterIn):
 
     def act(self, work: Work) -> None:
         """SwitchoverGlobalCluster, in the region of the present writer."""
-        work.door.call(
+        work.client.call(
             "rds",
             "switchover_global_cluster",
             work.inventory.standby,
@@ -109,9 +109,9 @@ class Follows(Watch, WriterIn):
 
     def ask(self, work: Work) -> Answer:
         """A member, not the writer, and available."""
-        together = global_cluster(work.door, work.inventory.standby, work.database())
+        together = global_cluster(work.client, work.inventory.standby, work.database())
         mine = member(together, self.arn(work))
-        own = cluster(work.door, work.region, self.identifier(work))
+        own = cluster(work.client, work.region, self.identifier(work))
         seen = f"global cluster {together.get('Status', 'not there')}, cluster {own.get('Status', 'not there')}"
         if not mine or mine["IsWriter"] or together.get("FailoverState") or together.get("Status") in MOVING:
             return Underway(f"{seen}, not a reader that follows")

@@ -11,9 +11,9 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from pilotlight.runtime.aws.client import Door, aws_code
+from pilotlight.runtime.aws.client import AwsClient, aws_code
 from pilotlight.runtime.clock import stamp
-from pilotlight.runtime.context import Site
+from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.errors import CallRefused
 from pilotlight.runtime.kinds.autoscaling.software import launched
 from pilotlight.runtime.kinds.volumes.schedule import told
@@ -41,11 +41,11 @@ class ImageCopy:
     """What EC2 says of a copy that failed."""
 
 
-def kept(door: Door, region: str, workload: str, asset: str) -> list[ImageCopy]:
+def kept(client: AwsClient, region: str, workload: str, asset: str) -> list[ImageCopy]:
     """The copies that scheduled runs have made for a compute group, the newest first."""
     filters = [{"Name": f"tag:{TAG_WORKLOAD}", "Values": [workload]}, {"Name": f"tag:{TAG_ASSET}", "Values": [asset]},
                {"Name": "tag-key", "Values": [TAG_SOURCE_IMAGE]}]  # fmt: skip
-    pages = door.pages("ec2", "describe_images", region, Owners=["self"], Filters=filters)
+    pages = client.pages("ec2", "describe_images", region, Owners=["self"], Filters=filters)
     found = [_copy_of(item) for page in pages for item in page["Images"]]
     return sorted((each for each in found if each.source), key=lambda each: each.created_at, reverse=True)
 
@@ -58,13 +58,13 @@ def _copy_of(item: dict[str, Any]) -> ImageCopy:
     )
 
 
-def states(door: Door, region: str, images: Iterable[str]) -> dict[str, str]:
+def states(client: AwsClient, region: str, images: Iterable[str]) -> dict[str, str]:
     """Image -> state; GONE where the region does not list it."""
     wanted = sorted({each for each in images if each})
     found: dict[str, str] = {}
     for start in range(0, len(wanted), FILTER_VALUES_MAX):
         filters = [{"Name": "image-id", "Values": wanted[start : start + FILTER_VALUES_MAX]}]
-        answer = door.call("ec2", "describe_images", region, Filters=filters)
+        answer = client.call("ec2", "describe_images", region, Filters=filters)
         found |= {each["ImageId"]: str(each["State"]) for each in answer["Images"]}
     return {each: found.get(each, GONE) for each in wanted}
 
@@ -72,25 +72,25 @@ def states(door: Door, region: str, images: Iterable[str]) -> dict[str, str]:
 # -- the scheduled run -----------------------------------------------------------------------------------------
 
 
-def keep_up(site: Site) -> tuple[str, ...]:
+def keep_up(context: RecoveryContext) -> tuple[str, ...]:
     """Begin the copies that lack; remarks about what could not be."""
     remarks: list[str] = []
-    for asset in site.inventory.computes:
+    for asset in context.inventory.computes:
         with told(asset.name, remarks):
-            remarks += _keep_up_one(site, asset)
+            remarks += _keep_up_one(context, asset)
     return tuple(remarks)
 
 
-def _keep_up_one(site: Site, asset: Compute) -> list[str]:
-    inventory, door = site.inventory, site.door
-    now = launched(door, inventory.primary, asset)
+def _keep_up_one(context: RecoveryContext, asset: Compute) -> list[str]:
+    inventory, client = context.inventory, context.client
+    now = launched(client, inventory.primary, asset)
     if now is None or now.image in ("", asset.image):
         return []
-    copies = kept(door, inventory.standby, inventory.workload, asset.name)
+    copies = kept(client, inventory.standby, inventory.workload, asset.name)
     of_it = [each for each in copies if each.source == now.image]
     if any(each.state in (AVAILABLE, PENDING) for each in of_it):
         return []
-    _copy(site, asset, now.image)
+    _copy(context, asset, now.image)
     return [f"{asset.name}: {_failed(each)}" for each in of_it[:1]]
 
 
@@ -98,15 +98,15 @@ def _failed(copy: ImageCopy) -> str:
     return f"the copy {copy.id} of {copy.source} is {copy.state} ({copy.why or 'no reason given'}) and is made anew"
 
 
-def _copy(site: Site, asset: Compute, image: str) -> None:
-    inventory, names = site.inventory, site.inventory.names
+def _copy(context: RecoveryContext, asset: Compute, image: str) -> None:
+    inventory, names = context.inventory, context.inventory.names
     tags = names.tags(asset.name) | {TAG_SOURCE_IMAGE: image}
     tagged = [{"Key": key, "Value": tags[key]} for key in sorted(tags)]
-    site.door.call(
+    context.client.call(
         "ec2",
         "copy_image",
         inventory.standby,
-        Name=names.kept_image(asset.name, image, stamp(site.clock.now())),
+        Name=names.kept_image(asset.name, image, stamp(context.clock.now())),
         Description=f"Copy of {image} of {inventory.primary}, launched there since the last deployment",
         SourceImageId=image,
         SourceRegion=inventory.primary,
@@ -119,13 +119,13 @@ def _copy(site: Site, asset: Compute, image: str) -> None:
 # -- pruning ---------------------------------------------------------------------------------------------------
 
 
-def prune(site: Site, needed: Collection[str]) -> None:
+def prune(context: RecoveryContext, needed: Collection[str]) -> None:
     """Let go of the copies that no kept point names, when a newer one is there or the stack has its own."""
-    inventory = site.inventory
+    inventory = context.inventory
     for asset in inventory.computes:
-        found = kept(site.door, inventory.standby, inventory.workload, asset.name)
+        found = kept(context.client, inventory.standby, inventory.workload, asset.name)
         for each in unneeded(found, needed, asset.image):
-            _deregister(site, each)
+            _deregister(context, each)
 
 
 def unneeded(copies: list[ImageCopy], needed: Collection[str], deployed: str) -> list[ImageCopy]:
@@ -139,11 +139,11 @@ def unneeded(copies: list[ImageCopy], needed: Collection[str], deployed: str) ->
     return [each for each in copies if each.id not in {*needed, *newest, *under_way}]
 
 
-def _deregister(site: Site, image: ImageCopy) -> None:
+def _deregister(context: RecoveryContext, image: ImageCopy) -> None:
     """With its snapshots, in one call (EC2 API Reference, DeregisterImage), so that none is left without an image."""
     try:
-        site.door.call(
-            "ec2", "deregister_image", site.inventory.standby, ImageId=image.id, DeleteAssociatedSnapshots=True
+        context.client.call(
+            "ec2", "deregister_image", context.inventory.standby, ImageId=image.id, DeleteAssociatedSnapshots=True
         )
     except CallRefused as refusal:
         if aws_code(refusal) not in NOT_NOW:

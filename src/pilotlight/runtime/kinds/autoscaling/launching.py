@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pilotlight.runtime.aws.absence import says_absent
-from pilotlight.runtime.aws.client import Door
+from pilotlight.runtime.aws.client import AwsClient
 from pilotlight.runtime.errors import CallRefused
 from pilotlight.runtime.kinds.autoscaling.observe import template
 from pilotlight.runtime.kinds.volumes.snapshots import sets_of
@@ -141,10 +141,10 @@ def description(run: str, index: int) -> str:
     return f"pilotlight {run} {index}"
 
 
-def versions_of(door: Door, region: str, name: str) -> list[dict[str, Any]]:
+def versions_of(client: AwsClient, region: str, name: str) -> list[dict[str, Any]]:
     """Every version of a run's template, the oldest first; none where there is no such template."""
     try:
-        pages = door.pages(
+        pages = client.pages(
             "ec2", "describe_launch_template_versions", region, LaunchTemplateName=name, MaxResults=VERSIONS_MAX
         )
         found = [each for page in pages for each in page["LaunchTemplateVersions"]]
@@ -187,11 +187,11 @@ def _contents(wanted: Version) -> str:
     return json.dumps([wanted.run, wanted.index, sorted(wanted.devices.items()), wanted.image])
 
 
-def add_version(door: Door, inventory: Inventory, asset: Compute, wanted: Version) -> None:
+def add_version(client: AwsClient, inventory: Inventory, asset: Compute, wanted: Version) -> None:
     """One version for one instance; the template is made with the first. The token makes a repetition the same, and one
     of another choice another: EC2 refuses a token that comes with other contents."""
     region, name = inventory.standby, inventory.names.run_template(asset.name)
-    source = template(door, region, asset.standby_launch_template)
+    source = template(client, region, asset.standby_launch_template)
     given: dict[str, Any] = {
         "LaunchTemplateName": name,
         "VersionDescription": description(wanted.run, wanted.index),
@@ -200,12 +200,12 @@ def add_version(door: Door, inventory: Inventory, asset: Compute, wanted: Versio
             source["LaunchTemplateData"], blank_devices(inventory, asset), wanted.devices, wanted.image
         ),
     }
-    if versions_of(door, region, name):
-        door.call("ec2", "create_launch_template_version", region, **given)
+    if versions_of(client, region, name):
+        client.call("ec2", "create_launch_template_version", region, **given)
         return
     tags = inventory.names.tags(asset.name) | {TAG_TEMPLATE: TEMPLATE_OF_RUN}
     tagged = {"ResourceType": "launch-template", "Tags": [{"Key": key, "Value": tags[key]} for key in sorted(tags)]}
-    door.call("ec2", "create_launch_template", region, TagSpecifications=[tagged], **given)
+    client.call("ec2", "create_launch_template", region, TagSpecifications=[tagged], **given)
 
 
 # -- the group -------------------------------------------------------------------------------------------------
@@ -219,9 +219,9 @@ def pointed_at(group: Mapping[str, Any], name: str, version: str) -> dict[str, A
     return policy | {"LaunchTemplate": launch}
 
 
-def point(door: Door, region: str, group: Mapping[str, Any], name: str, version: str, **sizes: int) -> None:
+def point(client: AwsClient, region: str, group: Mapping[str, Any], name: str, version: str, **sizes: int) -> None:
     """Make a group launch from this version; what has been launched stays."""
-    door.call(
+    client.call(
         "autoscaling",
         "update_auto_scaling_group",
         region,
@@ -246,8 +246,8 @@ def launches(group: Mapping[str, Any]) -> bool:
     return SUSPENDED not in {each["ProcessName"] for each in group.get("SuspendedProcesses", [])}
 
 
-def let_launch(door: Door, region: str, group: Mapping[str, Any], may: bool) -> None:
+def let_launch(client: AwsClient, region: str, group: Mapping[str, Any], may: bool) -> None:
     """Let the group start instances by itself, or not."""
     operation = "resume_processes" if may else "suspend_processes"
     name = group["AutoScalingGroupName"]
-    door.call("autoscaling", operation, region, AutoScalingGroupName=name, ScalingProcesses=[SUSPENDED])
+    client.call("autoscaling", operation, region, AutoScalingGroupName=name, ScalingProcesses=[SUSPENDED])

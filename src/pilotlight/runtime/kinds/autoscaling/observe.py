@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from pilotlight.runtime.aws.client import Door
+from pilotlight.runtime.aws.client import AwsClient
 from pilotlight.runtime.clock import Clock, stamp
 from pilotlight.runtime.errors import CallRefused
 from pilotlight.runtime.kinds.autoscaling import images, software
@@ -39,16 +39,16 @@ class Chosen:
     outdated: tuple[str, ...] = ()
 
 
-def group(door: Door, region: str, name: str) -> dict[str, Any]:
+def group(client: AwsClient, region: str, name: str) -> dict[str, Any]:
     """One Auto Scaling group; empty where there is none."""
-    answer = door.call("autoscaling", "describe_auto_scaling_groups", region, AutoScalingGroupNames=[name])
+    answer = client.call("autoscaling", "describe_auto_scaling_groups", region, AutoScalingGroupNames=[name])
     found: dict[str, Any] = next(iter(answer["AutoScalingGroups"]), {})
     return found
 
 
-def template(door: Door, region: str, name: str) -> dict[str, Any]:
+def template(client: AwsClient, region: str, name: str) -> dict[str, Any]:
     """The newest version of a launch template."""
-    answer = door.call(
+    answer = client.call(
         "ec2", "describe_launch_template_versions", region, LaunchTemplateName=name, Versions=["$Latest"]
     )
     found: dict[str, Any] = answer["LaunchTemplateVersions"][0]
@@ -58,10 +58,10 @@ def template(door: Door, region: str, name: str) -> dict[str, Any]:
 # -- the primary -----------------------------------------------------------------------------------------------
 
 
-def look(door: Door, inventory: Inventory, asset: Compute) -> Seen:
+def look(client: AwsClient, inventory: Inventory, asset: Compute) -> Seen:
     """What the primary launches now. A refused read makes nothing of the data unusable: it is a difference, by name."""
     try:
-        found = software.launched(door, inventory.primary, asset)
+        found = software.launched(client, inventory.primary, asset)
     except CallRefused as refusal:
         return Seen(None, f"what {asset.primary_group} launches cannot be read: {refusal.message}")
     if found is None:
@@ -86,16 +86,16 @@ def was_seen(part: Part) -> bool:
 # -- the standby -----------------------------------------------------------------------------------------------
 
 
-def observe(door: Door, inventory: Inventory, asset: Compute, clock: Clock, seen: Seen) -> Part:
+def observe(client: AwsClient, inventory: Inventory, asset: Compute, clock: Clock, seen: Seen) -> Part:
     """The part of a compute group, true at the moment it is looked at."""
     looked_at = clock.now()
     region = inventory.standby
-    own = str(template(door, region, asset.standby_launch_template)["LaunchTemplateData"].get("ImageId", ""))
-    copies = images.kept(door, region, inventory.workload, asset.name)
-    state = images.states(door, region, [own]).get(own, "")
+    own = str(template(client, region, asset.standby_launch_template)["LaunchTemplateData"].get("ImageId", ""))
+    copies = images.kept(client, region, inventory.workload, asset.name)
+    state = images.states(client, region, [own]).get(own, "")
     chosen = choose(asset, seen, own, state, copies)
     states = {each.id: each.state for each in copies} | {own: state}
-    missing = tuple(lacking(door, inventory, asset, states[chosen.image]))
+    missing = tuple(lacking(client, inventory, asset, states[chosen.image]))
     known = {LAUNCHED: seen.launched.as_evidence()} if seen.launched else {}
     return Part(
         asset=asset.name,
@@ -119,11 +119,11 @@ class Launchable:
     told: str = ""
 
 
-def launchable(door: Door, inventory: Inventory, asset: Compute, image: str) -> Launchable:
+def launchable(client: AwsClient, inventory: Inventory, asset: Compute, image: str) -> Launchable:
     """The point's image; where a later deployment has taken its place, that deployment's."""
     region = inventory.standby
-    own = str(template(door, region, asset.standby_launch_template)["LaunchTemplateData"].get("ImageId", ""))
-    found = images.states(door, region, [image, own])
+    own = str(template(client, region, asset.standby_launch_template)["LaunchTemplateData"].get("ImageId", ""))
+    found = images.states(client, region, [image, own])
     if found.get(image) == AVAILABLE:
         return Launchable(image)
     state = f"image {image or '(none)'} is {found.get(image, GONE)} in {region}"
@@ -133,10 +133,10 @@ def launchable(door: Door, inventory: Inventory, asset: Compute, image: str) -> 
                       f"{found.get(own, GONE)}")  # fmt: skip
 
 
-def lacking(door: Door, inventory: Inventory, asset: Compute, state: str) -> list[str]:
+def lacking(client: AwsClient, inventory: Inventory, asset: Compute, state: str) -> list[str]:
     """Why no instance of the group could be launched, in words. `state` is of its image."""
     missing = []
-    if not group(door, inventory.standby, asset.standby_group):
+    if not group(client, inventory.standby, asset.standby_group):
         missing.append(f"there is no Auto Scaling group {asset.standby_group}")
     if state != AVAILABLE:
         missing.append(f"its image is {state or 'not named'} in {inventory.standby}")

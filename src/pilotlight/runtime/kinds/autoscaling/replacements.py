@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pilotlight.runtime.aws.client import Door
-from pilotlight.runtime.context import Site
+from pilotlight.runtime.aws.client import AwsClient
+from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.errors import CallRefused
 from pilotlight.runtime.kinds.autoscaling import launching
 from pilotlight.runtime.kinds.autoscaling.observe import group
@@ -87,50 +87,50 @@ def told(found: Mapping[str, Any], held: Held) -> str:
             return f"instance {index} of {len(held.versions)} is missing{also}"
 
 
-def act(door: Door, region: str, found: Mapping[str, Any], held: Held) -> None:
+def act(client: AwsClient, region: str, found: Mapping[str, Any], held: Held) -> None:
     """Do what was decided. The wish is what is there and the one that is missing, so that no other is launched."""
     match decide(found, held):
         case Close():
-            launching.let_launch(door, region, found, False)
+            launching.let_launch(client, region, found, False)
         case Launch(index):
             wished = len(launching.members(found, held.template)) + 1
             sizes = {"MinSize": 0, "DesiredCapacity": wished}
-            launching.point(door, region, found, held.template, held.versions[index], **sizes)
+            launching.point(client, region, found, held.template, held.versions[index], **sizes)
             if not launching.launches(found):
-                launching.let_launch(door, region, found, True)
+                launching.let_launch(client, region, found, True)
 
 
-def replace_missing(site: Site) -> dict[str, str]:
+def replace_missing(context: RecoveryContext) -> dict[str, str]:
     """Look at every such group while the standby serves, and do one thing for each that needs it. Group -> words."""
-    spread = [each for each in site.inventory.computes if launching.spread(site.inventory, each)]
+    spread = [each for each in context.inventory.computes if launching.spread(context.inventory, each)]
     if not spread:
         return {}
-    active = site.ledger.active(site.inventory.primary)
-    if active.region != site.inventory.standby or active.state != SERVING:
+    active = context.ledger.active(context.inventory.primary)
+    if active.region != context.inventory.standby or active.state != SERVING:
         return {}
-    return {each.name: _kept(site, each, active.run) for each in spread}
+    return {each.name: _kept(context, each, active.run) for each in spread}
 
 
-def _kept(site: Site, asset: Compute, run: str) -> str:
+def _kept(context: RecoveryContext, asset: Compute, run: str) -> str:
     """A refusal is told, and does not keep the other groups from being looked at."""
     try:
-        region = site.inventory.standby
-        held = _held(site, asset, run)
-        found = group(site.door, region, asset.standby_group)
+        region = context.inventory.standby
+        held = _held(context, asset, run)
+        found = group(context.client, region, asset.standby_group)
         if held is None or not found:
             return "no run has launched it with volumes of its own"
         words = told(found, held)
-        if (now := site.ledger.active(site.inventory.primary)).run != run or now.state != SERVING:
+        if (now := context.ledger.active(context.inventory.primary)).run != run or now.state != SERVING:
             return f"who serves is being changed by run {now.run}"
-        act(site.door, region, found, held)
+        act(context.client, region, found, held)
         return words
     except CallRefused as refusal:
         return refusal.message
 
 
-def _held(site: Site, asset: Compute, run: str) -> Held | None:
+def _held(context: RecoveryContext, asset: Compute, run: str) -> Held | None:
     """What the run that made the standby serve has proven."""
-    journal = site.ledger.journal(run)
+    journal = context.ledger.journal(run)
     entry = journal.proven(RESTORED + asset.name) if journal else None
     if entry is None or len(entry.evidence["versions"]) < 2:
         return None

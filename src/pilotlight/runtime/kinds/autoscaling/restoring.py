@@ -49,14 +49,14 @@ class Restore:
         for index, devices in enumerate(layout.devices):
             if index not in made:
                 wanted = Version(work.run, index, devices, image_of(work))
-                launching.add_version(work.door, work.inventory, work.compute(), wanted)
+                launching.add_version(work.client, work.inventory, work.compute(), wanted)
         made = self._made(work, layout)
         if 0 in made:
-            launching.point(work.door, work.region, standby_group(work), template_of(work), str(made[0]))
+            launching.point(work.client, work.region, standby_group(work), template_of(work), str(made[0]))
 
     def _made(self, work: Work, layout: Layout) -> dict[int, int]:
         """Index -> version number."""
-        versions = launching.versions_of(work.door, work.region, template_of(work))
+        versions = launching.versions_of(work.client, work.region, template_of(work))
         return launching.made_by(work.run, versions, layout, image_of(work))
 
 
@@ -71,7 +71,7 @@ class ForgetTemplate:
         named = specification(found)
         if named.get("LaunchTemplateName") == name or not launching.launches(found):
             return Absent(f"the group names {named.get('LaunchTemplateName')}")
-        if launching.versions_of(work.door, work.region, name):
+        if launching.versions_of(work.client, work.region, name):
             return Absent(f"launch template {name} is there")
         return Proven({"template": named.get("LaunchTemplateName", ""), "version": named.get("Version", "")})
 
@@ -79,11 +79,11 @@ class ForgetTemplate:
         """First the group, which needs a template at any time; the run's is deleted last."""
         found, name = standby_group(work), template_of(work)
         if specification(found).get("LaunchTemplateName") == name:
-            launching.point(work.door, work.region, found, work.compute().standby_launch_template, LATEST)
+            launching.point(work.client, work.region, found, work.compute().standby_launch_template, LATEST)
         if not launching.launches(found):
-            launching.let_launch(work.door, work.region, found, True)
-        if launching.versions_of(work.door, work.region, name):
-            remove(work.door, "ec2", "delete_launch_template", work.region, LaunchTemplateName=name)
+            launching.let_launch(work.client, work.region, found, True)
+        if launching.versions_of(work.client, work.region, name):
+            remove(work.client, "ec2", "delete_launch_template", work.region, LaunchTemplateName=name)
 
 
 def image_of(work: Work) -> str:
@@ -107,7 +107,7 @@ def template_of(work: Work) -> str:
 def standby_group(work: Work) -> dict[str, Any]:
     """The group in the standby region; StepFailed where there is none."""
     name = work.compute().standby_group
-    found = group(work.door, work.inventory.standby, name)
+    found = group(work.client, work.inventory.standby, name)
     if not found:
         raise work.failed(f"there is no Auto Scaling group {name}")
     return found
@@ -115,5 +115,5 @@ def standby_group(work: Work) -> dict[str, Any]:
 
 def not_there(work: Work, snapshots: list[str]) -> list[str]:
     """A sentence for every snapshot copy that cannot become a volume."""
-    found = unusable(work.door, work.region, snapshots)
+    found = unusable(work.client, work.region, snapshots)
     return [f"snapshot copy {each} is {state} in {work.region}" for each, state in found.items()]

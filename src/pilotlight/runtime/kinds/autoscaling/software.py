@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pilotlight.runtime.aws.client import Door
+from pilotlight.runtime.aws.client import AwsClient
 from pilotlight.runtime.records.inventory import Compute
 
 IMAGE = "ImageId"
@@ -58,9 +58,9 @@ def specification(group: Mapping[str, Any]) -> dict[str, str]:
     return {key: str(value) for key, value in found.items()}
 
 
-def launched(door: Door, region: str, asset: Compute) -> Launched | None:
+def launched(client: AwsClient, region: str, asset: Compute) -> Launched | None:
     """What the primary's group launches now; None where there is no such group, or it names no template."""
-    answer = door.call(
+    answer = client.call(
         "autoscaling", "describe_auto_scaling_groups", region, AutoScalingGroupNames=[asset.primary_group]
     )
     group: dict[str, Any] = next(iter(answer["AutoScalingGroups"]), {})
@@ -68,7 +68,7 @@ def launched(door: Door, region: str, asset: Compute) -> Launched | None:
     if not named:
         return None
     which = "LaunchTemplateId" if named.get("LaunchTemplateId") else "LaunchTemplateName"
-    answer = door.call(
+    answer = client.call(
         "ec2",
         "describe_launch_template_versions",
         region,

@@ -1,6 +1,6 @@
 """Compute groups: up to the count and in service, or down to nothing; with what AWS says when capacity is short.
 
-The group's mixed instances policy walks the ladder of instance types by itself (Auto Scaling User Guide, "Allocation
+The group's mixed instances policy walks the list of instance types by itself (Auto Scaling User Guide, "Allocation
 strategies": prioritized); what it could not get is read from its scaling activities. Auto Scaling goes on trying, so
 shortage of every type is only an error after some patience.
 """
@@ -59,10 +59,10 @@ class Scale:
 
     def _observed(self, work: Work, serving: int, count: int) -> str:
         refused = self._refused(work)
-        ladder = work.compute().instance_types
+        types = work.compute().instance_types
         patient = work.begun_at is None or work.clock.now() < work.begun_at + PATIENCE_SECONDS
-        if refused and not patient and set(ladder) <= refused.keys():
-            raise work.failed("no type of the ladder is to be had: " + _listed(refused))
+        if refused and not patient and set(types) <= refused.keys():
+            raise work.failed("none of the instance types is to be had: " + _listed(refused))
         return f"{serving} of {count} instances in service" + (f"; refused: {_listed(refused)}" if refused else "")
 
     def _refused(self, work: Work) -> dict[str, str]:
@@ -101,8 +101,8 @@ class LaunchOne(Scale):
         name = _restored(work)["template"]
         sizes = {"MinSize": 0, "DesiredCapacity": wished, "MaxSize": max(work.compute().count, found["MaxSize"])}
         if not launching.launches(found):
-            launching.let_launch(work.door, work.region, found, True)
-        launching.point(work.door, work.region, found, name, _version(work), **sizes)
+            launching.let_launch(work.client, work.region, found, True)
+        launching.point(work.client, work.region, found, name, _version(work), **sizes)
 
 
 class Hold(Scale):
@@ -124,7 +124,7 @@ class Hold(Scale):
         """What the probe would do at its next look."""
         found, restored = _group(work), _restored(work)
         held = replacements.Held(restored["template"], tuple(str(each) for each in restored["versions"]))
-        replacements.act(work.door, work.region, found, held)
+        replacements.act(work.client, work.region, found, held)
 
 
 class Stop:
@@ -160,7 +160,7 @@ def _version(work: Work) -> str:
 
 
 def _group(work: Work) -> dict[str, Any]:
-    found = group(work.door, work.region, name_of(work))
+    found = group(work.client, work.region, name_of(work))
     if not found:
         raise work.failed(f"there is no Auto Scaling group {name_of(work)}")
     return found
@@ -184,17 +184,21 @@ def suspended(found: dict[str, Any]) -> list[str]:
 
 
 def _resize(work: Work, **sizes: int) -> None:
-    work.door.call("autoscaling", "update_auto_scaling_group", work.region, AutoScalingGroupName=name_of(work), **sizes)
+    work.client.call(
+        "autoscaling", "update_auto_scaling_group", work.region, AutoScalingGroupName=name_of(work), **sizes
+    )
 
 
 def _processes(work: Work, operation: str) -> None:
-    work.door.call("autoscaling", operation, work.region, AutoScalingGroupName=name_of(work), ScalingProcesses=[LAUNCH])
+    work.client.call(
+        "autoscaling", operation, work.region, AutoScalingGroupName=name_of(work), ScalingProcesses=[LAUNCH]
+    )
 
 
 def _activities(work: Work, since: str) -> Iterator[dict[str, Any]]:
     """The activities that began since then, the newest first, page by page."""
     name = name_of(work)
-    for page in work.door.pages(
+    for page in work.client.pages(
         "autoscaling", "describe_scaling_activities", work.region, AutoScalingGroupName=name, MaxRecords=PAGE_RECORDS
     ):
         for activity in page["Activities"]:

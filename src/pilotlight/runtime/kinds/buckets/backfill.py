@@ -12,7 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
-from pilotlight.runtime.context import Site
+from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.errors import CallRefused, NotCopied, NotProtected
 from pilotlight.runtime.kinds.buckets import copying, protection
 from pilotlight.runtime.kinds.buckets.listing import (
@@ -107,66 +107,66 @@ class Backfilled:
     strengths: dict[str, int]
 
 
-def backfill(site: Site, asset: Datasets, progress: Progress = silent) -> Backfilled:
+def backfill(context: RecoveryContext, asset: Datasets, progress: Progress = silent) -> Backfilled:
     """Copy everything that the standby bucket lacks, then prove it.
 
     Goes on where one that was cut off had come to. NotCopied when objects could not be copied, NotProtected when
     something is missing still; the bucket's state is kept in either case.
     """
-    source, target = buckets(site.inventory, asset)
+    source, target = buckets(context.inventory, asset)
     marked = ""
 
     def remember(brought: Brought) -> None:
         nonlocal marked
         if brought.position != marked:
             marked = brought.position
-            site.ledger.set_position(asset.name, marked)
+            context.ledger.set_position(asset.name, marked)
         progress(brought)
 
     try:
-        brought = bring(site, source, target, remember, site.ledger.position(asset.name))
+        brought = bring(context, source, target, remember, context.ledger.position(asset.name))
     except NotCopied:
-        site.ledger.set_position(asset.name, "")
-        prove_and_keep(site, asset)
+        context.ledger.set_position(asset.name, "")
+        prove_and_keep(context, asset)
         raise
-    site.ledger.set_position(asset.name, "")
-    proof = require(site, asset)
+    context.ledger.set_position(asset.name, "")
+    proof = require(context, asset)
     return Backfilled(asset.name, brought.copied, brought.removed, proof.proven, proof.strengths)
 
 
-def prove_and_keep(site: Site, asset: Datasets) -> Proof:
+def prove_and_keep(context: RecoveryContext, asset: Datasets) -> Proof:
     """Compare both sides, and keep what that says of the bucket."""
-    rule = seen(site, asset)
-    proof = prove(site, asset, rule)
+    rule = seen(context, asset)
+    proof = prove(context, asset, rule)
     found = protection.Found(proof.missing, tuple(proof.missing_keys), proof.proven, proof.before_rule, rule.why)
-    protection.judge(site, asset, found)
+    protection.judge(context, asset, found)
     return proof
 
 
-def require(site: Site, asset: Datasets) -> Proof:
+def require(context: RecoveryContext, asset: Datasets) -> Proof:
     """Proof that a bucket is protected, or NotProtected."""
-    proof = prove_and_keep(site, asset)
+    proof = prove_and_keep(context, asset)
     if not proof.protected:
         raise NotProtected(
             asset=asset.name,
             missing=proof.missing,
             bucket=asset.primary_bucket,
             copy=asset.standby_bucket,
-            region=site.inventory.standby,
+            region=context.inventory.standby,
         )
     return proof
 
 
-def prove(site: Site, asset: Datasets, rule: Rule = ALWAYS) -> Proof:
+def prove(context: RecoveryContext, asset: Datasets, rule: Rule = ALWAYS) -> Proof:
     """Compare source and copy as they are; objects younger than the objective may still be on their way, those from
     before the rule are not."""
-    source, copy = buckets(site.inventory, asset)
-    young = site.clock.now() - patience_seconds(site.inventory, asset)
+    source, copy = buckets(context.inventory, asset)
+    young = context.clock.now() - patience_seconds(context.inventory, asset)
     proof = Proof(asset.name, asset.primary_bucket, asset.standby_bucket)
-    for ours, theirs in joined(current(site.door, source), current(site.door, copy)):
+    for ours, theirs in joined(current(context.client, source), current(context.client, copy)):
         if ours is None:
             continue
-        strength = resolved(site, source, copy, ours, theirs)
+        strength = resolved(context, source, copy, ours, theirs)
         if strength != DIFFERENT:
             proof.proven += 1
             proof.strengths[strength] = proof.strengths.get(strength, 0) + 1
@@ -179,23 +179,23 @@ def prove(site: Site, asset: Datasets, rule: Rule = ALWAYS) -> Proof:
     return proof
 
 
-def resolved(site: Site, source: Bucket, copy: Bucket, ours: Current, theirs: Current | None) -> str:
+def resolved(context: RecoveryContext, source: Bucket, copy: Bucket, ours: Current, theirs: Current | None) -> str:
     """Strength of the evidence for one pair; where only sizes are known, checksums of both sides decide."""
     strength = settled(ours, theirs)
     if strength != SIZE or theirs is None:
         return strength
-    here, there = _checksums(site, source, ours), _checksums(site, copy, theirs)
+    here, there = _checksums(context, source, ours), _checksums(context, copy, theirs)
     common = [name for name in FULL_CHECKSUMS if name in here and name in there]
     if not common:
         return SIZE
     return CHECKSUM if all(here[name] == there[name] for name in common) else DIFFERENT
 
 
-def _checksums(site: Site, bucket: Bucket, item: Current) -> dict[str, str]:
+def _checksums(context: RecoveryContext, bucket: Bucket, item: Current) -> dict[str, str]:
     where = {"Bucket": bucket.name, "Key": item.key} | (
         {"VersionId": item.version} if item.version not in ("", "null") else {}
     )
-    head = site.door.call("s3", "head_object", bucket.region, **where, ChecksumMode="ENABLED")
+    head = context.client.call("s3", "head_object", bucket.region, **where, ChecksumMode="ENABLED")
     if head.get("ChecksumType", "FULL_OBJECT") != "FULL_OBJECT":
         return {}
     return {name: head[name] for name in FULL_CHECKSUMS if head.get(name)}
@@ -205,7 +205,7 @@ def _checksums(site: Site, bucket: Bucket, item: Current) -> dict[str, str]:
 
 
 def bring(
-    site: Site,
+    context: RecoveryContext,
     source: Bucket,
     target: Bucket,
     progress: Progress = silent,
@@ -220,10 +220,10 @@ def bring(
     brought = Brought(position=after)
     with ThreadPoolExecutor(COPIES_AT_ONCE, thread_name_prefix="copy") as pool:
         copies = _Copies(pool, brought)
-        for ours, theirs in joined(current(site.door, source, after), current(site.door, target, after)):
+        for ours, theirs in joined(current(context.client, source, after), current(context.client, target, after)):
             brought.compared += 1
-            if ours is not None and _differs(site, source, target, ours, theirs) and not stays(ours, theirs):
-                _bring_one(site, source, target, ours, theirs, copies)
+            if ours is not None and _differs(context, source, target, ours, theirs) and not stays(ours, theirs):
+                _bring_one(context, source, target, ours, theirs, copies)
             if brought.compared % POSITION_EVERY == 0:
                 copies.finish()
                 brought.position = (ours or theirs or _NOTHING).key
@@ -247,17 +247,17 @@ def bring(
 _NOTHING = Current("", "", 0.0)
 
 
-def _differs(site: Site, source: Bucket, target: Bucket, ours: Current, theirs: Current | None) -> bool:
-    return resolved(site, source, target, ours, theirs) == DIFFERENT
+def _differs(context: RecoveryContext, source: Bucket, target: Bucket, ours: Current, theirs: Current | None) -> bool:
+    return resolved(context, source, target, ours, theirs) == DIFFERENT
 
 
 def _bring_one(
-    site: Site, source: Bucket, target: Bucket, item: Current, over: Current | None, copies: _Copies
+    context: RecoveryContext, source: Bucket, target: Bucket, item: Current, over: Current | None, copies: _Copies
 ) -> None:
     if not item.deleted:
-        copies.begin(item, lambda: _unless_moved_on(lambda: copying.copy(site.door, source, target, item, over)))
+        copies.begin(item, lambda: _unless_moved_on(lambda: copying.copy(context.client, source, target, item, over)))
     elif over is not None:
-        copies.brought.removed += _unless_moved_on(lambda: copying.remove(site.door, target, over))
+        copies.brought.removed += _unless_moved_on(lambda: copying.remove(context.client, target, over))
 
 
 class _Copies:

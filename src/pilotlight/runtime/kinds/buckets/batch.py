@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pilotlight.runtime.aws.absence import says_absent
-from pilotlight.runtime.context import Site
+from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.errors import BatchJobFailed, CallRefused
 from pilotlight.runtime.kinds.buckets.backfill import Backfilled, require
 from pilotlight.runtime.records.inventory import Datasets
@@ -42,33 +42,33 @@ def silent(progress: Progress) -> None:
     """The progress of whoever does not want to know."""
 
 
-def backfill(site: Site, asset: Datasets, tell: Tell = silent) -> Backfilled:
+def backfill(context: RecoveryContext, asset: Datasets, tell: Tell = silent) -> Backfilled:
     """Let S3 replicate what the standby bucket lacks, then prove it.
 
     BatchJobFailed when the job came to nothing, NotProtected when something is missing after it.
     """
-    id = _job(site, asset)
-    job = _waited(site, id, tell)
-    site.ledger.forget_job(asset.name)
+    id = _job(context, asset)
+    job = _waited(context, id, tell)
+    context.ledger.forget_job(asset.name)
     done = progress_of(job)
     if job["Status"] != "Complete":
         reasons = "; ".join(str(each.get("FailureReason", "")) for each in job.get("FailureReasons", []))
         raise BatchJobFailed(
             asset=asset.name,
             job=id,
-            region=site.inventory.primary,
+            region=context.inventory.primary,
             status=job["Status"],
             failed=done.failed,
             total=done.total,
             reason=reasons or "S3 gives no reason",
         )
-    proof = require(site, asset)
+    proof = require(context, asset)
     return Backfilled(asset.name, done.succeeded, 0, proof.proven, proof.strengths)
 
 
-def request(site: Site, asset: Datasets, token: str) -> dict[str, Any]:
+def request(context: RecoveryContext, asset: Datasets, token: str) -> dict[str, Any]:
     """CreateJob's parameters (pure)."""
-    inventory = site.inventory
+    inventory = context.inventory
     wanted: dict[str, Any] = {"EligibleForReplication": True, "ObjectReplicationStatuses": list(STATUSES)}
     if asset.prefix:
         wanted["KeyNameConstraint"] = {"MatchAnyPrefix": [asset.prefix]}
@@ -98,33 +98,35 @@ def progress_of(job: dict[str, Any]) -> Progress:
     return Progress(str(job["Status"]), total, succeeded, failed)
 
 
-def _job(site: Site, asset: Datasets) -> str:
+def _job(context: RecoveryContext, asset: Datasets) -> str:
     """The id of the job under way, or of a new one; its token is kept before it is made, so that it is made once."""
-    token, id = site.ledger.job(asset.name)
-    if id and _describe(site, id)["Status"] not in ENDED:
+    token, id = context.ledger.job(asset.name)
+    if id and _describe(context, id)["Status"] not in ENDED:
         return id
     if id or not token:
-        token = f"{site.inventory.workload}-{asset.name}-{site.clock.now():.0f}"
-        site.ledger.keep_job(asset.name, token, "")
-    made = site.door.call("s3control", "create_job", site.inventory.primary, **request(site, asset, token))
-    site.ledger.keep_job(asset.name, token, str(made["JobId"]))
+        token = f"{context.inventory.workload}-{asset.name}-{context.clock.now():.0f}"
+        context.ledger.keep_job(asset.name, token, "")
+    made = context.client.call("s3control", "create_job", context.inventory.primary, **request(context, asset, token))
+    context.ledger.keep_job(asset.name, token, str(made["JobId"]))
     return str(made["JobId"])
 
 
-def _waited(site: Site, id: str, tell: Tell) -> dict[str, Any]:
+def _waited(context: RecoveryContext, id: str, tell: Tell) -> dict[str, Any]:
     while True:
-        job = _describe(site, id)
+        job = _describe(context, id)
         tell(progress_of(job))
         if job["Status"] in ENDED:
             return job
-        site.clock.sleep(POLL_SECONDS)
+        context.clock.sleep(POLL_SECONDS)
 
 
-def _describe(site: Site, id: str) -> dict[str, Any]:
+def _describe(context: RecoveryContext, id: str) -> dict[str, Any]:
     """A job that S3 has forgotten (after 90 days) has ended."""
-    region, account = site.inventory.primary, site.inventory.account
+    region, account = context.inventory.primary, context.inventory.account
     try:
-        found: dict[str, Any] = site.door.call("s3control", "describe_job", region, AccountId=account, JobId=id)["Job"]
+        found: dict[str, Any] = context.client.call("s3control", "describe_job", region, AccountId=account, JobId=id)[
+            "Job"
+        ]
     except CallRefused as refusal:
         if says_absent(refusal):
             return {"Status": "Cancelled", "FailureReasons": [{"FailureReason": "S3 does not know the job any more"}]}

@@ -12,7 +12,7 @@ from __future__ import annotations
 import urllib.parse
 from typing import Any
 
-from pilotlight.runtime.aws.client import Door
+from pilotlight.runtime.aws.client import AwsClient
 from pilotlight.runtime.errors import CallRefused
 from pilotlight.runtime.kinds.buckets.listing import Bucket, Current
 
@@ -38,13 +38,13 @@ MOVED_ON = ("NoSuchVersion", "NoSuchKey", "PreconditionFailed")
 """What S3 says where source or target are not what they were when they were listed."""
 
 
-def copy(door: Door, source: Bucket, target: Bucket, item: Current, over: Current | None) -> None:
+def copy(client: AwsClient, source: Bucket, target: Bucket, item: Current, over: Current | None) -> None:
     """Copy this version of an object over what was current at the target; CallRefused, MOVED_ON, where that is not."""
     if item.size > COPY_BYTES_MAX:
-        copy_in_parts(door, source, target, item, over)
+        copy_in_parts(client, source, target, item, over)
     else:
         into = {"Bucket": target.name, "Key": item.key, "CopySource": _of(source, item)} | _still(over)
-        door.call("s3", "copy_object", target.region, **into)
+        client.call("s3", "copy_object", target.region, **into)
 
 
 def why_not(refusal: CallRefused) -> str:
@@ -59,10 +59,10 @@ def why_not(refusal: CallRefused) -> str:
     return f"{code}: {reason}" if code and code not in reason else reason
 
 
-def remove(door: Door, target: Bucket, over: Current) -> None:
+def remove(client: AwsClient, target: Bucket, over: Current) -> None:
     """A delete marker over what was current, as the source has one; the versions below it stay."""
     condition = {"IfMatch": over.etag} if over.etag else {}
-    door.call("s3", "delete_object", target.region, Bucket=target.name, Key=over.key, **condition)
+    client.call("s3", "delete_object", target.region, Bucket=target.name, Key=over.key, **condition)
 
 
 def _still(over: Current | None) -> dict[str, str]:
@@ -83,15 +83,15 @@ def _of(source: Bucket, item: Current) -> dict[str, str]:
     return where | ({"VersionId": item.version} if item.version not in ("", "null") else {})
 
 
-def copy_in_parts(door: Door, source: Bucket, target: Bucket, item: Current, over: Current | None) -> None:
+def copy_in_parts(client: AwsClient, source: Bucket, target: Bucket, item: Current, over: Current | None) -> None:
     """The same in parts, for large objects; an upload that fails is aborted, so that its parts are not paid for."""
     into = {"Bucket": target.name, "Key": item.key}
-    upload = door.call("s3", "create_multipart_upload", target.region, **into, **_again(door, source, item))
+    upload = client.call("s3", "create_multipart_upload", target.region, **into, **_again(client, source, item))
     into["UploadId"] = upload["UploadId"]
     try:
         parts = []
         for number, (first, last) in enumerate(part_ranges(item.size), start=1):
-            answer = door.call(
+            answer = client.call(
                 "s3",
                 "upload_part_copy",
                 target.region,
@@ -102,17 +102,17 @@ def copy_in_parts(door: Door, source: Bucket, target: Bucket, item: Current, ove
             )
             parts.append({"PartNumber": number, "ETag": answer["CopyPartResult"]["ETag"]})
         whole = into | {"MultipartUpload": {"Parts": parts}} | _still(over)
-        door.call("s3", "complete_multipart_upload", target.region, **whole)
+        client.call("s3", "complete_multipart_upload", target.region, **whole)
     except BaseException:
-        door.call("s3", "abort_multipart_upload", target.region, **into)
+        client.call("s3", "abort_multipart_upload", target.region, **into)
         raise
 
 
-def _again(door: Door, source: Bucket, item: Current) -> dict[str, Any]:
+def _again(client: AwsClient, source: Bucket, item: Current) -> dict[str, Any]:
     """Metadata and tags of the source, as a multipart upload takes them."""
     where = _of(source, item)
-    head = door.call("s3", "head_object", source.region, **where)
-    tags = door.call("s3", "get_object_tagging", source.region, **where)["TagSet"]
+    head = client.call("s3", "head_object", source.region, **where)
+    tags = client.call("s3", "get_object_tagging", source.region, **where)["TagSet"]
     kept = {name: head[name] for name in KEPT if head.get(name)}
     pairs = urllib.parse.urlencode([(tag["Key"], tag["Value"]) for tag in tags])
     return kept | ({"Tagging": pairs} if pairs else {})

@@ -68,7 +68,7 @@ class BringHome:
             work.clock.sleep(EVERY_SECONDS)
         source, target = _homeward(work)
         for _ in range(PASSES_MAX):
-            bring(work.site, source, target, lambda brought: work.keep_lease(), stays=_stays(work))
+            bring(work.context, source, target, lambda brought: work.keep_lease(), stays=_stays(work))
             if not self._missing(work, self._compared(work)):
                 return
 
@@ -78,7 +78,7 @@ class BringHome:
     def _compared(self, work: Work) -> Comparison:
         source, target = _homeward(work)
         before = work.begun_at - CLOCKS_SECONDS if work.begun_at is not None else 0.0
-        return compare(work.door, source, target, before, with_past=False, stays=_stays(work), certain=_certain(work))
+        return compare(work.client, source, target, before, with_past=False, stays=_stays(work), certain=_certain(work))
 
 
 def _stays(work: Work) -> Stays:
@@ -95,7 +95,7 @@ def _certain(work: Work) -> Certain:
 
     def certain(ours: Current, theirs: Current) -> str:
         young = ours.modified >= fenced_at - CLOCKS_SECONDS
-        return resolved(work.site, source, target, ours, theirs) if young else SIZE
+        return resolved(work.context, source, target, ours, theirs) if young else SIZE
 
     return certain
 

@@ -35,12 +35,12 @@ class PrimaryAnswers(Watch):
     def _asked(self, work: Work) -> list[str]:
         inventory, region = work.inventory, work.inventory.primary
         for bucket in inventory.datasets:
-            work.door.call("s3", "head_bucket", region, Bucket=bucket.primary_bucket)
+            work.client.call("s3", "head_bucket", region, Bucket=bucket.primary_bucket)
         for database in inventory.databases:
-            work.door.call("rds", "describe_db_clusters", region, DBClusterIdentifier=database.primary_cluster)
+            work.client.call("rds", "describe_db_clusters", region, DBClusterIdentifier=database.primary_cluster)
         groups = [each.primary_group for each in inventory.computes]
         if groups:
-            work.door.call("autoscaling", "describe_auto_scaling_groups", region, AutoScalingGroupNames=groups)
+            work.client.call("autoscaling", "describe_auto_scaling_groups", region, AutoScalingGroupNames=groups)
         return [asset.name for asset in inventory.assets]
 
 
@@ -88,7 +88,7 @@ class OpenBucket:
             _write(work, policy)
         else:
             bucket = work.datasets().primary_bucket
-            work.door.call("s3", "delete_bucket_policy", work.inventory.primary, Bucket=bucket)
+            work.client.call("s3", "delete_bucket_policy", work.inventory.primary, Bucket=bucket)
 
 
 def with_fence(policy: dict[str, Any], bucket: str, prefix: str, exempt: list[str]) -> dict[str, Any]:
@@ -127,7 +127,7 @@ def _allowed(work: Work) -> list[str]:
     inventory, asset = work.inventory, work.datasets()
     ways = ("replication",) if inventory.vault else ("replication", "reverse")
     roles = [inventory.names.role(f"{way}-{asset.name}") for way in ways]
-    caller = str(work.door.call("sts", "get_caller_identity", inventory.standby)["Arn"])
+    caller = str(work.client.call("sts", "get_caller_identity", inventory.standby)["Arn"])
     return [*(f"arn:aws:iam::{inventory.account}:role/{role}" for role in roles), principal(caller)]
 
 
@@ -138,7 +138,7 @@ def _policy(work: Work) -> dict[str, Any]:
 def policy_of(work: Work, bucket: str) -> dict[str, Any]:
     """A primary bucket's policy; one without statements where there is none."""
     try:
-        text = work.door.call("s3", "get_bucket_policy", work.inventory.primary, Bucket=bucket)["Policy"]
+        text = work.client.call("s3", "get_bucket_policy", work.inventory.primary, Bucket=bucket)["Policy"]
     except CallRefused as refusal:
         if says_absent(refusal):
             return {"Version": "2012-10-17", "Statement": []}
@@ -149,7 +149,7 @@ def policy_of(work: Work, bucket: str) -> dict[str, Any]:
 
 def _write(work: Work, policy: dict[str, Any]) -> None:
     bucket = work.datasets().primary_bucket
-    work.door.call("s3", "put_bucket_policy", work.inventory.primary, Bucket=bucket, Policy=json.dumps(policy))
+    work.client.call("s3", "put_bucket_policy", work.inventory.primary, Bucket=bucket, Policy=json.dumps(policy))
 
 
 def _statements(policy: dict[str, Any]) -> list[dict[str, Any]]:

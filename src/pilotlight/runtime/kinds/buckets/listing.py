@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pilotlight.runtime.aws.client import Door
+from pilotlight.runtime.aws.client import AwsClient
 
 VERSION = "version"
 CHECKSUM = "checksum"
@@ -48,11 +48,11 @@ Stays = Callable[[Current, Current | None], bool]
 """Whether (source, copy) that differ are left as they are."""
 
 
-def current(door: Door, bucket: Bucket, after: str = "") -> Iterator[Current]:
+def current(client: AwsClient, bucket: Bucket, after: str = "") -> Iterator[Current]:
     """The newest version or delete marker of every key after `after`, in the order of the keys; a page may end within
     a key."""
     of_one: list[Current] = []
-    for item in _versions(door, bucket, after):
+    for item in _versions(client, bucket, after):
         if of_one and item.key != of_one[0].key:
             yield replace(of_one[0], older=tuple(of_one[1:]))
             of_one = []
@@ -61,10 +61,10 @@ def current(door: Door, bucket: Bucket, after: str = "") -> Iterator[Current]:
         yield replace(of_one[0], older=tuple(of_one[1:]))
 
 
-def _versions(door: Door, bucket: Bucket, after: str) -> Iterator[Current]:
+def _versions(client: AwsClient, bucket: Bucket, after: str) -> Iterator[Current]:
     """Every version and delete marker, by key, and of one key the newest first."""
     where = {"Bucket": bucket.name, "Prefix": bucket.prefix} | ({"KeyMarker": after} if after else {})
-    pages = door.pages("s3", "list_object_versions", bucket.region, **where)
+    pages = client.pages("s3", "list_object_versions", bucket.region, **where)
     for page in pages:
         items = [(_version(item), bool(item["IsLatest"])) for item in page.get("Versions", [])]
         items += [(_marker(item), bool(item["IsLatest"])) for item in page.get("DeleteMarkers", [])]

@@ -14,7 +14,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from pilotlight.runtime.aws.client import Door
+from pilotlight.runtime.aws.client import AwsClient
 from pilotlight.runtime.clock import Clock, stamp
 from pilotlight.runtime.kinds.buckets.arrival import waiting_since, was_there
 from pilotlight.runtime.kinds.buckets.listing import (
@@ -67,7 +67,7 @@ class Comparison:
 
 
 def compare(
-    door: Door,
+    client: AwsClient,
     source: Bucket,
     copy: Bucket,
     overdue_before: float,
@@ -86,7 +86,7 @@ def compare(
     sizes are known to be equal.
     """
     found = Comparison()
-    for ours, theirs in joined(current(door, source), current(door, copy)):
+    for ours, theirs in joined(current(client, source), current(client, copy)):
         if ours is None:
             if theirs is not None and not theirs.deleted:
                 _extra(found, theirs)
@@ -143,7 +143,7 @@ def patience_seconds(inventory: Inventory, asset: Datasets) -> float:
 
 
 def observe(
-    door: Door,
+    client: AwsClient,
     inventory: Inventory,
     asset: Datasets,
     clock: Clock,
@@ -154,7 +154,7 @@ def observe(
     looked_at = clock.now()
     source, copy = buckets(inventory, asset)
     before = looked_at - patience_seconds(inventory, asset)
-    found = compare(door, source, copy, before, keep, rule_since=rule.since)
+    found = compare(client, source, copy, before, keep, rule_since=rule.since)
     begun = math.floor(looked_at)
     watermark = begun if found.oldest_waiting is None else min(begun, found.oldest_waiting)
     return Part(

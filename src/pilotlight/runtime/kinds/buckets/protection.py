@@ -1,8 +1,8 @@
 """Whether a bucket is protected: a word that has to be earned by a proof, and is lost again by itself.
 
 UNPROTECTED until a comparison of both sides found nothing overdue; UNPROTECTED again as soon as one finds an object
-that replication did not bring within the objective. Every firing of `protect` and every backfill compares. The state is
-kept in the journal table, so that `status` tells it while the primary region is dark.
+that replication did not bring within the objective. Every scheduled run of `protect` and every backfill compares. The
+state is kept in the journal table, so that `status` tells it while the primary region is dark.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from pilotlight.runtime.context import Site
+from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.errors import CallRefused, RegionUnreachable
 from pilotlight.runtime.records.inventory import Datasets
 from pilotlight.runtime.records.point import Part
@@ -22,9 +22,9 @@ UNPROTECTED = "UNPROTECTED"
 NOT_PROVEN = "never compared with its copy"
 
 
-def of(site: Site, asset: Datasets) -> Protection:
+def of(context: RecoveryContext, asset: Datasets) -> Protection:
     """The state of one bucket."""
-    return site.ledger.protection(asset.name) or Protection(UNPROTECTED, "", NOT_PROVEN)
+    return context.ledger.protection(asset.name) or Protection(UNPROTECTED, "", NOT_PROVEN)
 
 
 @dataclass(frozen=True)
@@ -39,13 +39,13 @@ class Found:
     no_rule: str = ""
 
 
-def judge_parts(site: Site, parts: Iterable[Part]) -> None:
+def judge_parts(context: RecoveryContext, parts: Iterable[Part]) -> None:
     """After a scheduled run: every bucket that it compared."""
     by_name = {part.asset: part for part in parts}
-    for asset in site.inventory.datasets:
+    for asset in context.inventory.datasets:
         evidence = by_name[asset.name].evidence
         if "overdue" in evidence and "primary" not in evidence:
-            judge(site, asset, _found(evidence))
+            judge(context, asset, _found(evidence))
 
 
 def _found(evidence: dict[str, Any]) -> Found:
@@ -58,13 +58,13 @@ def _found(evidence: dict[str, Any]) -> Found:
     )
 
 
-def judge(site: Site, asset: Datasets, found: Found) -> Protection:
+def judge(context: RecoveryContext, asset: Datasets, found: Found) -> Protection:
     """Keep what a comparison found; `since` is when the state last changed."""
-    why = "; ".join(_objections(site, asset, found))
-    return site.ledger.set_protection(asset.name, UNPROTECTED if why else PROTECTED, why, found.objects)
+    why = "; ".join(_objections(context, asset, found))
+    return context.ledger.set_protection(asset.name, UNPROTECTED if why else PROTECTED, why, found.objects)
 
 
-def _objections(site: Site, asset: Datasets, found: Found) -> Iterator[str]:
+def _objections(context: RecoveryContext, asset: Datasets, found: Found) -> Iterator[str]:
     if found.no_rule:
         yield found.no_rule
     late = found.missing - found.before_rule
@@ -73,13 +73,13 @@ def _objections(site: Site, asset: Datasets, found: Found) -> Iterator[str]:
     if late > 0:
         yield f"{late} object(s) did not arrive in time"
     if found.keys:
-        yield f"first {found.keys[0]} ({_status(site, asset, found.keys[0])})"
+        yield f"first {found.keys[0]} ({_status(context, asset, found.keys[0])})"
 
 
-def _status(site: Site, asset: Datasets, key: str) -> str:
+def _status(context: RecoveryContext, asset: Datasets, key: str) -> str:
     """S3's own word on one object: S3 User Guide, "Getting replication status information"."""
     try:
-        head = site.door.call("s3", "head_object", site.inventory.primary, Bucket=asset.primary_bucket, Key=key)
+        head = context.client.call("s3", "head_object", context.inventory.primary, Bucket=asset.primary_bucket, Key=key)
     except (CallRefused, RegionUnreachable) as problem:
         return f"its replication status cannot be read: {problem.facts.get('reason', 'no answer')}"
     status = str(head.get("ReplicationStatus", ""))

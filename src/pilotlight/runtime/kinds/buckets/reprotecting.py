@@ -62,7 +62,7 @@ class CanaryArrives:
     def act(self, work: Work) -> None:
         """Write it."""
         asset = work.datasets()
-        work.door.call(
+        work.client.call(
             "s3",
             "put_object",
             work.inventory.primary,
@@ -88,14 +88,14 @@ class CanaryGone:
         """Delete it."""
         asset = work.datasets()
         key = asset.prefix + CANARY
-        work.door.call("s3", "delete_object", work.inventory.primary, Bucket=asset.primary_bucket, Key=key)
+        work.client.call("s3", "delete_object", work.inventory.primary, Bucket=asset.primary_bucket, Key=key)
 
 
 def _canary(work: Work, region: str, bucket: str) -> str:
     """The run that a canary names; empty where there is none."""
     try:
         key = work.datasets().prefix + CANARY
-        body = work.door.call("s3", "get_object", region, Bucket=bucket, Key=key)["Body"]
+        body = work.client.call("s3", "get_object", region, Bucket=bucket, Key=key)["Body"]
         return str(json.loads(body).get("run", ""))
     except CallRefused as refusal:
         if says_absent(refusal):
@@ -108,7 +108,7 @@ def _canary(work: Work, region: str, bucket: str) -> str:
 def _rules(work: Work, bucket: str) -> list[dict[str, Any]]:
     """The replication rules of a primary bucket; none where it has no replication at all."""
     try:
-        answer = work.door.call("s3", "get_bucket_replication", work.inventory.primary, Bucket=bucket)
+        answer = work.client.call("s3", "get_bucket_replication", work.inventory.primary, Bucket=bucket)
     except CallRefused as refusal:
         if says_absent(refusal):
             return []

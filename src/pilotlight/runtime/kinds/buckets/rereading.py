@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from pilotlight.runtime.aws.client import Door
+from pilotlight.runtime.aws.client import AwsClient
 from pilotlight.runtime.errors import CallRefused, RegionUnreachable
 from pilotlight.runtime.kinds.buckets.listing import Bucket, Current, current
 
@@ -42,7 +42,7 @@ class Reread:
 
 
 def reread(
-    door: Door,
+    client: AwsClient,
     standby: Bucket,
     primary: Bucket,
     wanted: Iterable[Current],
@@ -51,13 +51,13 @@ def reread(
 ) -> Reread:
     """Look at every object of a manifest; `wanted` in the order of the keys."""
     found = Reread()
-    for item, key in _joined(wanted, current(door, standby)):
+    for item, key in _joined(wanted, current(client, standby)):
         found.objects += 1
-        problem = standing(item, key) or _covered(door, primary, item, key)
+        problem = standing(item, key) or _covered(client, primary, item, key)
         if problem:
             found.damage(problem)
         elif deep:
-            _compare(door, standby, item, found)
+            _compare(client, standby, item, found)
         progress(found.objects)
     return found
 
@@ -75,13 +75,13 @@ def standing(item: Current, now: Current | None) -> str:
     return ""
 
 
-def _covered(door: Door, primary: Bucket, item: Current, now: Current | None) -> str:
+def _covered(client: AwsClient, primary: Bucket, item: Current, now: Current | None) -> str:
     """Whether something that the primary never had lies on top of it."""
     if now is None or now.version == item.version:
         return ""
     what = MARKER if now.deleted else "a version"
     try:
-        theirs = next(current(door, Bucket(primary.region, primary.name, item.key)), None)
+        theirs = next(current(client, Bucket(primary.region, primary.name, item.key)), None)
     except (CallRefused, RegionUnreachable) as problem:
         return f"{item.key} is covered by {what} {now.version}; whether the primary has it cannot be told: {problem}"
     if theirs is not None and theirs.key == item.key and _same(now, theirs):
@@ -119,14 +119,14 @@ class _Crc32:
         return self._value.to_bytes(4, "big")
 
 
-def _compare(door: Door, bucket: Bucket, item: Current, found: Reread) -> None:
+def _compare(client: AwsClient, bucket: Bucket, item: Current, found: Reread) -> None:
     where = {"Bucket": bucket.name, "Key": item.key}
     where |= {"VersionId": item.version} if item.version not in ("", "null") else {}
-    head = door.call("s3", "head_object", bucket.region, **where, ChecksumMode="ENABLED")
+    head = client.call("s3", "head_object", bucket.region, **where, ChecksumMode="ENABLED")
     name, wanted, digest = _evidence(head)
     for start in range(0, item.size, CHUNK_BYTES):
         ranged = f"bytes={start}-{min(start + CHUNK_BYTES, item.size) - 1}"
-        body = door.call("s3", "get_object", bucket.region, **where, Range=ranged)["Body"]
+        body = client.call("s3", "get_object", bucket.region, **where, Range=ranged)["Body"]
         found.bytes_read += len(body)
         digest.update(body)
     if not name:

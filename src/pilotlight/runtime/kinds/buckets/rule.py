@@ -13,7 +13,7 @@ from typing import Any
 
 from pilotlight.runtime.aws.absence import says_absent
 from pilotlight.runtime.clock import parse_stamp, stamp
-from pilotlight.runtime.context import Site
+from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.errors import CallRefused
 from pilotlight.runtime.records.inventory import Datasets
 
@@ -36,11 +36,11 @@ ALWAYS = Rule(-math.inf)
 """A rule that was there before everything, for what is compared without one."""
 
 
-def seen(site: Site, asset: Datasets) -> Rule:
+def seen(context: RecoveryContext, asset: Datasets) -> Rule:
     """Look at the rule, and remember when it was first seen, or that it is gone."""
-    sightings = site.ledger.sightings
+    sightings = context.ledger.sightings
     try:
-        rules = _rules(site, asset)
+        rules = _rules(context, asset)
     except CallRefused as refusal:
         return Rule(math.inf, f"its replication rule cannot be read: {refusal.facts['reason']}")
     if not any(_replicates(rule, asset) for rule in rules):
@@ -48,21 +48,23 @@ def seen(site: Site, asset: Datasets) -> Rule:
         return Rule(math.inf, GONE.format(bucket=asset.primary_bucket, copy=asset.standby_bucket))
     since = sightings.rule_since(asset.name)
     if not since:
-        since = _first_seen(site, asset)
+        since = _first_seen(context, asset)
         sightings.keep_rule(asset.name, since)
     return Rule(parse_stamp(since))
 
 
-def _first_seen(site: Site, asset: Datasets) -> str:
+def _first_seen(context: RecoveryContext, asset: Datasets) -> str:
     """Now; or when both sides were found equal by an edition that did not look at rules yet."""
-    before = site.ledger.protection(asset.name)
+    before = context.ledger.protection(asset.name)
     proven = before is not None and before.state == "PROTECTED" and before.since
-    return str(before.since) if before and proven else stamp(site.clock.now())
+    return str(before.since) if before and proven else stamp(context.clock.now())
 
 
-def _rules(site: Site, asset: Datasets) -> list[dict[str, Any]]:
+def _rules(context: RecoveryContext, asset: Datasets) -> list[dict[str, Any]]:
     try:
-        answer = site.door.call("s3", "get_bucket_replication", site.inventory.primary, Bucket=asset.primary_bucket)
+        answer = context.client.call(
+            "s3", "get_bucket_replication", context.inventory.primary, Bucket=asset.primary_bucket
+        )
     except CallRefused as refusal:
         if says_absent(refusal):
             return []

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
-from pilotlight.runtime.aws.client import Door
+from pilotlight.runtime.aws.client import AwsClient
 from pilotlight.runtime.checkpoints import health, verify
 from pilotlight.runtime.checkpoints.format import Problem, Verdict
 from pilotlight.runtime.checkpoints.readers import BucketReader
@@ -113,7 +113,7 @@ class Shelf:
 
 
 def shelf(
-    door: Door,
+    client: AwsClient,
     region: str,
     bucket: str,
     asset: Datasets,
@@ -121,7 +121,7 @@ def shelf(
     there: Shelf | None = None,
 ) -> Shelf:
     """List one."""
-    reader = BucketReader(door, region, bucket, asset.prefix)
+    reader = BucketReader(client, region, bucket, asset.prefix)
     return Shelf(reader, verify.find(reader, asset.format), known, there)
 
 

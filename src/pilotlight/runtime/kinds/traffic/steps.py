@@ -52,7 +52,7 @@ class Healthy:
             targets += healthy or 0
         if work.inventory.traffic is None:
             return Proven({"healthy_targets": targets})
-        answer = work.site.fetch(url(_balancer(work), work.inventory.traffic), FETCH_SECONDS)
+        answer = work.context.fetch(url(_balancer(work), work.inventory.traffic), FETCH_SECONDS)
         if answer.status != 200 or answer.region not in ("", work.region):
             return Underway(f"the balancer: {answer.told}")
         return Proven({"healthy_targets": targets, "answer": answer.told})
@@ -75,12 +75,12 @@ def _stopped(work: Work) -> Iterator[tuple[Action, Work]]:
 def _targets(work: Work, name: str) -> tuple[int | None, str]:
     """(healthy targets of a group, states in words), of its target group that has fewest where it is in several; None
     where it is behind no balancer."""
-    arns = group(work.door, work.region, name).get("TargetGroupARNs", [])
+    arns = group(work.client, work.region, name).get("TargetGroupARNs", [])
     return min((_healthy(work, arn) for arn in arns), key=lambda found: found[0], default=(None, ""))
 
 
 def _healthy(work: Work, arn: str) -> tuple[int, str]:
-    answer = work.door.call("elbv2", "describe_target_health", work.region, TargetGroupArn=arn)
+    answer = work.client.call("elbv2", "describe_target_health", work.region, TargetGroupArn=arn)
     states = [each["TargetHealth"]["State"] for each in answer["TargetHealthDescriptions"]]
     return states.count("healthy"), ", ".join(states) or "none registered"
 
@@ -91,7 +91,7 @@ def _balancer(work: Work) -> str:
     if work.region == work.inventory.primary:
         return work.inventory.traffic.primary_balancer_dns
     names = [work.inventory.names.load_balancer()]
-    answer = work.door.call("elbv2", "describe_load_balancers", work.region, Names=names)
+    answer = work.client.call("elbv2", "describe_load_balancers", work.region, Names=names)
     return str(answer["LoadBalancers"][0]["DNSName"])
 
 
@@ -103,14 +103,14 @@ class MoveTraffic:
     def ask(self, work: Work) -> Answer:
         """One GET from outside."""
         assert work.inventory.traffic is not None
-        answer = work.site.fetch(url(work.inventory.traffic.record, work.inventory.traffic), FETCH_SECONDS)
+        answer = work.context.fetch(url(work.inventory.traffic.record, work.inventory.traffic), FETCH_SECONDS)
         if self._arrived(work, answer):
             return Proven({"record": work.inventory.traffic.record, "answer": answer.told})
         return Absent(f"{work.inventory.traffic.record}: {answer.told}")
 
     def act(self, work: Work) -> None:
         """One datum; the alarm keeps its state where the next ones are missing."""
-        put_metric(work.site, METRIC_STANDBY_ACTIVE, 1 if work.region == work.inventory.standby else 0)
+        put_metric(work.context, METRIC_STANDBY_ACTIVE, 1 if work.region == work.inventory.standby else 0)
 
     def _arrived(self, work: Work, answer: Fetched) -> bool:
         if work.begun_at is None or answer.status != 200:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pilotlight.runtime.clock import parse_stamp
-from pilotlight.runtime.context import Site
+from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.kinds.volumes.selection import IN_THE_WAY, WHY, Selection, selected
 from pilotlight.runtime.kinds.volumes.snapshots import UNASSIGNED, Snapshot, SnapshotRun, listed, runs
 from pilotlight.runtime.records.inventory import Inventory, Volumes
@@ -34,13 +34,13 @@ class Seen:
     """Whether instances mount its volumes, so that each needs a place."""
 
 
-def look(site: Site, asset: Volumes, primary_answers: bool) -> Seen:
+def look(context: RecoveryContext, asset: Volumes, primary_answers: bool) -> Seen:
     """Ask for it: the standby region first."""
-    inventory = site.inventory
-    copies = runs(listed(site.door, inventory.standby, inventory.workload, asset.name))
-    known = tuple(site.ledger.rosters(asset.name))
+    inventory = context.inventory
+    copies = runs(listed(context.client, inventory.standby, inventory.workload, asset.name))
+    known = tuple(context.ledger.rosters(asset.name))
     mounted = any(asset.name in each.volumes for each in inventory.computes)
-    selection = selected(site.door, inventory.primary, asset) if primary_answers else None
+    selection = selected(context.client, inventory.primary, asset) if primary_answers else None
     return Seen(tuple(copies), known, selection, mounted)
 
 

@@ -13,7 +13,7 @@ from itertools import zip_longest
 
 from pilotlight.runtime.aws.client import aws_code
 from pilotlight.runtime.clock import parse_stamp, stamp
-from pilotlight.runtime.context import Site
+from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.errors import CallRefused, RegionUnreachable
 from pilotlight.runtime.kinds.volumes import snapshots
 from pilotlight.runtime.kinds.volumes.selection import IN_THE_WAY, USABLE, Instance, Places, Selection, places, selected
@@ -24,7 +24,7 @@ from pilotlight.runtime.store import rosters
 from pilotlight.runtime.store.rosters import Place, Roster
 
 DUE_SHARE = 0.75
-"""A run is due when this share of the interval has passed: firings are never exactly on time."""
+"""A run is due when this share of the interval has passed: scheduled runs are never exactly on time."""
 UNFINISHED_RUNS_MAX = 3
 """Runs under way at once; when copies take longer than the interval, more of them would only slow all down."""
 COPIES_MAX = 20
@@ -42,16 +42,16 @@ class Planned:
     places: tuple[Place, ...]
 
 
-def keep_up(site: Site) -> tuple[str, ...]:
+def keep_up(context: RecoveryContext) -> tuple[str, ...]:
     """Begin the runs that are due and the copies that can be begun; remarks about what could not be."""
     remarks: list[str] = []
     waiting: list[list[tuple[Volumes, Snapshot]]] = []
-    for asset in site.inventory.volumes:
+    for asset in context.inventory.volumes:
         with told(asset.name, remarks):
-            waiting.append([(asset, each) for each in _keep_up_one(site, asset, remarks)])
+            waiting.append([(asset, each) for each in _keep_up_one(context, asset, remarks)])
     if any(waiting):
         with told("snapshot copies", remarks):
-            remarks += _copy(site, list(_in_turn(waiting)))
+            remarks += _copy(context, list(_in_turn(waiting)))
     return tuple(remarks)
 
 
@@ -64,21 +64,21 @@ def told(what: str, remarks: list[str]) -> Iterator[None]:
         remarks.append(f"{what}: {problem.message}")
 
 
-def _keep_up_one(site: Site, asset: Volumes, remarks: list[str]) -> list[Snapshot]:
+def _keep_up_one(context: RecoveryContext, asset: Volumes, remarks: list[str]) -> list[Snapshot]:
     """The snapshots of this group that wait for a copy, after a run was begun where one is due."""
-    inventory, door = site.inventory, site.door
-    copies = snapshots.listed(door, inventory.standby, inventory.workload, asset.name)
-    sources = snapshots.listed(door, inventory.primary, inventory.workload, asset.name)
-    known, selection = site.ledger.rosters(asset.name), selected(door, inventory.primary, asset)
+    inventory, client = context.inventory, context.client
+    copies = snapshots.listed(client, inventory.standby, inventory.workload, asset.name)
+    sources = snapshots.listed(client, inventory.primary, inventory.workload, asset.name)
+    known, selection = context.ledger.rosters(asset.name), selected(client, inventory.primary, asset)
     last = rosters.newest(known)
     runs_here, runs_there = snapshots.runs(sources), snapshots.runs(copies)
-    fresh, now = bool(uncovered(asset, selection, last)), site.clock.now()
+    fresh, now = bool(uncovered(asset, selection, last)), context.clock.now()
     due = is_due(runs_here, runs_there, now, inventory.every_seconds, fresh)
     if not due and is_late(runs_here, runs_there, now, inventory.every_seconds):
         remarks.append(f"{asset.name}: {UNFINISHED_RUNS_MAX} scheduled runs are being copied; no further one is begun.")
     if due and any(each.state in USABLE for each in selection.volumes):
-        known = [*known, _begin(site, asset, selection, last)]
-        sources = snapshots.listed(door, inventory.primary, inventory.workload, asset.name)
+        known = [*known, _begin(context, asset, selection, last)]
+        sources = snapshots.listed(client, inventory.primary, inventory.workload, asset.name)
     return to_copy(placed(sources, known, devices(asset, selection)), copies)
 
 
@@ -118,15 +118,15 @@ def uncovered(asset: Volumes, selection: Selection, last: Roster | None) -> list
 # -- making ----------------------------------------------------------------------------------------------------
 
 
-def _begin(site: Site, asset: Volumes, selection: Selection, last: Roster | None) -> Roster:
-    now = site.clock.now()
+def _begin(context: RecoveryContext, asset: Volumes, selection: Selection, last: Roster | None) -> Roster:
+    now = context.clock.now()
     usable = replace(selection, volumes=tuple(each for each in selection.volumes if each.state in USABLE))
     found = places(asset, usable, last.places if last else ())
     gone = rosters.gone(last, selection.ids(), now)
     roster = Roster(run_id(stamp(now)), stamp(now), found.places, found.represented, gone)
-    site.ledger.keep_roster(asset.name, roster)
+    context.ledger.keep_roster(asset.name, roster)
     for each in planned(roster.run, selection, found):
-        _make(site, asset, roster, each, selection)
+        _make(context, asset, roster, each, selection)
     return roster
 
 
@@ -154,20 +154,20 @@ def _set_id(run: str, owner: str, index: int, several: bool) -> str:
     return f"{run}-{of}-{'none' if index == UNASSIGNED else index}" if several or not owner else f"{run}-{of}"
 
 
-def _make(site: Site, asset: Volumes, roster: Roster, each: Planned, selection: Selection) -> None:
-    region, moment = site.inventory.primary, stamp(site.clock.now())
+def _make(context: RecoveryContext, asset: Volumes, roster: Roster, each: Planned, selection: Selection) -> None:
+    region, moment = context.inventory.primary, stamp(context.clock.now())
     like = Snapshot("", "", "", each.id, len(each.places), moment, "", "", roster.run, len(roster.places))
     first = each.places[0]
     like = replace(like, index=first.index, label=first.label, instance=first.instance, assign=asset.assign)
-    ours = tags_of(site.inventory.workload, asset.name)
+    ours = tags_of(context.inventory.workload, asset.name)
     if each.instance is None:
         for place in each.places:
             one = replace(like, volume=place.volume, device=place.device, instance=place.instance)
-            snapshots.create_of_volume(site.door, region, ours, replace(one, true_at=stamp(site.clock.now())))
+            snapshots.create_of_volume(context.client, region, ours, replace(one, true_at=stamp(context.clock.now())))
         return
     mine, mounted = {place.volume for place in each.places}, each.instance.mounted
     snapshots.create_of_instance(
-        site.door,
+        context.client,
         region,
         ours,
         replace(like, instance=each.instance.id, launched_at=each.instance.launched_at),
@@ -230,14 +230,16 @@ def _in_turn(waiting: list[list[tuple[Volumes, Snapshot]]]) -> Iterator[tuple[Vo
     return (each for row in zip_longest(*waiting) for each in row if each is not None)
 
 
-def _copy(site: Site, waiting: list[tuple[Volumes, Snapshot]]) -> list[str]:
-    inventory = site.inventory
-    room = max(0, COPIES_MAX - snapshots.copies_under_way(site.door, inventory.standby))
+def _copy(context: RecoveryContext, waiting: list[tuple[Volumes, Snapshot]]) -> list[str]:
+    inventory = context.inventory
+    room = max(0, COPIES_MAX - snapshots.copies_under_way(context.client, inventory.standby))
     begun = 0
     for asset, source in waiting[:room]:
         ours = tags_of(inventory.workload, asset.name)
         try:
-            snapshots.copy(site.door, source, (inventory.primary, inventory.standby), ours, inventory.names.key_alias)
+            snapshots.copy(
+                context.client, source, (inventory.primary, inventory.standby), ours, inventory.names.key_alias
+            )
         except CallRefused as refusal:
             if aws_code(refusal) != TOO_MANY_COPIES:
                 raise

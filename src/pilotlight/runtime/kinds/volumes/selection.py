@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from pilotlight.runtime.aws.client import Door
+from pilotlight.runtime.aws.client import AwsClient
 from pilotlight.runtime.clock import stamp
 from pilotlight.runtime.kinds.volumes.snapshots import TAG_DEVICE, UNASSIGNED
 from pilotlight.runtime.records.inventory import SHARED, Volumes
@@ -78,19 +78,19 @@ class Places:
     represented: tuple[Place, ...] = ()
 
 
-def selected(door: Door, region: str, asset: Volumes) -> Selection:
+def selected(client: AwsClient, region: str, asset: Volumes) -> Selection:
     """Ask for the volumes and for the instances that have them."""
     filters = [{"Name": f"tag:{asset.tag_key}", "Values": [asset.tag_value]}]
-    items = [v for page in door.pages("ec2", "describe_volumes", region, Filters=filters) for v in page["Volumes"]]
+    items = [v for page in client.pages("ec2", "describe_volumes", region, Filters=filters) for v in page["Volumes"]]
     items = [each for each in items if each.get("State") not in GOING]
     owners = sorted({where["InstanceId"] for each in items for where in each.get("Attachments", [])})
-    instances = instances_of(door, region, owners) if owners else ()
+    instances = instances_of(client, region, owners) if owners else ()
     return Selection(tuple(volume_of(each, instances) for each in items), instances)
 
 
-def instances_of(door: Door, region: str, ids: list[str]) -> tuple[Instance, ...]:
+def instances_of(client: AwsClient, region: str, ids: list[str]) -> tuple[Instance, ...]:
     """These instances in the order of their launch; of one moment, in the order of their ids."""
-    pages = door.pages("ec2", "describe_instances", region, InstanceIds=ids)
+    pages = client.pages("ec2", "describe_instances", region, InstanceIds=ids)
     items = [i for page in pages for reservation in page["Reservations"] for i in reservation["Instances"]]
     return tuple(sorted((_instance(each) for each in items), key=lambda each: (each.launched_at, each.id)))
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pilotlight.runtime.aws.client import Door
+from pilotlight.runtime.aws.client import AwsClient
 from pilotlight.runtime.clock import parse_stamp
 from pilotlight.runtime.naming import TAG_ASSET, TAG_CREATED_AT, TAG_SET, TAG_SOURCE, TAG_WORKLOAD
 from pilotlight.runtime.records.inventory import LAUNCH_ORDER
@@ -92,20 +92,20 @@ class SnapshotRun:
         return tuple(each for each in self.snapshots if each.state == COMPLETED)
 
 
-def listed(door: Door, region: str, workload: str, asset: str) -> list[Snapshot]:
+def listed(client: AwsClient, region: str, workload: str, asset: str) -> list[Snapshot]:
     """Every snapshot of a volume group that this region holds."""
     filters = [
         {"Name": f"tag:{TAG_WORKLOAD}", "Values": [workload]},
         {"Name": f"tag:{TAG_ASSET}", "Values": [asset]},
     ]
-    pages = door.pages("ec2", "describe_snapshots", region, OwnerIds=["self"], Filters=filters)
+    pages = client.pages("ec2", "describe_snapshots", region, OwnerIds=["self"], Filters=filters)
     return [_snapshot(item) for page in pages for item in page["Snapshots"]]
 
 
-def copies_under_way(door: Door, region: str) -> int:
+def copies_under_way(client: AwsClient, region: str) -> int:
     """Snapshot copies that this region is making now, whoever asked for them: the limit is the region's."""
     filters = [{"Name": "status", "Values": [PENDING]}]
-    pages = door.pages("ec2", "describe_snapshots", region, OwnerIds=["self"], Filters=filters)
+    pages = client.pages("ec2", "describe_snapshots", region, OwnerIds=["self"], Filters=filters)
     found = [item for page in pages for item in page["Snapshots"] if item["State"] == PENDING]
     return sum(item.get("VolumeId") == COPY_VOLUME or bool(_tags(item).get(TAG_SOURCE)) for item in found)
 
@@ -139,20 +139,20 @@ def newest_complete(found: Iterable[SnapshotRun]) -> str:
     return max((each.true_at for each in found if each.complete), default="")
 
 
-def states(door: Door, region: str, ids: list[str]) -> dict[str, str]:
+def states(client: AwsClient, region: str, ids: list[str]) -> dict[str, str]:
     """Snapshot -> state, of those that are there; asked as a filter, because an id that is gone refuses a listing."""
     found: dict[str, str] = {}
     for start in range(0, len(ids), FILTER_VALUES_MAX):
         filters = [{"Name": "snapshot-id", "Values": ids[start : start + FILTER_VALUES_MAX]}]
-        pages = door.pages("ec2", "describe_snapshots", region, OwnerIds=["self"], Filters=filters)
+        pages = client.pages("ec2", "describe_snapshots", region, OwnerIds=["self"], Filters=filters)
         found |= {item["SnapshotId"]: item["State"] for page in pages for item in page["Snapshots"]}
     return found
 
 
-def unusable(door: Door, region: str, ids: Iterable[str]) -> dict[str, str]:
+def unusable(client: AwsClient, region: str, ids: Iterable[str]) -> dict[str, str]:
     """Snapshot -> why no volume can be made of it: its state, or GONE. Empty where all are completed."""
     wanted = sorted(ids)
-    there = states(door, region, wanted)
+    there = states(client, region, wanted)
     return {each: there.get(each, GONE) for each in wanted if there.get(each) != COMPLETED}
 
 
@@ -228,13 +228,13 @@ def _read(item: dict[str, Any], tags: dict[str, str]) -> Snapshot:
 
 
 def create_of_instance(
-    door: Door, region: str, ours: dict[str, str], like: Snapshot, excluded: tuple[str, ...], with_root: bool
+    client: AwsClient, region: str, ours: dict[str, str], like: Snapshot, excluded: tuple[str, ...], with_root: bool
 ) -> None:
     """One CreateSnapshots call for `like.instance`: crash-consistent over its volumes but those excluded."""
     which: dict[str, Any] = {"InstanceId": like.instance, "ExcludeBootVolume": not with_root}
     if excluded:
         which["ExcludeDataVolumeIds"] = list(excluded)
-    door.call(
+    client.call(
         "ec2",
         "create_snapshots",
         region,
@@ -244,9 +244,9 @@ def create_of_instance(
     )
 
 
-def create_of_volume(door: Door, region: str, ours: dict[str, str], like: Snapshot) -> None:
+def create_of_volume(client: AwsClient, region: str, ours: dict[str, str], like: Snapshot) -> None:
     """One CreateSnapshot call for a volume that no instance has."""
-    door.call(
+    client.call(
         "ec2",
         "create_snapshot",
         region,
@@ -256,9 +256,9 @@ def create_of_volume(door: Door, region: str, ours: dict[str, str], like: Snapsh
     )
 
 
-def copy(door: Door, source: Snapshot, regions: tuple[str, str], ours: dict[str, str], key: str) -> None:
+def copy(client: AwsClient, source: Snapshot, regions: tuple[str, str], ours: dict[str, str], key: str) -> None:
     """Copy one snapshot, encrypted anew with the key of the target region. `regions` is (source, target)."""
-    door.call(
+    client.call(
         "ec2",
         "copy_snapshot",
         regions[1],
@@ -271,9 +271,9 @@ def copy(door: Door, source: Snapshot, regions: tuple[str, str], ours: dict[str,
     )
 
 
-def delete(door: Door, region: str, snapshot: str) -> None:
+def delete(client: AwsClient, region: str, snapshot: str) -> None:
     """Delete one snapshot; RegionUnreachable and refusals are the caller's."""
-    door.call("ec2", "delete_snapshot", region, SnapshotId=snapshot)
+    client.call("ec2", "delete_snapshot", region, SnapshotId=snapshot)
 
 
 def said(snapshot: Snapshot) -> dict[str, str]:
