@@ -162,7 +162,7 @@ def _open_recovery(scene: Scene) -> None:
     """An AWS client keeps the credentials that it was opened with."""
     if scene.inventory is not None:
         look = fetch_through(scene.stage.front_door)
-        scene.recovery = open_recovery(scene.inventory, "operator", scene.stage.clock, look)
+        scene.opened = open_recovery(scene.inventory, "operator", scene.stage.clock, look)
 
 
 def _tagged_object(scene: Scene, key: str) -> None:

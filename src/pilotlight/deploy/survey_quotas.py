@@ -39,7 +39,7 @@ class Need:
 
 
 def check(findings: Findings, names: Names, computes: list[Compute], vcpus: Mapping[str, int]) -> None:
-    """`vcpus`: of each type of the ladders."""
+    """`vcpus`: of each instance type."""
     needs = [
         Need(each.name, each.instance_types[0], each.count, each.count * vcpus[each.instance_types[0]])
         for each in computes

@@ -1,7 +1,8 @@
 """The survey of what the standby region has to offer: zones, instance types, an image that fits them, Aurora.
 
 Asked for once for all assets. A type that is not offered there is found out in the third of three stacks, or on the
-worst day. Zones are chosen once, where most types of the ladders are, and stay: another choice would replace a network.
+worst day. Zones are chosen once, where most of the instance types are, and stay: another choice would replace a
+network.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ Offered = dict[str, set[str]]
 
 
 def zones(findings: Findings, names: Names, computes: list[Compute], kept: Inventory | None) -> tuple[str, ...]:
-    """The zones of the standby network, and whether the types of the ladders are offered in them."""
+    """The zones of the standby network, and whether the instance types are offered in them."""
     there = _zones(findings, names)
     types = sorted({kind for each in computes for kind in each.instance_types})
     offered = _offered(findings, names, types) if types else {}

@@ -125,7 +125,7 @@ class Gateway:
         bucket = buckets.bucket_in_path(str(environ.get("PATH_INFO", "")))
         return where or buckets.bucket_region(bucket) or buckets.CLASSIC_REGION
 
-    # -- from the door to the record -------------------------------------------------------------------------
+    # -- from the request to the record -------------------------------------------------------------------------
 
     def _admit(self, visit: Visit, where: str | None) -> Answer:
         losses = self.cloud.faults.losses()

@@ -1,7 +1,7 @@
 """Papers to JSON and back: frozen dataclasses, a `schema` of the form `pilotlight/<paper>/<version>`, nothing else.
 
 Reading is strict about what a paper must have and lenient about fields it does not know, so that an older
-survivor can read a newer paper (fields are only added). Bad input is `PaperUnreadable`, never a traceback.
+runtime can read a newer paper (fields are only added). Bad input is `PaperUnreadable`, never a traceback.
 """
 
 from __future__ import annotations
