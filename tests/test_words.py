@@ -25,6 +25,7 @@ OURS = {
     "retention policy, list of instance types": r"\bladders?\b",
     "failback sync": r"\bhomecoming\b",
     "dependent actions": r"\bneeds_along\b",
+    "they": r"\b(he|his|him|himself)\b",
 }
 """The field's word -> what it was called here."""
 OF_ANOTHER = {"local/events/schedule_expressions.py", "local/events/schedules.py", "local/traffic/front_door.py"}

@@ -1,4 +1,5 @@
-"""What a user loses when one of these fails: a checkpoint of his own format, under a manifest that says it is whole."""
+"""What a user loses when one of these fails: a checkpoint of their own format, under a manifest that says it is
+whole."""
 
 from __future__ import annotations
 

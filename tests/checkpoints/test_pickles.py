@@ -1,4 +1,4 @@
-"""What a user loses when one of these fails: the account that his disaster recovery runs in."""
+"""What a user loses when one of these fails: the account that their disaster recovery runs in."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a user loses when one of these fails: memory without end, or weights that are not the ones he saved."""
+"""What a user loses when one of these fails: memory without end, or weights that are not the ones they saved."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a user loses when one of these fails: a stack he did not mean, or his only copy."""
+"""What a user loses when one of these fails: a stack they did not mean, or their only copy."""
 
 from __future__ import annotations
 

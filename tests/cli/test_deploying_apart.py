@@ -1,4 +1,4 @@
-"""What a user loses when one of these fails: the copies that should outlive his account, or the word that they do."""
+"""What a user loses when one of these fails: the copies that should outlive their account, or the word that they do."""
 
 from __future__ import annotations
 

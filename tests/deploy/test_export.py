@@ -1,4 +1,4 @@
-"""What a user loses when one of these fails: his own files, or a project that is not what `up` deploys."""
+"""What a user loses when one of these fails: their own files, or a project that is not what `up` deploys."""
 
 from __future__ import annotations
 

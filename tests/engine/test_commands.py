@@ -1,4 +1,4 @@
-"""What a user loses when one of these fails: the way to his own account, which no rehearsal walks."""
+"""What a user loses when one of these fails: the way to their own account, which no rehearsal walks."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
 
 @pytest.fixture(scope="module")
 def shell(engine: RealEngine, cloud: LocalCloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
-    """The user's own infrastructure is there; his home is empty."""
+    """The user's own infrastructure is there; their home is empty."""
     theirs = Engine(tmp_path_factory.mktemp("theirs"), "inference-service")
     theirs.update("example", EXAMPLE, CONFIG, region="us-east-1")
     home = tmp_path_factory.mktemp("home")

@@ -1,4 +1,4 @@
-"""What a user loses when this fails: a project in his own repository that does what `pilotlight up` does."""
+"""What a user loses when this fails: a project in their own repository that does what `pilotlight up` does."""
 
 from __future__ import annotations
 

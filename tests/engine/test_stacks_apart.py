@@ -1,4 +1,4 @@
-"""What a user loses when this fails: a vault in an account of its own, or his own account kept out of it."""
+"""What a user loses when this fails: a vault in an account of its own, or their own account kept out of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A rehearsal in which everybody has nothing but his own documents; run as a script, it records what they need.
+"""A rehearsal in which everybody has nothing but their own documents; run as a script, it records what they need.
 
 `python tests/iam/people_world.py` gives people all rights and writes what they needed into
 src/pilotlight/stacks/people.json; the tests beside it let them do the same with what was written. It is rehearsed
@@ -243,14 +243,14 @@ def _acts(scene: Scene) -> Operations:
 
 
 def _silence_alarms(scene: Scene) -> None:
-    """From here on a failover is the operator's alone: on a slow machine the alarm's would be done before his."""
+    """From here on a failover is the operator's alone: on a slow machine the alarm's would be done before theirs."""
     watch = scene.stage.cloud.client("cloudwatch", scene.standby)
     names = [each["AlarmName"] for each in watch.describe_alarms()["MetricAlarms"]]
     watch.disable_alarm_actions(AlarmNames=names)
 
 
 def _operate(scene: Scene) -> None:
-    """Everything of the recovery that is a person's, a failover at his word among them."""
+    """Everything of the recovery that is a person's, a failover at their word among them."""
     recovery, datasets = scene.recovery, scene.built.datasets
     for asset in datasets:
         recovery.backfill(asset)

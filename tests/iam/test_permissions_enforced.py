@@ -50,7 +50,7 @@ UNSHOWN = {
 
 @pytest.fixture(scope="module", params=[people.WITHIN, people.APART])
 def rehearsed(request: pytest.FixtureRequest) -> Rehearsed:
-    """Everybody does everything with his own documents; a permission too few ends it here, by name."""
+    """Everybody does everything with their own documents; a permission too few ends it here, by name."""
     return rehearse(people.documents, request.param == people.APART)
 
 

@@ -1,4 +1,4 @@
-"""What a user loses when one of these fails: the copies that his recovery goes by, deleted while it does."""
+"""What a user loses when one of these fails: the copies that their recovery goes by, deleted while it does."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ class Loss:
 
 @dataclass(frozen=True)
 class Actor:
-    """Somebody who begins at a moment: a scheduled run, a person, an alarm's function; `skew` of his machine's clock.
+    """Somebody who begins at a moment: a scheduled run, a person, an alarm's function; `skew` of their machine's clock.
 
     An alarm that is delivered late went off `late` seconds before."""
 
@@ -84,7 +84,7 @@ class Actor:
 
 @dataclass(frozen=True)
 class Fault:
-    """What meets the first fitting call of an actor from his nth on; `seconds` where it has a length."""
+    """What meets the first fitting call of an actor from its nth on; `seconds` where it has a length."""
 
     actor: str
     nth: int
@@ -112,7 +112,7 @@ class Plan:
         return len(self.losses) + len(self.actors) + len(self.faults)
 
     def without(self, part: Loss | Actor | Fault) -> Plan:
-        """The same, with one thing less; an actor takes his faults with him."""
+        """The same, with one thing less; an actor takes its faults with it."""
         actors = tuple(each for each in self.actors if each != part)
         names = {each.name for each in actors}
         faults = tuple(each for each in self.faults if each != part and each.actor.split("+")[0] in names)

@@ -54,7 +54,7 @@ def test_the_provider_assumes_the_declared_role_in_the_standby_region(vault_apar
 def test_names_tell_whose_the_buckets_are(vault_apart: Recording, apart: Inventory) -> None:
     buckets = [each.inputs["bucket"] for each in vault_apart.all("Bucket")]
     assert len(buckets) == 3 and all("-210987654321-" in each for each in buckets)
-    assert ACCOUNT in apart.names.state_bucket, "whoever deploys keeps his state"
+    assert ACCOUNT in apart.names.state_bucket, "whoever deploys keeps their state"
 
 
 def test_the_workloads_account_can_destroy_nothing_that_is_kept(vault_apart: Recording) -> None:

@@ -1,4 +1,4 @@
-"""`export-pulumi`: a plain Pulumi project, which a user can keep in his repository and run with `pulumi up`.
+"""`export-pulumi`: a plain Pulumi project, which a user can keep in their repository and run with `pulumi up`.
 
 Pulumi.yaml and one configuration for each stack, a `__main__.py` of a few lines, the inventory as surveyed, the Lambda
 archive, and what to install. Written again, it leaves the stacks' configurations as the user has them; a folder that

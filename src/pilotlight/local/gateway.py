@@ -1,4 +1,4 @@
-"""Every request to AWS passes here: who, where, what; is the region there; may he; then moto; then the record.
+"""Every request to AWS passes here: who, where, what; is the region there; may they; then moto; then the record.
 
 One gateway serves all listeners. A request to a dark region is cut without an answer, also in the middle of an upload:
 the body is read whole, darkness is asked again, and only then moto sees it. IAM, Route 53 and Organizations live in

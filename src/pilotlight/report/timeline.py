@@ -12,7 +12,6 @@ from pilotlight.report.paper import Moment, Report
 
 FAILBACK = "failback"
 SUCCEEDED = "succeeded"
-LANES = ("disaster", "detection", "recovery", "service", "failback")
 WIDTH = 1080
 LEFT = 110
 RIGHT = 30

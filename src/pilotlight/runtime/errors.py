@@ -182,7 +182,9 @@ class VaultClosed(PilotlightError):
     """The vault is in account {account}, and {role} cannot be assumed there: {reason}. Nothing was changed."""
 
     code = 4
-    hint = "Let that role trust whoever deploys, and let him do sts:AssumeRole on it: `pilotlight iam deployer` has it."
+    hint = (
+        "Let that role trust whoever deploys, and let them do sts:AssumeRole on it: `pilotlight iam deployer` has it."
+    )
 
 
 class RegionUnreachable(PilotlightError):

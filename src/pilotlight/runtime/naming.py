@@ -14,7 +14,6 @@ STACKS = ("vault", "primary", "standby")
 METRIC_NAMESPACE = "Pilotlight"
 TAG_WORKLOAD = "pilotlight:workload"
 TAG_ASSET = "pilotlight:asset"
-TAG_POINT = "pilotlight:point"
 TAG_SET = "pilotlight:snapshot-set"
 TAG_SOURCE = "pilotlight:source-snapshot"
 TAG_SOURCE_IMAGE = "pilotlight:source-image"

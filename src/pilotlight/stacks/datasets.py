@@ -120,7 +120,7 @@ class Datasets(pulumi.ComponentResource):
         )
 
     def _keep_versions(self) -> aws.s3.BucketVersioning:
-        """Kept when the stack goes: suspending versioning on a bucket of the user's would lose his old versions."""
+        """Kept when the stack goes: suspending versioning on a bucket of the user's would lose their old versions."""
         return aws.s3.BucketVersioning(
             f"{self._name}-versioning",
             bucket=self._spec.primary_bucket,

@@ -82,7 +82,7 @@ def _tagged_as_ours(inventory: Inventory) -> Condition:
 
 
 def _through_services(inventory: Inventory) -> Condition:
-    """Keys of the user's are used by services alone, on his data."""
+    """Keys of the user's are used by services alone, on their data."""
     services = [f"{each}.{inventory.primary}.amazonaws.com" for each in ("ec2", "rds", "s3")]
     return {"StringEquals": {"kms:ViaService": services}}
 

@@ -59,7 +59,7 @@ def kms(operation: Operation, place: Place) -> Iterator[Item]:
 
 
 def rds_data(operation: Operation, place: Place) -> Iterator[Item]:
-    """The cluster, and the secret that the caller must be able to read himself (Aurora User Guide, "Authorizing access
+    """The cluster, and the secret that the caller must be able to read too (Aurora User Guide, "Authorizing access
     to the Amazon RDS Data API")."""
     yield f"rds-data:{operation.name}", str(operation.params.get("resourceArn", "*")), {}
     if secret := operation.params.get("secretArn"):

@@ -121,7 +121,7 @@ class Database:
         self.line.end()
 
     def make_users(self, user: str, password: str, name: str | None) -> None:
-        """What CreateDBCluster leaves in a new cluster: the master user and, if asked for, a database of his."""
+        """What CreateDBCluster leaves in a new cluster: the master user and, if asked for, a database of theirs."""
         server, role = self.running(), sql.Identifier(user)
         server.query(sql.SQL("CREATE ROLE rds_superuser NOLOGIN ROLE {}").format(sql.Identifier("rdsadmin")))
         for power in ("pg_monitor", "pg_signal_backend", "pg_checkpoint"):

@@ -76,7 +76,7 @@ class Replication(Behaviour):
         self.cloud.every(METRIC_SECONDS, self.measures.tell, "replication metrics")
 
     def after(self, call: Call) -> None:
-        """What the call wrote has its status before the caller has his answer."""
+        """What the call wrote has its status before the caller has an answer."""
         if call.service == "s3" and self._fresh:
             self._judge_fresh()
 

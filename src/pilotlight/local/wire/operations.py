@@ -38,9 +38,6 @@ SECRETS = frozenset(
 )
 """Starred also where the models do not mark them."""
 
-LARGE = frozenset({"Body", "ZipFile", "UserData", "PolicyDocument", "AssumeRolePolicyDocument", "Policy"})
-"""Kept whole for deciding, but shortened in the call record."""
-
 RECORDED_TEXT_MAX = 2_000
 """Characters of one value in the call record."""
 

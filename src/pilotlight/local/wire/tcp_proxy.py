@@ -64,11 +64,6 @@ class TcpProxy:
         self._listener: socket.socket | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
-    @property
-    def is_open(self) -> bool:
-        """Whether connections are taken."""
-        return self._listener is not None
-
     def open(self, target_port: int) -> None:
         """Lead to this port from now on; connections to another one are reset."""
         if self._target != target_port or self._listener is None:

@@ -34,7 +34,7 @@ EC2_MUTATING = (50.0, 5.0)
 
 
 class Bucket:
-    """One token bucket on an injected clock; `wait` says for how long a caller has to wait for the token he took."""
+    """One token bucket on an injected clock; `wait` says for how long a caller has to wait for the token it took."""
 
     def __init__(self, capacity: float, per_second: float, now: float) -> None:
         self.capacity, self.per_second = capacity * MARGIN, per_second * MARGIN

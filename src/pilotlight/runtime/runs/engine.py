@@ -182,7 +182,7 @@ class Engine:
             raise
 
     def _act_and_wait(self, step: Step, action: Action, answer: Answer) -> Proven:
-        """Act while it is absent and nobody said that he took it, then ask until it is proven or the wait is over."""
+        """Act while it is absent and nobody said that it was taken, then ask until it is proven or the wait is over."""
         started, acts, taken = self.context.clock.now(), 0, False
         while not isinstance(answer, Proven):
             if isinstance(answer, Absent) and not taken and acts < ACTS_MAX:

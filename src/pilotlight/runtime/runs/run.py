@@ -4,7 +4,7 @@ A run is gone on with as long as it is the one that changed who serves; one that
 nothing, and a new one begins from a newer point. Whatever ends a process, the journal says how far it came, and the
 lease lets the next one in after LEASE_SECONDS at the latest.
 
-Whoever asks for a run has seen the world at a moment. Where it has changed since who serves, what he saw is over: an
+Whoever asks for a run has seen the world at a moment. Where it has changed since who serves, what they saw is over: an
 alarm that is delivered late, or that waited beside a person's run, must not fail a healthy region over.
 """
 

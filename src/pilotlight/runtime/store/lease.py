@@ -152,7 +152,7 @@ class Leases:
         return int(item["epoch"]) if item else FIRST_EPOCH
 
     def holder(self, purpose: str = RUN) -> tuple[str, float]:
-        """(who took it last, seconds since 1970 until which he has it)."""
+        """(who took it last, seconds since 1970 until which they have it)."""
         item = self._table.get("lease", purpose) or {"holder": "", "expires_at": 0}
         return str(item["holder"]), float(item["expires_at"])
 

@@ -1,7 +1,7 @@
 """Generic: any files at all, made a checkpoint by a manifest of names, sizes and checksums.
 
 `pilotlight-manifest.json`: {"schema": "pilotlight/checkpoint-manifest/1", "step": 1200 or null, "files": [{"name",
-"bytes", "sha256"}]}. `pilotlight checkpoints manifest FOLDER` writes it, or the saver himself, as his last act. Names
+"bytes", "sha256"}]}. `pilotlight checkpoints manifest FOLDER` writes it, or whoever saves, as the last act. Names
 and sizes are compared with the listing; the checksums are for `--deep`.
 """
 

@@ -53,7 +53,7 @@ def why_not(refusal: CallRefused) -> str:
     if code == "InvalidObjectState":
         return 'it lies in an archive class: restore it there first (S3 User Guide, "Restoring an archived object")'
     if "Server Side Encryption" in reason or "SSE-C" in reason or "customer provided" in reason.lower():
-        return "it is encrypted with a key of its writer's (SSE-C), which only he can give: copy it yourself"
+        return "it is encrypted with a key of its writer's (SSE-C), which only they can give: copy it yourself"
     if "kms" in reason.lower():
         return f"its KMS key may not be used: {reason}"
     return f"{code}: {reason}" if code and code not in reason else reason

@@ -27,10 +27,6 @@ class Rule:
     since: float
     why: str = ""
 
-    @property
-    def in_place(self) -> bool:
-        return not self.why
-
 
 ALWAYS = Rule(-math.inf)
 """A rule that was there before everything, for what is compared without one."""
