@@ -302,5 +302,5 @@ def uri(step: int, bucket: str = MODELS) -> str:
 
 
 def recovery_of(aws: FakeAws, holder: str = "test") -> Recovery:
-    """The desk of the workload on this AWS, as one process has it."""
+    """The recovery of the workload on this AWS, as one process has it."""
     return Recovery(RecoveryContext(aws, inventory(), aws.clock, aws.fetch), holder)

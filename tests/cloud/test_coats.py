@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pilotlight.runtime.aws import wrappers as coats
+from pilotlight.runtime.aws import wrappers
 from pilotlight.runtime.aws.client import AwsClient
 from pilotlight.runtime.aws.pacing import MARGIN, Paced, bucket_of
 from pilotlight.runtime.aws.wrappers import Faulty, Fenced, Made, ReadOnly, Recording, Retrying, Wrapper, with_innermost
@@ -58,9 +58,9 @@ def test_throttling_is_waited_out() -> None:
 
 def test_throttling_without_end_is_told_once_with_the_number_of_attempts() -> None:
     inner = Scripted(*(throttled() for _ in range(50)))
-    with pytest.raises(Throttled, match=f"throttled {coats.THROTTLED_ATTEMPTS_MAX} times"):
+    with pytest.raises(Throttled, match=f"throttled {wrappers.THROTTLED_ATTEMPTS_MAX} times"):
         retrying(inner)[0].call("ec2", "create_snapshots", "us-east-1")
-    assert len(inner.calls) == coats.THROTTLED_ATTEMPTS_MAX
+    assert len(inner.calls) == wrappers.THROTTLED_ATTEMPTS_MAX
 
 
 def test_an_act_whose_outcome_is_unknown_is_not_repeated() -> None:

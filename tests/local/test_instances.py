@@ -216,7 +216,7 @@ def members(group):
     return group.describe_auto_scaling_groups(AutoScalingGroupNames=["fleet"])["AutoScalingGroups"][0]["Instances"]
 
 
-def test_a_group_launches_the_newest_version_of_its_template_keeps_its_ladder_and_its_wish(ec2, group, profile):
+def test_a_group_launches_the_newest_version_of_its_template_keeps_its_instance_types_and_its_wish(ec2, group, profile):
     import base64
 
     data = {"UserData": base64.b64encode(SERVER.encode()).decode(), "IamInstanceProfile": {"Name": profile}}

@@ -60,7 +60,7 @@ def test_every_protection_is_needed(name: str) -> None:
 
 def test_what_lands_after_the_last_look_is_only_what_somebody_looks_at() -> None:
     """Nothing can keep a process that stood still from acting after the commit. This is all that it changes there: a
-    bucket that denies writing, which every firing that protects looks for (fence_returned.py, fences_left)."""
+    bucket that denies writing, which every scheduled run that protects looks for (fence_returned.py, fences_left)."""
     found = explored(Weak(), bounds_of(HOMEWARD), HOMEWARD)
     seen = {wounds(world) for world in found.order if world.state == SERVING and not world.unfinished}
     assert not found.cut and not found.violation

@@ -226,7 +226,7 @@ def test_the_primary_is_fenced_before_anything_is_brought_home(aws: FakeAws) -> 
     assert acts.index(("rds", "switchover_global_cluster", STANDBY)) > first_copy
 
 
-def test_a_returned_primary_is_fenced_by_the_next_firing(aws: FakeAws) -> None:
+def test_a_returned_primary_is_fenced_by_the_next_scheduled_run(aws: FakeAws) -> None:
     recovery = recovery_of(failed_over(aws))
     assert recovery.protect() is None
     assert aws.groups[PRIMARY, "inference-fleet"].desired == 0

@@ -316,7 +316,7 @@ def test_a_run_stops_before_its_deadline_and_goes_on_from_there(aws: FakeAws) ->
     assert aws.promotions == 1
 
 
-def test_shortage_of_every_type_of_the_ladder_is_named_type_by_type(aws: FakeAws, recovery: Recovery) -> None:
+def test_shortage_of_every_instance_type_is_named_type_by_type(aws: FakeAws, recovery: Recovery) -> None:
     lose_the_region(aws)
     aws.short = {"g5.xlarge", "g4dn.xlarge"}
     with pytest.raises(StepFailed, match=r"g4dn\.xlarge: .*sufficient.*; g5\.xlarge: "):

@@ -256,8 +256,8 @@ class Interleaved(Wrapper):
 def test_retention_that_runs_at_any_call_of_a_failover_takes_no_point_from_under_it(
     again: Callable[[], FakeAws],
 ) -> None:
-    """A firing that began before the failover deletes by what it read: the newest point of each moment is replaced by a
-    newer one, and everything else is let go."""
+    """A scheduled run that began before the failover deletes by what it read: the newest point of each moment is
+    replaced by a newer one, and everything else is let go."""
     at, taken = 0, set[str]()
     while True:
         at += 1
@@ -266,7 +266,7 @@ def test_retention_that_runs_at_any_call_of_a_failover_takes_no_point_from_under
         few = RecoveryContext(aws, inventory(keep=Keep(0, 0, 0)), aws.clock, aws.fetch)
 
         def happens(aws: FakeAws = aws, few: RecoveryContext = few, chosen: str = chosen) -> None:
-            held = few.ledger.leases.take("a firing", PROTECT)
+            held = few.ledger.leases.take("a scheduled run", PROTECT)
             for number in range(RECENT + 1):
                 moment = stamp(aws.clock.now() + number)
                 few.ledger.index_point(PointLine(f"9{number:02d}", PARTIAL, moment), held)
@@ -290,9 +290,9 @@ def test_retention_that_runs_at_any_call_of_a_failover_takes_no_point_from_under
     assert taken == {chosen, "999"}, "it was chosen before and after"
 
 
-def test_a_firing_that_sleeps_between_its_paper_and_its_line_lists_nothing(aws: FakeAws) -> None:
+def test_a_scheduled_run_that_sleeps_between_its_paper_and_its_line_lists_nothing(aws: FakeAws) -> None:
     """The next one had let go of what it stands on: every failover after that chose it, and failed."""
-    other = recovery_of(aws, "the next firing")
+    other = recovery_of(aws, "the next scheduled run")
 
     class Sleeping(Wrapper):
         slept = False
@@ -316,7 +316,7 @@ def test_a_firing_that_sleeps_between_its_paper_and_its_line_lists_nothing(aws: 
     assert other.failover() is not None
 
 
-def test_a_run_that_died_before_its_fence_is_closed_by_the_next_firing(aws: FakeAws) -> None:
+def test_a_run_that_died_before_its_fence_is_closed_by_the_next_scheduled_run(aws: FakeAws) -> None:
     """The region came back by itself, nobody began another run, and `status` showed one under way for ever."""
     recovery = recovery_of(aws)
     recovery.context.ledger.open_run("1-failover", "failover", recovery.context.ledger.leases.take("one that dies"))

@@ -183,8 +183,8 @@ def test_points_are_listed_newest_first_and_one_that_is_let_go_is_remembered_unt
     assert not ledger.gone_points()
 
 
-def test_a_firing_that_lost_its_lease_lists_nothing(ledger: Ledger, clock: FakeClock) -> None:
-    """The next firing may have deleted what this point stands on: every failover after that would choose it."""
+def test_a_scheduled_run_that_lost_its_lease_lists_nothing(ledger: Ledger, clock: FakeClock) -> None:
+    """The next scheduled run may have deleted what this point stands on: every failover after that would choose it."""
     lost = ledger.leases.take("a", PROTECT)
     clock.sleep(LEASE_SECONDS + 1)
     ledger.leases.take("b", PROTECT)

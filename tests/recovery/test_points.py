@@ -293,7 +293,7 @@ def test_a_point_that_a_run_has_chosen_stays_until_the_run_has_ended(aws: FakeAw
 
 
 GRACE_FIRINGS = int(GRACE_SECONDS / 60) + RECENT + 2
-"""Firings of a minute after which whatever no run has chosen is gone."""
+"""Scheduled runs of a minute after which whatever no run has chosen is gone."""
 
 
 def copies(point: RecoveryPoint) -> set[str]:

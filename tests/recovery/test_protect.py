@@ -184,7 +184,7 @@ def test_nothing_is_protected_while_the_standby_region_serves(aws: FakeAws, reco
     assert len(recovery.context.ledger.points()) == points
 
 
-def test_a_firing_that_fails_says_why_to_whoever_looks(aws: FakeAws, recovery: Recovery) -> None:
+def test_a_scheduled_run_that_fails_says_why_to_whoever_looks(aws: FakeAws, recovery: Recovery) -> None:
     """The alarm tells that it failed; without the reason a person would have to find the function's log."""
     aws.denied.add("s3:put_object")
     with pytest.raises(CallRefused):
@@ -195,14 +195,14 @@ def test_a_firing_that_fails_says_why_to_whoever_looks(aws: FakeAws, recovery: R
     assert aws.metrics["ScheduledRunFailures"][-1] == 1
 
 
-def test_two_firings_at_once_make_one_point(aws: FakeAws, recovery: Recovery) -> None:
-    recovery.context.ledger.leases.take("another firing", "protect")
+def test_two_scheduled_runs_at_once_make_one_point(aws: FakeAws, recovery: Recovery) -> None:
+    recovery.context.ledger.leases.take("another scheduled run", "protect")
     with pytest.raises(LeaseHeld):
         recovery.protect()
 
 
-def test_a_firing_that_died_does_not_stop_a_run(aws: FakeAws, recovery: Recovery) -> None:
-    recovery.context.ledger.leases.take("another firing", "protect")
+def test_a_scheduled_run_that_died_does_not_stop_a_run(aws: FakeAws, recovery: Recovery) -> None:
+    recovery.context.ledger.leases.take("another scheduled run", "protect")
     aws.dark.add(PRIMARY)
     assert recovery.failover() is not None
 
@@ -224,7 +224,7 @@ moments = st.lists(st.floats(1.6e9, 1.6e9 + 90 * DAY_SECONDS), max_size=60, uniq
 
 
 @given(moments, st.data(), st.builds(Keep, st.integers(0, 3), st.integers(0, 3), st.integers(0, 3)))
-def test_the_ladder_keeps_the_newest_complete_point_whatever_it_says(
+def test_the_retention_policy_keeps_the_newest_complete_point_whatever_it_says(
     times: list[float], data: st.DataObject, keep: Keep
 ) -> None:
     statuses = data.draw(st.lists(st.sampled_from([COMPLETE, PARTIAL]), min_size=len(times), max_size=len(times)))
@@ -236,7 +236,7 @@ def test_the_ladder_keeps_the_newest_complete_point_whatever_it_says(
     assert len(stay) <= RECENT + 1 + keep.hourly + keep.daily + keep.weekly
 
 
-def test_the_ladder_keeps_one_point_an_hour_then_one_a_day() -> None:
+def test_the_retention_policy_keeps_one_point_an_hour_then_one_a_day() -> None:
     lines = [PointLine(str(hour), COMPLETE, stamp(hour * HOUR_SECONDS)) for hour in range(24 * 10)]
     stay = sorted(int(each) for each in kept(lines, Keep(hourly=24, daily=7, weekly=0)))
     assert stay[-24:] == list(range(216, 240))
@@ -282,7 +282,8 @@ def test_points_are_listed_only_once_their_paper_is_written(aws: FakeAws, recove
 
 
 def test_snapshots_that_are_being_taken_are_not_pruned_because_some_are_not_there_yet() -> None:
-    """The newest set is not whole while it is made: a firing beside it would delete it under its maker's hands."""
+    """The newest set is not whole while it is made: a scheduled run beside it would delete it under its maker's
+    hands."""
     taking = dataclasses.replace(snapshot(9, False), set_size=2, run_size=2)
     died = dataclasses.replace(snapshot(5, False), set_size=2, run_size=2)
     assert unneeded_sources([taking], []) == []

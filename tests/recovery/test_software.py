@@ -153,7 +153,7 @@ def test_software_that_was_never_seen_is_not_proven_while_the_primary_is_silent(
 def test_an_inventory_of_an_older_edition_says_that_nothing_was_recorded(aws: FakeAws) -> None:
     taken = inventory()
     older = replace(taken, computes=(replace(taken.computes[0], template={}),))
-    made = protect(aws, _desk(aws, older))
+    made = protect(aws, _recovery(aws, older))
     assert "never recorded; run `pilotlight up`" in fleet(made).missing[0]
 
 
@@ -198,7 +198,7 @@ def test_copies_that_no_point_names_and_nobody_launches_any_more_are_let_go(aws:
     launches(aws, ImageId="ami-newer")
     protect(aws, recovery, 2)
     assert len(aws.images) == 3, "points still name the first copy"
-    few = _desk(aws, replace(inventory(), keep=Keep(1, 0, 0)))
+    few = _recovery(aws, replace(inventory(), keep=Keep(1, 0, 0)))
     protect(aws, few, 12)
     aws.clock.sleep(GRACE_SECONDS)
     protect(aws, few, 2)
@@ -206,7 +206,7 @@ def test_copies_that_no_point_names_and_nobody_launches_any_more_are_let_go(aws:
     assert left == [fleet(protect(aws, few)).reference["image"]]
 
 
-def test_the_ladder_keeps_points_that_a_failover_would_use() -> None:
+def test_the_retention_policy_keeps_points_that_a_failover_would_use() -> None:
     lines = [PointLine("1", COMPLETE, "2026-01-01T00:00:00.000Z")]
     lines += [
         PointLine(str(hour), PARTIAL, f"2026-01-01T{hour:02d}:00:00.000Z", outdated=hour == 2) for hour in range(2, 20)
@@ -223,5 +223,5 @@ def test_a_refused_point_is_not_used_whatever_its_software(aws: FakeAws, recover
     assert made.id not in {each.id for each in recovery.context.ledger.points() if each.usable}
 
 
-def _desk(aws: FakeAws, taken: Inventory) -> Recovery:
+def _recovery(aws: FakeAws, taken: Inventory) -> Recovery:
     return Recovery(RecoveryContext(aws, taken, aws.clock, aws.fetch), "test")

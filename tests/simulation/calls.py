@@ -30,11 +30,11 @@ class Calls:
         self._faults = disaster.faults[actor]
 
     def pages(self, service: str, operation: str, region: str, **parameters: Any) -> Iterator[dict[str, Any]]:
-        """See Door.pages."""
+        """See AwsClient.pages."""
         return paging.pages(self.call, service, operation, region, parameters)
 
     def call(self, service: str, operation: str, region: str, **parameters: Any) -> dict[str, Any]:
-        """See Door.call."""
+        """See AwsClient.call."""
         disaster = self._disaster
         disaster.calls += 1
         number = disaster.numbers[self._actor] = disaster.numbers[self._actor] + 1

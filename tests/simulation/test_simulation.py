@@ -60,7 +60,7 @@ class Outcome:
 
 
 def play(world: World) -> Outcome:
-    """Acts and firings in turns until the region ends, then two more firings, then the choice."""
+    """Acts and scheduled runs in turns until the region ends, then two more scheduled runs, then the choice."""
     outcome = Outcome()
     for _ in range(FIRINGS_MAX):
         for _ in range(world.chance.randrange(1, ACTS_BETWEEN_MAX)):

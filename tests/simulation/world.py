@@ -1,8 +1,8 @@
 """One small workload in the embedded cloud, driven by one seed: who writes what, when it arrives, when the region ends.
 
 Buckets, replication, database and rows are the embedded cloud's own; a seed gets buckets, a table and a vault of its
-own, so many seeds share one cloud. Replication stands still while a firing looks and goes on between its looks, so that
-what the firing saw is what the oracle sees.
+own, so many seeds share one cloud. Replication stands still while a scheduled run looks and goes on between its looks,
+so that what the scheduled run saw is what the oracle sees.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ ROLE = "simulated-replication"
 RPO_SECONDS = 30.0
 SHARDS_MAX = 4
 KILL_CALLS = (60, 360)
-"""Which of recovery's calls the region ends at: a firing makes some twenty of them."""
+"""Which of recovery's calls the region ends at: a scheduled run makes some twenty of them."""
 PAUSES_SECONDS = (0.0, 0.05, 0.3, 1.1)
 """S3 tells whole seconds: some seeds must pass from one to the next, some must not."""
 DELAYS_SECONDS = (0.0, 0.02, 0.2, 0.8)
@@ -43,7 +43,8 @@ DELAYS_SECONDS = (0.0, 0.02, 0.2, 0.8)
 
 @dataclass
 class RealClock:
-    """The machine's time; while a firing waits, replication goes on, and after the wait it stands still again."""
+    """The machine's time; while a scheduled run waits, replication goes on, and after the wait it stands still
+    again."""
 
     cloud: Cloud
     wait_seconds: float
@@ -224,13 +225,13 @@ class World:
             self.rows.append((self.clock.now(), uri))
 
     def fire(self) -> RecoveryPoint | None:
-        """One firing of `protect`; a primary that ends in the middle of it is its business."""
+        """One scheduled run of `protect`; a primary that ends in the middle of it is its business."""
         replication = self.cloud.behaviour(Replication)
         replication.hold()
         try:
             return self.recovery.protect()
         except PilotlightError as problem:
-            assert self.cloud.is_dark(EAST), f"a firing failed without a reason: {problem}"
+            assert self.cloud.is_dark(EAST), f"a scheduled run failed without a reason: {problem}"
             return None
         finally:
             self.sight = Sight(self)

@@ -64,7 +64,7 @@ def test_deploying_after_a_failover_does_not_scale_the_fleet_back_to_zero(standb
     assert {"desiredCapacity", "minSize", "maxSize", named} == set(group.ignored)
 
 
-def test_the_group_waits_at_zero_with_the_ladder_in_order(standby: Recording) -> None:
+def test_the_group_waits_at_zero_with_its_instance_types_in_order(standby: Recording) -> None:
     group = next(each for each in standby.all("Group") if each.name == "fleet").inputs
     assert (group["minSize"], group["desiredCapacity"], group["maxSize"]) == (0, 0, 1)
     policy = group["mixedInstancesPolicy"]

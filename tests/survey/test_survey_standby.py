@@ -29,7 +29,7 @@ def test_a_type_that_the_standby_region_does_not_offer_is_refused(account: Accou
     assert "fleet (us-west-2): g5.xlarge is not offered in us-west-2" in said and "g4dn.xlarge is" not in said
 
 
-def test_the_network_is_made_where_the_ladder_is_offered(account: Account, workload: Workload) -> None:
+def test_the_network_is_made_where_the_instance_types_are_offered(account: Account, workload: Workload) -> None:
     _offers(account, *((kind, zone) for kind in LADDER for zone in "bc"))
     assert surveyed(account, workload).zones == ("us-west-2b", "us-west-2c")
 

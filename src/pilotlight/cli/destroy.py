@@ -47,7 +47,7 @@ def destroy(
     name = here.workload.workload
     if "vault" in stacks and vault != name:
         raise BadOption(option="--vault", value=vault or "", reason="is not the workload's name", expected=name)
-    into_vault = here.vault_door() if "vault" in stacks else here.client
+    into_vault = here.vault_client() if "vault" in stacks else here.client
     deployer = engine(here, backend, secrets, parallel)
     acts = operations(here, _inventory(here), deployer, json)
     what = f"Delete {', '.join(reversed(stacks))} of {name} in account {here.account}"

@@ -62,7 +62,7 @@ class Place:
     def names(self) -> Names:
         return self.workload.names(self.account)
 
-    def vault_door(self) -> AwsClient:
+    def vault_client(self) -> AwsClient:
         """The client of the account that keeps the copies, tried; VaultClosed where the role there lets nobody in."""
         vault = self.workload.vault
         if vault is None:

@@ -37,7 +37,7 @@ def up(
 
     stacks = chosen(only)
     here = place(declaration, target, directory)
-    vault = here.vault_door() if "vault" in stacks else None
+    vault = here.vault_client() if "vault" in stacks else None
     deployer = engine(here, backend, secrets, parallel)
     inventory = current_inventory(here.workload, here.account, here.client, here.clock, vault)
     tell_left_out(inventory, json)

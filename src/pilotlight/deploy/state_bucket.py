@@ -78,7 +78,7 @@ def settings(names: Names, key_arn: str) -> tuple[Setting, ...]:
 class _Bucket:
     def __init__(self, names: Names, client: AwsClient, tell: Callable[[str], None]) -> None:
         self.names, self.made = names, 0
-        self._door, self._tell = client, tell
+        self._client, self._tell = client, tell
 
     def key(self) -> str:
         """ARN of the key behind the alias."""
@@ -126,7 +126,7 @@ class _Bucket:
             raise
 
     def _call(self, service: str, operation: str, **parameters: Any) -> dict[str, Any]:
-        return self._door.call(service, operation, self.names.standby, **parameters)
+        return self._client.call(service, operation, self.names.standby, **parameters)
 
     def _done(self, what: str) -> None:
         self.made += 1

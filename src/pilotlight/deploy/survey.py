@@ -1,9 +1,9 @@
 """The survey: what the declaration names is looked up in the primary region and becomes the Inventory.
 
-Reads only, through the Door. Whatever is missing or not as it must be is collected, and told at once as SurveyProblems;
-a survey with a problem gives no inventory, so nothing is ever half protected. Names of what will be built come from
-`naming`, never from AWS. Volumes are read by survey_volumes.py, compute groups and what they stand on by
-survey_fleet.py.
+Reads only, through the AWS client. Whatever is missing or not as it must be is collected, and told at once as
+SurveyProblems; a survey with a problem gives no inventory, so nothing is ever half protected. Names of what will be
+built come from `naming`, never from AWS. Volumes are read by survey_volumes.py, compute groups and what they stand on
+by survey_fleet.py.
 """
 
 from __future__ import annotations

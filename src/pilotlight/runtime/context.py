@@ -27,7 +27,7 @@ class RecoveryContext:
 
     @property
     def looking(self) -> AwsClient:
-        """The client of look through."""
+        """The client to look through."""
         return self.eyes or self.client
 
     @property

@@ -184,7 +184,7 @@ class Compute(pulumi.ComponentResource):
             desired_capacity=0,
             max_size=spec.count,
             vpc_zone_identifiers=args.subnet_ids,
-            mixed_instances_policy=_ladder(spec, template),
+            mixed_instances_policy=_instance_types(spec, template),
             target_group_arns=args.target_groups,
             health_check_type=_health_check(spec.settings, bool(args.target_groups)),
             health_check_grace_period=max(HEALTH_GRACE_SECONDS, spec.settings.health_check_grace_seconds),
@@ -209,7 +209,9 @@ def _group_tags(spec: ComputeSpec) -> list[aws.autoscaling.GroupTagArgs]:
     return [aws.autoscaling.GroupTagArgs(key=key, value=value, propagate_at_launch=each) for key, value, each in told]
 
 
-def _ladder(spec: ComputeSpec, template: aws.ec2.LaunchTemplate) -> aws.autoscaling.GroupMixedInstancesPolicyArgs:
+def _instance_types(
+    spec: ComputeSpec, template: aws.ec2.LaunchTemplate
+) -> aws.autoscaling.GroupMixedInstancesPolicyArgs:
     """On-demand only, the first type that has capacity; spot capacity is what is missing on the day of a disaster."""
     return aws.autoscaling.GroupMixedInstancesPolicyArgs(
         instances_distribution=aws.autoscaling.GroupMixedInstancesPolicyInstancesDistributionArgs(

@@ -60,7 +60,7 @@ class Groups(Behaviour):
         subnets = (group.vpc_zone_identifier or "").split(",")
         subnet = subnets[len(group.instance_states) % len(subnets)] or None
         zone = backend.get_subnet(subnet).availability_zone if subnet else group.availability_zones[0]
-        for kind in self._ladder(group, version):
+        for kind in self._instance_types(group, version):
             try:
                 self.cloud.behaviour(Capacity).require(backend.region_name, kind, zone)
             except NoCapacity as problem:
@@ -97,7 +97,7 @@ class Groups(Behaviour):
         for arn in group.target_group_arns or []:
             balancers.deregister_targets(arn, [{"Id": instance_id}])
 
-    def _ladder(self, group: Any, version: Any) -> list[str]:
+    def _instance_types(self, group: Any, version: Any) -> list[str]:
         policy = group.mixed_instances_policy or {}
         overrides = policy.get("LaunchTemplate", {}).get("Overrides") or []
         return [each["InstanceType"] for each in overrides] or [version.data.get("InstanceType") or "m5.large"]

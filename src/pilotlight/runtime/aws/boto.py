@@ -91,7 +91,7 @@ class BotoClient:
         return cls(assumed(role_arn, region))
 
     def call(self, service: str, operation: str, region: str, **parameters: Any) -> dict[str, Any]:
-        """See Door.call."""
+        """See AwsClient.call."""
         try:
             client = self._client(service, region, operation in COPYING)
             answer: dict[str, Any] = getattr(client, operation)(**parameters)
@@ -108,7 +108,7 @@ class BotoClient:
             raise refused(service, operation, region, type(problem).__name__, str(problem)) from problem
 
     def pages(self, service: str, operation: str, region: str, **parameters: Any) -> Iterator[dict[str, Any]]:
-        """See Door.pages."""
+        """See AwsClient.pages."""
         return paging.pages(self.call, service, operation, region, parameters)
 
     def _client(self, service: str, region: str, copying: bool) -> Any:

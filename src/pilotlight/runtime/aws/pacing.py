@@ -60,7 +60,7 @@ class Paced(Wrapper):
         self._lock = threading.Lock()
 
     def call(self, service: str, operation: str, region: str, **parameters: Any) -> dict[str, Any]:
-        """See Door.call."""
+        """See AwsClient.call."""
         if service == "ec2":
             self._clock.sleep(self._wait(operation, region))
         return self.inner.call(service, operation, region, **parameters)

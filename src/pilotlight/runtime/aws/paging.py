@@ -29,7 +29,7 @@ MORE = ("NextToken", "nextToken", "NextMarker", "Marker", "NextPageToken", "Next
 def pages(
     call: Call, service: str, operation: str, region: str, parameters: dict[str, Any], pages_max: int = PAGES_MAX
 ) -> Iterator[dict[str, Any]]:
-    """Every page; `call` has the signature of Door.call. ListingCut where the listing does not come to its end."""
+    """Every page; `call` has the signature of AwsClient.call. ListingCut where the listing does not come to its end."""
     rule = _rules(service).get(operation)
     asked = dict(parameters)
     for _ in range(pages_max):

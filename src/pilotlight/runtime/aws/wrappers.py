@@ -36,11 +36,11 @@ class Wrapper:
         self.inner = inner
 
     def call(self, service: str, operation: str, region: str, **parameters: Any) -> dict[str, Any]:
-        """See Door.call."""
+        """See AwsClient.call."""
         return self.inner.call(service, operation, region, **parameters)
 
     def pages(self, service: str, operation: str, region: str, **parameters: Any) -> Iterator[dict[str, Any]]:
-        """See Door.pages."""
+        """See AwsClient.pages."""
         return paging.pages(self.call, service, operation, region, parameters)
 
 
@@ -66,7 +66,7 @@ class Retrying(Wrapper):
         self._clock, self._chance = clock, chance
 
     def call(self, service: str, operation: str, region: str, **parameters: Any) -> dict[str, Any]:
-        """See Door.call."""
+        """See AwsClient.call."""
         attempts = 0
         while True:
             attempts += 1
@@ -104,7 +104,8 @@ class Fenced(Wrapper):
         self._confirm, self._late = confirm, late
 
     def call(self, service: str, operation: str, region: str, **parameters: Any) -> dict[str, Any]:
-        """See Door.call; EpochStale when another has taken over since, ActedLate when that was seen only after it."""
+        """See AwsClient.call; EpochStale when another has taken over since, ActedLate when that was seen only after
+        it."""
         if is_reading(operation):
             return self.inner.call(service, operation, region, **parameters)
         self._confirm()
@@ -132,7 +133,7 @@ class Recording(Wrapper):
         self.made: list[Made] = []
 
     def call(self, service: str, operation: str, region: str, **parameters: Any) -> dict[str, Any]:
-        """See Door.call."""
+        """See AwsClient.call."""
         self.made.append(Made(service, operation, region, parameters))
         return self.inner.call(service, operation, region, **parameters)
 
@@ -148,7 +149,7 @@ class Until(Wrapper):
         self._workload, self._clock, self._until = workload, clock, until
 
     def call(self, service: str, operation: str, region: str, **parameters: Any) -> dict[str, Any]:
-        """See Door.call; TimeIsUp from the moment on, before the call."""
+        """See AwsClient.call; TimeIsUp from the moment on, before the call."""
         if self._clock.now() >= self._until:
             raise TimeIsUp(workload=self._workload, service=service, operation=operation, region=region)
         return self.inner.call(service, operation, region, **parameters)
@@ -158,7 +159,7 @@ class ReadOnly(Wrapper):
     """Lets nothing through that could change anything."""
 
     def call(self, service: str, operation: str, region: str, **parameters: Any) -> dict[str, Any]:
-        """See Door.call; CallRefused for every acting call."""
+        """See AwsClient.call; CallRefused for every acting call."""
         if not is_reading(operation):
             raise refused(service, operation, region, "ReadOnly", "this client is for reading only")
         return self.inner.call(service, operation, region, **parameters)
@@ -174,7 +175,7 @@ class Faulty(Wrapper):
         self.calls = 0
 
     def call(self, service: str, operation: str, region: str, **parameters: Any) -> dict[str, Any]:
-        """See Door.call."""
+        """See AwsClient.call."""
         with self._lock:
             self.calls += 1
             now = self.calls == self._at

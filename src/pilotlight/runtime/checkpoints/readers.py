@@ -27,11 +27,11 @@ class BucketReader:
     since it was listed is unreadable; any other refusal (a key, a permission) says nothing of the file."""
 
     def __init__(self, client: AwsClient, region: str, bucket: str, prefix: str = "") -> None:
-        self._door, self._region, self.bucket, self.prefix = client, region, bucket, prefix
+        self._client, self._region, self.bucket, self.prefix = client, region, bucket, prefix
 
     def files(self) -> Iterator[File]:
         """See Reader.files; folder markers (empty keys ending in /) are no files."""
-        pages = self._door.pages("s3", "list_objects_v2", self._region, Bucket=self.bucket, Prefix=self.prefix)
+        pages = self._client.pages("s3", "list_objects_v2", self._region, Bucket=self.bucket, Prefix=self.prefix)
         for page in pages:
             for item in page.get("Contents", []):
                 if not item["Key"].endswith("/"):
@@ -42,7 +42,7 @@ class BucketReader:
         where = {"Bucket": self.bucket, "Key": self.prefix + file.key, "Range": f"bytes={start}-{start + length - 1}"}
         condition = {"IfMatch": file.etag} if file.etag else {}
         try:
-            body: bytes = self._door.call("s3", "get_object", self._region, **where, **condition)["Body"]
+            body: bytes = self._client.call("s3", "get_object", self._region, **where, **condition)["Body"]
         except CallRefused as refusal:
             said = f"cannot be read: {refusal.facts['reason']}"
             if says_absent(refusal) or aws_code(refusal) in CHANGED:

@@ -137,9 +137,9 @@ def carry_out(
 def _execute(engine: Engine) -> None:
     """To the end. Where copies of the chosen point are gone before anything was launched from them, the choice is
     withdrawn and made anew: another point may be whole. After that a person decides, as instances have written."""
-    engine.look_back()
     for left in reversed(range(CHOICES_MAX)):
         try:
+            engine.look_back()
             engine.execute()
         except ChosenPointGone as gone:
             if not left or engine.has_begun(LAUNCHING, CHOSEN):

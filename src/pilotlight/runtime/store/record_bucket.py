@@ -27,7 +27,7 @@ class RecordBucket:
     """The vault bucket of one workload."""
 
     def __init__(self, client: AwsClient, region: str, bucket: str) -> None:
-        self._door, self._region, self._bucket = client, region, bucket
+        self._client, self._region, self._bucket = client, region, bucket
 
     def inventory(self) -> Inventory:
         """What was built; PaperUnreadable where nothing was."""
@@ -45,7 +45,7 @@ class RecordBucket:
         self._put(f"{PAPER_POINTS}{point.id}.json", codec.dumps(point).encode(), IfNoneMatch="*", **locked)
 
     def delete_point(self, point: str) -> None:
-        self._door.call("s3", "delete_object", self._region, Bucket=self._bucket, Key=f"{PAPER_POINTS}{point}.json")
+        self._client.call("s3", "delete_object", self._region, Bucket=self._bucket, Key=f"{PAPER_POINTS}{point}.json")
 
     def write_manifest(self, key: str, body: IO[bytes], locked: Locked) -> None:
         """A manifest that is there already says the same; where points are locked, its lock is made longer."""
@@ -53,7 +53,7 @@ class RecordBucket:
 
     def has_manifest(self, key: str) -> bool:
         """Whether it is there."""
-        page = self._door.call("s3", "list_objects_v2", self._region, Bucket=self._bucket, Prefix=key)
+        page = self._client.call("s3", "list_objects_v2", self._region, Bucket=self._bucket, Prefix=key)
         return any(item["Key"] == key for item in page.get("Contents", []))
 
     def manifest(self, key: str) -> bytes:
@@ -61,7 +61,7 @@ class RecordBucket:
         return self._get(key)
 
     def delete_manifest(self, key: str) -> None:
-        self._door.call("s3", "delete_object", self._region, Bucket=self._bucket, Key=key)
+        self._client.call("s3", "delete_object", self._region, Bucket=self._bucket, Key=key)
 
     def write_journal(self, journal: Journal) -> None:
         """The journal of a run as a paper, beside the table it was kept in."""
@@ -97,7 +97,7 @@ class RecordBucket:
 
     def _get(self, key: str) -> bytes:
         try:
-            body: bytes = self._door.call("s3", "get_object", self._region, Bucket=self._bucket, Key=key)["Body"]
+            body: bytes = self._client.call("s3", "get_object", self._region, Bucket=self._bucket, Key=key)["Body"]
         except CallRefused as refusal:
             if says_absent(refusal):
                 raise PaperUnreadable(paper=f"s3://{self._bucket}/{key}", reason=NOTHING_THERE) from refusal
@@ -109,7 +109,7 @@ class RecordBucket:
 
     def _put(self, key: str, body: bytes | IO[bytes], **more: Any) -> None:
         what = {"Bucket": self._bucket, "Key": key, "Body": body, "ContentType": "application/json"} | more
-        self._door.call("s3", "put_object", self._region, **what)
+        self._client.call("s3", "put_object", self._region, **what)
 
 
 def locked(lock: Lock | None, now: float) -> Locked:

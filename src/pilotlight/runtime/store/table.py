@@ -55,7 +55,7 @@ class Table:
     """One DynamoDB table."""
 
     def __init__(self, client: AwsClient, region: str, name: str) -> None:
-        self._door, self._region, self._name = client, region, name
+        self._client, self._region, self._name = client, region, name
 
     def get(self, pk: str, sk: str) -> dict[str, Any] | None:
         """One item, or None."""
@@ -97,7 +97,7 @@ class Table:
         """Write all of it, or nothing where a condition does not hold; whether it was written."""
         try:
             items = [self._part(each) for each in parts]
-            self._door.call("dynamodb", "transact_write_items", self._region, TransactItems=items)
+            self._client.call("dynamodb", "transact_write_items", self._region, TransactItems=items)
         except CallRefused as refusal:
             if aws_code(refusal) != CANCELLED or PART_FAILED not in str(refusal.facts.get("reason", "")):
                 raise
@@ -121,7 +121,7 @@ class Table:
 
     def query(self, pk: str, newest_first: bool = False) -> Iterator[dict[str, Any]]:
         """Every item of a partition in the order of `sk`."""
-        pages = self._door.pages(
+        pages = self._client.pages(
             "dynamodb",
             "query",
             self._region,
@@ -136,7 +136,7 @@ class Table:
                 yield from_item(item)
 
     def _call(self, operation: str, **parameters: Any) -> dict[str, Any]:
-        return self._door.call("dynamodb", operation, self._region, TableName=self._name, **parameters)
+        return self._client.call("dynamodb", operation, self._region, TableName=self._name, **parameters)
 
 
 def _unless_condition(refusal: CallRefused) -> bool:
