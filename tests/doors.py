@@ -23,6 +23,7 @@ from door_machines import (
 )
 from door_names import ACCOUNT, NAMES, PRIMARY, STANDBY
 from door_tables import Tables
+from model.leases import ACTING
 from pilotlight.runtime.aws import paging
 from pilotlight.runtime.aws.client import is_reading, refused
 from pilotlight.runtime.aws.fetch import Fetched
@@ -110,6 +111,8 @@ class FakeAws(Machines):
         self.dynamodb = Tables(STANDBY)
         self.dark: set[str] = set()
         self.made: list[tuple[str, str, str]] = []
+        self.without_lease: list[str] = []
+        """What was asked for while nobody held a lease of the workload."""
         self.writer, self.moving_until, self.promotions, self.switches = PRIMARY, 0.0, 0, 0
         self.parameters: dict[tuple[str, str], str] = {}
         self.metrics: dict[str, list[float]] = {}
@@ -126,6 +129,7 @@ class FakeAws(Machines):
 
     def call(self, service: str, operation: str, region: str, **parameters: Any) -> dict[str, Any]:
         self.made.append((service, operation, region))
+        self._note_without_lease(service, operation, region)
         self.s3.cut = self.dark
         if region in self.dark or (region, service) in self.silent:
             raise RegionUnreachable(region=region, service=service, operation=operation)
@@ -148,6 +152,13 @@ class FakeAws(Machines):
 
     def pages(self, service: str, operation: str, region: str, **parameters: Any) -> Iterator[dict[str, Any]]:
         return paging.pages(self.call, service, operation, region, parameters)
+
+    def _note_without_lease(self, service: str, operation: str, region: str) -> None:
+        if is_reading(operation) or service not in ACTING:
+            return
+        leases = [item for (_, kind, _), item in self.dynamodb.items.items() if kind == "lease"]
+        if not any(float(each["expires_at"]["N"]) > self.clock.now() for each in leases):
+            self.without_lease.append(f"{service}:{operation} in {region}")
 
     def acts(self) -> list[tuple[str, str, str]]:
         """Everything that was asked for and could change something, the journal apart."""

@@ -21,6 +21,7 @@ import earlier_edition
 
 from as_provider import as_provider
 from model.checker import problems_of
+from model.leases import without_lease
 from pilotlight.demo import after, before, disaster
 from pilotlight.demo.scene import Options, Scene
 from pilotlight.demo.stage import open_stage
@@ -71,6 +72,8 @@ class Rehearsed:
     """The kinds of runs that were made, the newest first."""
     not_paths: list[str]
     """Lines of their journals that the protocol does not let be written there."""
+    without_lease: list[str]
+    """What their functions did with no lease."""
 
 
 def rehearse(documents_of: Any, apart: bool) -> Rehearsed:
@@ -103,6 +106,7 @@ def rehearse(documents_of: Any, apart: bool) -> Rehearsed:
         with _person(scene, OPERATOR, operator):
             _operate(scene)
         stage.close_traffic()
+        unheld = without_lease(stage.cloud.calls(principal=f":assumed-role/{scene.names.project}-"))
         granted = _granted(scene)
         runs, not_paths = [each.kind for each in scene.recovery.runs()], problems_of(scene.recovery)
         with _person(scene, DEPLOYER, deployer):
@@ -120,6 +124,7 @@ def rehearse(documents_of: Any, apart: bool) -> Rehearsed:
             granted=granted,
             runs=runs,
             not_paths=not_paths,
+            without_lease=unheld,
         )
 
 

@@ -66,6 +66,7 @@ def test_a_person_needs_everything_that_he_has(rehearsed: Rehearsed) -> None:
 def test_every_journal_of_it_is_a_path_of_its_runbook(rehearsed: Rehearsed) -> None:
     assert {*rehearsed.runs} - {"fence-returned"} == {"failback", "failover"} and len(rehearsed.runs) >= 4
     assert rehearsed.not_paths == []
+    assert rehearsed.without_lease == []
 
 
 def test_a_role_needs_everything_that_it_has(rehearsed: Rehearsed) -> None:

@@ -37,11 +37,15 @@ def _protected_once() -> FakeAws:
 
 
 @pytest.fixture
-def aws(_protected_once: FakeAws) -> Iterator[FakeAws]:
-    """Whatever runs a test made in it, their journals are paths of their runbooks; not those that it wrote by hand."""
+def aws(request: pytest.FixtureRequest, _protected_once: FakeAws) -> Iterator[FakeAws]:
+    """Whatever runs a test made in it, their journals are paths of their runbooks; not those that it wrote by hand.
+    And nothing was done while nobody had a lease, but by the tests that are marked: they ask one step, or one part."""
     made = copy.deepcopy(_protected_once)
+    made.without_lease.clear()
     yield made
     assert problems_of(recovery_of(made)) == []
+    if request.node.get_closest_marker("acts_alone") is None:
+        assert made.without_lease == []
 
 
 @pytest.fixture

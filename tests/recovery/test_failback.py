@@ -466,6 +466,7 @@ def test_a_fence_that_was_taken_out_by_hand_says_nothing_of_the_next_way_home(aw
     assert evidence(journal, "final-sync-corpus")["kept_keys"] == ["shards/2"]
 
 
+@pytest.mark.acts_alone
 def test_what_is_left_to_do_by_hand_is_kept_whole_or_not_at_all(aws: FakeAws) -> None:
     """Half of this run's and half of an earlier one's is what a person would type."""
     names = recovery_of(aws).context.inventory.names

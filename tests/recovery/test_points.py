@@ -217,6 +217,7 @@ def test_where_the_declaration_asks_for_it_points_and_manifests_are_locked(aws: 
         assert until == pytest.approx(aws.clock.now() + 86_400, abs=10)
 
 
+@pytest.mark.acts_alone
 def test_a_paper_is_never_written_over(aws: FakeAws, sound: Recovery) -> None:
     save(aws, 80)
     with pytest.raises(Exception, match="it is there already"):

@@ -134,6 +134,7 @@ def test_a_group_that_may_not_launch_is_let_before_an_instance_is_waited_for(aws
     assert not isinstance(ACTIONS["launch-one"].ask(one), Absent)
 
 
+@pytest.mark.acts_alone
 def test_a_fence_lets_no_role_write_that_replicates_nothing_back(aws: FakeAws) -> None:
     """No rule leads back from the vault of another account: whoever makes a role of that name could write past it."""
     apart = inventory(vault=VaultAccount("999999999999", "vault"))
@@ -149,6 +150,7 @@ def test_a_reader_that_is_being_upgraded_is_promoted_all_the_same(aws: FakeAws) 
     assert isinstance(asked(aws, "promote", "registry"), Absent)
 
 
+@pytest.mark.acts_alone
 def test_replication_is_not_proven_by_an_object_that_has_not_arrived(aws: FakeAws) -> None:
     """The run would call the way home protected, and the next loss of the region would find nothing."""
     canary = work(aws, "canary-arrives", "corpus", inventory(), None, {})
@@ -162,6 +164,7 @@ def test_replication_is_not_proven_by_an_object_that_has_not_arrived(aws: FakeAw
     assert isinstance(answer(canary), Proven)
 
 
+@pytest.mark.acts_alone
 def test_a_fence_that_would_stop_the_run_that_goes_on_is_built_anew(aws: FakeAws) -> None:
     """Another person goes on with a failback, and could bring no object home."""
     ACTIONS["fence-bucket"].act(work(aws, "fence-bucket", "corpus", inventory(), None, PRIMARY_SIDE))
