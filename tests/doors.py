@@ -23,6 +23,7 @@ from door_machines import (
 )
 from door_names import ACCOUNT, NAMES, PRIMARY, STANDBY
 from door_tables import Tables
+from inventories import listed
 from model.leases import ACTING
 from pilotlight.runtime.aws import paging
 from pilotlight.runtime.aws.client import is_reading, refused
@@ -73,6 +74,16 @@ def inventory(**changes: Any) -> Inventory:
         template=digests(LAUNCHED),
         uses=("checkpoints", "registry"),
     )
+    lists: dict[str, Any] = {
+        "datasets": (
+            Datasets("corpus", "dataset", CORPUS, CORPUS_COPY),
+            Datasets("checkpoints", "checkpoints", MODELS, MODELS_COPY, "checkpoints/", uses=("corpus",)),
+        ),
+        "volumes": (Volumes("index", "backup", "index", {"/dev/sdf": "vol-1", "/dev/sdg": "vol-2"}, {}),),
+        "databases": (database,),
+        "computes": (fleet,),
+    }
+    lists = {name: changes.pop(name, assets) for name, assets in lists.items()}
     whole: dict[str, Any] = {
         "workload": "inference",
         "account": ACCOUNT,
@@ -83,13 +94,7 @@ def inventory(**changes: Any) -> Inventory:
         "trigger": "automatic",
         "every_seconds": 60.0,
         "keep": Keep(),
-        "datasets": (
-            Datasets("corpus", "dataset", CORPUS, CORPUS_COPY),
-            Datasets("checkpoints", "checkpoints", MODELS, MODELS_COPY, "checkpoints/", uses=("corpus",)),
-        ),
-        "volumes": (Volumes("index", "backup", "index", {"/dev/sdf": "vol-1", "/dev/sdg": "vol-2"}, {}),),
-        "databases": (database,),
-        "computes": (fleet,),
+        "assets": listed(**lists),
         "traffic": Traffic("example.internal", "Z1", "models.example.internal", "/healthz", 80, "lb.east", "ZLB"),
     }
     return Inventory(**(whole | changes))

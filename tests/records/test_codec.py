@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -26,10 +27,17 @@ inventories = st.builds(
     rto_seconds=st.floats(0, 1e9),
     every_seconds=st.floats(0, 1e9),
     keep=st.builds(Keep),
-    datasets=st.tuples(st.builds(Datasets, rpo_seconds=st.floats(0, 1e6), uses=st.tuples(text))),
-    volumes=st.tuples(st.builds(Volumes, rpo_seconds=st.floats(0, 1e6), uses=st.tuples(text))),
-    databases=st.tuples(st.builds(Database, rpo_seconds=st.floats(0, 1e6), uses=st.tuples(text))),
-    computes=st.tuples(st.builds(Compute, instance_types=st.tuples(text), volumes=st.tuples(text), uses=st.just(()))),
+    assets=st.tuples(
+        st.builds(
+            Datasets,
+            kind=st.sampled_from(Datasets.TAGS),
+            rpo_seconds=st.floats(0, 1e6),
+            uses=st.tuples(text),
+        ),
+        st.builds(Volumes, rpo_seconds=st.floats(0, 1e6), uses=st.tuples(text)),
+        st.builds(Database, rpo_seconds=st.floats(0, 1e6), uses=st.tuples(text)),
+        st.builds(Compute, instance_types=st.tuples(text), volumes=st.tuples(text), uses=st.just(())),
+    ),
     traffic=st.none() | st.builds(Traffic),
     schema=st.just(Inventory.SCHEMA),
 )
@@ -38,6 +46,23 @@ inventories = st.builds(
 @given(inventories)
 def test_an_inventory_read_back_is_the_one_that_was_written(inventory):
     assert loads(Inventory, dumps(inventory), "inventory") == inventory
+
+
+def test_an_inventory_of_the_first_edition_is_read_as_it_was_meant():
+    older = Path(__file__).with_name("inventory-1.json").read_text()
+    found = loads(Inventory, older, "inventory")
+    assert [(type(each), each.name) for each in found.assets] == [
+        (Datasets, "corpus"),
+        (Datasets, "checkpoints"),
+        (Volumes, "index"),
+        (Database, "registry"),
+        (Compute, "fleet"),
+    ]
+    assert (found.computes[0].volumes, found.datasets[1].prefix) == (("index",), "checkpoints/")
+    assert loads(Inventory, dumps(found), "inventory") == found and found.schema == Inventory.SCHEMA
+    kinds = json.dumps(json.loads(older) | {"databases": [{"name": "x", "kind": "ledger"}]})
+    with pytest.raises(PaperUnreadable, match="kind is 'ledger', which this edition does not know; it knows check"):
+        loads(Inventory, kinds, "inventory")
 
 
 def test_a_point_keeps_its_proof():

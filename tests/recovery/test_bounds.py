@@ -18,12 +18,12 @@ from pilotlight.runtime.handlers.recover import GO_ON_MAX, Call, drive
 from pilotlight.runtime.kinds.autoscaling.steps import Scale
 from pilotlight.runtime.kinds.buckets import manifests
 from pilotlight.runtime.kinds.buckets import observe as datasets
+from pilotlight.runtime.kinds.buckets.kind import UNLISTED
 from pilotlight.runtime.kinds.buckets.listing import Current
 from pilotlight.runtime.kinds.buckets.observe import NAMED_MAX
 from pilotlight.runtime.kinds.checkpoints import observe as checkpoints
 from pilotlight.runtime.kinds.checkpoints.observe import REFUSED_MAX
 from pilotlight.runtime.kinds.checkpoints.shelf import Choice
-from pilotlight.runtime.points import verify as verifying
 from pilotlight.runtime.records.point import PARTIAL
 from pilotlight.runtime.records.runs import PROVEN, Entry, Step
 from pilotlight.runtime.recovery import Recovery
@@ -65,7 +65,7 @@ def test_a_dataset_too_large_to_be_listed_does_not_hold_unseen(
     assert point is not None and any("3 objects are proven now and not listed" in each for each in point.problems)
     found = recovery.verify("newest", deep=False)
     assert not found.holds
-    assert next(each for each in found.parts if each.asset == "corpus").problems == (verifying.UNLISTED,)
+    assert next(each for each in found.parts if each.asset == "corpus").problems == (UNLISTED,)
 
 
 def test_incomplete_checkpoints_beyond_those_described_are_counted() -> None:

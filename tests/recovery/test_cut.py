@@ -13,6 +13,7 @@ import pytest
 
 from door_machines import TEMPLATE
 from doors import CORPUS, MODELS, MODELS_COPY, NAMES, PRIMARY, STANDBY, FakeAws, inventory, save, uri
+from inventories import changed
 from pilotlight.runtime.aws.client import refused
 from pilotlight.runtime.aws.wrappers import Recording, Wrapper
 from pilotlight.runtime.clock import parse_stamp
@@ -23,7 +24,7 @@ from pilotlight.runtime.points import choose
 from pilotlight.runtime.points.choose import loss
 from pilotlight.runtime.points.protect import FURTHER_LOOKS_MAX
 from pilotlight.runtime.records.codec import encode
-from pilotlight.runtime.records.inventory import Datasets, Health, Inventory, Training
+from pilotlight.runtime.records.inventory import Datasets, Health, Training
 from pilotlight.runtime.records.point import COMPLETE, PARTIAL, REFUSED, Part, RecoveryPoint
 from pilotlight.runtime.recovery import Recovery
 
@@ -65,7 +66,7 @@ def declared(aws: FakeAws, **changes: object) -> Recovery:
 def test_a_sentence_names_the_first_rows_and_says_when_there_are_more(kind: str, count: int, end: str) -> None:
     names = [f"s3://{number}" for number in range(1, count + 1)]
     part = Part("database", "database", "global", True, "", evidence={"rows": {kind: names, "counts": {kind: count}}})
-    (said,) = choose.dangling([part])
+    (said,) = choose.loose_ends([part])
     assert said.startswith(f"database has {count} rows ") and said.endswith(end)
 
 
@@ -343,12 +344,6 @@ def test_loss_is_told_in_gpu_hours_at_the_declared_rate(aws: FakeAws) -> None:
     assert loss.steps == int(loss.seconds), "a step a second, though only 20 steps were begun in the bucket"
 
 
-def test_the_inventory_keeps_what_older_ones_lack(aws: FakeAws) -> None:
-    assert Inventory.SCHEMA == "pilotlight/inventory/1"
-    whole = inventory()
-    assert whole.lock is None and whole.datasets[1].health is None and MODELS in whole.datasets[1].primary_bucket
-
-
 # -- refusals --------------------------------------------------------------------------------------------------
 
 
@@ -372,5 +367,6 @@ def test_a_checkpoint_bucket_that_may_not_be_compared_says_so(aws: FakeAws, reco
 
 def test_a_declared_rate_tells_the_loss_also_where_no_checkpoint_tells_its_step() -> None:
     found = Part("weights", "checkpoints", "replication", True, "2026-01-01T00:00:00Z")
-    told = loss(found, "2026-01-01T01:00:00Z", Training(8, 100.0))
-    assert (told.seconds, told.steps, told.gpu_hours) == (3600.0, 100, 8.0)
+    weights = replace(inventory().datasets[1], name="weights", training=Training(8, 100.0))
+    told = loss(changed(inventory(), datasets=(weights,)), found, "2026-01-01T01:00:00Z")
+    assert told and (told.seconds, told.steps, told.gpu_hours) == (3600.0, 100, 8.0)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from doors import CORPUS, CORPUS_COPY, MODELS_COPY, NAMES, PRIMARY, STANDBY, FakeAws, inventory, save
+from inventories import changed
 from pilotlight.runtime.aws.wrappers import Wrapper
 from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.errors import NoSuchPoint, PaperUnreadable, RegionUnreachable, StepFailed
@@ -159,7 +160,7 @@ def test_after_a_refusal_the_newest_sound_checkpoint_is_taken(aws: FakeAws, soun
 
 def declared(recovery: Recovery, *datasets: Datasets) -> Recovery:
     """The same workload, where the declaration has these buckets now."""
-    taken = dataclasses.replace(recovery.context.inventory, datasets=datasets)
+    taken = changed(recovery.context.inventory, datasets=datasets)
     return dataclasses.replace(recovery, context=dataclasses.replace(recovery.context, inventory=taken))
 
 

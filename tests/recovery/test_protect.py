@@ -12,8 +12,9 @@ from doors import CORPUS, CORPUS_COPY, MODELS_COPY, NAMES, PRIMARY, STANDBY, Fak
 from pilotlight.runtime.clock import FakeClock, parse_stamp, stamp
 from pilotlight.runtime.errors import CallRefused, LeaseHeld
 from pilotlight.runtime.kinds.volumes import schedule, snapshots
+from pilotlight.runtime.kinds.volumes.pruning import unneeded_copies, unneeded_sources
 from pilotlight.runtime.points import choose, protect
-from pilotlight.runtime.points.prune import GRACE_SECONDS, unneeded_copies, unneeded_sources
+from pilotlight.runtime.points.prune import GRACE_SECONDS
 from pilotlight.runtime.points.retention import DAY_SECONDS, HOUR_SECONDS, RECENT, kept
 from pilotlight.runtime.records.inventory import Keep
 from pilotlight.runtime.records.point import COMPLETE, PARTIAL, Part, RecoveryPoint

@@ -62,3 +62,21 @@ def test_a_runbook_without_databases_volumes_or_traffic_still_ends_in_a_commit()
 def test_runbooks_are_papers() -> None:
     for runbook in BOTH:
         assert loads(Runbook, dumps(runbook), "a runbook") == runbook
+
+
+def test_a_runbook_is_an_order_of_phases_and_every_step_is_in_one() -> None:
+    failover, failback, fence = ([step.phase for step in book.steps] for book in BOTH)
+    assert list(dict.fromkeys(failover)) == [
+        "preflight", "fence", "choose", "restore", "start", "check", "traffic", "commit",
+    ]  # fmt: skip
+    assert list(dict.fromkeys(failback)) == [
+        "preflight", "fence", "sync", "quiesce", "final sync", "hand over", "restore", "start", "check", "traffic",
+        "rest", "commit", "protect",
+    ]  # fmt: skip
+    assert set(fence) == {"fence"} and "" not in (*failover, *failback)
+
+
+def test_writers_are_stopped_before_what_they_write_to_where_steps_are_done_one_by_one() -> None:
+    names = [step.name for step in BOTH[1].steps]
+    assert names.index("fence-compute-fleet") < names.index("fence-bucket-corpus")
+    assert names.index("rest-fleet") < names.index("forget-checkpoint-checkpoints")

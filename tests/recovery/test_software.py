@@ -8,6 +8,7 @@ import pytest
 
 from door_machines import TEMPLATE, Version
 from doors import NAMES, PRIMARY, STANDBY, FakeAws, inventory, recovery_of, save
+from inventories import changed
 from pilotlight.runtime.clock import FakeClock
 from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.errors import StepFailed
@@ -152,7 +153,7 @@ def test_software_that_was_never_seen_is_not_proven_while_the_primary_is_silent(
 
 def test_an_inventory_of_an_older_edition_says_that_nothing_was_recorded(aws: FakeAws) -> None:
     taken = inventory()
-    older = replace(taken, computes=(replace(taken.computes[0], template={}),))
+    older = changed(taken, computes=(replace(taken.computes[0], template={}),))
     made = protect(aws, _recovery(aws, older))
     assert "never recorded; run `pilotlight up`" in fleet(made).missing[0]
 

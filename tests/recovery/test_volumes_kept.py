@@ -10,8 +10,8 @@ from pilotlight.runtime.aws.client import AwsClient
 from pilotlight.runtime.clock import FakeClock, parse_stamp
 from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.kinds.volumes import snapshots
+from pilotlight.runtime.kinds.volumes.pruning import unneeded_rosters
 from pilotlight.runtime.kinds.volumes.snapshots import COMPLETED, TAG_DEVICE, Snapshot, copies_of, sets_of
-from pilotlight.runtime.points.prune import unneeded_rosters
 from pilotlight.runtime.records.inventory import Compute, Inventory, Volumes
 from pilotlight.runtime.records.point import COMPLETE, PARTIAL, Part, RecoveryPoint
 from pilotlight.runtime.recovery import Recovery

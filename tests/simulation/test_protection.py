@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -12,6 +11,7 @@ from test_simulation import environment
 from world import ROLE, World, make_role
 
 from data_cloud import EAST, WEST, buckets, client, eventually, running
+from inventories import changed
 from pilotlight.local.cloudwatch.alarms import Alarms
 from pilotlight.local.kernel.cloud import Cloud
 from pilotlight.local.lambda_.runtime import LambdaRuntime
@@ -27,7 +27,7 @@ class Buckets(World):
     """The same world without its database, and with an objective that passes while one waits."""
 
     def _inventory(self) -> Inventory:
-        return dataclasses.replace(self._of_buckets(), databases=(), rpo_seconds=OBJECTIVE_SECONDS)
+        return changed(self._of_buckets(), databases=(), rpo_seconds=OBJECTIVE_SECONDS)
 
 
 @pytest.fixture

@@ -10,12 +10,13 @@ from __future__ import annotations
 import json
 import random
 import struct
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
 
 from data_cloud import EAST, PASSWORD, WEST, client, cluster, connect
+from inventories import changed
 from pilotlight.local.kernel.cloud import Cloud
 from pilotlight.local.s3.replication import Replication
 from pilotlight.runtime.aws.boto import BotoClient
@@ -131,7 +132,7 @@ class World:
             secret=secret(self.cloud),
             uses=("models",),
         )
-        return replace(self._of_buckets(), databases=(registry,))
+        return changed(self._of_buckets(), databases=(registry,))
 
     def _of_buckets(self) -> Inventory:
         return Inventory(
@@ -144,7 +145,7 @@ class World:
             trigger="automatic",
             every_seconds=60.0,
             keep=Keep(),
-            datasets=(
+            assets=(
                 Datasets("corpus", "dataset", self.corpus, f"{self.corpus}-copy"),
                 Datasets("models", "checkpoints", self.models, f"{self.models}-copy", self.prefix, uses=("corpus",)),
             ),

@@ -37,11 +37,9 @@ def inventory(vault: VaultAccount | None = None) -> Inventory:
         trigger="automatic",
         every_seconds=60,
         keep=Keep(24, 7, 4),
-        datasets=(
+        assets=(
             _dataset(names, "corpus", "dataset", ""),
             _dataset(names, "checkpoints", "checkpoints", "checkpoints/"),
-        ),
-        volumes=(
             Volumes(
                 "index",
                 "backup",
@@ -50,9 +48,9 @@ def inventory(vault: VaultAccount | None = None) -> Inventory:
                 {"/dev/sdf": 8, "/dev/sdg": 9},
                 settings={"/dev/sdf": VolumeSettings("io2", 400)},
             ),
+            _database(),
+            _compute(),
         ),
-        databases=(_database(),),
-        computes=(_compute(),),
         traffic=Traffic(
             "example.internal", "Z1", "models.example.internal", "/healthz", 80, "lb.us-east-1.example", "ZLB"
         ),

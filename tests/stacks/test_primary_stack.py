@@ -8,6 +8,7 @@ from typing import Any
 from stack_recording import Recording, record
 from stack_samples import NAMES, inventory
 
+from inventories import changed
 from pilotlight.stacks import program
 
 
@@ -81,7 +82,7 @@ def test_both_bucket_names_are_exported_for_every_dataset(primary: Recording) ->
 def test_two_datasets_have_both_maps_and_the_plain_names_are_of_the_first() -> None:
     taken = inventory()
     other = dataclasses.replace(taken.datasets[0], name="eval", primary_bucket="inference-eval-123456789012")
-    two = dataclasses.replace(taken, datasets=(taken.datasets[0], other))
+    two = changed(taken, datasets=(taken.datasets[0], other))
     exports = record(lambda: program.primary(two)).exports
     assert exports["primary_bucket_name"] == taken.datasets[0].primary_bucket
     assert exports["secondary_bucket_name"] == taken.datasets[0].standby_bucket

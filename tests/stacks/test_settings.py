@@ -13,6 +13,7 @@ from botocore.model import ServiceModel, Shape
 from stack_recording import Recording
 from stack_samples import inventory
 
+from inventories import changed
 from pilotlight.stacks import compute, settings
 from pilotlight.stacks.settings import Fate, Table
 from pilotlight.stacks.settings_of_cluster import CLUSTER
@@ -134,7 +135,7 @@ def test_a_device_that_is_protected_is_the_protected_one_whatever_the_template_s
     (fleet,) = taken.computes
     disk = replace(fleet.launch.disks[0], device="/dev/sdf", delete_on_termination=True)
     fleet = replace(fleet, launch=replace(fleet.launch, disks=(disk,)))
-    devices = compute.compute_spec(replace(taken, computes=(fleet,)), fleet).devices
+    devices = compute.compute_spec(changed(taken, computes=(fleet,)), fleet).devices
     assert [(each.device, each.size_gib, each.delete_on_termination) for each in devices] == [
         ("/dev/sdf", 8, False),
         ("/dev/sdg", 9, False),

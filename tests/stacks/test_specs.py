@@ -8,6 +8,7 @@ import dataclasses
 import pytest
 from stack_samples import NAMES, USER_DATA, inventory
 
+from inventories import changed
 from pilotlight import stacks
 from pilotlight.runtime.errors import PlaceholderUnfilled
 from pilotlight.runtime.records.inventory import Keep
@@ -63,7 +64,7 @@ def test_the_volumes_an_instance_mounts_are_in_its_template() -> None:
 
 
 def test_a_workload_without_balancer_opens_no_port_to_the_world() -> None:
-    alone = dataclasses.replace(inventory(), traffic=None, computes=())
+    alone = changed(inventory(), traffic=None, computes=())
     spec = network.network_spec(alone)
     assert (spec.front_port, spec.fleet_port) == (0, 0)
 

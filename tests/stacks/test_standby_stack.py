@@ -10,6 +10,7 @@ import pytest
 from stack_recording import Recording, record
 from stack_samples import NAMES, inventory
 
+from inventories import changed
 from pilotlight.runtime.naming import ALARMS
 from pilotlight.runtime.records.inventory import Notify
 from pilotlight.stacks import program
@@ -217,10 +218,10 @@ def test_one_name_has_two_answers(standby: Recording) -> None:
 
 
 def test_copies_are_allowed_only_where_there_is_something_to_copy(archive: Path) -> None:
-    without = record(lambda: program.standby(dataclasses.replace(inventory(), volumes=()), archive))
+    without = record(lambda: program.standby(changed(inventory(), volumes=()), archive))
     assert not [each for each in without.all("RolePolicy") if "CreateSnapshots" in each.inputs["policy"]]
     assert [each for each in without.all("RolePolicy") if "CopyImage" in each.inputs["policy"]]
-    nothing = dataclasses.replace(inventory(), volumes=(), computes=(), traffic=None)
+    nothing = changed(inventory(), volumes=(), computes=(), traffic=None)
     assert not [each for each in record(lambda: program.standby(nothing, archive)).resources if "Copies" in each.type]
 
 
@@ -229,7 +230,7 @@ def test_a_workload_without_one_kind_of_asset_still_deploys(missing: str, archiv
     taken = inventory()
     if missing == "databases":
         computes = tuple(dataclasses.replace(each, user_data="") for each in taken.computes)
-        taken = dataclasses.replace(taken, computes=computes)
+        taken = changed(taken, computes=computes)
     fewer = dataclasses.replace(taken, **{missing: ()})
     assert record(lambda: program.standby(fewer, archive)).all("Function")
     assert record(lambda: program.vault(fewer)).all("Table")

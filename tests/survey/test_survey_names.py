@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from surveyed_account import ACCOUNT, Account, a_cluster, problems
 
+from inventories import changed
 from pilotlight.deploy.named import Kind, Named, named
 from pilotlight.deploy.survey import survey
 from pilotlight.runtime.clock import FakeClock
@@ -127,7 +128,7 @@ def test_an_asset_that_was_added_is_looked_for_among_those_that_are_deployed(
     account: Account, workload: Workload
 ) -> None:
     built = _surveyed(account, workload)
-    without = replace(built, stacks=STACKS, datasets=built.datasets[1:])
+    without = changed(built, stacks=STACKS, datasets=built.datasets[1:])
     account.taken["head_bucket", built.datasets[0].standby_bucket] = "403"
     with pytest.raises(SurveyProblems, match="is somebody else's"):
         survey(account, workload, ACCOUNT, FakeClock(), without)

@@ -36,12 +36,16 @@ Run = Callable[[Observer], Journal | None]
 
 
 def show_runbook(book: Runbook, json: bool) -> None:
-    """Steps in order, each with what it waits for."""
+    """Phase by phase, the steps in order, each with what it waits for."""
     if json:
         print_json(book)
         return
+    phase = ""
     for step in book.steps:
-        print(f"{step.name}" + (f"  after {', '.join(step.needs)}" if step.needs else ""))
+        if step.phase != phase:
+            phase = step.phase
+            print(phase)
+        print(f"  {step.name}" + (f"  after {', '.join(step.needs)}" if step.needs else ""))
 
 
 @dataclass
@@ -73,7 +77,7 @@ class Lines:
             else:
                 self.open.pop(entry.step, None)
             seconds = parse_stamp(entry.at) - self.began
-            self.tell(f"{entry.at}  {seconds:+8.1f} s  {entry.state:<9} {entry.step}{_more(entry)}")
+            self.tell(f"{entry.at}  {seconds:+8.1f} s  {entry.phase:<10}  {entry.state:<9} {entry.step}{_more(entry)}")
 
     def beside(self, holder: str, seconds: float) -> None:
         """Said once for each holder."""

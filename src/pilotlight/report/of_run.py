@@ -20,7 +20,8 @@ from pilotlight.report.paper import (
     Report,
 )
 from pilotlight.runtime.clock import parse_stamp
-from pilotlight.runtime.records.inventory import Compute, Database, Datasets, Inventory, Volumes
+from pilotlight.runtime.kinds.registry import in_order, kind_of
+from pilotlight.runtime.records.inventory import Asset, Inventory
 from pilotlight.runtime.records.point import Part, RecoveryPoint
 from pilotlight.runtime.records.runs import CHOSEN, FAILED, INTENDED, PROVEN, SUCCEEDED, Journal
 
@@ -89,12 +90,12 @@ def _evidence(journal: Journal, step: str) -> dict[str, Any]:
     return entry.evidence if entry else {}
 
 
-def _stateful(inventory: Inventory) -> list[Datasets | Volumes | Database]:
-    return [each for each in inventory.assets if not isinstance(each, Compute)]
+def _stateful(inventory: Inventory) -> list[Asset]:
+    return [asset for kind, asset in in_order(inventory) if kind.holds_state]
 
 
 def _figures(
-    asset: Datasets | Volumes | Database,
+    asset: Asset,
     point: RecoveryPoint | None,
     chosen: dict[str, Any],
     lost_at: str,
@@ -104,7 +105,7 @@ def _figures(
     taken = chosen.get("checkpoints", {}).get(asset.name, {})
     as_of = str(taken.get("written_at") or (part.true_at if part else ""))
     seconds = round(max(0.0, parse_stamp(lost_at) - parse_stamp(as_of)), 3) if as_of else None
-    gpus = asset.training.gpus if isinstance(asset, Datasets) and asset.training else None
+    gpus = kind_of(asset).gpus(asset)
     return AssetFigures(
         name=asset.name,
         kind=asset.kind,

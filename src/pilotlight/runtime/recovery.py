@@ -19,10 +19,11 @@ from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.errors import NoSuchPoint, NothingToApprove, PaperUnreadable
 from pilotlight.runtime.kinds.buckets import backfill as filling
 from pilotlight.runtime.kinds.buckets import batch, protection
+from pilotlight.runtime.kinds.checkpoints.kind import CheckpointFolder
 from pilotlight.runtime.kinds.checkpoints.shelf import choose, shelf
+from pilotlight.runtime.kinds.kind import Progress, named, silent
 from pilotlight.runtime.points import protect
 from pilotlight.runtime.points import verify as verifying
-from pilotlight.runtime.points.observation import CHECKPOINTS
 from pilotlight.runtime.points.verify import Verification
 from pilotlight.runtime.readiness.status import Status
 from pilotlight.runtime.readiness.status import status as standing_whole
@@ -168,7 +169,7 @@ class Recovery:
             raise NoSuchPoint(workload=self.context.inventory.workload, point=named, known=known)
         return found
 
-    def verify(self, named: str, deep: bool, progress: verifying.Progress = verifying.silent) -> Verification:
+    def verify(self, named: str, deep: bool, progress: Progress = silent) -> Verification:
         """Read every part of a point again where it is needed, in the standby region."""
         moment = stamp(self.context.clock.now())
         return verifying.verify_point(self.context, self.point(named), deep, moment, progress)
@@ -208,12 +209,11 @@ class Recovery:
     def newest_complete_step(self) -> int:
         """The newest step that is complete in the standby bucket at this moment, read anew; -1 where there is none."""
         steps = [-1]
-        for asset in self.context.inventory.datasets:
-            if asset.kind == CHECKPOINTS:
-                found = choose(
-                    shelf(self.context.client, self.context.inventory.standby, asset.standby_bucket, asset), asset, {}
-                )
-                steps += [found.newest_complete_step] if found.newest_complete_step is not None else []
+        for asset in named(self.context.inventory.assets, CheckpointFolder.name):
+            found = choose(
+                shelf(self.context.client, self.context.inventory.standby, asset.standby_bucket, asset), asset, {}
+            )
+            steps += [found.newest_complete_step] if found.newest_complete_step is not None else []
         return max(steps)
 
 

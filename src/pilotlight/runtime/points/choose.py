@@ -4,19 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from typing import Any
 
 from pilotlight.runtime.clock import parse_stamp
-from pilotlight.runtime.records.inventory import Datasets, Inventory, Training
+from pilotlight.runtime.kinds.kind import AssetKind
+from pilotlight.runtime.kinds.registry import in_order, kind_named, kind_of
+from pilotlight.runtime.records.inventory import Inventory
 from pilotlight.runtime.records.point import COMPLETE, PARTIAL, REFUSED, Loss, Part, RecoveryPoint
 from pilotlight.runtime.store.ledger import PointLine
-
-TIMED_EDGES = {("checkpoints", "dataset")}
-"""(user, used) kinds whose edge is decided by time: a checkpoint refers to data that was there when it was written.
-A database names its checkpoints row by row, and a compute group has no state, so time says nothing about those."""
-STATELESS = ("compute",)
-NAMED_MAX = 3
-"""How many rows a sentence names; the part's evidence names more."""
-SECONDS_PER_HOUR = 3600
 
 
 def point(
@@ -28,7 +23,7 @@ def point(
     """
     told = tuple(_with_loss(inventory, part, created_at) for part in parts)
     poisons = tuple(poisoned(parts))
-    between = (*edges(inventory, parts), *dangling(parts))
+    between = (*edges(inventory, parts), *loose_ends(parts))
     problems = (*lacking(parts), *between)
     status = REFUSED if poisons else PARTIAL if problems else COMPLETE
     outdated = status == PARTIAL and not between and not any(lacking(blocking(parts)))
@@ -50,56 +45,32 @@ def lacking(parts: Iterable[Part]) -> Iterator[str]:
 
 
 def poisoned(parts: Iterable[Part]) -> Iterator[str]:
-    """A sentence for checkpoints that are there, whole, and all refused for their health."""
-    for part in parts:
-        passed = part.evidence.get("passed_over", []) if not part.proven else []
-        sick = [each for each in passed if each.get("poisoned")]
-        if sick:
-            yield f"{part.asset} has no healthy checkpoint: {sick[0].get('path', '')} {sick[0].get('why', '')}."
+    """A sentence for what is there, whole, and refused for its health."""
+    return (told for part in parts if (kind := kind_named(part.kind)) for told in kind.unhealthy(part))
+
+
+def loose_ends(parts: Iterable[Part]) -> Iterator[str]:
+    """A sentence for what a part refers to and is not there."""
+    return (told for part in parts if (kind := kind_named(part.kind)) for told in kind.loose_ends(part))
 
 
 def edges(inventory: Inventory, parts: Iterable[Part]) -> Iterator[str]:
     """A sentence for every `uses` edge that does not hold between proven parts."""
     by_name = {part.asset: part for part in parts}
-    for asset in inventory.assets:
+    for kind, asset in in_order(inventory):
         for used in asset.uses:
             user, of = by_name.get(asset.name), by_name.get(used)
-            if user and of and user.proven and of.proven and not _holds(user, of):
+            if user and of and user.proven and of.proven and not _holds(kind, user, of):
                 yield (
                     f"{asset.name} of {user.true_at} uses {used}, which is proven only up to {of.true_at}; "
                     f"what it refers to may be missing."
                 )
 
 
-def dangling(parts: Iterable[Part]) -> Iterator[str]:
-    """A sentence for rows that name what has not arrived, and for rows that are newer than the point's checkpoint."""
-    for part in parts:
-        rows = part.evidence.get("rows", {}) if part.proven else {}
-        counts = rows.get("counts", {})
-        if counts.get("dangling"):
-            yield (
-                f"{part.asset} has {counts['dangling']} rows that name checkpoints which are not complete in the "
-                f"standby region: {_few(rows['dangling'])}."
-            )
-        if rows.get("more"):
-            yield (
-                f"{part.asset} has more rows that name checkpoints than the {rows['named']} that are looked at, the "
-                "last in the order of their names; let `references.table` name a view of those that matter."
-            )
-        if counts.get("ahead"):
-            yield (
-                f"{part.asset} has {counts['ahead']} rows that name checkpoints newer than the one whose data is "
-                f"proven: {_few(rows['ahead'])}."
-            )
-
-
-def _few(names: list[str]) -> str:
-    more = len(names) - NAMED_MAX
-    return ", ".join(names[:NAMED_MAX]) + (f" and {more} more" if more > 0 else "")
-
-
-def _holds(user: Part, used: Part) -> bool:
-    if (user.kind, used.kind) not in TIMED_EDGES or not user.true_at or not used.true_at:
+def _holds(kind: AssetKind[Any], user: Part, used: Part) -> bool:
+    """By time, where the kind says that time tells: a checkpoint refers to data that was there when it was written. A
+    database names its checkpoints row by row, and a compute group has no state, so time says nothing about those."""
+    if used.kind not in kind.timed_by or not user.true_at or not used.true_at:
         return True
     return parse_stamp(used.true_at) > parse_stamp(user.true_at)
 
@@ -108,25 +79,16 @@ def _holds(user: Part, used: Part) -> bool:
 
 
 def _with_loss(inventory: Inventory, part: Part, created_at: str) -> Part:
-    if not part.proven or not part.true_at or part.kind in STATELESS:
-        return part
-    training = next(
-        (each.training for each in inventory.datasets if isinstance(each, Datasets) and each.name == part.asset), None
-    )
-    return replace(part, loss=loss(part, created_at, training))
+    found = loss(inventory, part, created_at)
+    return part if found is None else replace(part, loss=found)
 
 
-def loss(part: Part, moment: str, training: Training | None) -> Loss:
-    """What ends with the primary at this moment; lost steps are those begun, or those that the declared rate makes."""
-    seconds = max(0.0, parse_stamp(moment) - parse_stamp(part.true_at))
-    begun, taken = part.evidence.get("newest_started_step"), part.reference.get("step")
-    steps = max(0, begun - taken) if isinstance(begun, int) and isinstance(taken, int) else None
-    if training is None:
-        return Loss(round(seconds, 3), steps)
-    hours = seconds / SECONDS_PER_HOUR
-    if training.steps_per_hour is not None:
-        steps = max(steps or 0, int(hours * training.steps_per_hour))
-    return Loss(round(seconds, 3), steps, round(hours * training.gpus, 3))
+def loss(inventory: Inventory, part: Part, moment: str) -> Loss | None:
+    """What ends with the primary at this moment; None where nothing is proven, or nothing can be lost."""
+    asset = next((each for each in inventory.assets if each.name == part.asset), None)
+    if asset is None or not part.proven or not part.true_at:
+        return None
+    return kind_of(asset).loss(asset, part, moment)
 
 
 # -- which point -----------------------------------------------------------------------------------------------

@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pilotlight.runtime.clock import parse_stamp
+from pilotlight.runtime.kinds.registry import in_order
 from pilotlight.runtime.points import choose
-from pilotlight.runtime.records.inventory import Compute, Inventory
+from pilotlight.runtime.records.inventory import Inventory
 from pilotlight.runtime.records.point import Loss, RecoveryPoint
 
 
@@ -25,16 +26,14 @@ class AssetLoss:
 
 def losses(inventory: Inventory, point: RecoveryPoint | None, moment: str) -> tuple[AssetLoss, ...]:
     """By asset that holds data: everything beyond the point."""
-    held = [each for each in inventory.assets if not isinstance(each, Compute)]
+    held = [asset for kind, asset in in_order(inventory) if kind.holds_state]
     return tuple(_of(inventory, point, each.name, moment) for each in held)
 
 
 def _of(inventory: Inventory, point: RecoveryPoint | None, asset: str, moment: str) -> AssetLoss:
     part = point.part(asset) if point else None
-    if part is None or not part.proven or not part.true_at:
-        return AssetLoss(asset, None)
-    training = next((each.training for each in inventory.datasets if each.name == asset), None)
-    return AssetLoss(asset, choose.loss(part, moment, training), part.true_at)
+    found = choose.loss(inventory, part, moment) if part else None
+    return AssetLoss(asset, found, part.true_at if part and found else "")
 
 
 def in_words(loss: Loss | None) -> str:
@@ -73,16 +72,5 @@ def older_software(point: RecoveryPoint) -> list[str]:
 
 
 def of_failback(inventory: Inventory) -> list[str]:
-    """What a failback costs beyond the minutes of its switch, in sentences; nothing where all of it comes home.
-
-    Objects and rows are brought home. Blocks are not: no service of AWS replicates an attached volume back (EBS User
-    Guide, "Copy an Amazon EBS snapshot", is the only way to another region).
-    """
-    primary, standby = inventory.primary, inventory.standby
-    mounted = [(name, each) for each in inventory.computes for name in each.volumes]
-    return [
-        f"{name}: what {standby} wrote on the volumes of {each.name} since the failover does not come home; "
-        f"{primary} goes on with its own, as they were when it was lost. The volumes in {standby} are kept when their "
-        f"instances end (tag pilotlight:workload={inventory.workload}): copy from them what you need"
-        for name, each in mounted
-    ]
+    """What a failback costs beyond the minutes of its switch, in sentences; nothing where all of it comes home."""
+    return [told for kind, asset in in_order(inventory) for told in kind.costs_of_failback(inventory, asset)]

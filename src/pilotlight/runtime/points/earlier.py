@@ -18,7 +18,7 @@ class Earlier:
     """The points before this scheduled run."""
 
     def __init__(self, context: RecoveryContext) -> None:
-        self._site = context
+        self._context = context
         self._read: list[RecoveryPoint] = []
         self._left: Iterator[str] | None = None
 
@@ -27,8 +27,8 @@ class Earlier:
         return self.such(asset, lambda part: part.proven)
 
     def settled(self, asset: str) -> Part | None:
-        """The same, with no row that names what had not arrived."""
-        return self.such(asset, lambda part: part.proven and not any(choose.dangling([part])))
+        """The same, with nothing in it that refers to what had not arrived."""
+        return self.such(asset, lambda part: part.proven and not any(choose.loose_ends([part])))
 
     def such(self, asset: str, fits: Callable[[Part], bool]) -> Part | None:
         """The newest part of this asset that fits, proven or not."""
@@ -39,8 +39,8 @@ class Earlier:
         """Those read already, then further ones."""
         yield from self._read
         if self._left is None:
-            lines = [line.id for line in self._site.ledger.points() if line.status != REFUSED]
+            lines = [line.id for line in self._context.ledger.points() if line.status != REFUSED]
             self._left = iter(lines[:POINTS_MAX])
         for id in self._left:
-            self._read.append(self._site.records.point(id))
+            self._read.append(self._context.records.point(id))
             yield self._read[-1]

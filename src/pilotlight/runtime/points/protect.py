@@ -16,15 +16,15 @@ from pilotlight.runtime.aws.wrappers import Fenced, Made, Until, with_innermost
 from pilotlight.runtime.clock import stamp
 from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.errors import CallRefused, EpochStale, PilotlightError
-from pilotlight.runtime.kinds.autoscaling import images
-from pilotlight.runtime.kinds.buckets import protection
-from pilotlight.runtime.kinds.volumes.schedule import keep_up, run_id
+from pilotlight.runtime.kinds.kind import Observation
+from pilotlight.runtime.kinds.registry import by_kind, in_order
+from pilotlight.runtime.kinds.volumes.schedule import run_id
 from pilotlight.runtime.kinds.volumes.snapshots import kept_with
 from pilotlight.runtime.metrics import put_metric
 from pilotlight.runtime.naming import METRIC_PROTECT_FAILURES, METRIC_UNREPLICATED
 from pilotlight.runtime.points import choose
 from pilotlight.runtime.points.earlier import Earlier
-from pilotlight.runtime.points.observation import Observation, read_rows
+from pilotlight.runtime.points.observation import ask_first, learn, observe
 from pilotlight.runtime.points.prune import prune
 from pilotlight.runtime.records.inventory import Inventory
 from pilotlight.runtime.records.point import Part, RecoveryPoint
@@ -69,12 +69,20 @@ def protect(
 def _keep(context: RecoveryContext, held: Held, left: Callable[[RecoveryContext], Iterable[str]]) -> RecoveryPoint:
     """What is due, the point, what it says of buckets, and what is not kept any longer."""
     primary_answers = context.answers(context.inventory.primary)
-    remarks = (*keep_up(context), *images.keep_up(context)) if primary_answers else (PRIMARY_SILENT,)
+    remarks = _keep_up(context) if primary_answers else (PRIMARY_SILENT,)
     point = make_point(context, primary_answers, held, remarks)
-    protection.judge_parts(context, point.parts)
+    for kind, asset in in_order(context.inventory):
+        if part := point.part(asset.name):
+            kind.judge(context, asset, part)
     _publish(context, point.parts)
     _tidy(context, primary_answers, left)
     return point
+
+
+def _keep_up(context: RecoveryContext) -> tuple[str, ...]:
+    """What later points need is begun; remarks about what could not be."""
+    kinds = by_kind(context.inventory)
+    return tuple(remark for kind, assets in kinds for remark in kind.keep_up(context, assets))
 
 
 def _timed(context: RecoveryContext, deadline: float | None) -> RecoveryContext:
@@ -122,22 +130,22 @@ def make_point(
 ) -> RecoveryPoint:
     """Look at everything, write the papers, then list the point, if the lease was not lost meanwhile."""
     earlier = Earlier(context)
-    rows = read_rows(context, primary_answers)
-    look = Observation(context, primary_answers, earlier, rows)
+    first = ask_first(context, primary_answers)
+    look = Observation(context, primary_answers, earlier, first)
     made = _judged(context, look, remarks)
     for _ in range(FURTHER_LOOKS_MAX):
         if not (look.primary_answers and unsettled(context.inventory, made)):
             break
         context.clock.sleep(FURTHER_LOOK_SECONDS)
-        look = Observation(context, look.primary_answers, earlier, rows)
+        look = Observation(context, look.primary_answers, earlier, first)
         made = _judged(context, look, remarks)
-    look.learn()
+    learn(look)
     _write(context, made, look, held)
     return made
 
 
 def _judged(context: RecoveryContext, look: Observation, remarks: tuple[str, ...]) -> RecoveryPoint:
-    parts = look.parts()
+    parts = observe(look)
     moment = stamp(context.clock.now())
     return choose.point(context.inventory, run_id(moment), moment, parts, (*remarks, *told(parts)))
 
@@ -146,13 +154,13 @@ def unsettled(inventory: Inventory, made: RecoveryPoint) -> bool:
     """Whether only what is on its way keeps the point from being complete (pure)."""
     if any(choose.lacking(choose.blocking(made.parts))):
         return False
-    return any(choose.dangling(made.parts)) or any(choose.edges(inventory, made.parts))
+    return any(choose.loose_ends(made.parts)) or any(choose.edges(inventory, made.parts))
 
 
 def _write(context: RecoveryContext, made: RecoveryPoint, look: Observation, held: Held) -> None:
     """Manifests first, the point's paper next, its line last: what is listed can be read."""
     lock = locked(context.inventory.lock, context.clock.now())
-    for manifest in look.manifests.values():
+    for manifest in look.lists.values():
         if manifest.key and (lock or not context.records.has_manifest(manifest.key)):
             context.records.write_manifest(manifest.key, manifest.body(), lock)
     context.records.write_point(made, lock)
@@ -181,6 +189,8 @@ def told(parts: Iterable[Part]) -> tuple[str, ...]:
 
 def _publish(context: RecoveryContext, parts: Iterable[Part]) -> None:
     """How many objects are overdue; the alarm `unreplicated` watches it. Nothing where nothing was compared."""
-    overdue = [int(part.evidence["overdue"]) for part in parts if "overdue" in part.evidence]
-    if overdue or not context.inventory.datasets:
+    kinds = {asset.name: kind for kind, asset in in_order(context.inventory)}
+    counts = (kinds[part.asset].overdue(part) for part in parts)
+    overdue = [each for each in counts if each is not None]
+    if overdue or not any(kind.replicated for kind in kinds.values()):
         put_metric(context, METRIC_UNREPLICATED, sum(overdue))

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pilotlight.runtime.clock import parse_stamp, stamp
 from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.errors import PaperUnreadable, PilotlightError
+from pilotlight.runtime.kinds.registry import in_order
 from pilotlight.runtime.naming import ACTIVE_UNKNOWN, POINTS_STALE, PROTECT_FAILING, UNREPLICATED
 from pilotlight.runtime.points.choose import newest_usable
 from pilotlight.runtime.points.costs import in_words, kind_of, losses, older_software
@@ -219,7 +220,9 @@ def _troubles(context: RecoveryContext) -> Iterator[str]:
 
 def _unprotected(context: RecoveryContext) -> Iterator[str]:
     ledger = context.ledger
-    protections = {each.name: ledger.protection(each.name) for each in context.inventory.datasets}
+    protections = {
+        asset.name: ledger.protection(asset.name) for kind, asset in in_order(context.inventory) if kind.replicated
+    }
     found = {name: each for name, each in protections.items() if each}
     lines = ledger.points()
     point = _paper(context, lines[0].id) if lines else None

@@ -11,10 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pilotlight.runtime.clock import parse_stamp
-from pilotlight.runtime.kinds.buckets.protection import NOT_PROVEN, PROTECTED, UNPROTECTED
+from pilotlight.runtime.kinds.kind import PROTECTED, UNPROTECTED, Judged
+from pilotlight.runtime.kinds.registry import kind_of
 from pilotlight.runtime.readiness import bounds
-from pilotlight.runtime.records.inventory import Asset, Compute, Database, Datasets, Inventory, Volumes
-from pilotlight.runtime.records.point import Part, RecoveryPoint
+from pilotlight.runtime.records.inventory import Asset, Inventory
+from pilotlight.runtime.records.point import RecoveryPoint
 from pilotlight.runtime.store.ledger import SERVING, Active, Protection
 from pilotlight.runtime.store.sightings import HEALTHY, LOST, Look
 
@@ -45,14 +46,6 @@ class Known:
     look: Look | None
 
 
-@dataclass(frozen=True)
-class _Judged:
-    state: str
-    why: str
-    at: str = ""
-    since: str = ""
-
-
 def standings(inventory: Inventory, known: Known) -> tuple[AssetStanding, ...]:
     """Every asset, in the inventory's order."""
     return tuple(_standing(inventory, known, asset) for asset in inventory.assets)
@@ -64,13 +57,13 @@ def _standing(inventory: Inventory, known: Known, asset: Asset) -> AssetStanding
     return AssetStanding(asset.name, asset.kind, judged.state, judged.why, age, judged.since)
 
 
-def _beyond(inventory: Inventory, known: Known) -> _Judged | None:
+def _beyond(inventory: Inventory, known: Known) -> Judged | None:
     """What holds for every asset, whatever was seen of it; None while the primary serves."""
     active = known.active
     if active.state != SERVING:
-        return _Judged(UNKNOWN, f"run {active.run} is moving the workload since {active.since}", active.since)
+        return Judged(UNKNOWN, f"run {active.run} is moving the workload since {active.since}", active.since)
     if active.region != inventory.primary:
-        return _Judged(UNPROTECTED, _serves_from_standby(inventory, known), active.since, active.since)
+        return Judged(UNPROTECTED, _serves_from_standby(inventory, known), active.since, active.since)
     return None
 
 
@@ -83,7 +76,7 @@ def _serves_from_standby(inventory: Inventory, known: Known) -> str:
     )
 
 
-def _young(inventory: Inventory, known: Known, judged: _Judged) -> _Judged:
+def _young(inventory: Inventory, known: Known, judged: Judged) -> Judged:
     """Evidence from before the primary served again, too old, or from before it was lost, is none."""
     if judged.state != PROTECTED:
         return judged
@@ -95,39 +88,9 @@ def _young(inventory: Inventory, known: Known, judged: _Judged) -> _Judged:
         why = f"looked at {age:.0f} s ago, at most {bound:.0f} s count; does the schedule of protect run?"
     elif known.look is not None and known.look.verdict == LOST and known.look.region == inventory.primary:
         why = f"{inventory.primary} is lost since {known.look.since}: what was written after {judged.at} is not known"
-    return _Judged(UNKNOWN, why, judged.at, judged.since) if why else judged
+    return Judged(UNKNOWN, why, judged.at, judged.since) if why else judged
 
 
-def _by_evidence(inventory: Inventory, known: Known, asset: Asset) -> _Judged:
+def _by_evidence(inventory: Inventory, known: Known, asset: Asset) -> Judged:
     part = known.point.part(asset.name) if known.point else None
-    if isinstance(asset, Datasets):
-        return _bucket(known, asset, part)
-    return _part(inventory, known, asset, part)
-
-
-def _bucket(known: Known, asset: Datasets, part: Part | None) -> _Judged:
-    """The comparison first; checkpoints also need one that is whole, which a point tells."""
-    found = known.protections.get(asset.name)
-    if found is None or not found.compared_at:
-        return _Judged(UNPROTECTED, NOT_PROVEN)
-    if found.state == PROTECTED and asset.kind == "checkpoints" and part is not None and not part.proven:
-        return _Judged(UNPROTECTED, _missing(part), known.point.created_at if known.point else "")
-    return _Judged(found.state, found.why, found.compared_at, found.since)
-
-
-def _part(inventory: Inventory, known: Known, asset: Volumes | Database | Compute, part: Part | None) -> _Judged:
-    if known.point is None or part is None:
-        return _Judged(UNPROTECTED, "no recovery point names it yet")
-    at = known.point.created_at
-    if not part.proven:
-        return _Judged(UNPROTECTED, _missing(part), at)
-    if isinstance(asset, Compute) or not part.true_at:
-        return _Judged(PROTECTED, "", at)
-    wanted, held = asset.rpo_seconds or inventory.rpo_seconds, parse_stamp(at) - parse_stamp(part.true_at)
-    if held > wanted:
-        return _Judged(UNPROTECTED, f"what is kept was {held:.0f} s old at {at}, {wanted:g} s are asked", at)
-    return _Judged(PROTECTED, "", at)
-
-
-def _missing(part: Part) -> str:
-    return part.missing[0] if part.missing else "not proven in the standby region"
+    return kind_of(asset).standing(inventory, asset, part, known.point, known.protections.get(asset.name))

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pilotlight.runtime.clock import parse_stamp
 from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.errors import CallRefused, PaperUnreadable
-from pilotlight.runtime.kinds.buckets.protection import PROTECTED
+from pilotlight.runtime.kinds.kind import PROTECTED
+from pilotlight.runtime.kinds.registry import in_order
 from pilotlight.runtime.points.choose import newest_complete, newest_usable
 from pilotlight.runtime.readiness import alarms as looking
 from pilotlight.runtime.readiness import bounds
@@ -74,7 +75,9 @@ def status(context: RecoveryContext) -> Status:
     ledger, now = context.ledger, context.clock.now()
     active, lines = ledger.active(context.inventory.primary), ledger.points()
     look, beat = ledger.sightings.look(), ledger.sightings.beat()
-    protections = {each.name: ledger.protection(each.name) for each in context.inventory.datasets}
+    protections = {
+        asset.name: ledger.protection(asset.name) for kind, asset in in_order(context.inventory) if kind.replicated
+    }
     found = {name: each for name, each in protections.items() if each}
     known = Known(now, active, found, _newest(context, lines), look)
     unread = list[str]()

@@ -40,12 +40,21 @@ def loads(kind: type[Paper], text: str | bytes, source: str) -> Paper:
     """Read a paper of this kind; `source` names it in errors."""
     try:
         raw = json.loads(text)
-        wanted = getattr(kind, "SCHEMA", None)
-        if wanted is not None and raw.get("schema") != wanted:
-            raise ValueError(f"schema is {raw.get('schema')!r}, not {wanted!r}")
-        return typing.cast(Paper, decode(kind, raw))
+        return typing.cast(Paper, decode(kind, _of_this_edition(kind, raw)))
     except (ValueError, TypeError, KeyError, AttributeError) as problem:
         raise PaperUnreadable(paper=source, reason=str(problem)) from problem
+
+
+def _of_this_edition(kind: type[Any], raw: dict[str, Any]) -> dict[str, Any]:
+    """A record of an earlier edition as this one writes it; EARLIER of its class says how."""
+    wanted, told = getattr(kind, "SCHEMA", None), raw.get("schema")
+    if wanted is None or told == wanted:
+        return raw
+    earlier = getattr(kind, "EARLIER", {})
+    if told not in earlier:
+        raise ValueError(f"schema is {told!r}, not {wanted!r}")
+    read: dict[str, Any] = earlier[told](raw)
+    return read | {"schema": wanted}
 
 
 def decode(kind: Any, raw: Any) -> Any:
@@ -112,9 +121,22 @@ def _hints(kind: type[Any]) -> dict[str, Any]:
     return _HINTS[kind]
 
 
+def _tagged(kind: type[Any], raw: dict[str, Any]) -> type[Any]:
+    """Of a class that says by which field its subclasses are told apart, the one whose tag the record has."""
+    if "TAGGED_BY" not in vars(kind):
+        return kind
+    tag = raw.get(kind.TAGGED_BY)
+    found = next((each for each in kind.__subclasses__() if tag in each.TAGS), None)
+    if found is None:
+        known = ", ".join(sorted(each for arm in kind.__subclasses__() for each in arm.TAGS))
+        raise ValueError(f"{kind.TAGGED_BY} is {tag!r}, which this edition does not know; it knows {known}")
+    return found
+
+
 def _decode_dataclass(kind: type[Any], raw: Any) -> Any:
     if not isinstance(raw, dict):
         raise ValueError(f"expected {kind.__name__}, found {raw!r}")
+    kind = _tagged(kind, raw)
     hints = _hints(kind)
     known: dict[str, Any] = {}
     for field in dataclasses.fields(kind):

@@ -7,7 +7,7 @@ nor the primary region. `pilotlight up` writes it; every Lambda reads it.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from pilotlight.runtime.naming import Names
 from pilotlight.runtime.records.settings import GroupSettings, LaunchSettings, LeftOut, VolumeSettings
@@ -36,19 +36,40 @@ def as_folder(prefix: str) -> str:
 
 
 @dataclass(frozen=True)
-class Datasets:
-    """One bucket (below one prefix) replicated to the standby region; `kind` is dataset or checkpoints."""
+class Asset:
+    """What every asset has; each kind of asset has a record of its own below, or in its folder (kinds/kind.py)."""
+
+    TAGGED_BY: ClassVar[str] = "kind"
+    TAGS: ClassVar[tuple[str, ...]] = ()
+    """The values of `kind` by which a record is told to be of this class."""
 
     name: str
+    kind: str = field(kw_only=True)
+    mechanism: str = field(kw_only=True)
+    """How it is protected, as `pilotlight plan` names it."""
+    rpo_seconds: float = field(default=0.0, kw_only=True)
+    """Its own objective; 0 where the workload's holds."""
+    uses: tuple[str, ...] = field(default=(), kw_only=True)
+    left_out: tuple[LeftOut, ...] = field(default=(), kw_only=True)
+    """Settings of the primary that the standby lacks."""
+
+
+AnyAsset = TypeVar("AnyAsset", bound=Asset)
+
+
+@dataclass(frozen=True)
+class Datasets(Asset):
+    """One bucket (below one prefix) replicated to the standby region; `kind` is dataset or checkpoints."""
+
+    TAGS: ClassVar[tuple[str, ...]] = ("dataset", "checkpoints")
+
     kind: str
     primary_bucket: str
     standby_bucket: str
     prefix: str = ""
     """A folder, with its slash, or empty; inventories of older editions may lack the slash until the next `up`."""
     format: str = "auto"
-    rpo_seconds: float = 0.0
-    uses: tuple[str, ...] = ()
-    mechanism: str = "replication"
+    mechanism: str = field(default="replication", kw_only=True)
     health: Health | None = None
     training: Training | None = None
     needs: str = "resume"
@@ -75,10 +96,11 @@ class InstanceVolumes:
 
 
 @dataclass(frozen=True)
-class Volumes:
+class Volumes(Asset):
     """EBS volumes selected by one tag; all of one instance are snapshot together."""
 
-    name: str
+    TAGS: ClassVar[tuple[str, ...]] = ("volumes",)
+
     tag_key: str
     tag_value: str
     devices: dict[str, str]
@@ -86,10 +108,8 @@ class Volumes:
     several instances have, the first one's volume."""
     size_gib: dict[str, int]
     """Device name -> size, the largest where several instances have it."""
-    rpo_seconds: float = 0.0
-    uses: tuple[str, ...] = ()
-    mechanism: str = "snapshot-copies"
-    kind: str = "volumes"
+    mechanism: str = field(default="snapshot-copies", kw_only=True)
+    kind: str = field(default="volumes", kw_only=True)
     assign: str = LAUNCH_ORDER
     """Which instance gets which snapshots: `launch-order`, `shared` or `tag:KEY`."""
     instances: tuple[InstanceVolumes, ...] = ()
@@ -98,7 +118,6 @@ class Volumes:
     """Selected volumes whose device or instance is not known; they are copied and come up nowhere by themselves."""
     settings: dict[str, VolumeSettings] = field(default_factory=dict)
     """Device name -> what it comes up with; devices that are not alike on all instances are not in it."""
-    left_out: tuple[LeftOut, ...] = ()
 
     @property
     def tag_of_index(self) -> str:
@@ -107,10 +126,11 @@ class Volumes:
 
 
 @dataclass(frozen=True)
-class Database:
+class Database(Asset):
     """An Aurora PostgreSQL cluster and its secondary in one global cluster."""
 
-    name: str
+    TAGS: ClassVar[tuple[str, ...]] = ("database",)
+
     primary_cluster: str
     standby_cluster: str
     global_cluster: str
@@ -124,18 +144,16 @@ class Database:
     """The table and column whose rows name checkpoints, for the edge database -> checkpoints."""
     secret: str = ""
     """ARN of the login in Secrets Manager, in the primary region, with which those rows are read."""
-    left_out: tuple[LeftOut, ...] = ()
-    rpo_seconds: float = 0.0
-    uses: tuple[str, ...] = ()
-    mechanism: str = "global-database"
-    kind: str = "database"
+    mechanism: str = field(default="global-database", kw_only=True)
+    kind: str = field(default="database", kw_only=True)
 
 
 @dataclass(frozen=True)
-class Compute:
+class Compute(Asset):
     """An Auto Scaling group and its counterpart at zero in the standby region."""
 
-    name: str
+    TAGS: ClassVar[tuple[str, ...]] = ("compute",)
+
     primary_group: str
     standby_group: str
     standby_launch_template: str
@@ -157,13 +175,8 @@ class Compute:
     what the primary launches by now is compared with it. Empty in inventories of older editions."""
     launch: LaunchSettings = field(default_factory=LaunchSettings)
     group: GroupSettings = field(default_factory=GroupSettings)
-    left_out: tuple[LeftOut, ...] = ()
-    uses: tuple[str, ...] = ()
-    mechanism: str = "warm-capacity"
-    kind: str = "compute"
-
-
-Asset = Datasets | Volumes | Database | Compute
+    mechanism: str = field(default="warm-capacity", kw_only=True)
+    kind: str = field(default="compute", kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -218,11 +231,18 @@ class Notify:
     https: tuple[str, ...] = ()
 
 
+def _of_one_list(raw: dict[str, Any]) -> dict[str, Any]:
+    """Edition 1 had a list for each kind."""
+    lists = [raw.pop(name, ()) for name in ("datasets", "volumes", "databases", "computes")]
+    return raw | {"assets": [asset for assets in lists for asset in assets]}
+
+
 @dataclass(frozen=True)
 class Inventory:
     """Everything a recovery must know, with no call to the primary region."""
 
-    SCHEMA: ClassVar[str] = "pilotlight/inventory/1"
+    SCHEMA: ClassVar[str] = "pilotlight/inventory/2"
+    EARLIER: ClassVar[dict[str, Any]] = {"pilotlight/inventory/1": _of_one_list}
 
     workload: str
     account: str
@@ -233,16 +253,14 @@ class Inventory:
     trigger: str
     every_seconds: float
     keep: Keep
-    datasets: tuple[Datasets, ...] = ()
-    volumes: tuple[Volumes, ...] = ()
-    databases: tuple[Database, ...] = ()
-    computes: tuple[Compute, ...] = ()
+    assets: tuple[Asset, ...] = ()
+    """Every asset, by kind in the order of the registry (kinds/registry.py), within a kind as declared."""
     traffic: Traffic | None = None
     lock: Lock | None = None
     vault: VaultAccount | None = None
     notify: Notify = Notify()
     taken_at: str = ""
-    schema: str = "pilotlight/inventory/1"
+    schema: str = "pilotlight/inventory/2"
     stacks: tuple[str, ...] = ()
     """The stacks that are deployed, as the last `up` or `destroy` left them; empty in what was written before this was
     kept."""
@@ -255,15 +273,31 @@ class Inventory:
     def names(self) -> Names:
         return Names(self.workload, self.account, self.primary, self.standby, self.vault.account if self.vault else "")
 
+    def of(self, record: type[AnyAsset]) -> tuple[AnyAsset, ...]:
+        """The assets that have this record."""
+        return tuple(each for each in self.assets if isinstance(each, record))
+
     @property
-    def assets(self) -> tuple[Asset, ...]:
-        """Every asset, in the order in which papers list them."""
-        return (*self.datasets, *self.volumes, *self.databases, *self.computes)
+    def datasets(self) -> tuple[Datasets, ...]:
+        """Buckets, those with checkpoints among them."""
+        return self.of(Datasets)
+
+    @property
+    def volumes(self) -> tuple[Volumes, ...]:
+        """Volume groups."""
+        return self.of(Volumes)
+
+    @property
+    def databases(self) -> tuple[Database, ...]:
+        """Aurora clusters."""
+        return self.of(Database)
+
+    @property
+    def computes(self) -> tuple[Compute, ...]:
+        """Auto Scaling groups."""
+        return self.of(Compute)
 
     @property
     def left_out(self) -> tuple[str, ...]:
         """Every setting of the primary that the standby lacks, in words, by asset."""
-        lists = [(each.name, each.left_out) for each in self.volumes]
-        lists += [(each.name, each.left_out) for each in self.databases]
-        lists += [(each.name, each.left_out) for each in self.computes]
-        return tuple(one.said(name) for name, left_out in lists for one in left_out)
+        return tuple(one.said(each.name) for each in self.assets for one in each.left_out)

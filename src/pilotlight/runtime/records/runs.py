@@ -42,6 +42,10 @@ class Step:
     asset: str = ""
     needs: tuple[str, ...] = ()
     arguments: dict[str, Any] = field(default_factory=dict)
+    phase: str = ""
+    """The part of the run that it belongs to (kinds/phases.py)."""
+    lasts: bool = True
+    """Whether it is to be so still when the run says that a region serves."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,8 @@ class Entry:
     at: str
     epoch: int
     evidence: dict[str, Any] = field(default_factory=dict)
+    phase: str = ""
+    """Of the step; empty in lines of the lease, and in what editions wrote that had no phases."""
 
 
 @dataclass(frozen=True)

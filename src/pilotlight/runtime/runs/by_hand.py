@@ -9,42 +9,17 @@ primary region, in parts, because a parameter holds 4 KB (Systems Manager API Re
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import asdict, dataclass
 
 from pilotlight.runtime.aws import parameters
 from pilotlight.runtime.aws.absence import remove
 from pilotlight.runtime.aws.client import AwsClient
+from pilotlight.runtime.kinds.command import Command
 from pilotlight.runtime.naming import Names
 
 PART_LENGTH = 3_900
 """Characters of one parameter, below its 4,096 with room for the number of parts before them."""
-CLI_SERVICES = {"s3": "s3api"}
-"""Where the AWS CLI calls a service by another name than boto3."""
-
-
-@dataclass(frozen=True)
-class Command:
-    """One call to AWS, as boto3 names it, and what it is for; `find` is a query that gives a value which is not known
-    before: parameter name -> words of a command whose answer it is."""
-
-    what: str
-    service: str
-    operation: str
-    region: str
-    parameters: dict[str, Any]
-    find: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def words(self) -> str:
-        """As a person types it, for the AWS CLI."""
-        service = CLI_SERVICES.get(self.service, self.service)
-        told = ["aws", service, self.operation.replace("_", "-"), "--region", self.region]
-        options = (word for name, value in self.parameters.items() for word in _option(name, value))
-        shown = shlex.join([*told, *options])
-        return shown + "".join(f' {_dashed(name)} "$({query})"' for name, query in self.find.items())
 
 
 @dataclass(frozen=True)
@@ -106,15 +81,3 @@ def lines(left: Left) -> Iterator[str]:
         "`pilotlight failback` finds all of it done and ends the run; after it the health check of the record, where "
         "one was disabled, is enabled by `aws route53 update-health-check --no-disabled --health-check-id ...`."
     )
-
-
-def _option(name: str, value: Any) -> list[str]:
-    if value is True:
-        return [_dashed(name)]
-    if isinstance(value, list):
-        return [_dashed(name), *(str(each) for each in value)]
-    return [_dashed(name), str(value)]
-
-
-def _dashed(name: str) -> str:
-    return "--" + "".join(f"-{letter.lower()}" if letter.isupper() else letter for letter in name).lstrip("-")

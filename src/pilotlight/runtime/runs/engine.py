@@ -257,7 +257,8 @@ class Engine:
     def _write(self, step: Step, state: str, evidence: dict[str, Any]) -> None:
         """One line after the other: transactions that look at the same lease at once would only refuse one another."""
         with self._writing:
-            entry = Entry(step.name, state, stamp(self.context.clock.now()), self.held.epoch, evidence)
+            at = stamp(self.context.clock.now())
+            entry = Entry(step.name, state, at, self.held.epoch, evidence, step.phase)
             self.written += 1
             self.context.ledger.append(self.run, entry, self.written, self.held)
             with self._lock:

@@ -13,10 +13,8 @@ from typing import Any
 from pilotlight.runtime.clock import stamp
 from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.errors import PilotlightError, RegionUnreachable, Throttled
-from pilotlight.runtime.kinds.action import Absent, Proven, Work
-from pilotlight.runtime.kinds.autoscaling.observe import group
-from pilotlight.runtime.kinds.autoscaling.steps import LAUNCH, suspended
-from pilotlight.runtime.kinds.buckets.fencing import FENCE
+from pilotlight.runtime.kinds.action import Proven, Work
+from pilotlight.runtime.kinds.registry import in_order
 from pilotlight.runtime.records.runs import LATE, LOOKED_AGAIN, Journal
 from pilotlight.runtime.runs import runbooks
 from pilotlight.runtime.runs.register import ACTIONS
@@ -46,9 +44,10 @@ def fences_left(context: RecoveryContext) -> tuple[str, ...]:
     """A sentence for every act that an older run is known to have done after the last look of the run that made the
     primary serve, and for every fence that stands there. Nothing is undone by itself: who did it may be at work."""
     found = list(_late(context))
+    kinds = {asset.name: kind for kind, asset in in_order(context.inventory)}
     for each in _works(context):
         try:
-            found += _left(each)
+            found += kinds[each.step.asset].fence_left(each)
         except (RegionUnreachable, Throttled):
             break
         except PilotlightError as problem:
@@ -70,22 +69,6 @@ def _late(context: RecoveryContext) -> Iterator[str]:
                 f"its lease was lost and run {active.run} had looked for the last time: see that what it touches is as "
                 "it should be"
             )
-
-
-def _left(work: Work) -> list[str]:
-    if work.step.action == "fence-bucket" and isinstance(ACTIONS["open-bucket"].ask(work), Absent):
-        bucket = work.datasets().primary_bucket
-        return [f"{work.region}: s3://{bucket} serves and denies writing: take the statement {FENCE} out of its policy"]
-    if work.step.action == "stop":
-        found = group(work.client, work.region, work.compute().primary_group)
-        name, count = work.compute().primary_group, work.compute().count
-        if LAUNCH in suspended(found):
-            mend = f"resume its process {LAUNCH} and see that its size is {count}"
-            return [f"{work.region}: {name} serves and may launch nothing: {mend} (`aws autoscaling resume-processes`)"]
-        if count and not found.get("DesiredCapacity", count):
-            mend = f"`aws autoscaling update-auto-scaling-group --min-size {count} --desired-capacity {count}`"
-            return [f"{work.region}: {name} serves and no instance of it is wished for, of {count}: {mend}"]
-    return []
 
 
 def _fenced(context: RecoveryContext) -> bool:

@@ -3,19 +3,15 @@ away once the primary serves (runtime/runs/by_hand.py)."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from typing import Any
 
 from pilotlight.runtime.kinds.action import Absent, Answer, Proven, Wait, Work
-from pilotlight.runtime.kinds.autoscaling.observe import group
-from pilotlight.runtime.kinds.autoscaling.steps import LAUNCH
-from pilotlight.runtime.kinds.buckets.fencing import policy_of, without_fence
-from pilotlight.runtime.points.observation import CHECKPOINTS
-from pilotlight.runtime.records.inventory import Compute, Datasets, Traffic
+from pilotlight.runtime.kinds.command import Command
+from pilotlight.runtime.kinds.phases import RESTORE, START
+from pilotlight.runtime.kinds.registry import in_order
+from pilotlight.runtime.records.inventory import Traffic
 from pilotlight.runtime.runs import by_hand
-from pilotlight.runtime.runs.by_hand import Command, Left
-from pilotlight.runtime.runs.choosing import choose_checkpoint
+from pilotlight.runtime.runs.by_hand import Left
 
 GLOBAL_REGION = "us-east-1"
 """Where Route 53's control plane is (AWS Fault Isolation Boundaries, "Route 53")."""
@@ -56,42 +52,11 @@ class ForgetByHand:
 
 
 def _commands(work: Work) -> Iterator[Command]:
-    inventory = work.inventory
-    for bucket in inventory.datasets:
-        yield _opened(work, bucket)
-    for bucket in (each for each in inventory.datasets if each.kind == CHECKPOINTS):
-        yield _told(work, bucket)
-    for compute in inventory.computes:
-        yield from _started(work, compute)
-    if inventory.traffic is not None:
-        yield _moved(work, inventory.traffic)
-
-
-def _opened(work: Work, asset: Datasets) -> Command:
-    policy = without_fence(policy_of(work, asset.primary_bucket))
-    where, region = {"Bucket": asset.primary_bucket}, work.inventory.primary
-    what = f"{asset.name}: the bucket takes writes again"
-    if policy["Statement"]:
-        return Command(what, "s3", "put_bucket_policy", region, where | {"Policy": json.dumps(policy)})
-    return Command(what, "s3", "delete_bucket_policy", region, where)
-
-
-def _told(work: Work, asset: Datasets) -> Command:
-    inventory = work.inventory
-    found = choose_checkpoint(work, asset, inventory.primary, asset.primary_bucket)
-    value = f"s3://{found['bucket']}/{found['prefix']}"
-    given: dict[str, Any] = {"Name": inventory.names.parameter(asset.name), "Value": value, "Type": "String"}
-    what = f"{asset.name}: the workload is told of its newest complete checkpoint"
-    return Command(what, "ssm", "put_parameter", inventory.primary, given | {"Overwrite": True})
-
-
-def _started(work: Work, asset: Compute) -> Iterator[Command]:
-    region, where = work.inventory.primary, {"AutoScalingGroupName": asset.primary_group}
-    largest = max(asset.count, int(group(work.client, region, asset.primary_group).get("MaxSize", 0)))
-    sizes = {"MinSize": asset.count, "DesiredCapacity": asset.count, "MaxSize": largest}
-    launching = where | {"ScalingProcesses": [LAUNCH]}
-    yield Command(f"{asset.name}: may launch again", "autoscaling", "resume_processes", region, launching)
-    yield Command(f"{asset.name}: starts", "autoscaling", "update_auto_scaling_group", region, where | sizes)
+    for phase in (RESTORE, START):
+        for kind, asset in in_order(work.inventory):
+            yield from kind.by_hand(work, phase, asset)
+    if work.inventory.traffic is not None:
+        yield _moved(work, work.inventory.traffic)
 
 
 def _moved(work: Work, traffic: Traffic) -> Command:

@@ -1,16 +1,40 @@
-"""The runbooks: what is done, in which order, as data (pure). A dry run prints them; the engine executes them.
+"""The runbooks: orders of phases, as data (pure). A dry run prints them; the engine executes them.
 
-Fence first, commit last. Steps that need nothing of one another have no edge between them and run side by side; the
-`uses` edges of the declaration say what a compute group must wait for. A new kind of run is a new function here.
+    failover: preflight, fence, choose, restore, start, check, traffic, commit
+    failback: preflight, fence, sync, quiesce, final sync, hand over, restore, start, check, traffic, rest, commit,
+              protect
+
+Fence first, commit last. Every kind of asset gives its steps to a phase (kinds/registry.py) and does not know in which
+runbook; what they need of earlier phases is said here. Steps that need nothing of one another run side by side. A new
+kind of run is a new function here.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
-from pilotlight.runtime.kinds.autoscaling.launching import spread
-from pilotlight.runtime.points.observation import CHECKPOINTS
-from pilotlight.runtime.records.inventory import Compute, Inventory
+from pilotlight.runtime.kinds.phases import (
+    CHECK,
+    CHOOSE,
+    COMMIT,
+    FENCE,
+    FINAL_SYNC,
+    HAND_OVER,
+    PREFLIGHT,
+    PRIMARY,
+    PROTECT,
+    QUIESCE,
+    REST,
+    RESTORE,
+    STANDBY,
+    START,
+    SYNC,
+    TRAFFIC,
+)
+from pilotlight.runtime.kinds.registry import in_order
+from pilotlight.runtime.records.inventory import Asset, Inventory
 from pilotlight.runtime.records.runs import LOOKED_AGAIN, Runbook, Step
 from pilotlight.runtime.runs.again import STEPS
 from pilotlight.runtime.store.ledger import FAILING_OVER, SERVING, SWITCHING
@@ -18,156 +42,130 @@ from pilotlight.runtime.store.ledger import FAILING_OVER, SERVING, SWITCHING
 FAILOVER = "failover"
 FAILBACK = "failback"
 FENCE_RETURNED = "fence-returned"
-PRIMARY: dict[str, Any] = {"region": "primary"}
-STANDBY: dict[str, Any] = {"region": "standby"}
+
+USERS_FIRST = (FENCE, REST)
+"""Phases in which what uses is stopped before what it uses: writers before what they write to."""
+
+Needs = Callable[[Asset], tuple[str, ...]]
+"""The steps of earlier phases that steps about an asset need."""
 
 
 def failover(inventory: Inventory) -> Runbook:
     """The standby region takes over. No step of it calls the primary region or a control plane that lives there."""
-    told = [_told(each.name) for each in inventory.datasets if each.kind == CHECKPOINTS]
-    promoted = [_about("promote", each.name, "choose-point", STANDBY) for each in inventory.databases]
-    restored = [_about("restore", each.name, "choose-point", STANDBY) for each in inventory.computes]
-    ready = (*told, *promoted, *restored)
-    launched = [step for each in inventory.computes for step in _launched(inventory, each, ready)]
-    scaled = [step for step in launched if step.name.startswith("scale-")]
-    checks = Step("checks", "healthy", needs=_names(*ready, *scaled) or ("choose-point",), arguments=STANDBY)
-    moved = _traffic(inventory, STANDBY, "checks")
-    return _runbook(
-        FAILOVER,
-        inventory,
-        Step("preflight", "point-exists"),
-        _saying("fence", STANDBY, FAILING_OVER, "preflight", raises=True),
-        Step("choose-point", "choose-point", needs=("fence",)),
-        *ready,
-        *launched,
-        checks,
-        *moved,
-        _looking_again(STANDBY, *ready, *scaled, checks, *moved),
-        _saying("commit", STANDBY, SERVING, LOOKED_AGAIN),
-    )
+    run = _Phases(FAILOVER, inventory)
+    run.step(PREFLIGHT, "preflight", "point-exists")
+    run.say_active(FENCE, "fence", STANDBY, FAILING_OVER, raises=True, needs=run.of(PREFLIGHT))
+    run.step(CHOOSE, "choose-point", needs=run.of(FENCE))
+    run.assets(RESTORE, STANDBY, run.all_of(CHOOSE))
+    run.assets(START, STANDBY, run.what_it_uses(RESTORE, CHOOSE))
+    run.step(CHECK, "checks", "healthy", STANDBY, needs=run.lasting(RESTORE, START) or run.of(CHOOSE))
+    run.traffic(STANDBY)
+    run.look_again(STANDBY, RESTORE, START, CHECK, TRAFFIC)
+    run.say_active(COMMIT, "commit", STANDBY, SERVING, needs=(LOOKED_AGAIN,))
+    return run.runbook()
 
 
 def failback(inventory: Inventory) -> Runbook:
-    """The way home, with no object and no row lost: fence, bring home, quiesce, switch, open, prove, protect again."""
-    fences = _fences(inventory, "primary-answers")
-    rejoined = [_about("rejoins", each.name, "primary-answers", PRIMARY, "rejoin") for each in inventory.databases]
-    synced = [_about("bring-home", each.name, f"fence-bucket-{each.name}", {}, "sync") for each in inventory.datasets]
-    final = [_about("bring-home", each.name, "quiesce", {"final": True}, "final-sync") for each in inventory.datasets]
-    switched = [_about("switch-back", each.name, "quiesce", PRIMARY, "switch") for each in inventory.databases]
-    opened = [_about("open-bucket", each.name, "hand-over", PRIMARY) for each in inventory.datasets]
-    told = [
-        _about("tell-checkpoint", each.name, "hand-over", PRIMARY)
-        for each in inventory.datasets
-        if each.kind == CHECKPOINTS
-    ]
-    started = [
-        Step(f"scale-{each.name}", "scale", each.name, _names(*opened, *told) or ("hand-over",), PRIMARY)
-        for each in inventory.computes
-    ]
-    checks = Step("checks", "healthy", needs=_names(*started) or ("hand-over",), arguments=PRIMARY)
-    moved = _traffic(inventory, PRIMARY, "checks")
-    resting = _at_rest(inventory, _names(*moved) or ("checks",))
-    return _runbook(
-        FAILBACK,
-        inventory,
-        Step("primary-answers", "primary-answers", arguments=PRIMARY),
-        *fences,
-        *rejoined,
-        *synced,
-        _saying("quiesce", STANDBY, SWITCHING, *_names(*fences, *rejoined, *synced), raises=True, settle=True),
-        *final,
-        *switched,
-        Step("keep-by-hand", "keep-by-hand", "", _names(*final, *switched) or ("quiesce",), PRIMARY),
-        _saying("hand-over", PRIMARY, SWITCHING, "keep-by-hand"),
-        *opened,
-        *told,
-        *started,
-        checks,
-        *moved,
-        *resting,
-        _looking_again(PRIMARY, *switched, *opened, *told, *started, checks, *moved, *resting),
-        _saying("commit", PRIMARY, SERVING, LOOKED_AGAIN),
-        Step("forget-by-hand", "forget-by-hand", "", ("commit",), PRIMARY),
-        *_protected_again(inventory),
-    )
+    """The way home, with no object and no row lost."""
+    run = _Phases(FAILBACK, inventory)
+    run.step(PREFLIGHT, "primary-answers", arguments=PRIMARY)
+    run.assets(FENCE, PRIMARY, run.all_of(PREFLIGHT))
+    run.assets(SYNC, PRIMARY, run.its_own(FENCE, PREFLIGHT))
+    fenced = run.of(FENCE, SYNC) or run.of(PREFLIGHT)
+    run.say_active(QUIESCE, "quiesce", STANDBY, SWITCHING, raises=True, settle=True, needs=fenced)
+    run.assets(FINAL_SYNC, PRIMARY, run.all_of(QUIESCE))
+    run.assets(HAND_OVER, PRIMARY, run.all_of(QUIESCE))
+    moved = run.of(FINAL_SYNC, HAND_OVER) or run.of(QUIESCE)
+    run.step(HAND_OVER, "keep-by-hand", arguments=PRIMARY, needs=moved, lasts=False)
+    run.say_active(HAND_OVER, "hand-over", PRIMARY, SWITCHING, needs=("keep-by-hand",))
+    run.assets(RESTORE, PRIMARY, lambda asset: ("hand-over",))
+    run.assets(START, PRIMARY, lambda asset: run.of(RESTORE) or ("hand-over",))
+    run.step(CHECK, "checks", "healthy", PRIMARY, needs=run.of(START) or run.of(RESTORE) or ("hand-over",))
+    run.traffic(PRIMARY)
+    run.assets(REST, STANDBY, lambda asset: run.of(TRAFFIC) or run.of(CHECK))
+    run.look_again(PRIMARY, HAND_OVER, RESTORE, START, CHECK, TRAFFIC, REST)
+    run.say_active(COMMIT, "commit", PRIMARY, SERVING, needs=(LOOKED_AGAIN,))
+    run.step(COMMIT, "forget-by-hand", arguments=PRIMARY, needs=("commit",))
+    run.assets(PROTECT, PRIMARY, lambda asset: ("commit",))
+    return run.runbook()
 
 
 def fence_returned(inventory: Inventory) -> Runbook:
     """The lost region answers again while the standby serves: nothing may start or be written there."""
-    return _runbook(FENCE_RETURNED, inventory, *_fences(inventory))
+    run = _Phases(FENCE_RETURNED, inventory)
+    run.assets(FENCE, PRIMARY, lambda asset: ())
+    return run.runbook()
 
 
-def _fences(inventory: Inventory, *needs: str) -> list[Step]:
-    groups = [
-        Step(f"fence-compute-{each.name}", "stop", each.name, needs, PRIMARY | {"suspend": True})
-        for each in inventory.computes
-    ]
-    buckets = [
-        Step(f"fence-bucket-{each.name}", "fence-bucket", each.name, needs, PRIMARY) for each in inventory.datasets
-    ]
-    return [*groups, *buckets]
+class _Phases:
+    """A runbook while it is put together, phase by phase, in the order in which steps are added."""
 
+    def __init__(self, kind: str, inventory: Inventory) -> None:
+        self._kind, self._inventory = kind, inventory
+        self._steps: list[Step] = []
 
-def _at_rest(inventory: Inventory, needs: tuple[str, ...]) -> list[Step]:
-    stopped = [Step(f"rest-{each.name}", "stop", each.name, needs, STANDBY) for each in inventory.computes]
-    forgotten = [
-        Step(f"forget-checkpoint-{each.name}", "forget-checkpoint", each.name, needs, STANDBY)
-        for each in inventory.datasets
-        if each.kind == CHECKPOINTS
-    ]
-    given_back = [
-        Step(f"forget-template-{each.name}", "forget-template", each.name, (f"rest-{each.name}",), STANDBY)
-        for each in inventory.computes
-    ]
-    return [*stopped, *given_back, *forgotten]
+    def runbook(self) -> Runbook:
+        """As it is now."""
+        return Runbook(self._kind, self._inventory.workload, tuple(self._steps))
 
+    # -- adding ------------------------------------------------------------------------------------------------
 
-def _protected_again(inventory: Inventory) -> list[Step]:
-    followed = [_about("follows", each.name, "commit", STANDBY, "reprotect") for each in inventory.databases]
-    rules = [_about("replicates", each.name, "commit", PRIMARY) for each in inventory.datasets]
-    canaries = [_about("canary-arrives", each.name, f"replicates-{each.name}", PRIMARY) for each in inventory.datasets]
-    gone = [_about("canary-gone", each.name, f"canary-arrives-{each.name}", PRIMARY) for each in inventory.datasets]
-    return [*followed, *rules, *canaries, *gone]
+    def step(
+        self,
+        phase: str,
+        name: str,
+        action: str = "",
+        arguments: dict[str, Any] | None = None,
+        needs: tuple[str, ...] = (),
+        lasts: bool = True,
+    ) -> None:
+        """One of the workload as a whole."""
+        self._steps.append(Step(name, action or name, "", needs, arguments or {}, phase, lasts))
 
+    def say_active(
+        self, phase: str, name: str, where: dict[str, Any], state: str, needs: tuple[str, ...], **more: bool
+    ) -> None:
+        """Who serves, in which state; nobody looks at that again, it is what runs are told apart by."""
+        self.step(phase, name, "say-active", where | {"state": state} | more, tuple(dict.fromkeys(needs)), False)
 
-def _told(asset: str) -> Step:
-    return _about("tell-checkpoint", asset, "choose-point", STANDBY)
+    def assets(self, phase: str, where: dict[str, Any], needs: Needs) -> None:
+        """What the kinds give to the phase; first steps of a chain need what the phase does."""
+        assets = list(in_order(self._inventory))
+        for kind, asset in reversed(assets) if phase in USERS_FIRST else assets:
+            for each in kind.steps(phase, self._inventory, asset, where):
+                self._steps.append(replace(each, phase=phase, needs=each.needs or needs(asset)))
 
+    def traffic(self, where: dict[str, Any]) -> None:
+        """The users' own name, where there is one."""
+        if self._inventory.traffic:
+            self.step(TRAFFIC, "traffic", "move-traffic", where, self.of(CHECK))
 
-def _launched(inventory: Inventory, asset: Compute, ready: tuple[Step, ...]) -> list[Step]:
-    """A group starts when what it uses, and its own volumes, are ready; what it does not use may take longer. Where
-    instances have volumes of their own they are launched one after the other, each from its version."""
-    needs = tuple(step.name for step in ready if step.asset in (*asset.uses, asset.name)) or ("choose-point",)
-    if not spread(inventory, asset):
-        return [Step(f"scale-{asset.name}", "scale", asset.name, needs, STANDBY)]
-    ones: list[Step] = []
-    for index in range(asset.count):
-        after = (ones[-1].name,) if ones else needs
-        ones.append(Step(f"launch-{asset.name}-{index}", "launch-one", asset.name, after, STANDBY | {"index": index}))
-    return [*ones, Step(f"scale-{asset.name}", "hold", asset.name, (ones[-1].name,), STANDBY)]
+    def look_again(self, where: dict[str, Any], *phases: str) -> None:
+        """Before a run says that a region serves: what could have been changed since it was proven (again.py)."""
+        names = self.lasting(*phases)
+        self.step(COMMIT, LOOKED_AGAIN, arguments=where | {STEPS: list(names)}, needs=names)
 
+    # -- what came before --------------------------------------------------------------------------------------
 
-def _traffic(inventory: Inventory, side: dict[str, Any], *needs: str) -> list[Step]:
-    return [Step("traffic", "move-traffic", needs=needs, arguments=side)] if inventory.traffic else []
+    def of(self, *phases: str) -> tuple[str, ...]:
+        """Names of the steps of these phases."""
+        return tuple(each.name for each in self._steps if each.phase in phases)
 
+    def lasting(self, *phases: str) -> tuple[str, ...]:
+        """The same, without what need not be so any more later."""
+        return tuple(each.name for each in self._steps if each.phase in phases and each.lasts)
 
-def _looking_again(side: dict[str, Any], *steps: Step) -> Step:
-    """Before a run says that a region serves: what could have been changed since it was proven (steps/again.py)."""
-    names = list(_names(*steps))
-    return Step(LOOKED_AGAIN, "look-again", needs=tuple(names), arguments=side | {STEPS: names})
+    def all_of(self, phase: str) -> Needs:
+        """Every step of a phase."""
+        return lambda asset: self.of(phase)
 
+    def its_own(self, phase: str, instead: str) -> Needs:
+        """Those of a phase that are about the asset itself; all of another one where there is none."""
+        return lambda asset: self._about((asset.name,), phase) or self.of(instead)
 
-def _saying(name: str, side: dict[str, Any], state: str, *needs: str, **more: bool) -> Step:
-    return Step(name, "say-active", needs=tuple(dict.fromkeys(needs)), arguments=side | {"state": state} | more)
+    def what_it_uses(self, phase: str, instead: str) -> Needs:
+        """Those about it and what it uses: what it does not use may take longer."""
+        return lambda asset: self._about((asset.name, *asset.uses), phase) or self.of(instead)
 
-
-def _about(action: str, asset: str, need: str, arguments: dict[str, Any], verb: str = "") -> Step:
-    return Step(f"{verb or action}-{asset}", action, asset, (need,), arguments)
-
-
-def _names(*steps: Step) -> tuple[str, ...]:
-    return tuple(step.name for step in steps)
-
-
-def _runbook(kind: str, inventory: Inventory, *steps: Step) -> Runbook:
-    return Runbook(kind, inventory.workload, steps)
+    def _about(self, assets: tuple[str, ...], phase: str) -> tuple[str, ...]:
+        return tuple(each.name for each in self._steps if each.phase == phase and each.asset in assets)

@@ -202,7 +202,7 @@ class Ledger:
 
     def append(self, run: str, entry: Entry, number: int, held: Held) -> None:
         """One line of the journal. `number` is its place: the clock of the machine that goes on may be behind."""
-        line = {"step": entry.step, "state": entry.state, "at": entry.at, "epoch": entry.epoch}
+        line = {"step": entry.step, "state": entry.state, "at": entry.at, "epoch": entry.epoch, "phase": entry.phase}
         self._together(held, Put(f"run#{run}", f"{LINE}{number:06d}", line | {"evidence": _bounded(entry.evidence)}))
 
     def next_line(self, run: str) -> int:
@@ -252,7 +252,8 @@ class Ledger:
                 header = item
             else:
                 evidence = json.loads(item["evidence"])
-                entries.append(Entry(item["step"], item["state"], item["at"], item["epoch"], evidence))
+                phase = str(item.get("phase", ""))
+                entries.append(Entry(item["step"], item["state"], item["at"], item["epoch"], evidence, phase))
         return _journal(run, header, tuple(entries)) if header else None
 
     def runs(self, kind: str = "", limit: int | None = None) -> list[Journal]:

@@ -46,7 +46,7 @@ def with_datasets(bare: Inventory, datasets: Iterable[Datasets]) -> Inventory:
             raise pulumi.InputPropertyError("datasets.name", reason)
     if len({each.name for each in found}) < len(found):
         raise pulumi.InputPropertyError("datasets.name", "two datasets have the same name")
-    return dataclasses.replace(bare, datasets=found)
+    return dataclasses.replace(bare, assets=found)
 
 
 def checked(property_: str, name: str) -> str:

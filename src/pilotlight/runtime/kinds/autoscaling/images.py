@@ -72,10 +72,10 @@ def states(client: AwsClient, region: str, images: Iterable[str]) -> dict[str, s
 # -- the scheduled run -----------------------------------------------------------------------------------------
 
 
-def keep_up(context: RecoveryContext) -> tuple[str, ...]:
+def keep_up(context: RecoveryContext, assets: Iterable[Compute]) -> tuple[str, ...]:
     """Begin the copies that lack; remarks about what could not be."""
     remarks: list[str] = []
-    for asset in context.inventory.computes:
+    for asset in assets:
         with told(asset.name, remarks):
             remarks += _keep_up_one(context, asset)
     return tuple(remarks)
@@ -119,10 +119,10 @@ def _copy(context: RecoveryContext, asset: Compute, image: str) -> None:
 # -- pruning ---------------------------------------------------------------------------------------------------
 
 
-def prune(context: RecoveryContext, needed: Collection[str]) -> None:
+def prune(context: RecoveryContext, assets: Iterable[Compute], needed: Collection[str]) -> None:
     """Let go of the copies that no kept point names, when a newer one is there or the stack has its own."""
     inventory = context.inventory
-    for asset in inventory.computes:
+    for asset in assets:
         found = kept(context.client, inventory.standby, inventory.workload, asset.name)
         for each in unneeded(found, needed, asset.image):
             _deregister(context, each)

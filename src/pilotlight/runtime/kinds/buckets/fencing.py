@@ -11,37 +11,11 @@ import json
 from typing import Any
 
 from pilotlight.runtime.aws.absence import says_absent
-from pilotlight.runtime.errors import CallRefused, RegionUnreachable
-from pilotlight.runtime.kinds.action import Absent, Answer, Proven, Underway, Wait, Watch, Work
+from pilotlight.runtime.errors import CallRefused
+from pilotlight.runtime.kinds.action import Absent, Answer, Proven, Wait, Work
 
 FENCE = "PilotlightFence"
 DENIED = ["s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion"]
-RETURN_SECONDS = 120
-"""A failback is asked for when the region is back; services of a region do not all come back in one second."""
-
-
-class PrimaryAnswers(Watch):
-    """Every service of the primary region that the way home needs gives an answer."""
-
-    wait = Wait(RETURN_SECONDS, 2, "services of a region come back one after the other")
-
-    def ask(self, work: Work) -> Answer:
-        """One reading call of each kind."""
-        try:
-            return Proven({"answered": self._asked(work)})
-        except RegionUnreachable as problem:
-            return Underway(problem.message)
-
-    def _asked(self, work: Work) -> list[str]:
-        inventory, region = work.inventory, work.inventory.primary
-        for bucket in inventory.datasets:
-            work.client.call("s3", "head_bucket", region, Bucket=bucket.primary_bucket)
-        for database in inventory.databases:
-            work.client.call("rds", "describe_db_clusters", region, DBClusterIdentifier=database.primary_cluster)
-        groups = [each.primary_group for each in inventory.computes]
-        if groups:
-            work.client.call("autoscaling", "describe_auto_scaling_groups", region, AutoScalingGroupNames=groups)
-        return [asset.name for asset in inventory.assets]
 
 
 class FenceBucket:

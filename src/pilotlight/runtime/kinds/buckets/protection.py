@@ -7,18 +7,17 @@ state is kept in the journal table, so that `status` tells it while the primary 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.errors import CallRefused, RegionUnreachable
+from pilotlight.runtime.kinds.kind import PROTECTED, UNPROTECTED
 from pilotlight.runtime.records.inventory import Datasets
 from pilotlight.runtime.records.point import Part
 from pilotlight.runtime.store.ledger import Protection
 
-PROTECTED = "PROTECTED"
-UNPROTECTED = "UNPROTECTED"
 NOT_PROVEN = "never compared with its copy"
 
 
@@ -39,13 +38,10 @@ class Found:
     no_rule: str = ""
 
 
-def judge_parts(context: RecoveryContext, parts: Iterable[Part]) -> None:
-    """After a scheduled run: every bucket that it compared."""
-    by_name = {part.asset: part for part in parts}
-    for asset in context.inventory.datasets:
-        evidence = by_name[asset.name].evidence
-        if "overdue" in evidence and "primary" not in evidence:
-            judge(context, asset, _found(evidence))
+def judge_part(context: RecoveryContext, asset: Datasets, part: Part) -> None:
+    """After a scheduled run: a bucket that it compared."""
+    if "overdue" in part.evidence and "primary" not in part.evidence:
+        judge(context, asset, _found(part.evidence))
 
 
 def _found(evidence: dict[str, Any]) -> Found:

@@ -42,11 +42,11 @@ class Planned:
     places: tuple[Place, ...]
 
 
-def keep_up(context: RecoveryContext) -> tuple[str, ...]:
+def keep_up(context: RecoveryContext, assets: Iterable[Volumes]) -> tuple[str, ...]:
     """Begin the runs that are due and the copies that can be begun; remarks about what could not be."""
     remarks: list[str] = []
     waiting: list[list[tuple[Volumes, Snapshot]]] = []
-    for asset in context.inventory.volumes:
+    for asset in assets:
         with told(asset.name, remarks):
             waiting.append([(asset, each) for each in _keep_up_one(context, asset, remarks)])
     if any(waiting):

@@ -1,0 +1,191 @@
+"""A bucket that S3 replicates: the kind `dataset`, and what checkpoints have in common with it."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any, ClassVar
+
+from pilotlight.runtime.context import RecoveryContext
+from pilotlight.runtime.errors import RegionUnreachable
+from pilotlight.runtime.kinds.action import Absent, Action, Work
+from pilotlight.runtime.kinds.buckets import (
+    failback_sync,
+    fencing,
+    manifests,
+    observe,
+    protection,
+    reprotecting,
+    rereading,
+)
+from pilotlight.runtime.kinds.buckets.listing import Bucket, Current
+from pilotlight.runtime.kinds.buckets.manifests import Manifest
+from pilotlight.runtime.kinds.buckets.rule import seen as rule_seen
+from pilotlight.runtime.kinds.command import Command
+from pilotlight.runtime.kinds.kind import (
+    PROTECTED,
+    UNPROTECTED,
+    AssetKind,
+    Judged,
+    Observation,
+    PartVerified,
+    Progress,
+    Question,
+    missing,
+)
+from pilotlight.runtime.kinds.phases import FENCE, FINAL_SYNC, PRIMARY, PROTECT, RESTORE, SYNC, about
+from pilotlight.runtime.records.inventory import Datasets, Inventory
+from pilotlight.runtime.records.point import Part, RecoveryPoint
+from pilotlight.runtime.records.runs import Step
+from pilotlight.runtime.store.ledger import Protection
+
+UNLISTED = (
+    f"the point has no list of its objects to compare with, because there were more than {manifests.OBJECTS_MAX}; "
+    "`pilotlight backfill` compares both sides as they are now"
+)
+
+
+class ReplicatedBucket(AssetKind[Datasets]):
+    """Below one prefix, with S3 Replication to a bucket of the standby region."""
+
+    name: ClassVar[str] = "dataset"
+    replicated: ClassVar[bool] = True
+    actions: ClassVar[Mapping[str, Action]] = {
+        "fence-bucket": fencing.FenceBucket(),
+        "open-bucket": fencing.OpenBucket(),
+        "bring-home": failback_sync.BringHome(),
+        "replicates": reprotecting.Replicates(),
+        "canary-arrives": reprotecting.CanaryArrives(),
+        "canary-gone": reprotecting.CanaryGone(),
+    }
+
+    # -- keeping -----------------------------------------------------------------------------------------------
+
+    def observe(self, look: Observation, asset: Datasets) -> Part:
+        """The watermark, and a list of all objects; where the primary is silent, what an earlier point proved."""
+        if not look.primary_answers:
+            return observe.observe_alone(asset, look.earlier.part(asset.name))
+        context = look.context
+        manifest = Manifest(asset.name)
+        try:
+            rule = rule_seen(context, asset)
+            part = observe.observe(context.client, context.inventory, asset, context.clock, manifest.add, rule)
+        except RegionUnreachable as problem:
+            look.primary_only(problem)
+            return observe.observe_alone(asset, look.earlier.part(asset.name))
+        look.lists[asset.name] = manifest
+        told = {"remarks": [manifest.unlisted]} if manifest.unlisted else {}
+        reference = part.reference | {"manifest": manifest.key}
+        return replace(part, reference=reference, evidence=part.evidence | told)
+
+    def judge(self, context: RecoveryContext, asset: Datasets, part: Part) -> None:
+        """PROTECTED by what the scheduled run compared; nothing where it compared nothing."""
+        protection.judge_part(context, asset, part)
+
+    def overdue(self, part: Part) -> int | None:
+        return int(part.evidence["overdue"]) if "overdue" in part.evidence else None
+
+    def verify(
+        self, context: RecoveryContext, asset: Datasets, part: Part, deep: bool, progress: Progress
+    ) -> PartVerified:
+        """Every object of its list."""
+        key = str(part.reference.get("manifest", ""))
+        if not key:
+            return PartVerified(part.asset, part.kind, (UNLISTED,))
+        wanted = manifests.lines(io.BytesIO(context.records.manifest(key)))
+        primary, standby = observe.buckets(context.inventory, asset)
+        return reread(context, part, primary, standby, wanted, deep, progress)
+
+    # -- a run -------------------------------------------------------------------------------------------------
+
+    def steps(self, phase: str, inventory: Inventory, asset: Datasets, where: dict[str, Any]) -> list[Step]:
+        """Writing is denied in the primary from its return until the data is home; then replication is proven."""
+        name = asset.name
+        if phase == FENCE:
+            return [about("fence-bucket", name, where)]
+        if phase == SYNC:
+            return [about("bring-home", name, {}, "sync")]
+        if phase == FINAL_SYNC:
+            return [about("bring-home", name, {"final": True}, "final-sync")]
+        if phase == RESTORE and where == PRIMARY:
+            return [about("open-bucket", name, where)]
+        if phase == PROTECT:
+            return [
+                about("replicates", name, where),
+                about("canary-arrives", name, where, needs=(f"replicates-{name}",)),
+                about("canary-gone", name, where, needs=(f"canary-arrives-{name}",)),
+            ]
+        return []
+
+    def by_hand(self, work: Work, phase: str, asset: Datasets) -> Iterator[Command]:
+        """The bucket takes writes again."""
+        if phase != RESTORE:
+            return
+        policy = fencing.without_fence(fencing.policy_of(work, asset.primary_bucket))
+        where, region = {"Bucket": asset.primary_bucket}, work.inventory.primary
+        what = f"{asset.name}: the bucket takes writes again"
+        if policy["Statement"]:
+            yield Command(what, "s3", "put_bucket_policy", region, where | {"Policy": json.dumps(policy)})
+        else:
+            yield Command(what, "s3", "delete_bucket_policy", region, where)
+
+    def fence_left(self, work: Work) -> list[str]:
+        if not isinstance(self.actions["open-bucket"].ask(work), Absent):
+            return []
+        bucket = work.datasets().primary_bucket
+        mend = f"take the statement {fencing.FENCE} out of its policy"
+        return [f"{work.region}: s3://{bucket} serves and denies writing: {mend}"]
+
+    # -- watching ----------------------------------------------------------------------------------------------
+
+    def questions(self, inventory: Inventory, assets: tuple[Datasets, ...], region: str) -> list[Question]:
+        primary = region == inventory.primary
+        names = (each.primary_bucket if primary else each.standby_bucket for each in assets)
+        return [Question("S3", "s3", "head_bucket", {"Bucket": name}) for name in names]
+
+    def standing(
+        self,
+        inventory: Inventory,
+        asset: Datasets,
+        part: Part | None,
+        point: RecoveryPoint | None,
+        protection: Protection | None,
+    ) -> Judged:
+        """By the newest comparison of both sides."""
+        if protection is None or not protection.compared_at:
+            return Judged(UNPROTECTED, NOT_PROVEN)
+        if protection.state == PROTECTED and self.lacks(part):
+            return Judged(UNPROTECTED, missing(part) if part else "", point.created_at if point else "")
+        return Judged(protection.state, protection.why, protection.compared_at, protection.since)
+
+    def lacks(self, part: Part | None) -> bool:
+        """Whether a bucket whose copy is whole lacks something all the same."""
+        return False
+
+
+NOT_PROVEN = protection.NOT_PROVEN
+
+
+def reread(
+    context: RecoveryContext,
+    part: Part,
+    primary: Bucket,
+    standby: Bucket,
+    wanted: Iterable[Current],
+    deep: bool,
+    progress: Progress,
+) -> PartVerified:
+    """These objects of the standby's bucket, read again."""
+    found = rereading.reread(
+        context.client, standby, primary, wanted, deep, lambda objects: progress(part.asset, objects)
+    )
+    problems = tuple(found.problems)
+    if found.damaged > len(problems):
+        problems += (f"and {found.damaged - len(problems)} more",)
+    unsure = found.objects - found.damaged - found.compared
+    remarks = (f"{unsure} objects were read whole; S3 keeps no checksum of theirs to compare with",)
+    return PartVerified(
+        part.asset, part.kind, problems, found.objects, found.bytes_read, remarks if deep and unsure else ()
+    )

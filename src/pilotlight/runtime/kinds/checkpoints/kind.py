@@ -1,0 +1,241 @@
+"""A bucket that is looked into: the kind `checkpoints`. Of what lies there, only what is complete counts."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any, ClassVar
+
+from pilotlight.runtime.checkpoints import verify
+from pilotlight.runtime.checkpoints.deep import verify_deeply
+from pilotlight.runtime.checkpoints.format import ChecksDeeply
+from pilotlight.runtime.checkpoints.readers import BucketReader
+from pilotlight.runtime.checkpoints.verify import Found
+from pilotlight.runtime.clock import parse_stamp
+from pilotlight.runtime.context import RecoveryContext
+from pilotlight.runtime.errors import CallRefused, RegionUnreachable, Throttled
+from pilotlight.runtime.kinds.action import Action, Work
+from pilotlight.runtime.kinds.autoscaling.observe import group
+from pilotlight.runtime.kinds.buckets import manifests
+from pilotlight.runtime.kinds.buckets import observe as buckets
+from pilotlight.runtime.kinds.buckets.kind import ReplicatedBucket, reread
+from pilotlight.runtime.kinds.buckets.listing import Bucket, current
+from pilotlight.runtime.kinds.buckets.manifests import Manifest
+from pilotlight.runtime.kinds.buckets.rule import seen as rule_seen
+from pilotlight.runtime.kinds.checkpoints import observe, steps
+from pilotlight.runtime.kinds.checkpoints.dangling import Look
+from pilotlight.runtime.kinds.checkpoints.shelf import Shelf, choose, shelf
+from pilotlight.runtime.kinds.command import Command
+from pilotlight.runtime.kinds.kind import Observation, PartVerified, Progress
+from pilotlight.runtime.kinds.kind import loss as loss_of
+from pilotlight.runtime.kinds.phases import REST, RESTORE, about
+from pilotlight.runtime.records.inventory import Compute, Datasets, Inventory
+from pilotlight.runtime.records.point import Loss, Part, RecoveryPoint
+from pilotlight.runtime.records.runs import Step
+
+SAVES_LATE = 3.0
+"""A checkpoint is late when it is this many times the usual gap old: one slow save is no stop."""
+SECONDS_PER_HOUR = 3600
+
+
+class CheckpointFolder(ReplicatedBucket):
+    """Checkpoints below one prefix of a replicated bucket."""
+
+    name: ClassVar[str] = "checkpoints"
+    timed_by: ClassVar[frozenset[str]] = frozenset({"dataset"})
+    actions: ClassVar[Mapping[str, Action]] = {
+        "tell-checkpoint": steps.TellCheckpoint(),
+        "forget-checkpoint": steps.ForgetCheckpoint(),
+    }
+
+    # -- keeping -----------------------------------------------------------------------------------------------
+
+    def observe(self, look: Observation, asset: Datasets) -> Part:
+        """The newest complete one that is older than the watermark of every dataset that it uses."""
+        used = [look.parts[name].true_at for name in asset.uses if name in look.parts and look.parts[name].true_at]
+        before = min((parse_stamp(moment) for moment in used), default=None)
+        ledger, inventory = look.context.ledger, look.context.inventory
+        known = ledger.known_complete(asset.name)
+        there = _primary_shelf(look, asset)
+        here = shelf(look.context.client, inventory.standby, asset.standby_bucket, asset, known, there)
+        choice = choose(here, asset, ledger.vetoes(asset.name), before)
+        look.seen[asset.name] = Look(asset, here, there, choice)
+        taken = here.at(choice.taken.path) if choice.taken else None
+        listed = _listed(look, asset, taken) if taken else {}
+        begun = [
+            each for each in (here.newest_begun_step, there.newest_begun_step if there else None) if each is not None
+        ]
+        part = observe.observe(asset, choice, max(begun, default=None))
+        return replace(part, reference=part.reference | listed, evidence=part.evidence | _replicated(look, asset))
+
+    def learn(self, context: RecoveryContext, asset: Datasets, seen: Look) -> None:
+        """What was found complete, and how often is saved."""
+        usual = observe.cadence(each.candidate for each in seen.primary.found) if seen.primary else None
+        if usual:
+            context.ledger.sightings.keep_cadence(asset.name, *usual)
+        if seen.standby.learned != seen.standby.known:
+            context.ledger.know_complete(asset.name, seen.standby.learned)
+
+    def unhealthy(self, part: Part) -> Iterator[str]:
+        """Checkpoints that are there, whole, and all refused for their health."""
+        passed = part.evidence.get("passed_over", []) if not part.proven else []
+        sick = [each for each in passed if each.get("poisoned")]
+        if sick:
+            yield f"{part.asset} has no healthy checkpoint: {sick[0].get('path', '')} {sick[0].get('why', '')}."
+
+    def loss(self, asset: Datasets, part: Part, moment: str) -> Loss | None:
+        """Steps are those begun, or those that the declared rate makes."""
+        found = loss_of(part, moment)
+        begun, taken = part.evidence.get("newest_started_step"), part.reference.get("step")
+        lost = max(0, begun - taken) if isinstance(begun, int) and isinstance(taken, int) else None
+        training = asset.training
+        if training is None:
+            return Loss(found.seconds, lost)
+        hours = max(0.0, parse_stamp(moment) - parse_stamp(part.true_at)) / SECONDS_PER_HOUR
+        if training.steps_per_hour is not None:
+            lost = max(lost or 0, int(hours * training.steps_per_hour))
+        return Loss(found.seconds, lost, round(hours * training.gpus, 3))
+
+    def gpus(self, asset: Datasets) -> int | None:
+        return asset.training.gpus if asset.training else None
+
+    def verify(
+        self, context: RecoveryContext, asset: Datasets, part: Part, deep: bool, progress: Progress
+    ) -> PartVerified:
+        """The checkpoint that the point names, judged anew; nothing is remembered."""
+        path = str(part.reference["prefix"]).removeprefix(asset.prefix)
+        reader = BucketReader(context.client, context.inventory.standby, asset.standby_bucket, asset.prefix)
+        found = next((each for each in verify.find(reader, asset.format) if each.candidate.path == path), None)
+        if found is None:
+            gone = f"{path} is gone from s3://{asset.standby_bucket}/{asset.prefix}"
+            return PartVerified(part.asset, part.kind, (gone,))
+        deeply = deep and isinstance(found.format, ChecksDeeply)
+        verdict = verify_deeply(found, reader) if deeply else verify.verify(found, reader)
+        problems = tuple(f"{found.candidate.prefix}{each.file}: {each.what}" for each in verdict.problems)
+        files = _files(context, asset, path, part, deep, progress)
+        return PartVerified(
+            part.asset,
+            part.kind,
+            (*problems, *files.problems),
+            len(found.candidate.files),
+            verdict.bytes_read + files.bytes_read,
+            files.remarks,
+        )
+
+    # -- a run -------------------------------------------------------------------------------------------------
+
+    def choose(self, work: Work, asset: Datasets, point: RecoveryPoint) -> dict[str, Any]:
+        """The newest complete one in the bucket at this moment: it is at least as new as the point's."""
+        found = steps.choose_checkpoint(work, asset, work.inventory.standby, asset.standby_bucket)
+        found |= steps.beyond(point, asset, found["written_at"])
+        told = {name: found[name] for name in ("newest_started_step", "newest_complete_step")}
+        return {"checkpoints": {asset.name: found}} | told
+
+    def steps(self, phase: str, inventory: Inventory, asset: Datasets, where: dict[str, Any]) -> list[Step]:
+        """The workload is told what to resume from, in the region that is to serve."""
+        if phase == REST:
+            return [about("forget-checkpoint", asset.name, where)]
+        told = [about("tell-checkpoint", asset.name, where)] if phase == RESTORE else []
+        return [*super().steps(phase, inventory, asset, where), *told]
+
+    def by_hand(self, work: Work, phase: str, asset: Datasets) -> Iterator[Command]:
+        """And it is told so."""
+        yield from super().by_hand(work, phase, asset)
+        if phase != RESTORE:
+            return
+        inventory = work.inventory
+        found = steps.choose_checkpoint(work, asset, inventory.primary, asset.primary_bucket)
+        value = f"s3://{found['bucket']}/{found['prefix']}"
+        given: dict[str, Any] = {"Name": inventory.names.parameter(asset.name), "Value": value, "Type": "String"}
+        what = f"{asset.name}: the workload is told of its newest complete checkpoint"
+        yield Command(what, "ssm", "put_parameter", inventory.primary, given | {"Overwrite": True})
+
+    def fence_left(self, work: Work) -> list[str]:
+        return ReplicatedBucket().fence_left(work)
+
+    # -- watching ----------------------------------------------------------------------------------------------
+
+    def watched(self, inventory: Inventory, assets: tuple[Datasets, ...], region: str) -> Iterator[str]:
+        for asset in assets if inventory.computes else ():
+            yield f"the newest checkpoint of {asset.name} against its usual cadence"
+
+    def amiss(self, context: RecoveryContext, assets: tuple[Datasets, ...], region: str) -> list[str]:
+        """Checkpoints that do not come as they used to, while a group that would write them is up."""
+        if region != context.inventory.primary or not any(_is_up(context, each) for each in context.inventory.computes):
+            return []
+        found = list[str]()
+        for asset in assets:
+            usual = context.ledger.sightings.cadence(asset.name)
+            age = parse_stamp(usual.at) - parse_stamp(usual.newest_at) if usual else 0.0
+            if usual and age > SAVES_LATE * usual.usual_seconds:
+                found.append(
+                    f"{asset.name}: the newest checkpoint was {age:.0f} s old at {usual.at}, usually one comes every "
+                    f"{usual.usual_seconds:.0f} s"
+                )
+        return found
+
+    def lacks(self, part: Part | None) -> bool:
+        """Also one that is whole is needed, which a point tells."""
+        return part is not None and not part.proven
+
+
+def _primary_shelf(look: Observation, asset: Datasets) -> Shelf | None:
+    """Names only: nothing of it is read. None where the primary does not answer or may not be listed."""
+    if not look.primary_answers:
+        return None
+    try:
+        return shelf(look.context.client, look.context.inventory.primary, asset.primary_bucket, asset)
+    except CallRefused:
+        return None
+    except RegionUnreachable as problem:
+        look.primary_only(problem)
+        return None
+
+
+def _replicated(look: Observation, asset: Datasets) -> dict[str, Any]:
+    """Whether everything of the bucket arrives in time; a torn checkpoint is often the first that tells."""
+    if not look.primary_answers:
+        return {}
+    context = look.context
+    before = context.clock.now() - buckets.patience_seconds(context.inventory, asset)
+    source, copy = buckets.buckets(context.inventory, asset)
+    try:
+        rule = rule_seen(context, asset)
+        found = buckets.compare(context.client, source, copy, before, rule_since=rule.since)
+    except CallRefused as refusal:
+        return {"not_compared": refusal.message}
+    except RegionUnreachable as problem:
+        look.primary_only(problem)
+        return {}
+    return buckets.counts(found, rule)
+
+
+def _listed(look: Observation, asset: Datasets, taken: Found) -> dict[str, str]:
+    """The versions that this checkpoint consists of, to be compared with later; what lies below it and is another
+    checkpoint is not among them."""
+    manifest = Manifest(asset.name)
+    own = {asset.prefix + file.key for file in taken.candidate.files}
+    where = Bucket(look.context.inventory.standby, asset.standby_bucket, asset.prefix + taken.candidate.prefix)
+    for item in current(look.context.client, where):
+        if not item.deleted and item.key in own:
+            manifest.add(item)
+    look.lists[asset.name] = manifest
+    return {"manifest": manifest.key}
+
+
+def _files(
+    context: RecoveryContext, asset: Datasets, path: str, part: Part, deep: bool, progress: Progress
+) -> PartVerified:
+    """The very versions that the point was made of."""
+    key = str(part.reference.get("manifest", ""))
+    primary, standby = (replace(each, prefix=asset.prefix + path) for each in buckets.buckets(context.inventory, asset))
+    wanted = manifests.lines(io.BytesIO(context.records.manifest(key))) if key else ()
+    return reread(context, part, primary, standby, wanted, deep, progress)
+
+
+def _is_up(context: RecoveryContext, fleet: Compute) -> bool:
+    try:
+        return int(group(context.looking, context.inventory.primary, fleet.primary_group).get("DesiredCapacity", 0)) > 0
+    except (CallRefused, Throttled, RegionUnreachable):
+        return False
