@@ -14,8 +14,8 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
-from pilotlight.deploy.provider import Place, Properties, ResourceType
-from pilotlight.deploy.resources.shape import is_gone
+from pilotlight.engine.provider import Place, Properties, ResourceType
+from pilotlight.engine.resources.shape import is_gone
 from pilotlight.runtime.aws.session import error_code
 from pilotlight.stacks.provider_calls import TABLE
 from pilotlight.stacks.provider_calls.calls import SOMETIMES, Calls

@@ -7,8 +7,8 @@ from typing import Any
 
 import pulumi
 
-from pilotlight.deploy.engine import Engine
-from pilotlight.deploy.provider import Place, Properties, ResourceType
+from pilotlight.engine.embedded import Engine
+from pilotlight.engine.provider import Place, Properties, ResourceType
 
 PASSPHRASE = "correct horse"
 

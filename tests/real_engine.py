@@ -15,7 +15,7 @@ from pulumi import automation
 
 from pilotlight.deploy.command import Command
 from pilotlight.deploy.pulumi import Backend, PulumiEngine
-from pilotlight.deploy.results import Program, Result, Tell, silent
+from pilotlight.engine.results import Program, Result, Tell, silent
 from stand_in import serving
 
 HERE = "us-east-1"

@@ -20,13 +20,13 @@ from google.protobuf import empty_pb2, json_format, struct_pb2
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 
 from as_provider import as_provider
-from pilotlight.deploy import providers
-from pilotlight.deploy.acts import Invokes
-from pilotlight.deploy.diff import REPLACE, SAME, compare, keep_ignored
-from pilotlight.deploy.invokes import INVOKES
-from pilotlight.deploy.provider import Place, ResourceType
-from pilotlight.deploy.resources import TYPES
-from pilotlight.deploy.values import DEFAULTS, clean, reveal
+from pilotlight.engine import providers
+from pilotlight.engine.acts import Invokes
+from pilotlight.engine.diff import REPLACE, SAME, compare, keep_ignored
+from pilotlight.engine.invokes import INVOKES
+from pilotlight.engine.provider import Place, ResourceType
+from pilotlight.engine.resources import TYPES
+from pilotlight.engine.values import DEFAULTS, clean, reveal
 from pilotlight.runtime.errors import PilotlightError
 
 VERSION = "7.51.1"

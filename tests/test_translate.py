@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pilotlight.deploy.translate import USER_DATA_BYTES_MAX, Dictionary, Endpoint, translate, translate_user_data
+from pilotlight.survey.translate import USER_DATA_BYTES_MAX, Dictionary, Endpoint, translate, translate_user_data
 
 REGISTRY = Endpoint(
     "registry",

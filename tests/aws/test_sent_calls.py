@@ -17,8 +17,8 @@ from raw_answers import gaps
 
 from pilotlight.deploy import archive
 from pilotlight.deploy.current import current_inventory
-from pilotlight.deploy.engine import Engine
 from pilotlight.deploy.operations import Operations
+from pilotlight.engine.embedded import Engine
 from pilotlight.local.handle import LocalCloud
 from pilotlight.local.kernel.cloud import ACCOUNT
 from pilotlight.runtime.aws.boto import BotoClient

@@ -19,7 +19,7 @@ import typer.main
 
 from pilotlight.cli import app, talk
 from pilotlight.cli.main import run
-from pilotlight.deploy.state import open_stack
+from pilotlight.engine.state import open_stack
 from pilotlight.local.handle import LocalCloud, forget_settings
 from pilotlight.runtime.errors import StateTorn
 

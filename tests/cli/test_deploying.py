@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from pilotlight.cli.main import run
-from pilotlight.deploy.engine import Engine
+from pilotlight.engine.embedded import Engine
 from pilotlight.local.handle import LocalCloud
 from pilotlight.runtime.naming import Names
 

@@ -12,7 +12,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from pilotlight.cli.main import run
-from pilotlight.deploy.engine import Engine
+from pilotlight.engine.embedded import Engine
 from pilotlight.local.handle import LocalCloud
 from pilotlight.local.kernel.cloud import ACCOUNT, MEMBER
 from pilotlight.runtime.aws.session import assumed

@@ -15,7 +15,7 @@ import pytest
 from changes_by_hand import CHANGES, NAMES, Hands
 
 from pilotlight.cli.main import run
-from pilotlight.deploy.engine import Engine
+from pilotlight.engine.embedded import Engine
 from pilotlight.local.handle import LocalCloud
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]

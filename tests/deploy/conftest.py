@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fake_provider import ThingType, World, engine_of
-from pilotlight.deploy.engine import Engine
+from pilotlight.engine.embedded import Engine
 from real_engine import ThingsEngine, command
 from stand_in import serving
 

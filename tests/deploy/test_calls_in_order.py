@@ -12,8 +12,8 @@ import pytest
 from aws_program import everything
 
 from as_provider import Log, as_provider
-from pilotlight.deploy.engine import Engine
-from pilotlight.deploy.resources import TYPES
+from pilotlight.engine.embedded import Engine
+from pilotlight.engine.resources import TYPES
 from pilotlight.local.handle import LocalCloud
 from pilotlight.stacks.provider_calls import TABLE
 from pilotlight.stacks.provider_calls.calls import in_order

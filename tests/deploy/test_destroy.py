@@ -12,7 +12,7 @@ import pytest
 from doors import ACCOUNT, CORPUS, CORPUS_COPY, NAMES, PRIMARY, STANDBY, FakeAws, inventory
 from pilotlight.deploy.current import current_inventory, serving
 from pilotlight.deploy.destroy import Destroy
-from pilotlight.deploy.results import Deployment
+from pilotlight.engine.results import Deployment
 from pilotlight.runtime.aws.client import refused
 from pilotlight.runtime.aws.wrappers import Wrapper
 from pilotlight.runtime.clock import FakeClock

@@ -7,7 +7,7 @@ from typing import Any
 import pulumi
 
 from fake_provider import Box, Thing, World, urn
-from pilotlight.deploy.engine import Engine, Program
+from pilotlight.engine.embedded import Engine, Program
 
 
 def opts(**options: Any) -> pulumi.ResourceOptions:

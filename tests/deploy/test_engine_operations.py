@@ -9,8 +9,8 @@ import pulumi
 import pytest
 
 from fake_provider import Box, Thing, World, engine_of, urn
-from pilotlight.deploy.engine import Engine
-from pilotlight.deploy.state import Stack
+from pilotlight.engine.embedded import Engine
+from pilotlight.engine.state import Stack
 from pilotlight.runtime.errors import DeploymentFailed, ResourceProtected, UnknownResourceType
 
 

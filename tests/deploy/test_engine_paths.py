@@ -9,8 +9,8 @@ import pulumi
 import pytest
 
 from fake_provider import Thing, World
-from pilotlight.deploy import paths
-from pilotlight.deploy.engine import Engine
+from pilotlight.engine import paths
+from pilotlight.engine.embedded import Engine
 from real_engine import ThingsEngine
 
 
@@ -59,7 +59,7 @@ def test_ignored_places_keep_their_old_value(
 
 
 def test_a_secret_that_is_kept_stays_a_secret() -> None:
-    from pilotlight.deploy.values import secret
+    from pilotlight.engine.values import secret
 
     old, new = {"a": secret({"b": 1})}, {"a": {"b": 2, "c": 3}}
     assert paths.keep_old("a.b", old, new) == {"a": {"b": secret(1), "c": 3}}

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from fake_provider import Thing, World, engine_of, urn
-from pilotlight.deploy.acts import Event
-from pilotlight.deploy.engine import Engine
-from pilotlight.deploy.provider import Place
-from pilotlight.deploy.resources.waiting import until
+from pilotlight.engine.acts import Event
+from pilotlight.engine.embedded import Engine
+from pilotlight.engine.provider import Place
+from pilotlight.engine.resources.waiting import until
 from pilotlight.runtime.errors import DeploymentFailed
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pulumi
 
 from fake_provider import Box, Thing, World, engine_of, urn
-from pilotlight.deploy.engine import Engine
+from pilotlight.engine.embedded import Engine
 
 
 class Elsewhere(pulumi.ProviderResource):

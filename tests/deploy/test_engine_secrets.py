@@ -10,8 +10,8 @@ import pulumi
 import pytest
 
 from fake_provider import Thing, World, engine_of, urn
-from pilotlight.deploy.engine import Engine
-from pilotlight.deploy.values import MARK, SECRET
+from pilotlight.engine.embedded import Engine
+from pilotlight.engine.values import MARK, SECRET
 from pilotlight.runtime.errors import DeploymentFailed, PassphraseWrong
 
 HUSH = "hush-hush-7261"

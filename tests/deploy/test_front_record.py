@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from pilotlight.deploy.front_record import give_back, hand_over
 from pilotlight.runtime.aws.client import refused
 from pilotlight.runtime.naming import PAPER_RECORD, Names
 from pilotlight.runtime.records.inventory import Traffic
 from pilotlight.runtime.store.record_bucket import RecordBucket
+from pilotlight.survey.front_record import give_back, hand_over
 
 NAMES = Names("inference", "123456789012", "us-east-1", "us-west-2")
 FRONT = Traffic("example.com", "Z1", "api.example.com", "/", 80, "new.elb.example", "ZLB")

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from pilotlight.deploy.resources.shape import key_as_wanted, unlike
+from pilotlight.engine.resources.shape import key_as_wanted, unlike
 
 ID = "1234abcd-12ab-34cd-56ef-1234567890ab"
 ARN = f"arn:aws:kms:us-west-2:123456789012:key/{ID}"

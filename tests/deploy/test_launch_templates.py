@@ -14,8 +14,8 @@ import pulumi_aws as aws
 import pytest
 from moto.server import ThreadedMotoServer
 
-from pilotlight.deploy.engine import Engine
-from pilotlight.deploy.results import Result
+from pilotlight.engine.embedded import Engine
+from pilotlight.engine.results import Result
 from pilotlight.stacks.compute import IGNORED_GROUP
 
 REGION = "us-east-1"

@@ -8,9 +8,9 @@ import pytest
 
 from doors import NAMES, STANDBY, FakeAws, inventory
 from pilotlight.deploy.current import deployed_stacks
-from pilotlight.deploy.engine import Engine
 from pilotlight.deploy.operations import Operations
-from pilotlight.deploy.state import Resource
+from pilotlight.engine.embedded import Engine
+from pilotlight.engine.state import Resource
 from pilotlight.runtime.clock import FakeClock
 from pilotlight.runtime.errors import StateMissing, StateTorn
 from pilotlight.runtime.store.record_bucket import RecordBucket

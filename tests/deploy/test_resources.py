@@ -17,8 +17,8 @@ import pulumi_aws as aws
 import pytest
 from aws_program import PASSWORD, TRUST, everything
 
-from pilotlight.deploy.engine import Engine
-from pilotlight.deploy.resources import TYPES
+from pilotlight.engine.embedded import Engine
+from pilotlight.engine.resources import TYPES
 from pilotlight.runtime.aws.session import client
 from pilotlight.runtime.errors import DeploymentFailed
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from shell import CONFIG, DECLARATION, EXAMPLE, Shell
 
-from pilotlight.deploy.engine import Engine
+from pilotlight.engine.embedded import Engine
 from pilotlight.local.handle import LocalCloud
 from real_engine import RealEngine
 

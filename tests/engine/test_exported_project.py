@@ -10,7 +10,7 @@ import language_host
 import pytest
 from shell import CONFIG, DECLARATION, EXAMPLE, Shell
 
-from pilotlight.deploy.engine import Engine
+from pilotlight.engine.embedded import Engine
 from pilotlight.local.handle import LocalCloud
 from pilotlight.runtime.naming import STACKS
 from real_engine import RealEngine

@@ -17,7 +17,7 @@ from pilotlight.deploy.current import current_inventory
 from pilotlight.deploy.destroy import Destroy
 from pilotlight.deploy.operations import Operations
 from pilotlight.deploy.pulumi import Backend, PulumiEngine
-from pilotlight.deploy.results import Deployment, Held
+from pilotlight.engine.results import Deployment, Held
 from pilotlight.runtime.aws.boto import BotoClient
 from pilotlight.runtime.naming import STACKS
 from pilotlight.workload.load import load

@@ -15,9 +15,9 @@ from pilotlight.deploy import archive
 from pilotlight.deploy.command import Command
 from pilotlight.deploy.current import current_inventory
 from pilotlight.deploy.destroy import Destroy
-from pilotlight.deploy.engine import Engine
 from pilotlight.deploy.operations import Operations
 from pilotlight.deploy.pulumi import Backend, PulumiEngine
+from pilotlight.engine.embedded import Engine
 from pilotlight.local.handle import LocalCloud
 from pilotlight.local.kernel.cloud import ACCOUNT, MEMBER
 from pilotlight.runtime.aws.boto import BotoClient

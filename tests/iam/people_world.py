@@ -29,9 +29,9 @@ from pilotlight.demo.waiting import wait_for
 from pilotlight.deploy import archive, state_bucket
 from pilotlight.deploy.current import current_inventory
 from pilotlight.deploy.destroy import Destroy
-from pilotlight.deploy.engine import Engine
 from pilotlight.deploy.operations import Operations
-from pilotlight.deploy.resources import TYPES
+from pilotlight.engine.embedded import Engine
+from pilotlight.engine.resources import TYPES
 from pilotlight.local.handle import LocalCloud
 from pilotlight.local.iam.identities import MEMBER_ROLE
 from pilotlight.local.kernel.cloud import ACCOUNT, MEMBER

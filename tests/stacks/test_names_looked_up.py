@@ -6,8 +6,8 @@ import pytest
 from stack_recording import Recording, Registered
 from stack_samples import VAULT, inventory
 
-from pilotlight.deploy.named import named
 from pilotlight.runtime.records.inventory import VaultAccount
+from pilotlight.survey.named import named
 
 GIVEN = {
     "Bucket": "bucket", "Cluster": "clusterIdentifier", "ClusterInstance": "identifier",

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from pilotlight.deploy.survey import survey
 from pilotlight.runtime.aws.absence import ABSENT
 from pilotlight.runtime.aws.client import refused
 from pilotlight.runtime.clock import FakeClock
 from pilotlight.runtime.errors import SurveyProblems
 from pilotlight.runtime.records.inventory import Inventory
+from pilotlight.survey.survey import survey
 from pilotlight.workload.model import Workload
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "inference-service" / "workload.yaml"

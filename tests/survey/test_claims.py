@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from surveyed_account import ACCOUNT, EXAMPLE, Account, a_cluster, a_group, problems, surveyed
 
-from pilotlight.deploy.claims import bucket_problem
-from pilotlight.deploy.zone_records import records_of
 from pilotlight.runtime.naming import RULE_BEFORE, TAG_PROTECTS, TAG_WORKLOAD, Names, rule_owner
+from pilotlight.survey.claims import bucket_problem
+from pilotlight.survey.zone_records import records_of
 from pilotlight.workload.load import load
 from pilotlight.workload.model import Workload
 

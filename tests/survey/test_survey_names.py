@@ -9,11 +9,11 @@ import pytest
 from surveyed_account import ACCOUNT, Account, a_cluster, problems
 
 from inventories import changed
-from pilotlight.deploy.named import Kind, Named, named
-from pilotlight.deploy.survey import survey
 from pilotlight.runtime.clock import FakeClock
 from pilotlight.runtime.errors import SurveyProblems
 from pilotlight.runtime.naming import STACKS, TAG_WORKLOAD, Names
+from pilotlight.survey.named import Kind, Named, named
+from pilotlight.survey.survey import survey
 from pilotlight.workload.model import Vault, Workload
 
 KINDS = {"corpus": "dataset", "registry": "database", "fleet": "compute"}

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from surveyed_account import ACCOUNT, Account, a_cluster, a_volume, problems, surveyed
 
-from pilotlight.deploy.survey import survey
 from pilotlight.runtime.clock import FakeClock
 from pilotlight.runtime.naming import STACKS
+from pilotlight.survey.survey import survey
 from pilotlight.workload.model import Workload
 
 KEY = f"arn:aws:kms:us-east-1:{ACCOUNT}:key/one"

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from surveyed_account import ACCOUNT, Account, an_image, problems, surveyed
 
-from pilotlight.deploy.survey import survey
-from pilotlight.deploy.survey_standby import choose
 from pilotlight.runtime.clock import FakeClock
 from pilotlight.runtime.errors import SurveyProblems
 from pilotlight.runtime.naming import STACKS
+from pilotlight.survey.standby import choose
+from pilotlight.survey.survey import survey
 from pilotlight.workload.model import Workload
 
 LADDER = ("g5.xlarge", "g4dn.xlarge")

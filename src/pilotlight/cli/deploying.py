@@ -12,7 +12,7 @@ import typer
 
 from pilotlight.cli.talk import print_json, progress, say
 from pilotlight.cli.target import Place, Target
-from pilotlight.deploy.results import UNCHANGED, Deployer, Deployment, Event
+from pilotlight.engine.results import UNCHANGED, Deployer, Deployment, Event
 from pilotlight.runtime.errors import NoSuchStack, NotConfirmed
 from pilotlight.runtime.naming import STACKS, Names
 from pilotlight.runtime.records.inventory import Inventory
@@ -48,7 +48,7 @@ def engine(here: Place, backend: str | None, secrets: str | None, parallel: int)
     """Pulumi's own engine for AWS, the embedded one for the embedded cloud."""
     folder = here.state / here.workload.workload
     if here.target is Target.LOCAL:
-        from pilotlight.deploy.engine import Engine
+        from pilotlight.engine.embedded import Engine
 
         return Engine(folder, here.names.project)
     from pilotlight.deploy.command import find_command

@@ -20,7 +20,7 @@ from pilotlight.cli.deploying import (
 )
 from pilotlight.cli.talk import Directory, Json, say
 from pilotlight.cli.target import DEFAULT_DECLARATION, Declaration, Place, Target, TargetOption, place
-from pilotlight.deploy.results import PARALLEL, Deployer
+from pilotlight.engine.results import PARALLEL, Deployer
 from pilotlight.runtime.errors import BadOption, SurveyProblems
 from pilotlight.runtime.records.inventory import Inventory
 

@@ -7,7 +7,7 @@ from typing import Any
 from pilotlight.cli.deploying import BackendOption, Only, SecretsOption, chosen, engine
 from pilotlight.cli.talk import Directory, Json, print_json
 from pilotlight.cli.target import DEFAULT_DECLARATION, Declaration, Target, TargetOption, place
-from pilotlight.deploy.results import PARALLEL
+from pilotlight.engine.results import PARALLEL
 
 
 def outputs(

@@ -16,7 +16,7 @@ from pilotlight.cli.deploying import (
 )
 from pilotlight.cli.talk import Directory, Json
 from pilotlight.cli.target import DEFAULT_DECLARATION, Declaration, Target, TargetOption, place
-from pilotlight.deploy.results import PARALLEL
+from pilotlight.engine.results import PARALLEL
 
 
 def preview(

@@ -18,7 +18,7 @@ from pilotlight.cli.deploying import (
 )
 from pilotlight.cli.talk import Directory, Json
 from pilotlight.cli.target import DEFAULT_DECLARATION, Declaration, Place, Target, TargetOption, place
-from pilotlight.deploy.results import PARALLEL, UNCHANGED, Deployment, Event
+from pilotlight.engine.results import PARALLEL, UNCHANGED, Deployment, Event
 from pilotlight.runtime.errors import Drifted, one_a_line
 
 if TYPE_CHECKING:

@@ -9,11 +9,11 @@ import typer
 from pilotlight.cli.deploying import BackendOption, Only, SecretsOption, chosen, engine, secrets_url, state_url
 from pilotlight.cli.talk import Directory, Json, print_json, say
 from pilotlight.cli.target import DEFAULT_DECLARATION, Declaration, Place, Target, TargetOption, place
-from pilotlight.deploy.results import PARALLEL
+from pilotlight.engine.results import PARALLEL
 from pilotlight.runtime.errors import NoStateCopy, PaperUnreadable, StateTorn
 
 if TYPE_CHECKING:
-    from pilotlight.deploy.results import Deployer
+    from pilotlight.engine.results import Deployer
 
 app = typer.Typer(no_args_is_help=True, help="The state of the stacks: init, restore.")
 

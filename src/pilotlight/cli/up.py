@@ -18,7 +18,7 @@ from pilotlight.cli.deploying import (
 )
 from pilotlight.cli.talk import Directory, Json, say
 from pilotlight.cli.target import DEFAULT_DECLARATION, Declaration, Target, TargetOption, place
-from pilotlight.deploy.results import PARALLEL
+from pilotlight.engine.results import PARALLEL
 
 
 def up(

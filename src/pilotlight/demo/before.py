@@ -10,7 +10,7 @@ from pilotlight.demo.scene import Scene
 from pilotlight.demo.traffic import Client, Program, Said
 from pilotlight.demo.waiting import wait_for
 from pilotlight.demo.witness import Witness
-from pilotlight.deploy.engine import Engine
+from pilotlight.engine.embedded import Engine
 from pilotlight.runtime.clock import parse_stamp
 from pilotlight.runtime.errors import CheckFailed
 from pilotlight.runtime.records.point import COMPLETE, RecoveryPoint

@@ -15,9 +15,9 @@ from pilotlight.demo.traffic import Client, Program
 from pilotlight.demo.witness import Witness
 from pilotlight.deploy import archive
 from pilotlight.deploy.current import current_inventory
-from pilotlight.deploy.engine import Engine
 from pilotlight.deploy.operations import Operations
-from pilotlight.deploy.results import Deployment
+from pilotlight.engine.embedded import Engine
+from pilotlight.engine.results import Deployment
 from pilotlight.report.paper import Answer, AssetFigures, Check, CheckpointFigures, Moment
 from pilotlight.runtime.aws.boto import BotoClient
 from pilotlight.runtime.aws.fetch import fetch_through

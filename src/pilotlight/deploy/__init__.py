@@ -1,5 +1,5 @@
-"""From a plan to what is built: surveys the primary region, runs the stacks' programs, keeps their state.
+"""What deploys: the three stacks through either engine, where their state lies, and taking them down again.
 
-Takes: a Workload. Makes: an Inventory. May touch: the Pulumi SDK, AWS through the AWS client and `cloud.session`.
-Start reading at: operations.py; then engine.py for the embedded engine, survey.py for where an Inventory comes from.
+Takes: a Workload. May touch: the Pulumi SDK, AWS through the AWS client and `session`. operations.py is where to begin
+reading; the embedded engine is pilotlight/engine, where an Inventory comes from is pilotlight/survey.
 """

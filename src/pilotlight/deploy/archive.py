@@ -6,7 +6,7 @@ import zipfile
 from pathlib import Path
 
 import pilotlight
-from pilotlight.deploy.values import ZIP_MOMENT
+from pilotlight.engine.values import ZIP_MOMENT
 
 RUNTIME = "runtime"
 NAME = "pilotlight-runtime.zip"

@@ -6,7 +6,6 @@ deploying again changes nothing and needs no dead region. What cannot be read is
 
 from __future__ import annotations
 
-from pilotlight.deploy.survey import survey
 from pilotlight.runtime.aws.absence import says_absent
 from pilotlight.runtime.aws.client import AwsClient
 from pilotlight.runtime.clock import Clock
@@ -17,6 +16,7 @@ from pilotlight.runtime.store.lease import FIRST_EPOCH
 from pilotlight.runtime.store.ledger import SERVING, Active, read_active
 from pilotlight.runtime.store.record_bucket import kept_inventory
 from pilotlight.runtime.store.table import Table
+from pilotlight.survey.survey import survey
 from pilotlight.workload.model import Workload
 
 

@@ -12,17 +12,17 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pilotlight.deploy import claims, front_record
 from pilotlight.deploy.current import is_home, serving
 from pilotlight.deploy.operations import Operations
-from pilotlight.deploy.resources.waiting import until
-from pilotlight.deploy.results import Deployment
+from pilotlight.engine.resources.waiting import until
+from pilotlight.engine.results import Deployment
 from pilotlight.runtime.aws.absence import says_absent
 from pilotlight.runtime.aws.client import AwsClient, aws_code
 from pilotlight.runtime.errors import CallRefused, NotErased, OnlyCopy, RegionUnreachable, ServesFromStandby
 from pilotlight.runtime.kinds.buckets.listing import Bucket, current, joined, settled
 from pilotlight.runtime.records.inventory import Inventory
 from pilotlight.runtime.store.record_bucket import RecordBucket, kept_inventory
+from pilotlight.survey import claims, front_record
 
 LEAVING_SECONDS_MAX = 1800.0
 """Aurora says that a cluster leaves its global database within minutes; half an hour is our patience."""

@@ -11,8 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from pilotlight.deploy import front_record
-from pilotlight.deploy.results import Deployer, Deployment, Event, Result
+from pilotlight.engine.results import Deployer, Deployment, Event, Result
 from pilotlight.runtime.aws.client import AwsClient
 from pilotlight.runtime.errors import DeploymentInterrupted, PilotlightError, StateMissing, VaultMoved
 from pilotlight.runtime.naming import STACKS
@@ -20,6 +19,7 @@ from pilotlight.runtime.records.inventory import Inventory
 from pilotlight.runtime.store.record_bucket import RecordBucket, kept_inventory
 from pilotlight.stacks import program
 from pilotlight.stacks.project import region
+from pilotlight.survey import front_record
 
 PAPERS = "aws:s3/bucket:Bucket::vault-papers"
 """How the URN of the papers' bucket ends, whoever owns it."""

@@ -19,10 +19,10 @@ from typing import Any
 from pulumi import automation
 
 from pilotlight.deploy.command import Command
-from pilotlight.deploy.diff import OPERATIONS
-from pilotlight.deploy.results import PARALLEL, Event, Held, Program, Result, Tell, silent
-from pilotlight.deploy.urns import STACK_TYPE
 from pilotlight.deploy.workspace import Stack, Workspace
+from pilotlight.engine.diff import OPERATIONS
+from pilotlight.engine.results import PARALLEL, Event, Held, Program, Result, Tell, silent
+from pilotlight.engine.urns import STACK_TYPE
 from pilotlight.runtime.errors import BackendUnusable, DeploymentFailed, PassphraseWrong, ResourceProtected, StackLocked
 
 UNWANTED_MARKUP = re.compile(r"<\{%[a-z0-9 -]*%\}>")

@@ -164,7 +164,7 @@ class Traffic(pulumi.ComponentResource):
         zone_id: pulumi.Input[str],
         check: pulumi.Output[str] | None,
     ) -> None:
-        """Written over what is there: a record that was handed over (deploy/front_record.py) is the first half."""
+        """Written over what is there: a record that was handed over (survey/front_record.py) is the first half."""
         spec = self._spec
         aws.route53.Record(
             f"{self._name}-{side}",
