@@ -161,7 +161,8 @@ class FakeAws(Machines):
     def _note_without_lease(self, service: str, operation: str, region: str) -> None:
         if is_reading(operation) or service not in ACTING:
             return
-        leases = [item for (_, kind, _), item in self.dynamodb.items.items() if kind == "lease"]
+        with self.dynamodb.lock:
+            leases = [item for (_, kind, _), item in self.dynamodb.items.items() if kind == "lease"]
         if not any(float(each["expires_at"]["N"]) > self.clock.now() for each in leases):
             self.without_lease.append(f"{service}:{operation} in {region}")
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from damage import DAMAGES, FIXTURES, accuses, copied, damage, files, judged
 
+from pilotlight.kinds.checkpoints.declare import CheckpointFormat
 from pilotlight.runtime.checkpoints import deep, verify
 from pilotlight.runtime.checkpoints.format import BYTES_READ_MIN
 from pilotlight.runtime.checkpoints.readers import FolderReader
-from pilotlight.workload.model import CheckpointFormat
 
 WRITTEN = {
     "safetensors-single": [("", "safetensors", None)],

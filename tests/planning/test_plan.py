@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from doors import inventory
-from pilotlight.planning import mechanisms
 from pilotlight.planning.plan import Plan, plan
 from pilotlight.runtime.readiness.looking import _questions
 from pilotlight.runtime.records.codec import dumps, loads
@@ -66,14 +65,12 @@ def test_a_plan_promises_to_watch_what_the_probe_looks_at():
 
 
 def test_a_plan_does_not_say_that_anything_is_there_before_it_is_deployed():
-    told = [
-        each.because for each in (mechanisms.replication(), mechanisms.global_database(), mechanisms.warm_capacity())
-    ]
+    told = [each.because for each in plan(load(EXAMPLE)).assets]
     assert not [each for each in told if "in place" in each or "is there" in each]
 
 
 def test_an_asset_of_a_kind_without_a_forecast_is_not_promised_a_databases():
     known = load(EXAMPLE)
-    unknown = known.model_copy(update={"assets": {"odd": known.objectives}})
-    with pytest.raises(AssertionError):
-        plan(unknown)
+    odd = known.assets["corpus"].model_copy(update={"kind": "tape"})
+    with pytest.raises(KeyError, match="tape"):
+        plan(known.model_copy(update={"assets": {"odd": odd}}))

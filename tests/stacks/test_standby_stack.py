@@ -231,7 +231,7 @@ def test_a_workload_without_one_kind_of_asset_still_deploys(missing: str, archiv
     if missing == "databases":
         computes = tuple(dataclasses.replace(each, user_data="") for each in taken.computes)
         taken = changed(taken, computes=computes)
-    fewer = dataclasses.replace(taken, **{missing: ()})
+    fewer = changed(taken, **{missing: ()})
     assert record(lambda: program.standby(fewer, archive)).all("Function")
     assert record(lambda: program.vault(fewer)).all("Table")
     record(lambda: program.primary(fewer))

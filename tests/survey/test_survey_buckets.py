@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from surveyed_account import ACCOUNT, Account, problems, surveyed
 
-from pilotlight.survey.buckets import denial
+from pilotlight.kinds.buckets.bucket_settings import denial
 from pilotlight.workload.model import Workload
 
 BUCKET = f"inference-corpus-{ACCOUNT}"

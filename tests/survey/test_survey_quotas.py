@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from surveyed_account import Account, problems, surveyed
 
+from pilotlight.kinds.autoscaling.quotas import Need, quota_of, short
 from pilotlight.runtime.naming import TAG_WORKLOAD
-from pilotlight.survey.quotas import Need, quota_of, short
 from pilotlight.workload.model import Workload
 
 G = "L-DB2E81BA"

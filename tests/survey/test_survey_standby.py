@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from surveyed_account import ACCOUNT, Account, an_image, problems, surveyed
 
+from pilotlight.kinds.autoscaling.standby import choose
 from pilotlight.runtime.clock import FakeClock
 from pilotlight.runtime.errors import SurveyProblems
 from pilotlight.runtime.naming import STACKS
-from pilotlight.survey.standby import choose
 from pilotlight.survey.survey import survey
 from pilotlight.workload.model import Workload
 

@@ -39,15 +39,11 @@ MODELS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("points.keep", model.Keep),
     ("points.lock", model.Lock),
     ("vault", model.Vault),
-    ("An asset of kind dataset", model.Dataset),
-    ("An asset of kind checkpoints", model.Checkpoints),
-    ("health", model.Health),
-    ("training", model.Training),
-    ("An asset of kind volumes", model.Volumes),
-    ("select", model.Select),
-    ("An asset of kind database", model.Database),
-    ("references", model.References),
-    ("An asset of kind compute", model.Compute),
+    *(
+        section
+        for kind, asset in model.KINDS.items()
+        for section in ((f"An asset of kind {kind}", asset), *asset.PARTS)
+    ),
     ("traffic", model.Traffic),
     ("notify", model.Notify),
 )

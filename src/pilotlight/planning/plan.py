@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, assert_never
+from typing import ClassVar
 
-from pilotlight.planning import mechanisms, watching
-from pilotlight.planning.mechanisms import DETECTION_SECONDS, HEALTH_CHECK_SECONDS, Forecast
-from pilotlight.workload.model import Checkpoints, Compute, Database, Dataset, Volumes, Workload
+from pilotlight.kinds.registry import aspect
+from pilotlight.planning import watching
+from pilotlight.planning.forecast import DETECTION_SECONDS, HEALTH_CHECK_SECONDS, Forecast, KindForecast
+from pilotlight.workload.model import Workload
+
+
+def forecasters() -> dict[str, KindForecast]:
+    """Kind -> what it promises (kinds/<kind>/forecast.py)."""
+    return aspect("forecast")
 
 
 @dataclass(frozen=True)
@@ -47,7 +53,7 @@ class Plan:
 
 def plan(workload: Workload, left_out: tuple[str, ...] | None = None) -> Plan:
     """Choose and forecast. `left_out`: what a survey found that is not carried over, if there was one."""
-    forecasts = {name: _forecast(workload, name) for name in workload.assets}
+    forecasts = {name: forecasters()[asset.kind].forecast(workload, asset) for name, asset in workload.assets.items()}
     assets = tuple(_asset(workload, name, forecast) for name, forecast in forecasts.items())
     rto = _rto(workload, forecasts)
     return Plan(
@@ -62,19 +68,6 @@ def plan(workload: Workload, left_out: tuple[str, ...] | None = None) -> Plan:
         told=watching.told(workload),
         left_out=left_out,
     )
-
-
-def _forecast(workload: Workload, name: str) -> Forecast:
-    asset = workload.assets[name]
-    if isinstance(asset, Dataset | Checkpoints):
-        return mechanisms.replication()
-    if isinstance(asset, Volumes):
-        return mechanisms.snapshot_copies(workload.points.every_seconds)
-    if isinstance(asset, Compute):
-        return mechanisms.warm_capacity()
-    if isinstance(asset, Database):
-        return mechanisms.global_database()
-    assert_never(asset)
 
 
 def _asset(workload: Workload, name: str, forecast: Forecast) -> AssetPlan:
@@ -93,9 +86,10 @@ def _asset(workload: Workload, name: str, forecast: Forecast) -> AssetPlan:
 
 def _rto(workload: Workload, forecasts: dict[str, Forecast]) -> float:
     """Detection, then what does not wait for each other side by side, instances after the database, then clients."""
-    stages = {kind: [forecasts[name].rto_seconds for name, asset in workload.assets.items() if asset.kind == kind]
-              for kind in ("database", "compute")}  # fmt: skip
-    return DETECTION_SECONDS + sum(max(each, default=0.0) for each in stages.values()) + HEALTH_CHECK_SECONDS
+    slowest: dict[str, float] = {}
+    for name, asset in workload.assets.items():
+        slowest[asset.kind] = max(forecasts[name].rto_seconds, slowest.get(asset.kind, 0.0))
+    return DETECTION_SECONDS + sum(slowest.values()) + HEALTH_CHECK_SECONDS
 
 
 def _warnings(
@@ -124,8 +118,8 @@ def _warnings(
             f"the vault is in account {workload.vault.account}: no rule replicates back from there, so a failback "
             "takes as long as copying what the standby region wrote"
         )
-    if any(isinstance(asset, Compute) for asset in workload.assets.values()):
-        found.append("capacity in the standby region is not reserved: the list of instance types is all there is")
+    kinds = {asset.kind for asset in workload.assets.values()}
+    found += [each.WARNING for kind, each in forecasters().items() if kind in kinds and each.WARNING]
     return found
 
 

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pilotlight.workload.model import Checkpoints, Compute, Database, Dataset, Workload
+from pilotlight.kinds.registry import aspect
+from pilotlight.planning.forecast import KindForecast
+from pilotlight.workload.model import Workload
+
+ALWAYS = ("EC2", "RDS", "DynamoDB")
+"""Services that are asked whatever is declared (runtime/readiness/looking.py)."""
 
 
 def watched(workload: Workload) -> tuple[str, ...]:
@@ -14,22 +19,17 @@ def watched(workload: Workload) -> tuple[str, ...]:
 
 def _watched(workload: Workload) -> Iterator[str]:
     primary, assets = workload.regions.primary, workload.assets
-    kinds = {type(asset) for asset in assets.values()}
+    kinds: dict[str, KindForecast] = aspect("forecast")
     if workload.traffic:
         url = f"http://{workload.traffic.record}{workload.traffic.check}"
         yield f"{url} from outside: three failures in a row are a loss"
-    services = ["EC2", "RDS", "DynamoDB"]
-    services += ["S3"] if kinds & {Dataset, Checkpoints} else []
-    services += ["Auto Scaling"] if Compute in kinds else []
+    declared = {asset.kind for asset in assets.values()}
+    more = [service for kind, each in kinds.items() if kind in declared for service in each.SERVICES]
+    services = list(dict.fromkeys([*ALWAYS, *more]))
     most = "a loss when all but one are silent" if workload.traffic is None else "told when one is silent"
     yield f"the services of {primary} ({', '.join(services)}): {most}"
     for name, asset in assets.items():
-        if isinstance(asset, Compute):
-            yield f"{name}: instances of {asset.group} in service (told)"
-        elif isinstance(asset, Database):
-            yield f"{name}: whether cluster {asset.cluster} takes writes (told)"
-        elif isinstance(asset, Checkpoints) and Compute in kinds:
-            yield f"{name}: the newest checkpoint against its usual cadence, while a group is up (told)"
+        yield from kinds[asset.kind].watched(workload, name, asset)
 
 
 def told(workload: Workload) -> tuple[str, ...]:

@@ -66,3 +66,8 @@ class Findings:
 
     def _place(self, service: str) -> str:
         return GLOBAL_REGION if service in ("iam", "route53") else self.region
+
+
+def unread(what: str, refusal: CallRefused) -> str:
+    """What a refused read is told as (pure)."""
+    return f"{what} cannot be read ({refusal.facts.get('reason', refusal.message)})"

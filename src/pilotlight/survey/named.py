@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pilotlight.kinds.registry import aspect
 from pilotlight.runtime.naming import ALARMS, Names
 from pilotlight.stacks import policies
 from pilotlight.stacks.vault import FUNCTIONS
@@ -92,44 +93,28 @@ TARGETS = Kind("target group", "elbv2", "describe_target_groups", _listed("Names
 
 
 def named(names: Names, kinds: Mapping[str, str], has_traffic: bool, originals: Mapping[str, str]) -> Iterator[Named]:
-    """Every name that the stacks give (pure). `kinds`: asset -> its kind; `originals`: database -> ARN of the cluster
-    that its global database is put around."""
-    yield from _vault(names, kinds)
-    yield from _primary(names, kinds, originals)
+    """Every name that the stacks give (pure). `kinds`: asset -> its kind; `originals`: asset -> ARN of what
+    something of ours is put around."""
+    yield from _vault(names)
+    if not names.vault:
+        yield Named("primary", WORKLOAD, ALIAS, names.key_alias, names.primary)
     yield from _standby(names)
     for asset, kind in kinds.items():
-        if kind == "database":
-            yield from _database(names, asset)
-        elif kind == "compute":
-            yield from _compute(names, asset)
+        yield from aspect("survey")[kind].names(names, asset, originals.get(asset, ""))
     if has_traffic:
         yield Named("standby", "traffic", BALANCER, names.load_balancer(), names.standby)
         yield Named("standby", "traffic", TARGETS, names.target_group(), names.standby)
 
 
-def _vault(names: Names, kinds: Mapping[str, str]) -> Iterator[Named]:
+def _vault(names: Names) -> Iterator[Named]:
     there = names.standby
     yield Named("vault", WORKLOAD, ALIAS, names.key_alias, there)
     if names.vault:
         yield Named("vault", WORKLOAD, ALIAS, names.key_alias, there, apart=True)
     yield Named("vault", WORKLOAD, BUCKET, names.vault_bucket, there, apart=bool(names.vault))
-    for asset in _replicated(kinds):
-        yield Named("vault", asset, BUCKET, names.standby_bucket(asset), there, apart=bool(names.vault))
     yield Named("vault", WORKLOAD, TABLE, names.journal_table, there)
     for purpose in FUNCTIONS:
         yield Named("vault", WORKLOAD, LOGS, policies.log_group(names, purpose), there)
-
-
-def _primary(names: Names, kinds: Mapping[str, str], originals: Mapping[str, str]) -> Iterator[Named]:
-    if not names.vault:
-        yield Named("primary", WORKLOAD, ALIAS, names.key_alias, names.primary)
-    for asset in _replicated(kinds):
-        for purpose in ("replication", "batch", *(() if names.vault else ("reverse",))):
-            yield Named("primary", asset, ROLE, names.role(f"{purpose}-{asset}"), GLOBAL_REGION)
-    for asset, kind in kinds.items():
-        if kind == "database":
-            is_around = _around(originals.get(asset, ""))
-            yield Named("primary", asset, GLOBAL, names.global_cluster(asset), names.primary, ours=is_around)
 
 
 def _standby(names: Names) -> Iterator[Named]:
@@ -147,31 +132,7 @@ def _standby(names: Names) -> Iterator[Named]:
         yield Named("standby", WORKLOAD, SCHEDULE, names.schedule(purpose), there, ours=_fires(names.function(purpose)))
 
 
-def _database(names: Names, asset: str) -> Iterator[Named]:
-    cluster = names.standby_cluster(asset)
-    yield Named("standby", asset, CLUSTER, cluster, names.standby)
-    yield Named("standby", asset, INSTANCE, f"{cluster}-1", names.standby)
-    yield Named("standby", asset, SUBNETS, names.subnet_group(asset), names.standby)
-
-
-def _compute(names: Names, asset: str) -> Iterator[Named]:
-    role = names.role(f"instance-{asset}")
-    yield Named("standby", asset, ROLE, role, GLOBAL_REGION)
-    yield Named("standby", asset, PROFILE, role, GLOBAL_REGION)
-    yield Named("standby", asset, TEMPLATE, names.launch_template(asset), names.standby)
-    yield Named("standby", asset, GROUP, names.group(asset), names.standby)
-
-
-def _replicated(kinds: Mapping[str, str]) -> list[str]:
-    return [asset for asset, kind in kinds.items() if kind in ("dataset", "checkpoints")]
-
-
 # -- ours, where there are no tags -----------------------------------------------------------------------------
-
-
-def _around(cluster: str) -> Callable[[Properties], bool]:
-    """A global database is ours with the original in it; we give it no tags."""
-    return lambda found: cluster in [each["DBClusterArn"] for each in found.get("GlobalClusterMembers", [])]
 
 
 def _fires(function: str) -> Callable[[Properties], bool]:

@@ -9,7 +9,7 @@ import pulumi_aws as aws
 
 from pilotlight.runtime.naming import BUCKET_NAME_LENGTH_MAX
 from pilotlight.runtime.records.inventory import Datasets, Inventory, Keep
-from pilotlight.workload.model import NAME
+from pilotlight.workload.asset import NAME
 from pilotlight.workload.words import REGIONS
 
 

@@ -1,4 +1,4 @@
-"""The survey of what the standby region has to offer: zones, instance types, an image that fits them, Aurora.
+"""The survey of what the standby region has to offer: zones, instance types, an image that fits them.
 
 Asked for once for all assets. A type that is not offered there is found out in the third of three stacks, or on the
 worst day. Zones are chosen once, where most of the instance types are, and stay: another choice would replace a
@@ -10,14 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from pilotlight.kinds.autoscaling import quotas
 from pilotlight.runtime.aws.client import aws_code
 from pilotlight.runtime.errors import CallRefused
 from pilotlight.runtime.naming import Names
-from pilotlight.runtime.records.inventory import Compute, Database, Inventory
-from pilotlight.stacks.database import INSTANCE_CLASS
+from pilotlight.runtime.records.inventory import Compute, Inventory
 from pilotlight.stacks.network import ZONES, default_zones
-from pilotlight.survey import quotas as survey_quotas
-from pilotlight.survey.findings import Findings
+from pilotlight.survey.findings import Findings, unread
 
 NETWORK = "network"
 """How problems name what is no asset."""
@@ -46,7 +45,7 @@ def zones(findings: Findings, names: Names, computes: list[Compute], kept: Inven
     kinds = _kinds(findings, names, sorted(offered)) if offered else {}
     _check_images(findings, names, computes, kinds)
     vcpus = {kind: int(told["VCpuInfo"]["DefaultVCpus"]) for kind, told in kinds.items()}
-    survey_quotas.check(findings, names, computes, vcpus)
+    quotas.check(findings, names, computes, vcpus)
     return chosen
 
 
@@ -88,7 +87,7 @@ def _zones(findings: Findings, names: Names) -> set[str] | None:
     try:
         answer = findings.client.call("ec2", "describe_availability_zones", names.standby, **asked)
     except CallRefused as refusal:
-        findings.add(NETWORK, _unread(f"the zones of {names.standby}", refusal), names.standby)
+        findings.add(NETWORK, unread(f"the zones of {names.standby}", refusal), names.standby)
         return None
     return {str(each["ZoneName"]) for each in answer["AvailabilityZones"]}
 
@@ -104,7 +103,7 @@ def _offered(findings: Findings, names: Names, types: list[str]) -> Offered | No
             for each in page["InstanceTypeOfferings"]:
                 found.setdefault(str(each["InstanceType"]), set()).add(str(each["Location"]))
     except CallRefused as refusal:
-        findings.add(NETWORK, _unread(f"the instance types that {names.standby} offers", refusal), names.standby)
+        findings.add(NETWORK, unread(f"the instance types that {names.standby} offers", refusal), names.standby)
         return None
     return found
 
@@ -167,7 +166,7 @@ def _check_shared(findings: Findings, asset: str, image: Properties) -> None:
         findings.client.call("ec2", "describe_snapshots", findings.region, SnapshotIds=wanted)
     except CallRefused as refusal:
         if aws_code(refusal) not in NO_SNAPSHOT:
-            findings.add(asset, _unread(f"the snapshots of {what}", refusal))
+            findings.add(asset, unread(f"the snapshots of {what}", refusal))
             return
         findings.add(
             asset,
@@ -181,40 +180,6 @@ def _kinds(findings: Findings, names: Names, types: list[str]) -> dict[str, Prop
     try:
         pages = list(findings.client.pages("ec2", "describe_instance_types", names.standby, InstanceTypes=types))
     except CallRefused as refusal:
-        findings.add(NETWORK, _unread("what instance types are made for", refusal), names.standby)
+        findings.add(NETWORK, unread("what instance types are made for", refusal), names.standby)
         return {}
     return {str(each["InstanceType"]): each for page in pages for each in page["InstanceTypes"]}
-
-
-# -- Aurora ----------------------------------------------------------------------------------------------------
-
-
-def check_databases(findings: Findings, names: Names, databases: list[Database]) -> None:
-    """The secondary's instance class is offered there for exactly the primary's engine and version, and for global
-    databases."""
-    for each in databases:
-        asked = {"Engine": each.engine, "EngineVersion": each.engine_version, "DBInstanceClass": INSTANCE_CLASS}
-        what = f"{each.engine} {each.engine_version} on {INSTANCE_CLASS}"
-        try:
-            options = [
-                one
-                for page in findings.client.pages(
-                    "rds", "describe_orderable_db_instance_options", names.standby, **asked
-                )
-                for one in page["OrderableDBInstanceOptions"]
-            ]
-        except CallRefused as refusal:
-            findings.add(each.name, _unread(f"whether {what} is offered", refusal), names.standby)
-            continue
-        if not any(one.get("SupportsGlobalDatabases", True) for one in options):
-            lacks = "for global databases " if options else ""
-            findings.add(
-                each.name,
-                f"{what} is not offered {lacks}in {names.standby}; bring the cluster to a version that is, or choose "
-                "another standby region",
-                names.standby,
-            )
-
-
-def _unread(what: str, refusal: CallRefused) -> str:
-    return f"{what} cannot be read ({refusal.facts.get('reason', refusal.message)})"

@@ -6,10 +6,11 @@ volumes that no instance has keep the place that the tags of their snapshot copi
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
+from pilotlight.kinds.volumes import volume_settings
+from pilotlight.kinds.volumes.declare import Volumes
 from pilotlight.runtime.errors import CallRefused
 from pilotlight.runtime.kinds.volumes import selection as chosen
 from pilotlight.runtime.kinds.volumes import snapshots
@@ -18,46 +19,23 @@ from pilotlight.runtime.kinds.volumes.snapshots import UNASSIGNED
 from pilotlight.runtime.naming import Names
 from pilotlight.runtime.records import inventory as paper
 from pilotlight.runtime.store.rosters import VOLUMES_MAX, Place
-from pilotlight.survey import volume_settings as survey_volume_settings
 from pilotlight.survey.findings import Findings
-from pilotlight.workload.model import Volumes, Workload
+from pilotlight.survey.kind import KindSurvey, Look
 
 REFUSED = (CLASH, NO_LABEL)
 """What a person has to decide before anything is built; an unknown device is told by the points."""
 
 
-def volumes(findings: Findings, workload: Workload, names: Names) -> list[paper.Volumes]:
-    """Every volume group of this declaration; what is amiss with one is among the findings."""
-    return [
-        _group(findings, workload, names, name, asset)
-        for name, asset in workload.assets.items()
-        if isinstance(asset, Volumes)
-    ]
+class VolumeSurvey(KindSurvey):
+    """Of volume groups."""
+
+    def survey(self, look: Look, name: str, asset: Any) -> paper.Volumes:
+        """Every volume that carries the tag, by instance and device."""
+        return _group(look, name, asset)
 
 
-def check_counts(findings: Findings, groups: Iterable[paper.Volumes], computes: Iterable[paper.Compute]) -> None:
-    """What several instances wrote needs as many instances after a failover, and each needs what is its own."""
-    by_name = {each.name: each for each in groups}
-    for compute in (each for each in computes if each.count):
-        for group in (by_name[name] for name in compute.volumes if name in by_name):
-            several = len(group.instances)
-            if 0 < several < compute.count and group.assign != paper.SHARED:
-                findings.add(
-                    compute.name,
-                    f"{compute.count} would start after a failover, and {group.name} has volumes of {several}, so the "
-                    f"others would come up with blank disks; set `count: {several}`, or `assign: shared` for "
-                    f"{group.name} where all of them get the same",
-                )
-            if several > compute.count:
-                findings.add(
-                    compute.name,
-                    f"{group.name} has volumes of {several} instances, and {compute.count} would start after a "
-                    f"failover, so those of {several - compute.count} would come up nowhere; set `count: {several}` or "
-                    f"more, or `assign: shared` for {group.name} where they are read-only copies of each other",
-                )
-
-
-def _group(findings: Findings, workload: Workload, names: Names, name: str, asset: Volumes) -> paper.Volumes:
+def _group(look: Look, name: str, asset: Volumes) -> paper.Volumes:
+    findings, names = look.findings, look.names
     key, _, value = asset.select.tag.partition("=")
     bare = paper.Volumes(
         name=name,
@@ -65,7 +43,7 @@ def _group(findings: Findings, workload: Workload, names: Names, name: str, asse
         tag_value=value,
         devices={},
         size_gib={},
-        rpo_seconds=asset.rpo_seconds or workload.objectives.rpo_seconds,
+        rpo_seconds=look.rpo_seconds(asset),
         uses=tuple(asset.uses),
         assign=asset.assign,
     )
@@ -82,7 +60,7 @@ def _group(findings: Findings, workload: Workload, names: Names, name: str, asse
     found = chosen.places(bare, selection, _last(findings, names, name, selection))
     _check(findings, bare, selection, found)
     group = _with(bare, found, {each["VolumeId"]: int(each["Size"]) for each in items})
-    return survey_volume_settings.with_settings(group, items)
+    return volume_settings.with_settings(group, items)
 
 
 def _selection(findings: Findings, name: str, items: list[dict[str, Any]]) -> Selection:
@@ -173,3 +151,6 @@ def _instance(members: list[Place], sizes: dict[str, int]) -> paper.InstanceVolu
         size_gib={each.device: sizes[each.volume] for each in ordered},
         label=ordered[0].label,
     )
+
+
+KIND = VolumeSurvey()

@@ -1,4 +1,4 @@
-"""The survey of compute groups: Auto Scaling group, launch template, role, balancer, and the DNS zone in front.
+"""The survey of compute groups: Auto Scaling group, launch template, role, balancer.
 
 The instances' permissions are read from their role, inline and attached policies alike, and translated to the standby
 region; user data is translated as well, so that an instance there never reads the region that was lost.
@@ -7,110 +7,93 @@ region; user data is translated as well, so that an instance there never reads t
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from typing import Any
 
+from pilotlight.kinds.autoscaling import instance_types, launch_settings, standby
+from pilotlight.kinds.autoscaling.declare import Compute
 from pilotlight.runtime.kinds.autoscaling.software import digests
 from pilotlight.runtime.naming import Names
 from pilotlight.runtime.records import inventory as paper
 from pilotlight.stacks.policies import document, text
-from pilotlight.survey import claims, front_record
-from pilotlight.survey import instance_types as survey_types
-from pilotlight.survey import listeners as survey_listeners
-from pilotlight.survey import settings as survey_settings
-from pilotlight.survey import zone as survey_zone
-from pilotlight.survey.findings import Findings
+from pilotlight.survey import claims
+from pilotlight.survey.findings import GLOBAL_REGION, Findings
+from pilotlight.survey.kind import Balancer, KindSurvey, Look
+from pilotlight.survey.named import GROUP, PROFILE, ROLE, TEMPLATE, Named
 from pilotlight.survey.translate import Dictionary, translate, translate_user_data
-from pilotlight.survey.zone import TRAFFIC
-from pilotlight.workload.model import Compute, Traffic
 
 
-@dataclass(frozen=True)
-class Balancer:
-    """The load balancer of a group: its DNS name, the hosted zone of that name, and whether it is internal."""
+class GroupSurvey(KindSurvey):
+    """Of compute groups."""
 
-    arn: str
-    dns: str
-    zone: str
-    internal: bool
+    def survey(self, look: Look, name: str, asset: Any) -> paper.Compute | None:
+        """The group with everything it stands on; None where the group or its template is missing."""
+        findings, names, words = look.findings, look.names, look.dictionary
+        group = _group(findings, name, asset.group)
+        template = _template(findings, name, group) if group else None
+        if group is None or template is None:
+            return None
+        claims.check_group(findings, names, name, asset.group)
+        port, balancer = _front(findings, name, group)
+        look.balancers += [balancer] if balancer else []
+        types = instance_types.instance_types(findings, name, asset, group, template)
+        mounted = (each for each in look.of(paper.Volumes) if each.name in asset.volumes)
+        protected = {device for each in mounted for device in each.size_gib}
+        taken = launch_settings.taken(findings, name, template, group, types, protected)
+        return paper.Compute(
+            name=name,
+            primary_group=asset.group,
+            standby_group=names.group(name),
+            standby_launch_template=names.launch_template(name),
+            image=_image(findings, name, template),
+            instance_types=types,
+            count=_count(findings, name, asset, group),
+            user_data=_user_data(findings, name, template, words),
+            port=port,
+            instance_profile_policy=_policy(findings, name, template, words),
+            volumes=tuple(asset.volumes),
+            template=digests(template),
+            uses=tuple(asset.uses),
+            launch=taken.launch,
+            group=taken.group,
+            left_out=taken.left_out,
+        )
 
+    def check(self, look: Look) -> None:
+        """What several groups need together, and what the standby region has to offer."""
+        computes = look.of(paper.Compute)
+        check_counts(look.findings, look.of(paper.Volumes), computes)
+        look.zones = standby.zones(look.findings, look.names, computes, look.kept)
 
-@dataclass(frozen=True)
-class Fleet:
-    """One compute group as found, and the balancer in front of it, if there is one."""
-
-    compute: paper.Compute
-    balancer: Balancer | None
-
-
-def fleet(
-    findings: Findings,
-    name: str,
-    asset: Compute,
-    names: Names,
-    words: Dictionary,
-    volumes: Sequence[paper.Volumes] = (),
-) -> Fleet | None:
-    """The group of this asset with everything it stands on; None where the group or its template is missing."""
-    group = _group(findings, name, asset.group)
-    template = _template(findings, name, group) if group else None
-    if group is None or template is None:
-        return None
-    claims.check_group(findings, names, name, asset.group)
-    port, balancer = _front(findings, name, group)
-    types = survey_types.instance_types(findings, name, asset, group, template)
-    protected = {device for each in volumes if each.name in asset.volumes for device in each.size_gib}
-    taken = survey_settings.taken(findings, name, template, group, types, protected)
-    compute = paper.Compute(
-        name=name,
-        primary_group=asset.group,
-        standby_group=names.group(name),
-        standby_launch_template=names.launch_template(name),
-        image=_image(findings, name, template),
-        instance_types=types,
-        count=_count(findings, name, asset, group),
-        user_data=_user_data(findings, name, template, words),
-        port=port,
-        instance_profile_policy=_policy(findings, name, template, words),
-        volumes=tuple(asset.volumes),
-        template=digests(template),
-        uses=tuple(asset.uses),
-        launch=taken.launch,
-        group=taken.group,
-        left_out=taken.left_out,
-    )
-    return Fleet(compute, balancer)
+    def names(self, names: Names, asset: str, original: str) -> Iterator[Named]:
+        """The group at zero, its template, and the role of its instances."""
+        role = names.role(f"instance-{asset}")
+        yield Named("standby", asset, ROLE, role, GLOBAL_REGION)
+        yield Named("standby", asset, PROFILE, role, GLOBAL_REGION)
+        yield Named("standby", asset, TEMPLATE, names.launch_template(asset), names.standby)
+        yield Named("standby", asset, GROUP, names.group(asset), names.standby)
 
 
-def traffic(
-    findings: Findings, front: Traffic | None, fleets: list[Fleet | None], names: Names
-) -> paper.Traffic | None:
-    """The front door; the balancer is the one of the first group that has one."""
-    if front is None:
-        return None
-    balancer = next((each.balancer for each in fleets if each and each.balancer), None)
-    if balancer is None:
-        findings.add(TRAFFIC, "no compute group is behind a load balancer; attach the group to a target group")
-    elif balancer.internal:
-        findings.add(TRAFFIC, f"balancer {balancer.dns} is internal, so the probe cannot reach it; use a public one")
-    if balancer:
-        survey_listeners.check(findings, TRAFFIC, front, balancer.arn)
-    zone_id = survey_zone.zone_id(findings, front, balancer.dns if balancer else "")
-    if zone_id:
-        records = claims.check_record(findings, names, TRAFFIC, zone_id, front.record)
-        front_record.survey(findings, TRAFFIC, records, balancer.dns if balancer else "")
-    if balancer is None or not zone_id:
-        return None
-    return paper.Traffic(
-        zone=front.zone,
-        zone_id=zone_id,
-        record=front.record,
-        check=front.check,
-        port=front.port,
-        primary_balancer_dns=balancer.dns,
-        primary_balancer_zone=balancer.zone,
-    )
+def check_counts(findings: Findings, groups: Iterable[paper.Volumes], computes: Iterable[paper.Compute]) -> None:
+    """What several instances wrote needs as many instances after a failover, and each needs what is its own."""
+    by_name = {each.name: each for each in groups}
+    for compute in (each for each in computes if each.count):
+        for group in (by_name[name] for name in compute.volumes if name in by_name):
+            several = len(group.instances)
+            if 0 < several < compute.count and group.assign != paper.SHARED:
+                findings.add(
+                    compute.name,
+                    f"{compute.count} would start after a failover, and {group.name} has volumes of {several}, so the "
+                    f"others would come up with blank disks; set `count: {several}`, or `assign: shared` for "
+                    f"{group.name} where all of them get the same",
+                )
+            if several > compute.count:
+                findings.add(
+                    compute.name,
+                    f"{group.name} has volumes of {several} instances, and {compute.count} would start after a "
+                    f"failover, so those of {several - compute.count} would come up nowhere; set `count: {several}` or "
+                    f"more, or `assign: shared` for {group.name} where they are read-only copies of each other",
+                )
 
 
 # -- group and template ----------------------------------------------------------------------------------------
@@ -149,7 +132,7 @@ def _template(findings: Findings, name: str, group: dict[str, Any]) -> dict[str,
 def _count(findings: Findings, name: str, asset: Compute, group: dict[str, Any]) -> int:
     """Instances after a failover: as declared, else as many as the group wishes for now."""
     count = asset.count or int(group["DesiredCapacity"])
-    if not asset.count and not survey_types.counts_instances(group):
+    if not asset.count and not instance_types.counts_instances(group):
         findings.add(
             name, f"group {asset.group} counts its capacity in weights, vCPUs or memory; declare `count`, of instances"
         )
@@ -231,12 +214,12 @@ def _parsed(policy: Any) -> dict[str, Any]:
     return parsed
 
 
-# -- balancer and zone -----------------------------------------------------------------------------------------
+# -- balancer -----------------------------------------------------------------------------------------
 
 
 def _front(findings: Findings, name: str, group: dict[str, Any]) -> tuple[int, Balancer | None]:
     """(port of the instances, balancer) of the group's first target group; (0, None) where it has none. The others are
-    named as not carried over (survey_settings.py). A target group has one balancer at most (Elastic Load Balancing
+    named as not carried over (launch_settings.py). A target group has one balancer at most (Elastic Load Balancing
     API, "TargetGroup")."""
     arns = group.get("TargetGroupARNs", [])[:1]
     if not arns:
@@ -256,3 +239,6 @@ def _balancer(findings: Findings, name: str, arns: list[str]) -> Balancer | None
         return None
     found = answer["LoadBalancers"][0]
     return Balancer(arns[0], found["DNSName"], found["CanonicalHostedZoneId"], found.get("Scheme") == "internal")
+
+
+KIND = GroupSurvey()

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from pilotlight.kinds.autoscaling.declare import Compute
 from pilotlight.survey.findings import Findings
-from pilotlight.workload.model import Compute
 
 DECLARE = "declare `instance_types` for the standby"
 UNITS = "units"

@@ -6,11 +6,11 @@ it is carried over, replaced for a reason that the reference tells, or named wit
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from pilotlight.kinds.autoscaling import instance_types as survey_types
 from pilotlight.runtime.naming import PREFIX
 from pilotlight.runtime.records.settings import (
     Disk,
@@ -22,18 +22,14 @@ from pilotlight.runtime.records.settings import (
     VolumeSettings,
 )
 from pilotlight.stacks import settings
-from pilotlight.stacks.settings import Found, Table
-from pilotlight.stacks.settings_of_cluster import CLUSTER
 from pilotlight.stacks.settings_of_group import ATTACHED, GROUP, Attached
 from pilotlight.stacks.settings_of_template import TEMPLATE
-from pilotlight.survey import instance_types as survey_types
 from pilotlight.survey.findings import Findings
+from pilotlight.survey.left_out import carried_not, left_out, lost
 
 Properties = dict[str, Any]
 
-IN_TEMPLATE, IN_GROUP, IN_CLUSTER = "launch template", "Auto Scaling group", "cluster"
-VALUE_CHARACTERS_MAX = 60
-"""Of a value that a sentence shows; longer ones are left out of it."""
+IN_TEMPLATE, IN_GROUP = "launch template", "Auto Scaling group"
 NAMED_MAX = 5
 """Things attached to a group that a sentence names one by one; how many there are is always told."""
 BOUND_TO_TYPES = ("EbsOptimized", "CpuOptions", "CreditSpecification")
@@ -68,9 +64,9 @@ def taken(
         _launch(template, ours, same),
         _group(group),
         (
-            *_lost(IN_TEMPLATE, TEMPLATE, template),
+            *lost(IN_TEMPLATE, TEMPLATE, template),
             *_lost_of_template(template, mapped, images, same),
-            *_lost(IN_GROUP, GROUP, group),
+            *lost(IN_GROUP, GROUP, group),
             *_lost_of_group(group),
             *_attached(findings, name, group),
         ),
@@ -162,16 +158,16 @@ def _lost_of_template(
     """What is carried over, but not always."""
     for each in settings.found(TEMPLATE, template) if not same else ():
         if each.member.startswith(BOUND_TO_TYPES) and each.setting is not None and each.setting.advice:
-            yield _left_out(IN_TEMPLATE, each)
+            yield left_out(IN_TEMPLATE, each)
     for mapping in mapped:
         if "Ebs" in mapping and not _made_there(mapping, images):
-            yield _carried_not(IN_TEMPLATE, TEMPLATE, "BlockDeviceMappings.Ebs.SnapshotId", _named(mapping))
+            yield carried_not(IN_TEMPLATE, TEMPLATE, "BlockDeviceMappings.Ebs.SnapshotId", _named(mapping))
     tenancy = (template.get("Placement") or {}).get("Tenancy", "")
     if tenancy not in ("", "default", DEDICATED):
-        yield _carried_not(IN_TEMPLATE, TEMPLATE, "Placement.Tenancy", tenancy)
+        yield carried_not(IN_TEMPLATE, TEMPLATE, "Placement.Tenancy", tenancy)
     for kind in [each.get("ResourceType", "") for each in template.get("TagSpecifications") or []]:
         if kind not in TAGGED:
-            yield _carried_not(IN_TEMPLATE, TEMPLATE, "TagSpecifications.ResourceType", kind)
+            yield carried_not(IN_TEMPLATE, TEMPLATE, "TagSpecifications.ResourceType", kind)
 
 
 def _named(mapping: Properties) -> str:
@@ -203,12 +199,12 @@ def _lost_of_group(group: Properties) -> Iterator[LeftOut]:
     """What is carried over, but not always."""
     for each in _listed(group.get("HealthCheckType")):
         if each not in HEALTH_CHECKS:
-            yield _carried_not(IN_GROUP, GROUP, "HealthCheckType", each)
+            yield carried_not(IN_GROUP, GROUP, "HealthCheckType", each)
     for each in (group.get("TargetGroupARNs") or [])[1:]:
-        yield _carried_not(IN_GROUP, GROUP, "TargetGroupARNs", each.rpartition(":")[2])
+        yield carried_not(IN_GROUP, GROUP, "TargetGroupARNs", each.rpartition(":")[2])
     for each in group.get("TerminationPolicies") or []:
         if each.startswith(FUNCTION):
-            yield _carried_not(IN_GROUP, GROUP, "TerminationPolicies", each)
+            yield carried_not(IN_GROUP, GROUP, "TerminationPolicies", each)
 
 
 def _listed(text: str | None) -> list[str]:
@@ -230,28 +226,3 @@ def _names(findings: Findings, name: str, kind: Attached, group: str) -> list[st
     what = f"each {kind.what} of Auto Scaling group {group}"
     listed = findings.all(name, what, kind.field, "autoscaling", kind.operation, **which)
     return sorted({str(each.get(kind.name, "")) for each in listed})
-
-
-# -- words -----------------------------------------------------------------------------------------------------
-
-
-def lost_of_cluster(cluster: Properties) -> tuple[LeftOut, ...]:
-    """What an Aurora cluster sets and its secondary lacks (pure)."""
-    return tuple(_lost(IN_CLUSTER, CLUSTER, cluster))
-
-
-def _lost(where: str, rows: Table, data: Mapping[str, Any]) -> list[LeftOut]:
-    """Each once, however many interfaces or devices have it."""
-    return list(dict.fromkeys(_left_out(where, each) for each in settings.lost(rows, data)))
-
-
-def _left_out(where: str, each: Found) -> LeftOut:
-    if each.setting is None:
-        return LeftOut(f"{where}: {each.member}", settings.UNKNOWN, settings.NEWER)
-    value = each.value if isinstance(each.value, str) else json.dumps(each.value, default=str)
-    shown = f" {value}" if len(value) <= VALUE_CHARACTERS_MAX else ""
-    return LeftOut(f"{where}: {each.member}{shown}", each.setting.how, each.setting.advice)
-
-
-def _carried_not(where: str, rows: Table, member: str, value: str) -> LeftOut:
-    return _left_out(where, Found(member, value, rows[member]))

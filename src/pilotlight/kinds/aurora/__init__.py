@@ -1,0 +1,1 @@
+"""Aurora clusters: the kind database."""

@@ -1,0 +1,1 @@
+"""Buckets that S3 replicates: the kind dataset."""

@@ -1,0 +1,1 @@
+"""Buckets that are looked into: the kind checkpoints."""

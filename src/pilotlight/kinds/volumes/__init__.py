@@ -1,0 +1,1 @@
+"""EBS volumes behind one tag: the kind volumes."""
