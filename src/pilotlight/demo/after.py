@@ -16,8 +16,8 @@ from pilotlight.demo.scene import FILES_PER_CHECKPOINT, STEP_SIZE, Scene
 from pilotlight.demo.traffic import Program, Said
 from pilotlight.demo.waiting import wait_for
 from pilotlight.report.paper import Answer, AssetFigures, CheckpointFigures, FailbackFigures
+from pilotlight.runtime.kinds.kind import named
 from pilotlight.runtime.points import costs
-from pilotlight.runtime.records.inventory import Compute
 
 FIRST_STANDBY_NUMBER = 1_000_000
 """Numbers of the promoted region start here, so that a fork would show as numbers below it."""
@@ -182,7 +182,7 @@ def newest(scene: Scene) -> Answer:
 
 def _figure(scene: Scene, kind: str, found: Loss) -> None:
     """Keep one asset's line of the report."""
-    asset = next(each for each in scene.built.assets if each.kind == kind and not isinstance(each, Compute))
+    asset = named(scene.built.assets, kind)[0]
     scene.assets.append(
         AssetFigures(
             name=asset.name,

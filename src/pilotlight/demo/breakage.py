@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pilotlight.local.handle import LocalCloud
+from pilotlight.runtime.kinds.kind import named
 from pilotlight.runtime.records.inventory import Inventory
 
 FAILOVER_ACTION = "rds:FailoverGlobalCluster"
@@ -48,7 +49,7 @@ def code(cloud: LocalCloud, inventory: Inventory) -> None:
 
 def replication(cloud: LocalCloud, inventory: Inventory) -> None:
     """The checkpoints' bucket loses its replication rule."""
-    bucket = next(each.primary_bucket for each in inventory.datasets if each.kind == "checkpoints")
+    bucket = named(inventory.assets, "checkpoints")[0].primary_bucket
     cloud.client("s3", inventory.primary).delete_bucket_replication(Bucket=bucket)
 
 

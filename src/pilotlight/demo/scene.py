@@ -22,6 +22,7 @@ from pilotlight.report.paper import Answer, AssetFigures, Check, CheckpointFigur
 from pilotlight.runtime.aws.boto import BotoClient
 from pilotlight.runtime.aws.fetch import fetch_through
 from pilotlight.runtime.clock import stamp
+from pilotlight.runtime.kinds.kind import named
 from pilotlight.runtime.naming import Names
 from pilotlight.runtime.records.inventory import Inventory
 from pilotlight.runtime.recovery import Recovery, open_recovery
@@ -102,8 +103,8 @@ class Scene:
 
     def bucket(self, kind: str, region: str) -> str:
         """The bucket of the first asset of a kind, in this region."""
-        asset = next(each for each in self.built.datasets if each.kind == kind)
-        return asset.primary_bucket if region == self.primary else asset.standby_bucket
+        asset = named(self.built.assets, kind)[0]
+        return str(asset.primary_bucket if region == self.primary else asset.standby_bucket)
 
     def cluster(self, region: str) -> str:
         """The database's cluster in this region."""

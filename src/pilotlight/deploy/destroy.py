@@ -20,6 +20,8 @@ from pilotlight.runtime.aws.absence import says_absent
 from pilotlight.runtime.aws.client import AwsClient, aws_code
 from pilotlight.runtime.errors import CallRefused, NotErased, OnlyCopy, RegionUnreachable, ServesFromStandby
 from pilotlight.runtime.kinds.buckets.listing import Bucket, current, joined, settled
+from pilotlight.runtime.kinds.kind import Question
+from pilotlight.runtime.kinds.registry import in_order
 from pilotlight.runtime.records.inventory import Inventory
 from pilotlight.runtime.store.record_bucket import RecordBucket, kept_inventory
 from pilotlight.survey import claims, front_record
@@ -93,15 +95,13 @@ class Destroy:
         active = serving(names, self.client)
         if not is_home(names, active):
             raise ServesFromStandby(workload=names.workload, region=active.region, state=active.state)
-        for each in inventory.datasets:
-            self._see(each.name, "s3", "head_bucket", Bucket=each.primary_bucket)
-        for database in inventory.databases:
-            self._see(database.name, "rds", "describe_db_clusters", DBClusterIdentifier=database.primary_cluster)
+        for kind, asset in in_order(inventory):
+            for question in kind.questions(inventory, (asset,), inventory.primary) if kind.holds_state else ():
+                self._see(asset.name, question)
 
-    def _see(self, asset: str, service: str, operation: str, **parameters: Any) -> None:
-        region = self.inventory.primary
+    def _see(self, asset: str, question: Question) -> None:
         try:
-            self.client.call(service, operation, region, **parameters)
+            self.client.call(question.client, question.operation, self.inventory.primary, **question.parameters)
         except (CallRefused, RegionUnreachable) as problem:
             raise OnlyCopy(asset=asset, region=self.inventory.standby, reason=problem.message) from problem
 

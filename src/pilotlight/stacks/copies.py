@@ -19,9 +19,8 @@ from pilotlight.stacks import function_policies, policies
 
 @dataclass(frozen=True)
 class CopiesSpec:
-    """`assets` are the names of the volume and compute groups; `policy` is JSON."""
+    """`policy` is JSON."""
 
-    assets: tuple[str, ...]
     policy_name: str
     policy: str
 
@@ -34,10 +33,10 @@ class CopiesArgs:
     role: pulumi.Input[str]
 
 
-def copies_spec(inventory: Inventory) -> CopiesSpec:
-    """The permission for all volumes and images of this inventory (pure)."""
-    assets = (*(each.name for each in inventory.volumes), *(each.name for each in inventory.computes))
-    return CopiesSpec(assets, "copies", policies.text(function_policies.copies(inventory)))
+def copies_spec(inventory: Inventory) -> CopiesSpec | None:
+    """The permission for all that is copied by scheduled runs; None where nothing is (pure)."""
+    policy = function_policies.copies(inventory)
+    return CopiesSpec("copies", policies.text(policy)) if policy["Statement"] else None
 
 
 class Copies(pulumi.ComponentResource):

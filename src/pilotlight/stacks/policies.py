@@ -22,7 +22,8 @@ WILDCARD_RESOURCES = {
     "DescribeCompute": "EC2, Auto Scaling and Elastic Load Balancing offer no narrower resource for Describe calls",
     "DescribeVolumes": "EC2 offers no narrower resource for Describe calls",
     "DescribeStandby": "EC2 and Auto Scaling offer no narrower resource for Describe calls",
-    "LookAtRegions": "EC2 and Auto Scaling offer no narrower resource for Describe calls",
+    "LookAtRegions": "EC2 offers no narrower resource for Describe calls",
+    "LookAtGroups": "Auto Scaling offers no narrower resource for Describe calls",
     "MeasureLag": "cloudwatch:GetMetricStatistics takes no resource",
     "PutMetrics": "cloudwatch:PutMetricData takes no resource; the namespace condition narrows it",
     "KeyAdministration": "in a key policy `*` is the key itself; without it the key could become unmanageable",
@@ -105,6 +106,28 @@ def use_copies_key(names: Names, actions: list[str], sid: str = "UseKey") -> Sta
         return use_key(names, names.standby, actions, sid)
     keys = f"arn:{PARTITION}:kms:{names.standby}:{names.vault}:key/*"
     return allow(sid, actions, [keys], {"StringEquals": {"kms:ViaService": f"s3.{names.standby}.amazonaws.com"}})
+
+
+def shared_arn(region: str, kind: str) -> str:
+    """The ARN of a snapshot or an image has no account (Service Authorization Reference, "Amazon EC2")."""
+    return f"arn:{PARTITION}:ec2:{region}::{kind}/*"
+
+
+def snapshot_keys(names: Names) -> list[Statement]:
+    """Read with the volumes' keys, write with ours (EBS User Guide, "Requirements for EBS encryption")."""
+    read = ["kms:Decrypt", "kms:DescribeKey", "kms:ReEncryptFrom"]
+    write = ["kms:DescribeKey", "kms:Decrypt", "kms:ReEncryptTo", "kms:GenerateDataKeyWithoutPlaintext"]
+    sources = f"arn:{PARTITION}:kms:{names.primary}:{names.account}:key/*"
+    services = [f"ec2.{region}.amazonaws.com" for region in (names.primary, names.standby)]
+    through = {"StringEquals": {"kms:ViaService": services}}
+    granted = {"Bool": {"kms:GrantIsForAWSResource": "true"}}
+    grant = use_key(names, names.standby, ["kms:CreateGrant"], "GrantStandbyKey")
+    return [
+        allow("ReadVolumeKeys", read, [sources], through),
+        allow("GrantVolumeKeys", ["kms:CreateGrant"], [sources], through | granted),
+        use_key(names, names.standby, write, "EncryptCopies"),
+        grant | {"Condition": grant["Condition"] | granted},
+    ]
 
 
 # -- buckets and topics ----------------------------------------------------------------------------------------

@@ -33,10 +33,10 @@ def survey(
     findings = Findings(client, given.primary)
     look = Look(findings, workload, given, kept)
     kinds: dict[str, KindSurvey] = aspect("survey")
-    for kind, one in kinds.items():
-        for name, asset in workload.assets.items():
-            found = one.survey(look, name, asset) if asset.kind == kind else None
-            look.found += [found] if found is not None else []
+    order = list(kinds)
+    for name, asset in sorted(workload.assets.items(), key=lambda each: order.index(each[1].kind)):
+        found = kinds[asset.kind].survey(look, name, asset)
+        look.found += [found] if found is not None else []
     for one in kinds.values():
         one.check(look)
     front = traffic.survey(look)

@@ -106,16 +106,16 @@ def _name(path: Path) -> str:
 
 
 def _sentence(document: Document, error: Any, where: Path) -> str:
-    kind, context = error["type"], error.get("ctx", {})
-    if kind == "extra_forbidden":
+    wrong, context = error["type"], error.get("ctx", {})
+    if wrong == "extra_forbidden":
         return f"is not known here; {nearest(str(where[-1]), keys(_model(document, where)))}"
-    if kind == "value_error":
+    if wrong == "value_error":
         return str(context["error"])
-    if kind == "union_tag_not_found":
+    if wrong == "union_tag_not_found":
         return f"has no kind; write kind: and one of {', '.join(KINDS)}"
-    if kind == "union_tag_invalid":
+    if wrong == "union_tag_invalid":
         return f"kind {context['tag']!r} is not known; {nearest(str(context['tag']), list(KINDS))}"
-    sentence = SENTENCES.get(kind)
+    sentence = SENTENCES.get(wrong)
     return sentence.format(input=error["input"], **context) if sentence else str(error["msg"])
 
 

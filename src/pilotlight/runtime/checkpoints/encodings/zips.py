@@ -206,8 +206,8 @@ def _name(data: bytes) -> str:
 
 def _wide(extra: bytes, size: int, packed: int, offset: int) -> tuple[int, int, int]:
     """4.5.3: the sizes that do not fit into 32 bits."""
-    for kind, body in _extras(extra):
-        if kind == _ZIP64_EXTRA:
+    for header, body in _extras(extra):
+        if header == _ZIP64_EXTRA:
             wide = [int.from_bytes(body[at : at + 8], "little") for at in range(0, len(body), 8)]
             size = wide.pop(0) if size == _FULL_32 and wide else size
             packed = wide.pop(0) if packed == _FULL_32 and wide else packed
@@ -216,15 +216,15 @@ def _wide(extra: bytes, size: int, packed: int, offset: int) -> tuple[int, int, 
 
 
 def _extras(extra: bytes) -> Iterator[tuple[int, bytes]]:
-    """4.5.1: (kind, bytes) one behind the other; only those that PyTorch writes."""
+    """4.5.1: (header, bytes) one behind the other; only those that PyTorch writes."""
     position = 0
     while position < len(extra):
-        kind, length = struct.unpack_from("<HH", extra.ljust(position + 4), position)
+        header, length = struct.unpack_from("<HH", extra.ljust(position + 4), position)
         body = extra[position + 4 : position + 4 + length]
-        is_padding = kind == _PADDING_EXTRA and not body.strip(_PADDING)
-        if len(body) != length or not (is_padding or kind == _ZIP64_EXTRA):
+        is_padding = header == _PADDING_EXTRA and not body.strip(_PADDING)
+        if len(body) != length or not (is_padding or header == _ZIP64_EXTRA):
             raise Damaged("has a member with fields that PyTorch does not write")
-        yield kind, body
+        yield header, body
         position += 4 + length
 
 

@@ -75,10 +75,10 @@ def start(data: bytes) -> tuple[int | None, bool, int]:
 def block(head: bytes) -> tuple[bool, int]:
     """Of a block's header: (whether it is the last, how many bytes follow); Damaged where there is no such block."""
     found = int.from_bytes(head, "little")
-    kind, length = found >> 1 & 3, found >> 3
-    if kind == _RESERVED or length > BLOCK_BYTES_MAX:
+    block, length = found >> 1 & 3, found >> 3
+    if block == _RESERVED or length > BLOCK_BYTES_MAX:
         raise Damaged(f"its zstd frame holds a block of {length} bytes")
-    return bool(found & 1), 1 if kind == _RLE else length
+    return bool(found & 1), 1 if block == _RLE else length
 
 
 def _frame(data: bytes, at_most: int) -> bytes:
@@ -88,11 +88,11 @@ def _frame(data: bytes, at_most: int) -> bytes:
     out, state, last = bytearray(), _State(), False
     while not last:
         head = int.from_bytes(_cut(data, position, 3), "little")
-        last, kind, length = bool(head & 1), head >> 1 & 3, head >> 3
+        last, block, length = bool(head & 1), head >> 1 & 3, head >> 3
         position += 3
         if length > BLOCK_BYTES_MAX or len(out) + length > at_most + BLOCK_BYTES_MAX:
             raise Damaged(f"its zstd frame holds a block of {length} bytes")
-        position += _block(_cut(data, position, 1 if kind == _RLE else length), kind, length, out, state)
+        position += _block(_cut(data, position, 1 if block == _RLE else length), block, length, out, state)
         if len(out) > at_most:
             raise Damaged(f"its zstd frame holds more than {at_most} bytes")
     if size not in (None, len(out)) or position + 4 * checksum != len(data):
@@ -112,13 +112,13 @@ def _header(data: bytes) -> tuple[int | None, bool, int]:
     return (size if width else None), checksum, position + width
 
 
-def _block(body: bytes, kind: int, length: int, out: bytearray, state: _State) -> int:
+def _block(body: bytes, block: int, length: int, out: bytearray, state: _State) -> int:
     """3.1.1.2: append what the block holds; the bytes that it took."""
-    if kind == _RAW:
+    if block == _RAW:
         out += body
-    elif kind == _RLE:
+    elif block == _RLE:
         out += body * length
-    elif kind == _COMPRESSED:
+    elif block == _COMPRESSED:
         literals, position = _literals(body, state)
         _sequences(body[position:], literals, out, state)
     else:
@@ -130,21 +130,21 @@ def _block(body: bytes, kind: int, length: int, out: bytearray, state: _State) -
 
 
 def _literals(body: bytes, state: _State) -> tuple[bytes, int]:
-    kind, form = body[0] & 3, body[0] >> 2 & 3
-    if kind in (_RAW, _RLE):
+    block, form = body[0] & 3, body[0] >> 2 & 3
+    if block in (_RAW, _RLE):
         width = (1, 2, 1, 3)[form]
         size = int.from_bytes(_cut(body, 0, width), "little") >> (3 if width == 1 else 4)
         if size > BLOCK_BYTES_MAX:
             raise Damaged("its zstd frame claims too many literals")
-        taken = _cut(body, width, 1 if kind == _RLE else size)
-        return (taken * size if kind == _RLE else taken), width + len(taken)
+        taken = _cut(body, width, 1 if block == _RLE else size)
+        return (taken * size if block == _RLE else taken), width + len(taken)
     width, bits = ((3, 10), (3, 10), (4, 14), (5, 18))[form]
     head = int.from_bytes(_cut(body, 0, width), "little") >> 4
     size, length = head & (1 << bits) - 1, head >> bits
     if size > BLOCK_BYTES_MAX:
         raise Damaged("its zstd frame claims too many literals")
     packed = _cut(body, width, length)
-    if kind == _COMPRESSED:
+    if block == _COMPRESSED:
         state.huffman, used = read_huffman(packed)
         packed = packed[used:]
     if state.huffman is None:

@@ -158,8 +158,8 @@ def _checked(name: str, file: File, reader: Reader, wanted: set[str] | None) -> 
 def read(file: File, reader: Reader) -> Tree:
     """All of one file's structure; Damaged when it does not end where the file ends."""
     window, tree = Window(file, reader), Tree()
-    kind, length = _head(window)
-    if kind != "map":
+    family, length = _head(window)
+    if family != "map":
         raise Damaged("does not begin with a map")
     found = _map(window, tree, (), length)
     if window.position != file.size:
@@ -175,22 +175,22 @@ def _walk(window: Window, tree: Tree, path: tuple[str, ...]) -> Any:
     """One object and all within it: a number, the Elements of an array, a map of them; None for what is skipped."""
     if len(path) > DEPTH_MAX:
         raise Damaged("is nested without end")
-    kind, length = _head(window)
-    if kind == "map":
+    family, length = _head(window)
+    if family == "map":
         return _map(window, tree, path, length)
-    if kind == "list":
+    if family == "list":
         for number in range(length):
             _walk(window, tree, (*path, str(number)))
-    elif kind == "extension":
+    elif family == "extension":
         return _extension(window, tree, path, length)
-    elif kind == "text":
+    elif family == "text":
         start = window.take(min(length, len(PLACEHOLDER)))
         if start == PLACEHOLDER:
             raise Damaged(f"array {_said(path)} lies in a folder beside, which is not judged")
         window.skip(length - len(start))
-    elif kind == "bytes":
+    elif family == "bytes":
         window.skip(length)
-    return length if kind == "number" else None
+    return length if family == "number" else None
 
 
 def _map(window: Window, tree: Tree, path: tuple[str, ...], length: int) -> dict[str, Any]:
@@ -222,15 +222,15 @@ def _joined(tree: Tree, path: tuple[str, ...], found: dict[str, Any]) -> None:
 
 def _extension(window: Window, tree: Tree, path: tuple[str, ...], length: int) -> Any:
     """An array: shape and dtype are compared with its length, its bytes are skipped; a lone integer is its value."""
-    kind, end = window.byte(), window.position + length
-    if kind == _COMPLEX and length == _COMPLEX_BYTES and window.byte() == 0x92:
+    family, end = window.byte(), window.position + length
+    if family == _COMPLEX and length == _COMPLEX_BYTES and window.byte() == 0x92:
         return window.skip(length - 1)
-    if kind not in (_ARRAY, _SCALAR):
-        raise Damaged(f"has an extension of type {kind}, which Flax does not write")
+    if family not in (_ARRAY, _SCALAR):
+        raise Damaged(f"has an extension of type {family}, which Flax does not write")
     if _head(window) != ("list", 3):
         raise Damaged(f"array {_said(path)} is not shape, dtype and bytes")
     shape, dtype = _shape(window), _text(window, "a dtype")
-    if kind == _SCALAR and shape:
+    if family == _SCALAR and shape:
         raise Damaged(f"array {_said(path)} says that it is a scalar")
     what, size = _head(window)
     if what != "bytes" or window.position + size != end:
@@ -258,18 +258,18 @@ def _element(dtype: str) -> int:
 
 
 def _shape(window: Window) -> list[int]:
-    kind, count = _head(window)
-    if kind != "list" or count > DIMENSIONS_MAX:
+    family, count = _head(window)
+    if family != "list" or count > DIMENSIONS_MAX:
         raise Damaged(f"has an array without a shape before {window.position}")
     sizes = [_head(window) for _ in range(count)]
-    if any(kind != "number" or size < 0 for kind, size in sizes):
+    if any(family != "number" or size < 0 for family, size in sizes):
         raise Damaged(f"has an array whose shape is no numbers before {window.position}")
     return [size for _, size in sizes]
 
 
 def _text(window: Window, what: str) -> str:
-    kind, size = _head(window)
-    if kind not in ("text", "bytes") or size > NAME_BYTES_MAX:
+    family, size = _head(window)
+    if family not in ("text", "bytes") or size > NAME_BYTES_MAX:
         raise Damaged(f"has {what} that is no text before {window.position}")
     try:
         return window.take(size).decode()
@@ -286,8 +286,8 @@ def _head(window: Window) -> tuple[str, int]:
         bits = ("map", 0x0F) if first < 0x90 else ("list", 0x0F) if first < 0xA0 else ("text", 0x1F)
         return bits[0], first & bits[1]
     if first in _SIZED:
-        kind, width = _SIZED[first]
-        return kind, int.from_bytes(window.take(width), "big")
+        family, width = _SIZED[first]
+        return family, int.from_bytes(window.take(width), "big")
     if first in _FIXEXT:
         return "extension", _FIXEXT[first]
     if first in _NUMBERS:

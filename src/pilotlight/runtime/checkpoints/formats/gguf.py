@@ -174,21 +174,21 @@ def _value(window: Window, header: Header, keys: set[str]) -> None:
     if not key or key in keys:
         raise Damaged(f"has the key {key!r} twice, or without a name"[:SAID_CHARACTERS_MAX])
     keys.add(key)
-    kind, count = _number(window.take(4), header), 1
+    value_type, count = _number(window.take(4), header), 1
     if key in _KEPT:
-        if kind != _KEPT[key]:
-            raise Damaged(f"has {key} as a value of type {kind}")
-        header.kept[key] = _number(window.take(_BYTES[kind]), header)
+        if value_type != _KEPT[key]:
+            raise Damaged(f"has {key} as a value of type {value_type}")
+        header.kept[key] = _number(window.take(_BYTES[value_type]), header)
         return
-    if kind == _ARRAY:
-        kind, count = _number(window.take(4), header), _number(window.take(8), header)
-    if kind == _STRING:
+    if value_type == _ARRAY:
+        value_type, count = _number(window.take(4), header), _number(window.take(8), header)
+    if value_type == _STRING:
         for _ in range(count):
             window.skip(_number(window.take(8), header))
-    elif kind in _BYTES:
-        window.skip(count * _BYTES[kind])
+    elif value_type in _BYTES:
+        window.skip(count * _BYTES[value_type])
     else:
-        raise Damaged(f"has {key} as a value of type {kind}, which is not known"[:SAID_CHARACTERS_MAX])
+        raise Damaged(f"has {key} as a value of type {value_type}, which is not known"[:SAID_CHARACTERS_MAX])
 
 
 def _tensor(window: Window, header: Header, expected: int) -> int:
@@ -201,10 +201,10 @@ def _tensor(window: Window, header: Header, expected: int) -> int:
     if dimensions > DIMENSIONS_MAX:
         raise Damaged(f"tensor {name} has {dimensions} dimensions"[:SAID_CHARACTERS_MAX])
     shape = [_number(window.take(8), header) for _ in range(dimensions)] or [1]
-    kind, offset = _number(window.take(4), header), _number(window.take(8), header)
-    if kind not in _SIZES:
-        raise Damaged(f"tensor {name} is of type {kind}, which is not known"[:SAID_CHARACTERS_MAX])
-    block, size = _SIZES[kind]
+    value_type, offset = _number(window.take(4), header), _number(window.take(8), header)
+    if value_type not in _SIZES:
+        raise Damaged(f"tensor {name} is of type {value_type}, which is not known"[:SAID_CHARACTERS_MAX])
+    block, size = _SIZES[value_type]
     if shape[0] % block or offset != expected:
         raise Damaged(
             f"tensor {name} of shape {shape} begins at {offset}, not at {expected}, or ends within a block"[

@@ -52,13 +52,13 @@ def problems(candidate: Candidate, item: str, tree: dict[str, Any], reader: Read
     always = tree.get("store_array_data_equal_to_fill_value") is True
     own = _by_folder(candidate, item)
     walk = _Blocks(reader, isinstance(reader, Metered) and reader.budget >= candidate.bytes_total)
-    for name, kind in _values(tree):
-        if kind in STORED:
+    for name, stored in _values(tree):
+        if stored in STORED:
             yield from _array(f"{item}{name}/", own.get(name, {}), always, reader, walk)
-        elif kind == TEXT and candidate.named(item + STRINGS) is None:
+        elif stored == TEXT and candidate.named(item + STRINGS) is None:
             yield Problem(item + STRINGS, f"missing: the tree has the text {name}")
-        elif kind not in (TEXT, *NODES):
-            yield Problem(item, f"holds {name}, a {kind}: where that is kept is not known here, it cannot be judged")
+        elif stored not in (TEXT, *NODES):
+            yield Problem(item, f"holds {name}, a {stored}: where that is kept is not known here, it cannot be judged")
 
 
 def _values(tree: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -1,0 +1,36 @@
+"""What the functions may do with volumes: snapshots in the primary region and copies of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pilotlight.runtime.naming import TAG_WORKLOAD
+from pilotlight.runtime.records.inventory import Inventory
+from pilotlight.stacks.permissions import KindPermissions
+from pilotlight.stacks.policies import PARTITION, Statement, allow, shared_arn, snapshot_keys
+
+
+class VolumePermissions(KindPermissions):
+    """Of volume groups."""
+
+    def copies(self, inventory: Inventory, assets: tuple[Any, ...]) -> list[Statement]:
+        """Deletes only what carries the workload's tag."""
+        return [*_copy_snapshots(inventory), *snapshot_keys(inventory.names)] if assets else []
+
+
+def _copy_snapshots(inventory: Inventory) -> list[Statement]:
+    names = inventory.names
+    primary, standby = shared_arn(names.primary, "snapshot"), shared_arn(names.standby, "snapshot")
+    sources = [f"arn:{PARTITION}:ec2:{names.primary}:{names.account}:{kind}/*" for kind in ("instance", "volume")]
+    ours = {"StringEquals": {f"aws:ResourceTag/{TAG_WORKLOAD}": names.workload}}
+    describe = ["ec2:DescribeVolumes", "ec2:DescribeInstances", "ec2:DescribeSnapshots"]
+    return [
+        allow("DescribeVolumes", describe, ["*"]),
+        allow("CreateSnapshots", ["ec2:CreateSnapshot", "ec2:CreateSnapshots"], [*sources, primary]),
+        allow("CopySnapshots", ["ec2:CopySnapshot"], [primary, standby]),
+        allow("TagSnapshots", ["ec2:CreateTags"], [primary, standby]),
+        allow("PruneSnapshots", ["ec2:DeleteSnapshot"], [primary, standby], ours),
+    ]
+
+
+KIND = VolumePermissions()
