@@ -9,17 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 from pilotlight.runtime.aws.client import AwsClient
 from pilotlight.runtime.clock import Clock
 from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.errors import ChosenPointGone, StepFailed
-from pilotlight.runtime.records.inventory import Compute, Database, Datasets, Inventory
+from pilotlight.runtime.records.inventory import AnyAsset, Compute, Database, Datasets, Inventory
 from pilotlight.runtime.records.runs import Step
 from pilotlight.runtime.store.ledger import Ledger
-
-Kind = TypeVar("Kind", Datasets, Database, Compute)
 
 
 @dataclass(frozen=True)
@@ -92,25 +90,26 @@ class Work:
         side = self.step.arguments.get("region", "standby")
         return self.inventory.primary if side == "primary" else self.inventory.standby
 
-    def datasets(self) -> Datasets:
-        """The dataset or checkpoints the step is about."""
-        return self._declared(self.inventory.datasets)
-
-    def database(self) -> Database:
-        """The database the step is about."""
-        return self._declared(self.inventory.databases)
-
-    def compute(self) -> Compute:
-        """The compute group the step is about."""
-        return self._declared(self.inventory.computes)
-
-    def _declared(self, assets: tuple[Kind, ...]) -> Kind:
-        found = next((each for each in assets if each.name == self.step.asset), None)
+    def asset(self, record: type[AnyAsset]) -> AnyAsset:
+        """The asset the step is about, whose record is of this class; StepFailed where it is declared no more."""
+        found = next((each for each in self.inventory.of(record) if each.name == self.step.asset), None)
         if found is None:
             raise self.failed(
                 f"{self.step.asset} is no asset of the inventory any more; declare it again, then `pilotlight up`"
             )
         return found
+
+    def datasets(self) -> Datasets:
+        """The dataset or checkpoints the step is about."""
+        return self.asset(Datasets)
+
+    def database(self) -> Database:
+        """The database the step is about."""
+        return self.asset(Database)
+
+    def compute(self) -> Compute:
+        """The compute group the step is about."""
+        return self.asset(Compute)
 
     def failed(self, reason: str) -> StepFailed:
         """The error of a step that waiting will not mend."""

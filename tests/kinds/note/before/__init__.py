@@ -1,0 +1,1 @@
+"""An SSM parameter that is copied: the kind note."""
