@@ -6,13 +6,14 @@ import base64
 import dataclasses
 import json
 import logging
+from collections import Counter
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from door_machines import TEMPLATE
-from doors import CORPUS, MODELS, MODELS_COPY, NAMES, PRIMARY, STANDBY, FakeAws, inventory, save, uri
+from doors import CORPUS, CORPUS_COPY, MODELS, MODELS_COPY, NAMES, PRIMARY, STANDBY, FakeAws, inventory, save, uri
 from inventories import changed
 from pilotlight.runtime.aws.client import refused
 from pilotlight.runtime.aws.wrappers import Recording, Wrapper
@@ -370,3 +371,19 @@ def test_a_declared_rate_tells_the_loss_also_where_no_checkpoint_tells_its_step(
     weights = replace(inventory().datasets[1], name="weights", training=Training(8, 100.0))
     told = loss(changed(inventory(), datasets=(weights,)), found, "2026-01-01T01:00:00Z")
     assert told and (told.seconds, told.steps, told.gpu_hours) == (3600.0, 100, 8.0)
+
+
+def test_a_bucket_is_listed_once_a_look_whatever_is_asked_of_it(aws: FakeAws, recovery: Recovery) -> None:
+    """Listings are what a large bucket costs: one of each side tells what is there, what is whole and what is late."""
+    listed = Counter[tuple[str, str]]()
+
+    class Counting(Wrapper):
+        def call(self, service: str, operation: str, region: str, **parameters: Any) -> dict[str, Any]:
+            if operation.startswith("list_object"):
+                listed[operation, parameters["Bucket"]] += 1
+            return super().call(service, operation, region, **parameters)
+
+    aws.clock.sleep(20)
+    assert Recovery(recovery.context.through(Counting(aws)), "counting").protect()
+    data = {key: times for key, times in listed.items() if key[1] != NAMES.vault_bucket}
+    assert data == {("list_object_versions", each): 1 for each in (CORPUS, MODELS, CORPUS_COPY, MODELS_COPY)}

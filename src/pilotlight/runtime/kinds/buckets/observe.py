@@ -11,7 +11,7 @@ newest watermark that was proven is what counts.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from pilotlight.runtime.aws.client import AwsClient
@@ -85,8 +85,24 @@ def compare(
     no versions by replication. `certain` may look closer at pairs of which only the
     sizes are known to be equal.
     """
+    return compared(
+        current(client, source), current(client, copy), overdue_before, keep, with_past, rule_since, stays, certain
+    )
+
+
+def compared(
+    source: Iterable[Current],
+    copy: Iterable[Current],
+    overdue_before: float,
+    keep: Callable[[Current], None] = lambda item: None,
+    with_past: bool = True,
+    rule_since: float = -math.inf,
+    stays: Stays = always_over,
+    certain: Certain = by_listing,
+) -> Comparison:
+    """The same of listings that were made before; both in the order of their keys."""
     found = Comparison()
-    for ours, theirs in joined(current(client, source), current(client, copy)):
+    for ours, theirs in joined(source, copy):
         if ours is None:
             if theirs is not None and not theirs.deleted:
                 _extra(found, theirs)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import io
+import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
+from pilotlight.runtime.aws.client import AwsClient
 from pilotlight.runtime.checkpoints import verify
+from pilotlight.runtime.checkpoints.claims import FILES_MAX
 from pilotlight.runtime.checkpoints.deep import verify_deeply
 from pilotlight.runtime.checkpoints.format import ChecksDeeply
 from pilotlight.runtime.checkpoints.readers import BucketReader
-from pilotlight.runtime.checkpoints.verify import Found
+from pilotlight.runtime.checkpoints.verify import Found, TooManyFiles
 from pilotlight.runtime.clock import parse_stamp
 from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.errors import CallRefused, RegionUnreachable, Throttled
@@ -20,12 +23,12 @@ from pilotlight.runtime.kinds.autoscaling.observe import group
 from pilotlight.runtime.kinds.buckets import manifests
 from pilotlight.runtime.kinds.buckets import observe as buckets
 from pilotlight.runtime.kinds.buckets.kind import ReplicatedBucket, reread
-from pilotlight.runtime.kinds.buckets.listing import Bucket, current
+from pilotlight.runtime.kinds.buckets.listing import Bucket, Current, current
 from pilotlight.runtime.kinds.buckets.manifests import Manifest
 from pilotlight.runtime.kinds.buckets.rule import seen as rule_seen
 from pilotlight.runtime.kinds.checkpoints import observe, steps
 from pilotlight.runtime.kinds.checkpoints.dangling import Look
-from pilotlight.runtime.kinds.checkpoints.shelf import Shelf, choose, shelf
+from pilotlight.runtime.kinds.checkpoints.shelf import ListedBucket, choose, shelf_of
 from pilotlight.runtime.kinds.command import Command
 from pilotlight.runtime.kinds.kind import Observation, PartVerified, Progress
 from pilotlight.runtime.kinds.kind import loss as loss_of
@@ -55,19 +58,22 @@ class CheckpointFolder(ReplicatedBucket):
         """The newest complete one that is older than the watermark of every dataset that it uses."""
         used = [look.parts[name].true_at for name in asset.uses if name in look.parts and look.parts[name].true_at]
         before = min((parse_stamp(moment) for moment in used), default=None)
-        ledger, inventory = look.context.ledger, look.context.inventory
+        ledger, (source, copy) = look.context.ledger, buckets.buckets(look.context.inventory, asset)
         known = ledger.known_complete(asset.name)
-        there = _primary_shelf(look, asset)
-        here = shelf(look.context.client, inventory.standby, asset.standby_bucket, asset, known, there)
+        ours, refusal = _primary_listing(look, source)
+        theirs = _listed(look.context.client, copy)
+        there = shelf_of(_reader(look, source, ours), asset) if ours is not None else None
+        here = shelf_of(_reader(look, copy, theirs), asset, known, there)
         choice = choose(here, asset, ledger.vetoes(asset.name), before)
         look.seen[asset.name] = Look(asset, here, there, choice)
         taken = here.at(choice.taken.path) if choice.taken else None
-        listed = _listed(look, asset, taken) if taken else {}
+        manifest = _manifest(look, asset, taken, theirs) if taken else {}
         begun = [
             each for each in (here.newest_begun_step, there.newest_begun_step if there else None) if each is not None
         ]
         part = observe.observe(asset, choice, max(begun, default=None))
-        return replace(part, reference=part.reference | listed, evidence=part.evidence | _replicated(look, asset))
+        replicated = {"not_compared": refusal} if refusal else _replicated(look, asset, ours, theirs)
+        return replace(part, reference=part.reference | manifest, evidence=part.evidence | replicated)
 
     def learn(self, context: RecoveryContext, asset: Datasets, seen: Look) -> None:
         """What was found complete, and how often is saved."""
@@ -180,44 +186,56 @@ class CheckpointFolder(ReplicatedBucket):
         return part is not None and not part.proven
 
 
-def _primary_shelf(look: Observation, asset: Datasets) -> Shelf | None:
-    """Names only: nothing of it is read. None where the primary does not answer or may not be listed."""
+def _listed(client: AwsClient, bucket: Bucket) -> list[Current]:
+    """One listing for all that is asked of a bucket in one look; TooManyFiles where it is too long to be held."""
+    found = list(itertools.islice(current(client, bucket), FILES_MAX + 1))
+    if len(found) > FILES_MAX:
+        raise TooManyFiles(f"more than {FILES_MAX} files")
+    return found
+
+
+def _primary_listing(look: Observation, source: Bucket) -> tuple[list[Current] | None, str]:
+    """Names and versions only: nothing of it is read. None where the primary does not answer, or, with AWS's words,
+    may not be listed."""
     if not look.primary_answers:
-        return None
+        return None, ""
     try:
-        return shelf(look.context.client, look.context.inventory.primary, asset.primary_bucket, asset)
-    except CallRefused:
-        return None
+        return _listed(look.context.client, source), ""
+    except CallRefused as refusal:
+        return None, refusal.message
     except RegionUnreachable as problem:
         look.primary_only(problem)
-        return None
+        return None, ""
 
 
-def _replicated(look: Observation, asset: Datasets) -> dict[str, Any]:
+def _reader(look: Observation, bucket: Bucket, listing: list[Current]) -> ListedBucket:
+    return ListedBucket(look.context.client, bucket.region, bucket.name, bucket.prefix, listing)
+
+
+def _replicated(
+    look: Observation, asset: Datasets, ours: list[Current] | None, theirs: list[Current]
+) -> dict[str, Any]:
     """Whether everything of the bucket arrives in time; a torn checkpoint is often the first that tells."""
-    if not look.primary_answers:
+    if ours is None or not look.primary_answers:
         return {}
     context = look.context
     before = context.clock.now() - buckets.patience_seconds(context.inventory, asset)
-    source, copy = buckets.buckets(context.inventory, asset)
     try:
         rule = rule_seen(context, asset)
-        found = buckets.compare(context.client, source, copy, before, rule_since=rule.since)
     except CallRefused as refusal:
         return {"not_compared": refusal.message}
     except RegionUnreachable as problem:
         look.primary_only(problem)
         return {}
-    return buckets.counts(found, rule)
+    return buckets.counts(buckets.compared(ours, theirs, before, rule_since=rule.since), rule)
 
 
-def _listed(look: Observation, asset: Datasets, taken: Found) -> dict[str, str]:
+def _manifest(look: Observation, asset: Datasets, taken: Found, listing: list[Current]) -> dict[str, str]:
     """The versions that this checkpoint consists of, to be compared with later; what lies below it and is another
     checkpoint is not among them."""
     manifest = Manifest(asset.name)
     own = {asset.prefix + file.key for file in taken.candidate.files}
-    where = Bucket(look.context.inventory.standby, asset.standby_bucket, asset.prefix + taken.candidate.prefix)
-    for item in current(look.context.client, where):
+    for item in listing:
         if not item.deleted and item.key in own:
             manifest.add(item)
     look.lists[asset.name] = manifest

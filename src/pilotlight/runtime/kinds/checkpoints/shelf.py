@@ -6,16 +6,18 @@ was found complete, and has not changed by name, size and entity tag, is not rea
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 
 from pilotlight.runtime.aws.client import AwsClient
 from pilotlight.runtime.checkpoints import health, verify
-from pilotlight.runtime.checkpoints.format import Problem, Verdict
+from pilotlight.runtime.checkpoints.format import File, Problem, Verdict
 from pilotlight.runtime.checkpoints.readers import BucketReader
 from pilotlight.runtime.checkpoints.siblings import suspects
 from pilotlight.runtime.checkpoints.verify import Found
 from pilotlight.runtime.clock import parse_stamp
+from pilotlight.runtime.kinds.buckets.listing import Current
 from pilotlight.runtime.records.inventory import Datasets
 
 STATE_LENGTH = 16
@@ -122,6 +124,28 @@ def shelf(
 ) -> Shelf:
     """List one."""
     reader = BucketReader(client, region, bucket, asset.prefix)
+    return Shelf(reader, verify.find(reader, asset.format), known, there)
+
+
+class ListedBucket(BucketReader):
+    """A bucket whose listing somebody has: it is not asked for again."""
+
+    def __init__(self, client: AwsClient, region: str, bucket: str, prefix: str, listing: Iterable[Current]) -> None:
+        super().__init__(client, region, bucket, prefix)
+        self._listing = listing
+
+    def files(self) -> Iterator[File]:
+        """See Reader.files; what is deleted, and folder markers, are no files."""
+        for each in self._listing:
+            if not each.deleted and not each.key.endswith("/"):
+                written = datetime.fromtimestamp(each.modified, tz=UTC).isoformat()
+                yield File(each.key.removeprefix(self.prefix), each.size, each.etag, written)
+
+
+def shelf_of(
+    reader: ListedBucket, asset: Datasets, known: frozenset[str] = frozenset(), there: Shelf | None = None
+) -> Shelf:
+    """The same of a listing that was made before."""
     return Shelf(reader, verify.find(reader, asset.format), known, there)
 
 
