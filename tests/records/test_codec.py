@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pilotlight.runtime.errors import PaperUnreadable
+from pilotlight.runtime.kinds.buckets.reference import BucketReference
 from pilotlight.runtime.records.codec import dumps, loads
 from pilotlight.runtime.records.inventory import Compute, Database, Datasets, Inventory, Keep, Traffic, Volumes
 from pilotlight.runtime.records.point import Part, RecoveryPoint
@@ -66,11 +67,32 @@ def test_an_inventory_of_the_first_edition_is_read_as_it_was_meant():
 
 
 def test_a_point_keeps_its_proof():
-    part = Part("corpus", "dataset", "replication", True, "2026-01-01T00:00:00.000Z", {"a": 1}, {"objects": 3}, ())
+    named = BucketReference("corpus-copy", "train/", "2026-01-01T00:00:00.000Z")
+    part = Part("corpus", "dataset", "replication", True, "2026-01-01T00:00:00.000Z", named, {"objects": 3}, ())
     point = RecoveryPoint("p1", "w", "2026-01-01T00:00:00.000Z", "complete", (part,))
     assert loads(RecoveryPoint, dumps(point), "p1") == point
     assert point.part("corpus") == part
     assert point.part("absent") is None
+
+
+def test_a_point_of_the_first_edition_names_what_it_named():
+    older = Path(__file__).with_name("point-1.json").read_text()
+    assert json.loads(older)["schema"] == "pilotlight/recovery-point/1"
+    found = loads(RecoveryPoint, older, "point")
+    named = [part.reference for part in found.parts]
+    assert [type(each).__name__ for each in named] == [
+        "BucketReference",
+        "CheckpointReference",
+        "VolumeReference",
+        "ClusterReference",
+        "GroupReference",
+    ]
+    raw = [part["reference"] for part in json.loads(older)["parts"]]
+    assert named[1].step == raw[1]["step"] == 40 and named[1].manifest == raw[1]["manifest"]
+    assert set(named[2].copies) == {copy for one in raw[2]["sets"] for copy in one["snapshots"].values()}
+    assert named[2].stands_on == (*(each["set"] for each in raw[2]["sets"]), raw[2]["run"])
+    assert (named[3].global_cluster, named[4].stands_on) == (raw[3]["global"], (raw[4]["image"],))
+    assert loads(RecoveryPoint, dumps(found), "point") == found
 
 
 def test_a_runbook_and_its_journal_survive():

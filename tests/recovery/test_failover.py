@@ -16,13 +16,13 @@ from pilotlight.runtime.aws.wrappers import Faulty, Recording, Retrying
 from pilotlight.runtime.clock import FakeClock
 from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.errors import CallRefused, EpochStale, LeaseHeld, NoRecoveryPoint, StepFailed, StepTimedOut
-from pilotlight.runtime.kinds.volumes.snapshots import sets_of
 from pilotlight.runtime.readiness import people
 from pilotlight.runtime.records.runs import PROVEN, SUCCEEDED, Journal
 from pilotlight.runtime.recovery import Recovery
 from pilotlight.runtime.runs import runbooks
 from pilotlight.runtime.runs.run import run_failover
 from pilotlight.runtime.store.lease import LEASE_SECONDS, PROTECT
+from references import volumes
 
 GLOBAL = {"iam", "route53", "organizations", "sts", "cloudfront"}
 RUNS_OWN = NAMES.run_template("fleet")
@@ -138,7 +138,7 @@ def test_volumes_come_up_from_the_snapshot_copies_of_the_point(aws: FakeAws, rec
     lose_the_region(aws)
     recovery.failover()
     mapped = devices(aws, 1)
-    assert {device: ebs["SnapshotId"] for device, ebs in mapped.items()} == sets_of(part.reference)[0]["snapshots"]
+    assert {device: ebs["SnapshotId"] for device, ebs in mapped.items()} == volumes(part.reference).sets[0].snapshots
     assert all(ebs.keys() == {"SnapshotId", "DeleteOnTermination"} for ebs in mapped.values()), "as the snapshot is"
     assert [launched for group in aws.groups.values() for launched in group.launched.values()] == [(RUNS_OWN, "1")]
 

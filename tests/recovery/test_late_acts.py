@@ -18,7 +18,6 @@ from pilotlight.runtime.clock import stamp
 from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.errors import EpochStale, PilotlightError, Throttled
 from pilotlight.runtime.kinds.buckets.fencing import FENCE, with_fence
-from pilotlight.runtime.kinds.volumes.snapshots import copies_of
 from pilotlight.runtime.points.prune import prune
 from pilotlight.runtime.points.retention import RECENT
 from pilotlight.runtime.readiness import people
@@ -31,6 +30,7 @@ from pilotlight.runtime.runs.run import run_failback, run_failover
 from pilotlight.runtime.runs.watching import Unwatched
 from pilotlight.runtime.store.lease import LEASE_SECONDS, PROTECT
 from pilotlight.runtime.store.ledger import SERVING, LateAct, Ledger, PointLine
+from references import volumes
 
 ACTS_MAX = 200
 HOME, AWAY = (PRIMARY, "inference-fleet"), (STANDBY, NAMES.group("fleet"))
@@ -285,7 +285,7 @@ def test_retention_that_runs_at_any_call_of_a_failover_takes_no_point_from_under
         found = journal.proven("choose-point")
         assert found is not None
         taken.add(str(found.evidence["point"]))
-        copies = copies_of(found.evidence["volumes"]["index"])
+        copies = volumes(found.evidence["volumes"]["index"]).copies
         assert copies.keys() <= aws.snapshots[STANDBY].keys()
     assert taken == {chosen, "999"}, "it was chosen before and after"
 

@@ -14,11 +14,11 @@ from pilotlight.runtime.aws.wrappers import Wrapper
 from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.errors import NoSuchPoint, PaperUnreadable, RegionUnreachable, StepFailed
 from pilotlight.runtime.kinds.action import Work
-from pilotlight.runtime.kinds.volumes.snapshots import copies_of
 from pilotlight.runtime.naming import PAPER_MANIFESTS, PAPER_POINTS
 from pilotlight.runtime.points.prune import GRACE_SECONDS
 from pilotlight.runtime.points.retention import RECENT
 from pilotlight.runtime.readiness import people
+from pilotlight.runtime.records.codec import encode
 from pilotlight.runtime.records.inventory import Datasets, Keep, Lock
 from pilotlight.runtime.records.point import COMPLETE, REFUSED, RecoveryPoint
 from pilotlight.runtime.records.runs import WITHDRAWN, Step
@@ -87,7 +87,7 @@ def test_bytes_changed_behind_the_same_version_are_found_only_by_reading_them(aw
 
 def test_a_snapshot_copy_that_was_removed_is_found(aws: FakeAws, sound: Recovery) -> None:
     index = next(part for part in sound.point("newest").parts if part.asset == "index")
-    wanted = index.reference["sets"][0]["snapshots"]
+    wanted = encode(index.reference)["sets"][0]["snapshots"]
     del aws.snapshots[STANDBY][wanted["/dev/sdg"]]
     assert problems(sound)["index"] == (f"snapshot copy {wanted['/dev/sdg']} of /dev/sdg of i-1 is gone in {STANDBY}",)
 
@@ -151,7 +151,7 @@ def test_after_a_refusal_the_newest_sound_checkpoint_is_taken(aws: FakeAws, soun
     point = sound.protect()
     assert point is not None and point.status == COMPLETE
     part = point.part("checkpoints")
-    assert part is not None and part.reference["step"] == 20
+    assert part is not None and encode(part.reference)["step"] == 20
     assert "loss spiked at 40" in part.evidence["passed_over"][0]["why"]
     aws.dark.add(PRIMARY)
     assert sound.failover() is not None
@@ -301,7 +301,7 @@ GRACE_FIRINGS = int(GRACE_SECONDS / 60) + RECENT + 2
 def copies(point: RecoveryPoint) -> set[str]:
     part = point.part("index")
     assert part is not None
-    return set(copies_of(part.reference))
+    return set(part.reference.copies)
 
 
 def _by_run(aws: FakeAws, recovery: Recovery) -> tuple[list[RecoveryPoint], list[RecoveryPoint]]:
@@ -313,7 +313,7 @@ def _by_run(aws: FakeAws, recovery: Recovery) -> tuple[list[RecoveryPoint], list
     for point in (each for each in recovery.points(20) if each.status == COMPLETE):
         part = point.part("index")
         assert part is not None
-        by_run.setdefault(str(part.reference["run"]), []).append(point)
+        by_run.setdefault(str(encode(part.reference)["run"]), []).append(point)
     newest, before = list(by_run.values())[:2]
     return newest, before
 

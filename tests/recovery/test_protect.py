@@ -16,6 +16,7 @@ from pilotlight.runtime.kinds.volumes.pruning import unneeded_copies, unneeded_s
 from pilotlight.runtime.points import choose, protect
 from pilotlight.runtime.points.prune import GRACE_SECONDS
 from pilotlight.runtime.points.retention import DAY_SECONDS, HOUR_SECONDS, RECENT, kept
+from pilotlight.runtime.records.codec import encode
 from pilotlight.runtime.records.inventory import Keep
 from pilotlight.runtime.records.point import COMPLETE, PARTIAL, Part, RecoveryPoint
 from pilotlight.runtime.recovery import Recovery
@@ -53,10 +54,10 @@ def test_all_selected_volumes_of_an_instance_are_in_one_call_and_no_other_volume
 
 def test_copies_carry_device_set_and_the_moment_at_which_they_were_true(aws: FakeAws, recovery: Recovery) -> None:
     index = part(recovery.points()[0], "index")
-    (held,) = index.reference["sets"]
+    (held,) = encode(index.reference)["sets"]
     assert set(held["snapshots"]) == {"/dev/sdf", "/dev/sdg"}
     copies = snapshots.runs(snapshots.listed(aws, STANDBY, "inference", "index"))
-    run = next(each for each in copies if each.id == index.reference["run"])
+    run = next(each for each in copies if each.id == encode(index.reference)["run"])
     assert index.true_at == held["true_at"] == run.true_at
 
 
@@ -138,7 +139,7 @@ def test_a_checkpoint_newer_than_the_data_it_was_trained_on_is_not_taken(aws: Fa
     aws.clock.sleep(1)
     save(aws, 80, bucket=MODELS_COPY)
     point = recovery.protect()
-    assert part(point, "checkpoints").reference["step"] == 40
+    assert encode(part(point, "checkpoints").reference)["step"] == 40
     assert point is not None and point.status == COMPLETE
 
 
@@ -147,7 +148,7 @@ def test_a_checkpoint_has_arrived_only_with_the_files_that_no_format_knows(aws: 
     aws.s3.queue = [each for each in aws.s3.queue if not each[2].endswith("tokenizer.model")]
     aws.clock.sleep(10)
     found = part(recovery.protect(), "checkpoints")
-    assert found.reference["step"] == 40
+    assert encode(found.reference)["step"] == 40
     assert found.evidence["refused"][0]["problems"] == ["tokenizer.model: is in the primary region and has not arrived"]
 
 
@@ -216,7 +217,7 @@ def test_pruning_never_deletes_what_a_kept_point_stands_on(aws: FakeAws, recover
     assert len(listed) <= RECENT + 3, "a point a minute is not kept for ever"
     held = set(aws.snapshots[STANDBY])
     for line in listed:
-        assert set(snapshots.copies_of(part(recovery.context.records.point(line.id), "index").reference)) <= held
+        assert set(part(recovery.context.records.point(line.id), "index").reference.copies) <= held
     assert len(held) < 2 * (RECENT + 5 + GRACE_SECONDS / 60)
     assert len(aws.snapshots[PRIMARY]) <= 8, "sources are let go once their copies are there"
 

@@ -15,6 +15,7 @@ from pilotlight.runtime.errors import StepFailed
 from pilotlight.runtime.points.choose import newest_complete, newest_usable
 from pilotlight.runtime.points.prune import GRACE_SECONDS
 from pilotlight.runtime.points.retention import kept
+from pilotlight.runtime.records.codec import encode
 from pilotlight.runtime.records.inventory import Inventory, Keep
 from pilotlight.runtime.records.point import COMPLETE, PARTIAL, Part, RecoveryPoint
 from pilotlight.runtime.recovery import Recovery
@@ -53,7 +54,7 @@ def test_a_newer_image_of_the_primary_is_copied_without_a_deployment_and_the_fai
     assert "the copy of image ami-new, which inference-fleet launches, is pending" in fleet(first).missing[0]
     second = protect(aws, recovery)
     assert second.status == COMPLETE
-    copy = fleet(second).reference["image"]
+    copy = encode(fleet(second).reference)["image"]
     assert {each["Key"]: each["Value"] for each in aws.images[copy]["Tags"]}["pilotlight:source-image"] == "ami-new"
     aws.dark = {PRIMARY}
     recovery.failover()
@@ -173,7 +174,7 @@ def test_a_point_whose_image_a_later_deployment_replaced_is_used_with_that_deplo
     aws: FakeAws, recovery: Recovery
 ) -> None:
     made = protect(aws, recovery)
-    assert fleet(made).reference["image"] == "ami-2"
+    assert encode(fleet(made).reference)["image"] == "ami-2"
     aws.images = {"ami-3": dict(aws.images["ami-2"])}
     aws.templates[NAMES.launch_template("fleet")][0].data["ImageId"] = "ami-3"
     verified = {each.asset: each for each in recovery.verify("newest", deep=False).parts}["fleet"]
@@ -204,7 +205,7 @@ def test_copies_that_no_point_names_and_nobody_launches_any_more_are_let_go(aws:
     aws.clock.sleep(GRACE_SECONDS)
     protect(aws, few, 2)
     left = [image for image in aws.images if image != "ami-2"]
-    assert left == [fleet(protect(aws, few)).reference["image"]]
+    assert left == [encode(fleet(protect(aws, few)).reference)["image"]]
 
 
 def test_the_retention_policy_keeps_points_that_a_failover_would_use() -> None:

@@ -11,11 +11,14 @@ from pilotlight.runtime.clock import FakeClock, parse_stamp
 from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.kinds.volumes import snapshots
 from pilotlight.runtime.kinds.volumes.pruning import unneeded_rosters
-from pilotlight.runtime.kinds.volumes.snapshots import COMPLETED, TAG_DEVICE, Snapshot, copies_of, sets_of
+from pilotlight.runtime.kinds.volumes.reference import VolumeReference
+from pilotlight.runtime.kinds.volumes.snapshots import COMPLETED, TAG_DEVICE, Snapshot
+from pilotlight.runtime.records.codec import encode
 from pilotlight.runtime.records.inventory import Compute, Inventory, Volumes
-from pilotlight.runtime.records.point import COMPLETE, PARTIAL, Part, RecoveryPoint
+from pilotlight.runtime.records.point import COMPLETE, PARTIAL, Part, RecoveryPoint, read_reference
 from pilotlight.runtime.recovery import Recovery
 from pilotlight.runtime.store.rosters import Place, Roster
+from references import volumes
 
 GROUP = Volumes("index", "backup", "index", {}, {})
 SIX = {f"vol-{owner}{device}" for owner in "ab" for device in "fgh"}
@@ -78,19 +81,17 @@ def part(made: RecoveryPoint) -> Part:
 def sources_of(aws: FakeAws, made: RecoveryPoint) -> set[str]:
     """The volumes whose bytes are in the copies that a point names."""
     tags = {id: {each["Key"]: each["Value"] for each in one["Tags"]} for id, one in aws.snapshots[STANDBY].items()}
-    found = [
-        aws.snapshots[PRIMARY].get(tags[id]["pilotlight:source-snapshot"]) for id in copies_of(part(made).reference)
-    ]
+    found = [aws.snapshots[PRIMARY].get(tags[id]["pilotlight:source-snapshot"]) for id in part(made).reference.copies]
     return {each["VolumeId"] for each in found if each}
 
 
 def held(made: RecoveryPoint) -> list[tuple[int, str, set[str]]]:
-    return [(each["index"], each["instance"], set(each["snapshots"])) for each in sets_of(part(made).reference)]
+    return [(each.index, each.instance, set(each.snapshots)) for each in volumes(part(made).reference).sets]
 
 
 def remove_copy(aws: FakeAws, of: RecoveryPoint, index: int, device: str) -> str:
     """Somebody deletes a snapshot copy by hand."""
-    id: str = sets_of(part(of).reference)[index]["snapshots"][device]
+    id: str = volumes(part(of).reference).sets[index].snapshots[device]
     del aws.snapshots[STANDBY][id]
     return id
 
@@ -116,7 +117,7 @@ def test_the_skew_between_the_sets_of_two_instances_is_told_and_the_oldest_of_th
     aws.snapshot_call_seconds = 3.0
     kept = part(point(recovery_from(aws), 4))
     assert kept.evidence["skew_seconds"] == 3.0
-    assert kept.true_at == min(each["true_at"] for each in kept.reference["sets"])
+    assert kept.true_at == min(each["true_at"] for each in encode(kept.reference)["sets"])
 
 
 def test_a_copy_that_was_deleted_by_hand_makes_the_point_partial_and_its_volume_is_named() -> None:
@@ -200,7 +201,7 @@ def test_what_a_replaced_instance_left_is_copied_and_the_new_one_has_its_place()
     aws.attach("i-c", 500.0, devices("c"))
     made = point(recovery, 8)
     assert made.status == COMPLETE and [(each[0], each[1]) for each in held(made)] == [(0, "i-a"), (1, "i-c")]
-    assert {each["volume"] for each in part(made).reference["unassigned"]} == {"vol-bf", "vol-bg", "vol-bh"}
+    assert {each["volume"] for each in encode(part(made).reference)["unassigned"]} == {"vol-bf", "vol-bg", "vol-bh"}
 
 
 def test_a_volume_that_is_gone_is_said_to_be_gone_and_blocks_nothing() -> None:
@@ -221,7 +222,7 @@ def test_a_detached_volume_of_unknown_device_is_copied_and_said_to_come_up_nowhe
     aws.volumes["vol-spare"] = {}
     made = point(recovery_from(aws), 4)
     assert made.status == COMPLETE and "vol-spare" in sources_of(aws, made)
-    assert [each["volume"] for each in part(made).reference["unassigned"]] == ["vol-spare"]
+    assert [each["volume"] for each in encode(part(made).reference)["unassigned"]] == ["vol-spare"]
     assert any("vol-spare" in each and "pilotlight:device" in each for each in made.problems)
 
 
@@ -255,7 +256,7 @@ def test_one_set_stands_for_all_instances_where_they_share_and_another_device_is
     aws.attach("i-b", 100.0, devices("b", "fghx"))
     shared = Volumes("index", "backup", "index", {}, {}, assign="shared")
     made = point(recovery_from(aws, shared), 4)
-    assert made.status == COMPLETE and part(made).reference["assign"] == "shared"
+    assert made.status == COMPLETE and encode(part(made).reference)["assign"] == "shared"
     assert sources_of(aws, made) == {"vol-af", "vol-ag", "vol-ah", "vol-bx"}
     assert [each[0] for each in held(made)] == [0]
 
@@ -266,8 +267,11 @@ def test_a_tag_of_the_volumes_decides_which_instance_gets_them() -> None:
         aws.volumes[volume] = {"shard": "10" if volume.startswith("vol-a") else "9"}
     by_tag = Volumes("index", "backup", "index", {}, {}, assign="tag:shard")
     made = point(recovery_from(aws, by_tag), 4)
-    assert [(each["label"], each["instance"]) for each in part(made).reference["sets"]] == [("9", "i-b"), ("10", "i-a")]
-    assert part(made).reference["assign"] == "tag" and sources_of(aws, made) == SIX
+    assert [(each["label"], each["instance"]) for each in encode(part(made).reference)["sets"]] == [
+        ("9", "i-b"),
+        ("10", "i-a"),
+    ]
+    assert encode(part(made).reference)["assign"] == "tag" and sources_of(aws, made) == SIX
 
 
 def test_a_volume_that_is_attached_while_the_set_is_made_is_left_for_the_next_run() -> None:
@@ -315,9 +319,9 @@ OLD = {"set": "20260102T030405678Z-i-1", "snapshots": {"/dev/sdf": "snap-1"}}
 
 
 def test_points_of_older_editions_are_read_as_one_set() -> None:
-    (one,) = sets_of(OLD)
-    assert one["index"] == 0 and one["snapshots"] == {"/dev/sdf": "snap-1"} and one["set"] == OLD["set"]
-    assert snapshots.kept_with(OLD) == (OLD["set"],) and sets_of({}) == []
+    (one,) = volumes(OLD).sets
+    assert one.index == 0 and one.snapshots == {"/dev/sdf": "snap-1"} and one.set == OLD["set"]
+    assert volumes(OLD).stands_on == (OLD["set"],) and read_reference(VolumeReference, {}) is None
 
 
 def old(volume: str, instance: str) -> Snapshot:
@@ -348,7 +352,7 @@ def test_pruning_keeps_all_sets_of_a_point(again: Callable[[], FakeAws]) -> None
     recovery = recovery_from(aws)
     point(recovery, 30)
     for line in recovery.context.ledger.points():
-        copies = copies_of(part(recovery.context.records.point(line.id)).reference)
+        copies = part(recovery.context.records.point(line.id)).reference.copies
         assert set(copies) <= set(aws.snapshots[STANDBY])
     assert len(recovery.context.ledger.rosters("index")) <= 4, "rosters go once a newer run is complete"
 

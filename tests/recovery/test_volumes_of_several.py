@@ -17,13 +17,14 @@ from pilotlight.runtime.clock import FakeClock
 from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.errors import StepFailed
 from pilotlight.runtime.kinds.autoscaling import launching, replacements
-from pilotlight.runtime.kinds.volumes.snapshots import copies_of
+from pilotlight.runtime.kinds.volumes.reference import VolumeReference, VolumeSet
 from pilotlight.runtime.records.inventory import SHARED, InstanceVolumes, Inventory, Volumes
 from pilotlight.runtime.records.point import PARTIAL
 from pilotlight.runtime.records.runs import SUCCEEDED, Journal
 from pilotlight.runtime.recovery import Recovery
 from pilotlight.runtime.runs.run import run_failback, run_failover
 from pilotlight.runtime.store.lease import LEASE_SECONDS
+from references import volumes
 
 FLEET = (STANDBY, NAMES.group("fleet"))
 RUNS_OWN = NAMES.run_template("fleet")
@@ -180,7 +181,7 @@ def test_volumes_of_more_instances_than_come_up_are_named(again: Callable[[], Fa
 def test_read_only_copies_come_up_at_every_instance_and_are_replaced_by_auto_scaling_itself() -> None:
     taken = two(assign=SHARED)
     shared = taken.volumes[0]
-    reference = {"assign": SHARED, "sets": [{"index": 0, "instance": "i-1", "snapshots": {"/dev/sdf": "snap-1"}}]}
+    reference = VolumeReference(SHARED, sets=(VolumeSet(0, {"/dev/sdf": "snap-1"}, "i-1"),))
     found = launching.layout(taken, taken.computes[0], {shared.name: reference})
     assert found.devices == ({"/dev/sdf": "snap-1"},) and not found.problems
     assert not launching.spread(taken, taken.computes[0])
@@ -188,11 +189,8 @@ def test_read_only_copies_come_up_at_every_instance_and_are_replaced_by_auto_sca
 
 def test_different_device_names_are_each_at_the_instance_that_had_them() -> None:
     taken = two(size_gib={"/dev/sdf": 8, "/dev/sdk": 8})
-    sets = [
-        {"index": number, "instance": "", "snapshots": {device: f"snap-{number}"}}
-        for number, device in enumerate(("/dev/sdf", "/dev/sdk"))
-    ]
-    found = launching.layout(taken, taken.computes[0], {"index": {"assign": "launch-order", "sets": sets}})
+    sets = [VolumeSet(number, {device: f"snap-{number}"}) for number, device in enumerate(("/dev/sdf", "/dev/sdk"))]
+    found = launching.layout(taken, taken.computes[0], {"index": VolumeReference("launch-order", sets=tuple(sets))})
     blank = launching.blank_devices(taken, taken.computes[0])
     stack = {"BlockDeviceMappings": [{"DeviceName": each, "Ebs": {"VolumeSize": 8}} for each in sorted(blank)]}
     made = [launching.launch_data(stack, blank, devices, "")["BlockDeviceMappings"] for devices in found.devices]
@@ -266,7 +264,7 @@ def test_a_snapshot_copy_that_is_gone_is_named_before_anything_is_fenced(again: 
     """The point was complete when it was made; somebody deleted a copy since, and an instance would come up blank."""
     aws = again()
     named = recovery(aws, two()).point("newest")
-    gone = next(iter(copies_of(next(each for each in named.parts if each.kind == "volumes").reference)))
+    gone = next(iter(volumes(next(each for each in named.parts if each.kind == "volumes").reference).copies))
     aws.snapshots[STANDBY].clear()
     with pytest.raises(StepFailed, match=f"points can be recovered from .*snapshot copy {gone} is gone in {STANDBY}"):
         fail_over(aws, two())

@@ -13,8 +13,9 @@ from scheduling import Process
 from doors import NAMES, PRIMARY, STANDBY, inventory, recovery_of
 from model.checker import problems as not_a_path
 from pilotlight.runtime.clock import parse_stamp, stamp
-from pilotlight.runtime.kinds.volumes.snapshots import sets_of
+from pilotlight.runtime.kinds.volumes.reference import VolumeReference
 from pilotlight.runtime.naming import PAPER_POINTS
+from pilotlight.runtime.records.point import read_reference
 from pilotlight.runtime.records.runs import FAILED, PROVEN, RUNNING, SUCCEEDED, SUPERSEDED, WITHDRAWN
 from pilotlight.runtime.runs import runbooks
 from pilotlight.runtime.store.lease import PROTECT, RUN
@@ -401,6 +402,5 @@ def _plain(item: dict[str, Any]) -> dict[str, Any]:
 
 
 def _copies(volumes: dict[str, Any]) -> set[str]:
-    return {
-        str(copy) for reference in volumes.values() for one in sets_of(reference) for copy in one["snapshots"].values()
-    }
+    named = (read_reference(VolumeReference, each or {}) for each in volumes.values())
+    return {copy for each in named if each for copy in each.copies}

@@ -10,6 +10,7 @@ from math import floor
 from world import Saved, Sight, Version, World
 
 from pilotlight.runtime.clock import parse_stamp
+from pilotlight.runtime.records.codec import encode
 from pilotlight.runtime.records.point import RecoveryPoint
 
 
@@ -100,7 +101,7 @@ def _rows_read_at(point: RecoveryPoint) -> str:
 def _step(point: RecoveryPoint) -> int:
     part = point.part("models")
     assert part is not None
-    return int(part.reference["step"])
+    return int(encode(part.reference)["step"])
 
 
 def _step_of(uri: str) -> int:

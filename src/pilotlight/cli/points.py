@@ -19,8 +19,6 @@ from pilotlight.runtime.recovery import POINTS_SHOWN
 app = typer.Typer(no_args_is_help=True, help="Recovery points: list, show, verify, refuse.")
 
 Named = Annotated[str, typer.Argument(metavar="POINT", help="Its name, the beginning of it, or `newest`.")]
-REFERENCES = ("step", "format", "prefix", "bucket", "set", "cluster", "image")
-"""What of a part's reference a person wants to see; `--json` has all of it."""
 TOLD_EVERY = 1000
 """Objects between two words of progress."""
 
@@ -69,7 +67,7 @@ def show(
     for name in ("asset", "mechanism", "proven", "true at", "would lose", "reference"):
         table.add_column(name, overflow="fold")
     for part in found.parts:
-        names = ", ".join(f"{name} {part.reference[name]}" for name in REFERENCES if part.reference.get(name))
+        names = part.reference.shown if part.reference else ""
         table.add_row(part.asset, part.mechanism, "yes" if part.proven else "no", part.true_at, told(part.loss), names)
     Console().print(table)
     for problem in found.problems:

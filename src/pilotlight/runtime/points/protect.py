@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 
 from pilotlight.runtime.aws.wrappers import Fenced, Made, Until, with_innermost
 from pilotlight.runtime.clock import stamp
@@ -19,7 +19,6 @@ from pilotlight.runtime.errors import CallRefused, EpochStale, PilotlightError
 from pilotlight.runtime.kinds.kind import Observation
 from pilotlight.runtime.kinds.registry import by_kind, in_order
 from pilotlight.runtime.kinds.volumes.schedule import run_id
-from pilotlight.runtime.kinds.volumes.snapshots import kept_with
 from pilotlight.runtime.metrics import put_metric
 from pilotlight.runtime.naming import METRIC_PROTECT_FAILURES, METRIC_UNREPLICATED
 from pilotlight.runtime.points import choose
@@ -169,14 +168,11 @@ def _write(context: RecoveryContext, made: RecoveryPoint, look: Observation, hel
 
 def line(made: RecoveryPoint) -> PointLine:
     """How a point is listed (pure)."""
-    manifests = tuple(str(part.reference["manifest"]) for part in made.parts if part.reference.get("manifest"))
-    taken = tuple(f"{part.asset}#{part.reference['prefix']}" for part in made.parts if "step" in part.reference)
-    kept = tuple(_kept_with(made))
+    named = [(part.asset, part.reference) for part in made.parts if part.reference is not None]
+    manifests = tuple(each.listed_in for _, each in named if each.listed_in)
+    taken = tuple(f"{asset}#{each.rejectable}" for asset, each in named if each.rejectable is not None)
+    kept = tuple(name for _, each in named for name in each.stands_on)
     return PointLine(made.id, made.status, made.created_at, kept, manifests, taken, outdated=made.outdated)
-
-
-def _kept_with(point: RecoveryPoint) -> Iterator[str]:
-    return (name for part in point.parts for name in kept_with(part.reference))
 
 
 def told(parts: Iterable[Part]) -> tuple[str, ...]:

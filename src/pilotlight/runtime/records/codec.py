@@ -10,6 +10,7 @@ import dataclasses
 import json
 import types
 import typing
+from importlib import import_module
 from typing import Any, TypeVar
 
 from pilotlight.runtime.errors import PaperUnreadable
@@ -125,6 +126,7 @@ def _tagged(kind: type[Any], raw: dict[str, Any]) -> type[Any]:
     """Of a class that says by which field its subclasses are told apart, the one whose tag the record has."""
     if "TAGGED_BY" not in vars(kind):
         return kind
+    import_module(kind.TAGGED_IN)
     tag = raw.get(kind.TAGGED_BY)
     found = next((each for each in kind.__subclasses__() if tag in each.TAGS), None)
     if found is None:

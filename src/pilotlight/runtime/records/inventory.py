@@ -40,6 +40,8 @@ class Asset:
     """What every asset has; each kind of asset has a record of its own below, or in its folder (kinds/kind.py)."""
 
     TAGGED_BY: ClassVar[str] = "kind"
+    TAGGED_IN: ClassVar[str] = "pilotlight.runtime.kinds.registry"
+    """The module with which every class is there; imported by its name when a record is read, as it is above this one."""
     TAGS: ClassVar[tuple[str, ...]] = ()
     """The values of `kind` by which a record is told to be of this class."""
 

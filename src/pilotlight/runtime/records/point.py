@@ -8,7 +8,10 @@ is the newest software of its compute groups. Points are written once and never 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from importlib import import_module
+from typing import Any, ClassVar, TypeVar
+
+from pilotlight.runtime.records.codec import decode
 
 COMPLETE = "complete"
 PARTIAL = "partial"
@@ -27,6 +30,48 @@ class Loss:
 
 
 @dataclass(frozen=True)
+class Reference:
+    """What a run needs to use a part; each kind of asset has a record of its own, in its folder."""
+
+    TAGGED_BY: ClassVar[str] = "kind"
+    TAGGED_IN: ClassVar[str] = "pilotlight.runtime.kinds.registry"
+    """The module with which every class is there; imported by its name when a record is read, as it is above this one."""
+    TAGS: ClassVar[tuple[str, ...]] = ()
+    """The values of `kind` by which a record is told to be of this class."""
+
+    kind: str = field(default="", kw_only=True)
+
+    @property
+    def stands_on(self) -> tuple[str, ...]:
+        """Names of copies that stay as long as a point that has it: sets of snapshots, scheduled runs, images."""
+        return ()
+
+    @property
+    def listed_in(self) -> str:
+        """Key of the list of its objects; empty where there is none."""
+        return ""
+
+    @property
+    def rejectable(self) -> str | None:
+        """What of it a person can reject in all points that name it: the folder of a checkpoint, which may be the
+        whole bucket; None where there is no such thing."""
+        return None
+
+    @property
+    def shown(self) -> str:
+        """As a person is shown it."""
+        return ""
+
+    @classmethod
+    def of_first_edition(cls, raw: dict[str, Any]) -> dict[str, Any]:
+        """Points of edition 1 had no tag; here a kind says what else was otherwise."""
+        return raw
+
+
+AnyReference = TypeVar("AnyReference", bound=Reference)
+
+
+@dataclass(frozen=True)
 class Part:
     """One asset's state in a point: when it was true in the primary region, and what proves it in the standby."""
 
@@ -36,8 +81,9 @@ class Part:
     proven: bool
     true_at: str
     """ISO 8601; the newest moment of the primary that this part is known to hold. Empty when nothing is proven."""
-    reference: dict[str, Any] = field(default_factory=dict)
-    """What a run needs to use the part: checkpoint prefix and step, snapshot ids by device, cluster ARN, image id."""
+    reference: Reference | None = None
+    """What a run needs to use the part: checkpoint prefix and step, snapshot ids by device, cluster ARN, image id; None
+    where nothing was found."""
     evidence: dict[str, Any] = field(default_factory=dict)
     """What was looked at: counts, sizes, checksums, call results."""
     missing: tuple[str, ...] = ()
@@ -49,11 +95,31 @@ class Part:
     primary does. Newer data with older software is worth more than the reverse, so a run may use the part."""
 
 
+def first_edition(kind: str, raw: dict[str, Any]) -> dict[str, Any] | None:
+    """A reference of edition 1, which had no tag, as this one writes it; None for an empty one."""
+    import_module(Reference.TAGGED_IN)
+    classes = (each for each in Reference.__subclasses__() if kind in each.TAGS)
+    return {**next(classes, Reference).of_first_edition(raw), "kind": kind} if raw else None
+
+
+def read_reference(record: type[AnyReference], raw: dict[str, Any]) -> AnyReference | None:
+    """A reference as a journal keeps it, of either edition; None for an empty one."""
+    told = raw if raw.get("kind") else first_edition(record.TAGS[0], raw)
+    return decode(record, told) if told else None
+
+
+def _with_tags(raw: dict[str, Any]) -> dict[str, Any]:
+    """Edition 1 of points: references without tags."""
+    parts = [each | {"reference": first_edition(each["kind"], each.get("reference") or {})} for each in raw["parts"]]
+    return raw | {"parts": parts}
+
+
 @dataclass(frozen=True)
 class RecoveryPoint:
     """One cut. `status` is complete, partial or refused."""
 
-    SCHEMA: ClassVar[str] = "pilotlight/recovery-point/1"
+    SCHEMA: ClassVar[str] = "pilotlight/recovery-point/2"
+    EARLIER: ClassVar[dict[str, Any]] = {"pilotlight/recovery-point/1": _with_tags}
 
     id: str
     workload: str
@@ -64,7 +130,12 @@ class RecoveryPoint:
     """Edges that do not hold, and parts that are missing, in sentences."""
     outdated: bool = False
     """Partial only because the standby region would launch older software; a run uses it where it is the newest."""
-    schema: str = "pilotlight/recovery-point/1"
+    schema: str = "pilotlight/recovery-point/2"
 
     def part(self, asset: str) -> Part | None:
         return next((part for part in self.parts if part.asset == asset), None)
+
+    def reference(self, asset: str, record: type[AnyReference]) -> AnyReference | None:
+        """What it names of an asset, where that is of this class."""
+        part = self.part(asset)
+        return part.reference if part and isinstance(part.reference, record) else None

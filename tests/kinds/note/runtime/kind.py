@@ -14,7 +14,7 @@ from pilotlight.runtime.kinds.action import Absent, Action, Answer, Proven, Wait
 from pilotlight.runtime.kinds.kind import AssetKind, Observation, PartVerified, Progress, Question
 from pilotlight.runtime.kinds.phases import FINAL_SYNC, RESTORE, STANDBY, about
 from pilotlight.runtime.records.inventory import Asset, Inventory
-from pilotlight.runtime.records.point import Part
+from pilotlight.runtime.records.point import Part, Reference
 from pilotlight.runtime.records.runs import Step
 
 
@@ -27,6 +27,17 @@ class Note(Asset):
     parameter: str
     kind: str = field(default="note", kw_only=True)
     mechanism: str = field(default="copied", kw_only=True)
+
+
+@dataclass(frozen=True)
+class NoteReference(Reference):
+    """What a point names of it: the copy, and the digest of its text."""
+
+    TAGS: ClassVar[tuple[str, ...]] = ("note",)
+
+    parameter: str
+    digest: str
+    kind: str = field(default="note", kw_only=True)
 
 
 def digest(text: str) -> str:
@@ -89,14 +100,15 @@ class NoteKind(AssetKind[Note]):
             return look.earlier.part(asset.name) or bare
         here = parameters.read(context.client, context.inventory.primary, asset.parameter)
         missing = ("the copy says something else",) if here != there else () if here else ("there is no note",)
-        reference = {"parameter": self._copy(context, asset), "digest": digest(there)}
+        reference = NoteReference(self._copy(context, asset), digest(there))
         return Part(
             asset.name, asset.kind, asset.mechanism, not missing, stamp(at), reference, {"length": len(there)}, missing
         )
 
     def verify(self, context: RecoveryContext, asset: Note, part: Part, deep: bool, progress: Progress) -> PartVerified:
         there = parameters.read(context.client, context.inventory.standby, self._copy(context, asset))
-        wrong = () if digest(there) == part.reference["digest"] else ("the copy says something else by now",)
+        promised = part.reference.digest if isinstance(part.reference, NoteReference) else ""
+        wrong = () if digest(there) == promised else ("the copy says something else by now",)
         return PartVerified(part.asset, part.kind, wrong, 1, len(there))
 
     def steps(self, phase: str, inventory: Inventory, asset: Note, where: dict[str, Any]) -> list[Step]:

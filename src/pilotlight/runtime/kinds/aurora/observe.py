@@ -14,6 +14,7 @@ from pilotlight.runtime.aws.absence import says_absent
 from pilotlight.runtime.aws.client import AwsClient
 from pilotlight.runtime.clock import Clock, parse_stamp, stamp
 from pilotlight.runtime.errors import CallRefused
+from pilotlight.runtime.kinds.aurora.reference import ClusterReference
 from pilotlight.runtime.kinds.aurora.references import Rows
 from pilotlight.runtime.records.inventory import Database, Inventory
 from pilotlight.runtime.records.point import Part
@@ -72,7 +73,7 @@ def observe(client: AwsClient, inventory: Inventory, asset: Database, clock: Clo
         mechanism=asset.mechanism,
         proven=not missing,
         true_at="" if missing else _true_at(looked_at - (lag or 0.0), rows),
-        reference={"cluster": asset.standby_cluster, "arn": asset.standby_arn, "global": asset.global_cluster},
+        reference=ClusterReference(asset.standby_cluster, asset.standby_arn, asset.global_cluster),
         evidence=evidence,
         missing=missing,
     )

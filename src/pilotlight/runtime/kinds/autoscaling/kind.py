@@ -11,9 +11,11 @@ from pilotlight.runtime.errors import RegionUnreachable
 from pilotlight.runtime.kinds.action import Action, Work
 from pilotlight.runtime.kinds.autoscaling import images, launching, observe, restoring, steps
 from pilotlight.runtime.kinds.autoscaling.images import AVAILABLE
+from pilotlight.runtime.kinds.autoscaling.reference import GroupReference
 from pilotlight.runtime.kinds.command import Command
 from pilotlight.runtime.kinds.kind import AssetKind, Observation, PartVerified, Progress, Question, Usable
 from pilotlight.runtime.kinds.phases import FENCE, REST, RESTORE, STANDBY, START, about
+from pilotlight.runtime.kinds.volumes.reference import VolumeReference
 from pilotlight.runtime.records.inventory import Compute, Inventory
 from pilotlight.runtime.records.point import Part, RecoveryPoint
 from pilotlight.runtime.records.runs import Step
@@ -58,7 +60,8 @@ class AutoScalingGroup(AssetKind[Compute]):
         self, context: RecoveryContext, asset: Compute, part: Part, deep: bool, progress: Progress
     ) -> PartVerified:
         """The group and the image."""
-        found = observe.launchable(context.client, context.inventory, asset, str(part.reference.get("image", "")))
+        image = part.reference.image if isinstance(part.reference, GroupReference) else ""
+        found = observe.launchable(context.client, context.inventory, asset, image)
         missing = tuple(observe.lacking(context.client, context.inventory, asset, AVAILABLE))
         if not found.image:
             missing = (*missing, found.told)
@@ -69,10 +72,10 @@ class AutoScalingGroup(AssetKind[Compute]):
 
     def usable(self, work: Work, asset: Compute, point: RecoveryPoint) -> Usable:
         """An image for the group and a snapshot for every device. Points of older editions name no image."""
-        part = point.part(asset.name)
-        image = str(part.reference.get("image", "")) if part else ""
-        launched = observe.launchable(work.client, work.inventory, asset, image)
-        found = launching.layout(work.inventory, asset, _volumes_of(asset, point))
+        named = point.reference(asset.name, GroupReference)
+        launched = observe.launchable(work.client, work.inventory, asset, named.image if named else "")
+        mounted = {each: point.reference(each, VolumeReference) for each in asset.volumes}
+        found = launching.layout(work.inventory, asset, mounted)
         lost = [*(found.problems or restoring.not_there(work, found.snapshots))]
         lost += [] if launched.image else [launched.told]
         other = {"other_images": {asset.name: launched.told}} if launched.told else {}
@@ -152,14 +155,9 @@ def _comes_up(inventory: Inventory, asset: Compute, part: Part, found: Mapping[s
     groups = [found[name] for name in asset.volumes if name in found]
     if not all(each.proven for each in groups):
         return part
-    problems = launching.layout(inventory, asset, {each.asset: each.reference for each in groups}).problems
+    named = {each.asset: each.reference for each in groups if isinstance(each.reference, VolumeReference)}
+    problems = launching.layout(inventory, asset, named).problems
     return replace(part, proven=False, missing=(*part.missing, *problems), outdated=()) if problems else part
-
-
-def _volumes_of(asset: Compute, point: RecoveryPoint) -> dict[str, dict[str, Any]]:
-    """What a point names of each volume group that it mounts (pure)."""
-    parts = {name: point.part(name) for name in asset.volumes}
-    return {name: dict(part.reference) if part else {} for name, part in parts.items()}
 
 
 def _launched(inventory: Inventory, asset: Compute, where: dict[str, Any]) -> list[Step]:

@@ -17,7 +17,7 @@ from pilotlight.runtime.aws.absence import says_absent
 from pilotlight.runtime.aws.client import AwsClient
 from pilotlight.runtime.errors import CallRefused
 from pilotlight.runtime.kinds.autoscaling.observe import template
-from pilotlight.runtime.kinds.volumes.snapshots import sets_of
+from pilotlight.runtime.kinds.volumes.reference import VolumeReference, VolumeSet
 from pilotlight.runtime.naming import TAG_TEMPLATE, TEMPLATE_OF_RUN
 from pilotlight.runtime.records.inventory import SHARED, Compute, Inventory
 
@@ -57,22 +57,22 @@ def spread(inventory: Inventory, asset: Compute) -> bool:
     return asset.count > 1 and any(each.assign != SHARED for each in groups)
 
 
-def layout(inventory: Inventory, asset: Compute, references: Mapping[str, dict[str, Any]]) -> Layout:
+def layout(inventory: Inventory, asset: Compute, references: Mapping[str, VolumeReference | None]) -> Layout:
     """Which snapshot is behind which device of which instance (pure). `references`: the point's, by volume group."""
     versions: list[Devices] = [{} for _ in range(asset.count if spread(inventory, asset) else 1)]
     left: list[str] = []
     problems: list[str] = []
     for name in asset.volumes:
-        reference = references.get(name) or {}
-        sets = sets_of(reference)
-        shared = _assign(inventory, name) == SHARED or reference.get("assign") == SHARED
+        reference = references.get(name) or VolumeReference()
+        sets = sorted(reference.sets, key=lambda each: each.index)
+        shared = SHARED in (_assign(inventory, name), reference.assign)
         problems += _lacking(asset, name, len(sets), shared)
         for position, devices in enumerate(versions):
-            found = sets[0] if shared and sets else sets[position] if position < len(sets) else {}
+            found = sets[0] if shared and sets else sets[position] if position < len(sets) else VolumeSet(position, {})
             problems += _empty(name, found)
-            devices |= {device: str(snapshot) for device, snapshot in found.get("snapshots", {}).items()}
+            devices |= found.snapshots
         left += _left(name, sets[1 if shared else len(versions) :])
-        left += [f"{name}: {each['snapshot']} of volume {each['volume']}" for each in reference.get("unassigned", [])]
+        left += [f"{name}: {each.snapshot} of volume {each.volume}" for each in reference.unassigned]
     return Layout(tuple(versions), tuple(left), tuple(problems))
 
 
@@ -91,16 +91,16 @@ def _lacking(asset: Compute, name: str, sets: int, shared: bool) -> list[str]:
     ]
 
 
-def _empty(name: str, found: Mapping[str, Any]) -> list[str]:
-    devices = found.get("snapshots", {})
-    return [f"{name}: device {device or '(none)'} has no snapshot" for device, one in devices.items() if not one]
+def _empty(name: str, found: VolumeSet) -> list[str]:
+    devices = found.snapshots.items()
+    return [f"{name}: device {device or '(none)'} has no snapshot" for device, one in devices if not one]
 
 
-def _left(name: str, sets: Iterable[Mapping[str, Any]]) -> list[str]:
+def _left(name: str, sets: Iterable[VolumeSet]) -> list[str]:
     return [
-        f"{name}: {snapshot} of {device} of {one['instance'] or 'an instance'}"
+        f"{name}: {snapshot} of {device} of {one.instance or 'an instance'}"
         for one in sets
-        for device, snapshot in sorted(one["snapshots"].items())
+        for device, snapshot in sorted(one.snapshots.items())
     ]
 
 

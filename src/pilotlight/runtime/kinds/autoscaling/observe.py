@@ -15,6 +15,7 @@ from pilotlight.runtime.clock import Clock, stamp
 from pilotlight.runtime.errors import CallRefused
 from pilotlight.runtime.kinds.autoscaling import images, software
 from pilotlight.runtime.kinds.autoscaling.images import AVAILABLE, GONE, ImageCopy
+from pilotlight.runtime.kinds.autoscaling.reference import GroupReference
 from pilotlight.runtime.kinds.autoscaling.software import Launched
 from pilotlight.runtime.records.inventory import Compute, Inventory
 from pilotlight.runtime.records.point import Part
@@ -103,7 +104,7 @@ def observe(client: AwsClient, inventory: Inventory, asset: Compute, clock: Cloc
         mechanism=asset.mechanism,
         proven=not missing and not chosen.outdated,
         true_at=stamp(looked_at),
-        reference={"group": asset.standby_group, "template": asset.standby_launch_template, "image": chosen.image},
+        reference=GroupReference(asset.standby_group, asset.standby_launch_template, chosen.image),
         evidence={"instance_types": list(asset.instance_types), "remarks": _remarks(seen)} | known,
         missing=(*missing, *chosen.outdated),
         outdated=() if missing else chosen.outdated,

@@ -15,7 +15,9 @@ from pilotlight.runtime.kinds.autoscaling import launching
 from pilotlight.runtime.kinds.autoscaling.launching import Layout, Version
 from pilotlight.runtime.kinds.autoscaling.observe import group
 from pilotlight.runtime.kinds.autoscaling.software import specification
+from pilotlight.runtime.kinds.volumes.reference import VolumeReference
 from pilotlight.runtime.kinds.volumes.snapshots import unusable
+from pilotlight.runtime.records.point import read_reference
 
 LATEST = "$Latest"
 
@@ -93,7 +95,9 @@ def image_of(work: Work) -> str:
 
 def chosen(work: Work) -> Layout:
     """What the point gives each instance; StepFailed where a device would come up blank."""
-    found = launching.layout(work.inventory, work.compute(), work.evidence_of("choose-point").get("volumes", {}))
+    told = work.evidence_of("choose-point").get("volumes", {})
+    named = {name: read_reference(VolumeReference, each) for name, each in told.items()}
+    found = launching.layout(work.inventory, work.compute(), named)
     if found.problems:
         raise work.failed("; ".join(found.problems))
     return found

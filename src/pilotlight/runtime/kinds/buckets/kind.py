@@ -22,6 +22,7 @@ from pilotlight.runtime.kinds.buckets import (
 )
 from pilotlight.runtime.kinds.buckets.listing import Bucket, Current
 from pilotlight.runtime.kinds.buckets.manifests import Manifest
+from pilotlight.runtime.kinds.buckets.reference import BucketReference
 from pilotlight.runtime.kinds.buckets.rule import seen as rule_seen
 from pilotlight.runtime.kinds.command import Command
 from pilotlight.runtime.kinds.kind import (
@@ -77,8 +78,9 @@ class ReplicatedBucket(AssetKind[Datasets]):
             return observe.observe_alone(asset, look.earlier.part(asset.name))
         look.lists[asset.name] = manifest
         told = {"remarks": [manifest.unlisted]} if manifest.unlisted else {}
-        reference = part.reference | {"manifest": manifest.key}
-        return replace(part, reference=reference, evidence=part.evidence | told)
+        found = part.reference
+        named = replace(found, manifest=manifest.key) if isinstance(found, BucketReference) else None
+        return replace(part, reference=named, evidence=part.evidence | told)
 
     def judge(self, context: RecoveryContext, asset: Datasets, part: Part) -> None:
         """PROTECTED by what the scheduled run compared; nothing where it compared nothing."""
@@ -91,7 +93,7 @@ class ReplicatedBucket(AssetKind[Datasets]):
         self, context: RecoveryContext, asset: Datasets, part: Part, deep: bool, progress: Progress
     ) -> PartVerified:
         """Every object of its list."""
-        key = str(part.reference.get("manifest", ""))
+        key = part.reference.listed_in if part.reference else ""
         if not key:
             return PartVerified(part.asset, part.kind, (UNLISTED,))
         wanted = manifests.lines(io.BytesIO(context.records.manifest(key)))

@@ -28,6 +28,7 @@ from pilotlight.runtime.kinds.buckets.listing import (
     joined,
     settled,
 )
+from pilotlight.runtime.kinds.buckets.reference import BucketReference
 from pilotlight.runtime.kinds.buckets.rule import ALWAYS, Rule
 from pilotlight.runtime.records.inventory import Datasets, Inventory
 from pilotlight.runtime.records.point import Part
@@ -179,7 +180,7 @@ def observe(
         mechanism=asset.mechanism,
         proven=not found.overdue,
         true_at=stamp(watermark),
-        reference={"bucket": asset.standby_bucket, "prefix": asset.prefix, "watermark": stamp(watermark)},
+        reference=BucketReference(asset.standby_bucket, asset.prefix, stamp(watermark)),
         evidence=counts(found, rule)
         | {
             "extra": found.extra,

@@ -28,6 +28,7 @@ from pilotlight.runtime.kinds.buckets.manifests import Manifest
 from pilotlight.runtime.kinds.buckets.rule import seen as rule_seen
 from pilotlight.runtime.kinds.checkpoints import observe, steps
 from pilotlight.runtime.kinds.checkpoints.dangling import Look
+from pilotlight.runtime.kinds.checkpoints.reference import CheckpointReference
 from pilotlight.runtime.kinds.checkpoints.shelf import ListedBucket, choose, shelf_of
 from pilotlight.runtime.kinds.command import Command
 from pilotlight.runtime.kinds.kind import Observation, PartVerified, Progress
@@ -67,13 +68,14 @@ class CheckpointFolder(ReplicatedBucket):
         choice = choose(here, asset, ledger.vetoes(asset.name), before)
         look.seen[asset.name] = Look(asset, here, there, choice)
         taken = here.at(choice.taken.path) if choice.taken else None
-        manifest = _manifest(look, asset, taken, theirs) if taken else {}
+        key = _manifest(look, asset, taken, theirs) if taken else ""
         begun = [
             each for each in (here.newest_begun_step, there.newest_begun_step if there else None) if each is not None
         ]
         part = observe.observe(asset, choice, max(begun, default=None))
         replicated = {"not_compared": refusal} if refusal else _replicated(look, asset, ours, theirs)
-        return replace(part, reference=part.reference | manifest, evidence=part.evidence | replicated)
+        named = replace(part.reference, manifest=key) if isinstance(part.reference, CheckpointReference) else None
+        return replace(part, reference=named, evidence=part.evidence | replicated)
 
     def learn(self, context: RecoveryContext, asset: Datasets, seen: Look) -> None:
         """What was found complete, and how often is saved."""
@@ -93,7 +95,8 @@ class CheckpointFolder(ReplicatedBucket):
     def loss(self, asset: Datasets, part: Part, moment: str) -> Loss | None:
         """Steps are those begun, or those that the declared rate makes."""
         found = loss_of(part, moment)
-        begun, taken = part.evidence.get("newest_started_step"), part.reference.get("step")
+        begun = part.evidence.get("newest_started_step")
+        taken = part.reference.step if isinstance(part.reference, CheckpointReference) else None
         lost = max(0, begun - taken) if isinstance(begun, int) and isinstance(taken, int) else None
         training = asset.training
         if training is None:
@@ -110,7 +113,8 @@ class CheckpointFolder(ReplicatedBucket):
         self, context: RecoveryContext, asset: Datasets, part: Part, deep: bool, progress: Progress
     ) -> PartVerified:
         """The checkpoint that the point names, judged anew; nothing is remembered."""
-        path = str(part.reference["prefix"]).removeprefix(asset.prefix)
+        named = part.reference
+        path = named.prefix.removeprefix(asset.prefix) if isinstance(named, CheckpointReference) else ""
         reader = BucketReader(context.client, context.inventory.standby, asset.standby_bucket, asset.prefix)
         found = next((each for each in verify.find(reader, asset.format) if each.candidate.path == path), None)
         if found is None:
@@ -230,7 +234,7 @@ def _replicated(
     return buckets.counts(buckets.compared(ours, theirs, before, rule_since=rule.since), rule)
 
 
-def _manifest(look: Observation, asset: Datasets, taken: Found, listing: list[Current]) -> dict[str, str]:
+def _manifest(look: Observation, asset: Datasets, taken: Found, listing: list[Current]) -> str:
     """The versions that this checkpoint consists of, to be compared with later; what lies below it and is another
     checkpoint is not among them."""
     manifest = Manifest(asset.name)
@@ -239,14 +243,14 @@ def _manifest(look: Observation, asset: Datasets, taken: Found, listing: list[Cu
         if not item.deleted and item.key in own:
             manifest.add(item)
     look.lists[asset.name] = manifest
-    return {"manifest": manifest.key}
+    return manifest.key
 
 
 def _files(
     context: RecoveryContext, asset: Datasets, path: str, part: Part, deep: bool, progress: Progress
 ) -> PartVerified:
     """The very versions that the point was made of."""
-    key = str(part.reference.get("manifest", ""))
+    key = part.reference.listed_in if part.reference else ""
     primary, standby = (replace(each, prefix=asset.prefix + path) for each in buckets.buckets(context.inventory, asset))
     wanted = manifests.lines(io.BytesIO(context.records.manifest(key))) if key else ()
     return reread(context, part, primary, standby, wanted, deep, progress)

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 
 from pilotlight.runtime.checkpoints.format import Candidate, Problem, Verdict
 from pilotlight.runtime.clock import parse_stamp, stamp
+from pilotlight.runtime.kinds.checkpoints.reference import CheckpointReference
 from pilotlight.runtime.kinds.checkpoints.shelf import Choice
 from pilotlight.runtime.records.inventory import Datasets
 from pilotlight.runtime.records.point import Part
@@ -31,7 +32,7 @@ def observe(asset: Datasets, choice: Choice, newest_begun_step: int | None) -> P
     facts = evidence(choice) | {"newest_started_step": newest_begun_step}
     if choice.taken is None:
         reason = f"no checkpoint below s3://{bucket}/{asset.prefix} is complete and may be used"
-        return Part(asset.name, asset.kind, asset.mechanism, False, "", {}, facts, (reason, *_reasons(choice)))
+        return Part(asset.name, asset.kind, asset.mechanism, False, "", None, facts, (reason, *_reasons(choice)))
     written = choice.taken.written_at
     return Part(
         asset=asset.name,
@@ -44,9 +45,9 @@ def observe(asset: Datasets, choice: Choice, newest_begun_step: int | None) -> P
     )
 
 
-def reference(bucket: str, asset: Datasets, verdict: Verdict) -> dict[str, object]:
+def reference(bucket: str, asset: Datasets, verdict: Verdict) -> CheckpointReference:
     """What a run needs to use a checkpoint."""
-    return {"bucket": bucket, "prefix": asset.prefix + verdict.path, "step": verdict.step, "format": verdict.format}
+    return CheckpointReference(bucket, asset.prefix + verdict.path, verdict.step, verdict.format)
 
 
 def evidence(choice: Choice) -> dict[str, object]:

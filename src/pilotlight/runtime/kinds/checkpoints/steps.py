@@ -10,6 +10,7 @@ from pilotlight.runtime.clock import parse_stamp
 from pilotlight.runtime.kinds.action import Absent, Answer, Proven, Wait, Work
 from pilotlight.runtime.kinds.checkpoints import observe
 from pilotlight.runtime.kinds.checkpoints.shelf import choose, shelf
+from pilotlight.runtime.records.codec import encode
 from pilotlight.runtime.records.inventory import Datasets
 from pilotlight.runtime.records.point import RecoveryPoint
 
@@ -19,7 +20,8 @@ def choose_checkpoint(work: Work, asset: Datasets, region: str, bucket: str) -> 
     choice = choose(shelf(work.client, region, bucket, asset), asset, work.ledger.vetoes(asset.name))
     if choice.taken is None:
         raise work.failed(f"no checkpoint below s3://{bucket}/{asset.prefix} is complete and may be used")
-    found = observe.reference(bucket, asset, choice.taken) | observe.evidence(choice)
+    named: dict[str, Any] = encode(observe.reference(bucket, asset, choice.taken))
+    found = named | observe.evidence(choice)
     told = {"caution": caution} if (caution := observe.caution(choice)) else {}
     return found | {"written_at": choice.taken.written_at} | told
 

@@ -11,6 +11,8 @@ from pilotlight.runtime.kinds.action import Work
 from pilotlight.runtime.kinds.kind import AssetKind, Observation, PartVerified, Progress, Usable
 from pilotlight.runtime.kinds.volumes import observe, pruning, schedule, snapshots
 from pilotlight.runtime.kinds.volumes.observe import Seen
+from pilotlight.runtime.kinds.volumes.reference import VolumeReference
+from pilotlight.runtime.records.codec import encode
 from pilotlight.runtime.records.inventory import Inventory, Volumes
 from pilotlight.runtime.records.point import Part, RecoveryPoint
 
@@ -50,7 +52,7 @@ class VolumeGroup(AssetKind[Volumes]):
         self, context: RecoveryContext, asset: Volumes, part: Part, deep: bool, progress: Progress
     ) -> PartVerified:
         """Every snapshot copy is there and completed; the bytes inside are EBS's to keep, and a drill's to prove."""
-        wanted = snapshots.copies_of(part.reference)
+        wanted = part.reference.copies if isinstance(part.reference, VolumeReference) else {}
         found = snapshots.unusable(context.client, context.inventory.standby, wanted)
         problems = [
             f"snapshot copy {id} of {wanted[id]} is {found[id]} in {context.inventory.standby}"
@@ -61,8 +63,8 @@ class VolumeGroup(AssetKind[Volumes]):
 
     def usable(self, work: Work, asset: Volumes, point: RecoveryPoint) -> Usable:
         """What the point names; that it is there is asked by the groups that mount it."""
-        part = point.part(asset.name)
-        return Usable(evidence={"volumes": {asset.name: dict(part.reference) if part else {}}})
+        named = point.reference(asset.name, VolumeReference)
+        return Usable(evidence={"volumes": {asset.name: encode(named) if named else {}}})
 
     def costs_of_failback(self, inventory: Inventory, asset: Volumes) -> Iterator[str]:
         """Blocks do not come home: no service of AWS replicates an attached volume back (EBS User Guide, "Copy an

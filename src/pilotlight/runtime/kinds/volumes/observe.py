@@ -13,6 +13,7 @@ from typing import Any
 
 from pilotlight.runtime.clock import parse_stamp
 from pilotlight.runtime.context import RecoveryContext
+from pilotlight.runtime.kinds.volumes.reference import Unassigned, VolumeReference, VolumeSet
 from pilotlight.runtime.kinds.volumes.selection import IN_THE_WAY, WHY, Selection, selected
 from pilotlight.runtime.kinds.volumes.snapshots import UNASSIGNED, Snapshot, SnapshotRun, listed, runs
 from pilotlight.runtime.records.inventory import Inventory, Volumes
@@ -89,32 +90,29 @@ def _placed(run: SnapshotRun, roster: Roster | None) -> list[Snapshot]:
 # -- what the point names --------------------------------------------------------------------------------------
 
 
-def _reference(asset: Volumes, run: SnapshotRun, copies: list[Snapshot]) -> dict[str, Any]:
+def _reference(asset: Volumes, run: SnapshotRun, copies: list[Snapshot]) -> VolumeReference:
     indexes = sorted({each.index for each in copies if each.index != UNASSIGNED})
-    rule = next((each.assign for each in copies), asset.assign).partition(":")[0]
-    return {
-        "assign": rule,
-        "run": run.id,
-        "sets": [_set(index, [each for each in copies if each.index == index]) for index in indexes],
-        "unassigned": [
-            {"volume": each.member, "snapshot": each.id, "device": each.device, "true_at": each.true_at}
-            for each in copies
-            if each.index == UNASSIGNED
-        ],
-    }
+    return VolumeReference(
+        assign=next((each.assign for each in copies), asset.assign).partition(":")[0],
+        run=run.id,
+        sets=tuple(_set(index, [each for each in copies if each.index == index]) for index in indexes),
+        unassigned=tuple(
+            Unassigned(each.member, each.id, each.device, each.true_at) for each in copies if each.index == UNASSIGNED
+        ),
+    )
 
 
-def _set(index: int, copies: list[Snapshot]) -> dict[str, Any]:
+def _set(index: int, copies: list[Snapshot]) -> VolumeSet:
     """What one instance gets; volumes that were detached may have been snapshot beside those of an instance."""
     first = max(copies, key=lambda each: (bool(each.launched_at), len([c for c in copies if c.set == each.set])))
-    return {
-        "index": index,
-        "instance": first.instance,
-        "label": first.label,
-        "set": first.set,
-        "true_at": min(each.true_at for each in copies),
-        "snapshots": {each.device: each.id for each in sorted(copies, key=lambda each: each.device)},
-    }
+    return VolumeSet(
+        index=index,
+        instance=first.instance,
+        label=first.label,
+        set=first.set,
+        true_at=min(each.true_at for each in copies),
+        snapshots={each.device: each.id for each in sorted(copies, key=lambda each: each.device)},
+    )
 
 
 def _evidence(seen: Seen, copies: list[Snapshot], now: float) -> dict[str, Any]:

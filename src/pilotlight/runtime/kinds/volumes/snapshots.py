@@ -156,37 +156,6 @@ def unusable(client: AwsClient, region: str, ids: Iterable[str]) -> dict[str, st
     return {each: there.get(each, GONE) for each in wanted if there.get(each) != COMPLETED}
 
 
-def sets_of(reference: dict[str, Any]) -> list[dict[str, Any]]:
-    """What a point names of a volume group, instance by instance in the order of the index (pure).
-
-    Each has `index`, `instance`, `label`, `set`, `true_at` and `snapshots` (device -> snapshot copy). Points of older
-    editions name one set.
-    """
-    if "sets" in reference:
-        return sorted(reference["sets"], key=lambda each: int(each["index"]))
-    if not reference.get("snapshots"):
-        return []
-    named = {"set": str(reference.get("set", "")), "snapshots": dict(reference["snapshots"])}
-    return [{"index": 0, "instance": "", "label": "", "true_at": ""} | named]
-
-
-def copies_of(reference: dict[str, Any]) -> dict[str, str]:
-    """Snapshot copy -> what it is of, for every copy that a point names (pure)."""
-    found = {
-        snapshot: " of ".join(each for each in (device, one["instance"]) if each)
-        for one in sets_of(reference)
-        for device, snapshot in one["snapshots"].items()
-    }
-    return found | {each["snapshot"]: each["volume"] for each in reference.get("unassigned", [])}
-
-
-def kept_with(reference: dict[str, Any]) -> tuple[str, ...]:
-    """The sets, the scheduled run or the image that stay as long as a point with this reference (pure)."""
-    names = [str(each["set"]) for each in sets_of(reference)]
-    names += [str(reference.get(name, "")) for name in ("run", "image")]
-    return tuple(dict.fromkeys(name for name in names if name))
-
-
 def _tags(item: dict[str, Any]) -> dict[str, str]:
     return {tag["Key"]: tag["Value"] for tag in item.get("Tags", [])}
 
