@@ -50,7 +50,7 @@ def test_failback_opens_the_primary_only_after_it_was_handed_over() -> None:
 
 def test_every_step_of_failover_acts_in_the_standby_region() -> None:
     for step in runbooks.failover(inventory()).steps:
-        assert step.arguments.get("region", "standby") == "standby", STANDBY
+        assert step.arguments.region == "standby", STANDBY
 
 
 def test_a_runbook_without_databases_volumes_or_traffic_still_ends_in_a_commit() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from typing import Any
 
 import pytest
 
@@ -13,27 +12,33 @@ from pilotlight.runtime.aws.fetch import Fetched
 from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.errors import StepFailed
 from pilotlight.runtime.kinds.action import Absent, Answer, Proven, Underway, Wait, Work
+from pilotlight.runtime.kinds.autoscaling.steps import OneInstance, Stopping
+from pilotlight.runtime.kinds.buckets.failback_sync import Syncing
 from pilotlight.runtime.points import choose
 from pilotlight.runtime.records.inventory import Inventory, VaultAccount
 from pilotlight.runtime.records.point import Part
-from pilotlight.runtime.records.runs import Step
+from pilotlight.runtime.records.runs import Arguments, LookingAgain, Step, Where
 from pilotlight.runtime.recovery import Recovery
 from pilotlight.runtime.runs.again import LookAgain
 from pilotlight.runtime.runs.register import ACTIONS
 from pilotlight.runtime.store.ledger import FAILING_OVER, SWITCHING
 
-PRIMARY_SIDE: dict[str, Any] = {"region": "primary"}
+THERE = Where("primary")
 
 
-def asked(aws: FakeAws, action: str, asset: str = "", begun_at: float | None = None, **arguments: Any) -> Answer:
+def asked(
+    aws: FakeAws,
+    action: str,
+    asset: str = "",
+    arguments: Arguments = Where(),  # noqa: B008 - frozen
+    begun_at: float | None = None,
+    of: Inventory | None = None,
+) -> Answer:
     """What the action answers at this moment."""
-    more = arguments.pop("of", inventory())
-    return ACTIONS[action].ask(work(aws, action, asset, more, begun_at, arguments))
+    return ACTIONS[action].ask(work(aws, action, asset, of or inventory(), begun_at, arguments))
 
 
-def work(
-    aws: FakeAws, action: str, asset: str, of: Inventory, begun_at: float | None, arguments: dict[str, Any]
-) -> Work:
+def work(aws: FakeAws, action: str, asset: str, of: Inventory, begun_at: float | None, arguments: Arguments) -> Work:
     step = Step(action, action, asset, arguments=arguments)
     context = RecoveryContext(aws, of, aws.clock, aws.fetch)
     return Work(step, "failback", "run", 1, context, lambda step: {}, begun_at, lambda: None)
@@ -43,10 +48,10 @@ def test_a_group_that_is_empty_and_may_launch_again_is_not_fenced(aws: FakeAws) 
     """Somebody's scaling policy would start a second writer in the returned region."""
     group = aws.groups[PRIMARY, "inference-fleet"]
     group.desired, group.instances, group.suspended = 0, [], []
-    assert isinstance(asked(aws, "stop", "fleet", suspend=True, **PRIMARY_SIDE), Absent)
-    assert isinstance(asked(aws, "stop", "fleet", **PRIMARY_SIDE), Proven), "no fence was asked for"
+    assert isinstance(asked(aws, "stop", "fleet", Stopping("primary", suspend=True)), Absent)
+    assert isinstance(asked(aws, "stop", "fleet", Stopping("primary")), Proven), "no fence was asked for"
     group.suspended = ["Launch"]
-    assert isinstance(asked(aws, "stop", "fleet", suspend=True, **PRIMARY_SIDE), Proven)
+    assert isinstance(asked(aws, "stop", "fleet", Stopping("primary", suspend=True)), Proven)
 
 
 def test_one_healthy_target_of_two_is_not_the_group_up(aws: FakeAws) -> None:
@@ -76,8 +81,10 @@ def test_the_last_copy_home_asks_for_everything_however_young(aws: FakeAws) -> N
     begun = aws.clock.now()
     recovery_of(aws).context.ledger.keep_fence("corpus", anew=True)
     aws.s3.write(CORPUS_COPY, "late", b"late", replicate=False)
-    assert isinstance(asked(aws, "bring-home", "corpus", begun_at=begun), Proven), "the first pass does not wait for it"
-    assert isinstance(asked(aws, "bring-home", "corpus", begun_at=begun, final=True), Absent)
+    assert isinstance(asked(aws, "bring-home", "corpus", Syncing(), begun), Proven), (
+        "the first pass does not wait for it"
+    )
+    assert isinstance(asked(aws, "bring-home", "corpus", Syncing(final=True), begun), Absent)
 
 
 def test_a_checkpoint_of_the_moment_up_to_which_its_data_is_proven_may_refer_to_what_is_missing() -> None:
@@ -85,7 +92,7 @@ def test_a_checkpoint_of_the_moment_up_to_which_its_data_is_proven_may_refer_to_
     at = "2026-01-02T03:04:05.000Z"
 
     def part(name: str, kind: str, true_at: str) -> Part:
-        return Part(name, kind, "replication", True, true_at, {}, {})
+        return Part(name, kind, "replication", True, true_at)
 
     of = inventory()
     (models,) = (each for each in of.datasets if each.kind == "checkpoints")
@@ -125,7 +132,7 @@ def test_a_group_that_may_not_launch_is_let_before_an_instance_is_waited_for(aws
     """The run would wait its whole time for an instance that Auto Scaling was told not to start."""
     group = aws.groups[STANDBY, inventory().computes[0].standby_group]
     group.names, group.desired, group.maximum, group.suspended = ("a-template", "7"), 1, 1, ["Launch"]
-    step = Step("launch-fleet-0", "launch-one", "fleet", arguments={"index": 0})
+    step = Step("launch-fleet-0", "launch-one", "fleet", arguments=OneInstance(index=0))
     context = RecoveryContext(aws, inventory(), aws.clock, aws.fetch)
     restored = {"template": "a-template", "versions": ["7"]}
     one = Work(step, "failover", "run", 1, context, lambda name: restored, None, lambda: None)
@@ -140,7 +147,7 @@ def test_a_fence_lets_no_role_write_that_replicates_nothing_back(aws: FakeAws) -
     apart = inventory(vault=VaultAccount("999999999999", "vault"))
     for of, many in ((inventory(), 1), (apart, 0)):
         aws.s3.policies.clear()
-        ACTIONS["fence-bucket"].act(work(aws, "fence-bucket", "corpus", of, None, PRIMARY_SIDE))
+        ACTIONS["fence-bucket"].act(work(aws, "fence-bucket", "corpus", of, None, THERE))
         assert aws.s3.policies[CORPUS].count(of.names.role("reverse-corpus")) == many
 
 
@@ -153,7 +160,7 @@ def test_a_reader_that_is_being_upgraded_is_promoted_all_the_same(aws: FakeAws) 
 @pytest.mark.acts_alone
 def test_replication_is_not_proven_by_an_object_that_has_not_arrived(aws: FakeAws) -> None:
     """The run would call the way home protected, and the next loss of the region would find nothing."""
-    canary = work(aws, "canary-arrives", "corpus", inventory(), None, {})
+    canary = work(aws, "canary-arrives", "corpus", inventory(), None, Where())
     answer = ACTIONS["canary-arrives"].ask
     assert isinstance(answer(canary), Absent)
     aws.s3.lag_seconds = 60
@@ -167,17 +174,17 @@ def test_replication_is_not_proven_by_an_object_that_has_not_arrived(aws: FakeAw
 @pytest.mark.acts_alone
 def test_a_fence_that_would_stop_the_run_that_goes_on_is_built_anew(aws: FakeAws) -> None:
     """Another person goes on with a failback, and could bring no object home."""
-    ACTIONS["fence-bucket"].act(work(aws, "fence-bucket", "corpus", inventory(), None, PRIMARY_SIDE))
-    assert isinstance(asked(aws, "fence-bucket", "corpus", **PRIMARY_SIDE), Proven)
+    ACTIONS["fence-bucket"].act(work(aws, "fence-bucket", "corpus", inventory(), None, THERE))
+    assert isinstance(asked(aws, "fence-bucket", "corpus", THERE), Proven)
     policy = json.loads(aws.s3.policies[CORPUS])
     policy["Statement"][-1]["Condition"]["ArnNotLike"]["aws:PrincipalArn"] = ["arn:aws:iam::1:role/somebody-else"]
     aws.s3.policies[CORPUS] = json.dumps(policy)
-    assert isinstance(asked(aws, "fence-bucket", "corpus", **PRIMARY_SIDE), Absent)
+    assert isinstance(asked(aws, "fence-bucket", "corpus", THERE), Absent)
 
 
 def test_every_object_that_came_home_is_counted_once_under_what_proves_it(aws: FakeAws) -> None:
     recovery_of(aws).context.ledger.keep_fence("corpus", anew=True)
-    found = asked(aws, "bring-home", "corpus", begun_at=aws.clock.now(), final=True)
+    found = asked(aws, "bring-home", "corpus", Syncing(final=True), aws.clock.now())
     assert isinstance(found, Proven)
     assert found.evidence["settled"] == sum(found.evidence["strengths"].values()) > 0
 
@@ -189,7 +196,7 @@ def test_healthy_targets_behind_a_balancer_that_does_not_answer_from_there_are_n
     fleet, now = inventory().computes[0], aws.clock.now()
     aws.groups[STANDBY, fleet.standby_group].desired = 1
     aws.groups[STANDBY, fleet.standby_group].instances = [("i-1", now - 1000)]
-    asks = work(aws, "healthy", "", inventory(), None, {})
+    asks = work(aws, "healthy", "", inventory(), None, Where())
     headers = {"x-region": region} if region else {}
     context = dataclasses.replace(asks.context, fetch=lambda url, seconds: Fetched(status, headers=headers))
     found = ACTIONS["healthy"].ask(dataclasses.replace(asks, context=context))
@@ -209,7 +216,7 @@ def test_looking_again_is_proven_only_where_everything_is_so_at_once(aws: FakeAw
         def act(self, work: Work) -> None:
             answers[work.step.name] = Proven({"again": True})
 
-    asks = work(aws, "look-again", "", inventory(), None, {"steps": list(answers)})
+    asks = work(aws, "look-again", "", inventory(), None, LookingAgain(steps=tuple(answers)))
     of = lambda name: dataclasses.replace(asks, step=Step(name, "answering"))  # noqa: E731
     looks, asks = LookAgain({"answering": Answering()}), dataclasses.replace(asks, work_of=of)
     found = looks.ask(asks)

@@ -16,7 +16,7 @@ from pilotlight.runtime.clock import Clock
 from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.errors import ChosenPointGone, StepFailed
 from pilotlight.runtime.records.inventory import AnyAsset, Compute, Database, Datasets, Inventory
-from pilotlight.runtime.records.runs import Step
+from pilotlight.runtime.records.runs import AnyArguments, Step
 from pilotlight.runtime.store.ledger import Ledger
 
 
@@ -86,9 +86,15 @@ class Work:
 
     @property
     def region(self) -> str:
-        """Where the step acts: `region` of its arguments, `standby` unless it says `primary`."""
-        side = self.step.arguments.get("region", "standby")
-        return self.inventory.primary if side == "primary" else self.inventory.standby
+        """Where the step acts."""
+        return self.inventory.primary if self.step.arguments.region == "primary" else self.inventory.standby
+
+    def arguments(self, record: type[AnyArguments]) -> AnyArguments:
+        """What the step was told, as the action's own record; StepFailed where the runbook gave it another."""
+        found = self.step.arguments
+        if not isinstance(found, record):
+            raise self.failed(f"{self.step.action} takes {record.__name__}, and the runbook gives {found!r}")
+        return found
 
     def asset(self, record: type[AnyAsset]) -> AnyAsset:
         """The asset the step is about, whose record is of this class; StepFailed where it is declared no more."""

@@ -19,7 +19,7 @@ from pilotlight.runtime.kinds.action import Action, Work
 from pilotlight.runtime.kinds.command import Command
 from pilotlight.runtime.records.inventory import AnyAsset, Asset, Inventory
 from pilotlight.runtime.records.point import Loss, Part, RecoveryPoint
-from pilotlight.runtime.records.runs import Step
+from pilotlight.runtime.records.runs import Step, Where
 from pilotlight.runtime.store.ledger import Protection
 
 PROTECTED = "PROTECTED"
@@ -224,8 +224,9 @@ class AssetKind(ABC, Generic[AnyAsset]):
         """Evidence of the choice that needs the fence to stand: what is newest now; StepFailed where there is none."""
         return {}
 
-    def steps(self, phase: str, inventory: Inventory, asset: AnyAsset, to: dict[str, Any]) -> list[Step]:
-        """Its steps in a phase; `to` is PRIMARY or STANDBY, the region that is to serve (pure)."""
+    def steps(self, phase: str, inventory: Inventory, asset: AnyAsset, where: Where) -> list[Step]:
+        """Its steps in a phase; `where` is PRIMARY or STANDBY, the region that the phase is about: that is fenced, made
+        ready, put to rest, or protected (pure)."""
         return []
 
     def by_hand(self, work: Work, phase: str, asset: AnyAsset) -> Iterator[Command]:

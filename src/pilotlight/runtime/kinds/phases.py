@@ -5,9 +5,7 @@ A kind contributes its steps to a phase and never knows which runbook it is in: 
 
 from __future__ import annotations
 
-from typing import Any
-
-from pilotlight.runtime.records.runs import Step
+from pilotlight.runtime.records.runs import Arguments, Step, Where
 
 PREFLIGHT = "preflight"
 """Nothing is changed for a run that could not be carried out."""
@@ -33,15 +31,14 @@ COMMIT = "commit"
 PROTECT = "protect"
 """The other region has a copy again."""
 
-PRIMARY: dict[str, Any] = {"region": "primary"}
-STANDBY: dict[str, Any] = {"region": "standby"}
-"""Where a step acts, among its arguments."""
+PRIMARY, STANDBY = Where("primary"), Where("standby")
+"""Where a step acts, and nothing more that it is told."""
 
 
 def about(
     action: str,
     asset: str,
-    arguments: dict[str, Any],
+    arguments: Arguments,
     verb: str = "",
     needs: tuple[str, ...] = (),
     lasts: bool = True,

@@ -11,11 +11,23 @@ import json
 import types
 import typing
 from importlib import import_module
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from pilotlight.runtime.errors import PaperUnreadable
 
 Paper = TypeVar("Paper")
+
+TAGGED_BY = "kind"
+REGISTRY = "pilotlight.runtime.kinds.registry"
+"""With this module every subclass is there. It is above this one, so it is imported by its name, by whoever reads."""
+
+
+class Tagged:
+    """What a record derives from whose subclasses, one for each kind of asset, are told apart by TAGGED_BY."""
+
+    TAGS: ClassVar[tuple[str, ...]] = ()
+    """The values by which a record is told to be of this class."""
+
 
 TAGS = ("kind", "schema")
 """Fields whose default names the class that they are in."""
@@ -123,15 +135,15 @@ def _hints(kind: type[Any]) -> dict[str, Any]:
 
 
 def _tagged(kind: type[Any], raw: dict[str, Any]) -> type[Any]:
-    """Of a class that says by which field its subclasses are told apart, the one whose tag the record has."""
-    if "TAGGED_BY" not in vars(kind):
+    """Of a class whose subclasses are told apart, the one whose tag the record has."""
+    if Tagged not in kind.__bases__:
         return kind
-    import_module(kind.TAGGED_IN)
-    tag = raw.get(kind.TAGGED_BY)
+    tag = raw.get(TAGGED_BY)
+    import_module(REGISTRY)
     found = next((each for each in kind.__subclasses__() if tag in each.TAGS), None)
     if found is None:
         known = ", ".join(sorted(each for arm in kind.__subclasses__() for each in arm.TAGS))
-        raise ValueError(f"{kind.TAGGED_BY} is {tag!r}, which this edition does not know; it knows {known}")
+        raise ValueError(f"{TAGGED_BY} is {tag!r}, which this edition does not know; it knows {known}")
     return found
 
 

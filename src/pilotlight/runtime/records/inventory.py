@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeVar
 
 from pilotlight.runtime.naming import Names
+from pilotlight.runtime.records.codec import Tagged
 from pilotlight.runtime.records.settings import GroupSettings, LaunchSettings, LeftOut, VolumeSettings
 
 
@@ -36,14 +37,8 @@ def as_folder(prefix: str) -> str:
 
 
 @dataclass(frozen=True)
-class Asset:
+class Asset(Tagged):
     """What every asset has; each kind of asset has a record of its own below, or in its folder (kinds/kind.py)."""
-
-    TAGGED_BY: ClassVar[str] = "kind"
-    TAGGED_IN: ClassVar[str] = "pilotlight.runtime.kinds.registry"
-    """The module with which every class is there; imported by its name when a record is read, as it is above this one."""
-    TAGS: ClassVar[tuple[str, ...]] = ()
-    """The values of `kind` by which a record is told to be of this class."""
 
     name: str
     kind: str = field(kw_only=True)

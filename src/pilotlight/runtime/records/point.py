@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any, ClassVar, TypeVar
 
-from pilotlight.runtime.records.codec import decode
+from pilotlight.runtime.records.codec import REGISTRY, Tagged, decode
 
 COMPLETE = "complete"
 PARTIAL = "partial"
@@ -30,14 +30,8 @@ class Loss:
 
 
 @dataclass(frozen=True)
-class Reference:
+class Reference(Tagged):
     """What a run needs to use a part; each kind of asset has a record of its own, in its folder."""
-
-    TAGGED_BY: ClassVar[str] = "kind"
-    TAGGED_IN: ClassVar[str] = "pilotlight.runtime.kinds.registry"
-    """The module with which every class is there; imported by its name when a record is read, as it is above this one."""
-    TAGS: ClassVar[tuple[str, ...]] = ()
-    """The values of `kind` by which a record is told to be of this class."""
 
     kind: str = field(default="", kw_only=True)
 
@@ -97,7 +91,7 @@ class Part:
 
 def first_edition(kind: str, raw: dict[str, Any]) -> dict[str, Any] | None:
     """A reference of edition 1, which had no tag, as this one writes it; None for an empty one."""
-    import_module(Reference.TAGGED_IN)
+    import_module(REGISTRY)
     classes = (each for each in Reference.__subclasses__() if kind in each.TAGS)
     return {**next(classes, Reference).of_first_edition(raw), "kind": kind} if raw else None
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
+
+from pilotlight.runtime.records.codec import Tagged
 
 INTENDED = "intended"
 PROVEN = "proven"
@@ -34,6 +36,50 @@ LATE = "late_acts"
 
 
 @dataclass(frozen=True)
+class Arguments(Tagged):
+    """What a step is told besides its asset; an action that takes more has a record of its own beside it."""
+
+    region: str = "standby"
+    """Where it acts: `primary` or `standby`."""
+    kind: str = field(default="", kw_only=True)
+
+
+@dataclass(frozen=True)
+class Where(Arguments):
+    """Nothing but the region."""
+
+    TAGS: ClassVar[tuple[str, ...]] = ("where",)
+
+    kind: str = field(default="where", kw_only=True)
+
+
+@dataclass(frozen=True)
+class Saying(Arguments):
+    """What the active record is to say. `raises`: a fence, which raises the epoch; `settle`: its readers are waited
+    for."""
+
+    TAGS: ClassVar[tuple[str, ...]] = ("saying",)
+
+    state: str = ""
+    raises: bool = False
+    settle: bool = False
+    kind: str = field(default="saying", kw_only=True)
+
+
+@dataclass(frozen=True)
+class LookingAgain(Arguments):
+    """Names of the steps that are looked at, in the order in which they are done."""
+
+    TAGS: ClassVar[tuple[str, ...]] = ("looking-again",)
+
+    steps: tuple[str, ...] = ()
+    kind: str = field(default="looking-again", kw_only=True)
+
+
+AnyArguments = TypeVar("AnyArguments", bound=Arguments)
+
+
+@dataclass(frozen=True)
 class Step:
     """One act of a runbook: the name of its implementation, the asset it is about, what must be proven before."""
 
@@ -41,7 +87,7 @@ class Step:
     action: str
     asset: str = ""
     needs: tuple[str, ...] = ()
-    arguments: dict[str, Any] = field(default_factory=dict)
+    arguments: Arguments = Where()
     phase: str = ""
     """The part of the run that it belongs to (kinds/phases.py)."""
     lasts: bool = True

@@ -12,16 +12,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 
 from pilotlight.runtime.kinds.action import Absent, Action, Answer, Proven, Underway, Wait, Work
-from pilotlight.runtime.records.runs import LATE
+from pilotlight.runtime.records.runs import LATE, LookingAgain
 
-STEPS = "steps"
-"""The argument: names of the steps that are looked at, in the order in which they are done."""
 AGAIN_SECONDS = 900
 """As long as the longest of them may take to be done again: an instance that boots, a balancer that learns of it."""
 
 
 class LookAgain:
-    """Arguments: `steps`."""
+    """Arguments: LookingAgain."""
 
     wait = Wait(AGAIN_SECONDS, 1, "what an older run has undone is done again")
 
@@ -36,7 +34,7 @@ class LookAgain:
                 return Absent(f"{each.step.name}: {answer.observed}")
             if isinstance(answer, Underway):
                 return Underway(f"{each.step.name}: {answer.observed}")
-        return Proven({"looked_at": len(work.step.arguments[STEPS])} | _late(work))
+        return Proven({"looked_at": len(work.arguments(LookingAgain).steps)} | _late(work))
 
     def act(self, work: Work) -> None:
         """Do again what is not so."""
@@ -47,7 +45,7 @@ class LookAgain:
 
 
 def _named(work: Work) -> Iterator[Work]:
-    return (found for name in work.step.arguments[STEPS] if (found := work.work_of(name)) is not None)
+    return (found for name in work.arguments(LookingAgain).steps if (found := work.work_of(name)) is not None)
 
 
 def _late(work: Work) -> dict[str, object]:

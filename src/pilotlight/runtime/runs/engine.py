@@ -34,11 +34,11 @@ from pilotlight.runtime.records.runs import (
     PROVEN,
     WITHDRAWN,
     Entry,
+    LookingAgain,
     Runbook,
     Step,
     proofs,
 )
-from pilotlight.runtime.runs.again import STEPS
 from pilotlight.runtime.runs.watching import UNWATCHED, Observer, waiting
 from pilotlight.runtime.store.lease import RENEW_SECONDS, Held
 from pilotlight.runtime.store.ledger import CUT, LateAct
@@ -109,7 +109,8 @@ class Engine:
         it: traffic would wait for instances that nobody wishes for any more. What gives no answer now is asked for by
         the look before the commit (steps/again.py); after that look nothing is withdrawn."""
         proven = proofs(self._seen())
-        lasting = next((step.arguments[STEPS] for step in self.runbook.steps if step.name == LOOKED_AGAIN), ())
+        looks = (step.arguments for step in self.runbook.steps)
+        lasting = next((each.steps for each in looks if isinstance(each, LookingAgain)), ())
         if LOOKED_AGAIN in proven:
             return
         for step in self.runbook.steps:

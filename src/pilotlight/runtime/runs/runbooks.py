@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 from pilotlight.runtime.kinds.phases import (
     CHECK,
@@ -35,8 +34,7 @@ from pilotlight.runtime.kinds.phases import (
 )
 from pilotlight.runtime.kinds.registry import in_order
 from pilotlight.runtime.records.inventory import Asset, Inventory
-from pilotlight.runtime.records.runs import LOOKED_AGAIN, Runbook, Step
-from pilotlight.runtime.runs.again import STEPS
+from pilotlight.runtime.records.runs import LOOKED_AGAIN, Arguments, LookingAgain, Runbook, Saying, Step, Where
 from pilotlight.runtime.store.ledger import FAILING_OVER, SERVING, SWITCHING
 
 FAILOVER = "failover"
@@ -115,35 +113,43 @@ class _Phases:
         phase: str,
         name: str,
         action: str = "",
-        arguments: dict[str, Any] | None = None,
+        arguments: Arguments = STANDBY,
         needs: tuple[str, ...] = (),
         lasts: bool = True,
     ) -> None:
         """One of the workload as a whole."""
-        self._steps.append(Step(name, action or name, "", needs, arguments or {}, phase, lasts))
+        self._steps.append(Step(name, action or name, "", needs, arguments, phase, lasts))
 
     def say_active(
-        self, phase: str, name: str, where: dict[str, Any], state: str, needs: tuple[str, ...], **more: bool
+        self,
+        phase: str,
+        name: str,
+        where: Where,
+        state: str,
+        needs: tuple[str, ...],
+        raises: bool = False,
+        settle: bool = False,
     ) -> None:
         """Who serves, in which state; nobody looks at that again, it is what runs are told apart by."""
-        self.step(phase, name, "say-active", where | {"state": state} | more, tuple(dict.fromkeys(needs)), False)
+        told = Saying(where.region, state, raises, settle)
+        self.step(phase, name, "say-active", told, tuple(dict.fromkeys(needs)), False)
 
-    def assets(self, phase: str, where: dict[str, Any], needs: Needs) -> None:
+    def assets(self, phase: str, where: Where, needs: Needs) -> None:
         """What the kinds give to the phase; first steps of a chain need what the phase does."""
         assets = list(in_order(self._inventory))
         for kind, asset in reversed(assets) if phase in USERS_FIRST else assets:
             for each in kind.steps(phase, self._inventory, asset, where):
                 self._steps.append(replace(each, phase=phase, needs=each.needs or needs(asset)))
 
-    def traffic(self, where: dict[str, Any]) -> None:
+    def traffic(self, where: Where) -> None:
         """The users' own name, where there is one."""
         if self._inventory.traffic:
             self.step(TRAFFIC, "traffic", "move-traffic", where, self.of(CHECK))
 
-    def look_again(self, where: dict[str, Any], *phases: str) -> None:
+    def look_again(self, where: Where, *phases: str) -> None:
         """Before a run says that a region serves: what could have been changed since it was proven (again.py)."""
         names = self.lasting(*phases)
-        self.step(COMMIT, LOOKED_AGAIN, arguments=where | {STEPS: list(names)}, needs=names)
+        self.step(COMMIT, LOOKED_AGAIN, arguments=LookingAgain(where.region, names), needs=names)
 
     # -- what came before --------------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pilotlight.runtime.clock import parse_stamp
 from pilotlight.runtime.kinds.action import Absent, Answer, Proven, Underway, Wait, Work
+from pilotlight.runtime.records.runs import Saying
 from pilotlight.runtime.store.ledger import FAILING_OVER, SERVING, Active
 
 SETTLE_SECONDS = 3.0
@@ -15,25 +16,25 @@ SETTLE_SECONDS = 3.0
 
 
 class SayActive:
-    """Arguments: `region` (primary or standby), `state`, `raises` (a fence) and `settle` (wait for the readers)."""
+    """Arguments: Saying."""
 
     wait = Wait(60, 0.5, "one conditional write, and the time its readers take to see it")
 
     def ask(self, work: Work) -> Answer:
         """Whether this run has said so."""
-        active = work.ledger.active(work.inventory.primary)
-        wanted = (work.region, work.step.arguments["state"], work.run)
+        active, told = work.ledger.active(work.inventory.primary), work.arguments(Saying)
+        wanted = (work.region, told.state, work.run)
         if (active.region, active.state, active.run) != wanted:
             return Absent(f"{active.region} is {active.state} at epoch {active.epoch}")
-        if work.step.arguments.get("settle") and work.clock.now() < parse_stamp(active.since) + SETTLE_SECONDS:
+        if told.settle and work.clock.now() < parse_stamp(active.since) + SETTLE_SECONDS:
             return Underway("readers of the active record may not have seen it yet")
         return Proven({"region": active.region, "epoch": active.epoch, "since": active.since, "state": active.state})
 
     def act(self, work: Work) -> None:
         """Say it, under the condition that no newer epoch is recorded."""
-        state = str(work.step.arguments["state"])
-        epoch = work.epoch if work.step.arguments.get("raises") else self._kept(work).epoch
-        work.ledger.set_active(work.region, state, work.run, epoch, work.epoch, _away(work, state))
+        told = work.arguments(Saying)
+        epoch = work.epoch if told.raises else self._kept(work).epoch
+        work.ledger.set_active(work.region, told.state, work.run, epoch, work.epoch, _away(work, told.state))
 
     def _kept(self, work: Work) -> Active:
         return work.ledger.active(work.inventory.primary)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from pilotlight.runtime.aws import parameters
 from pilotlight.runtime.clock import stamp
@@ -15,7 +15,7 @@ from pilotlight.runtime.kinds.kind import AssetKind, Observation, PartVerified, 
 from pilotlight.runtime.kinds.phases import FINAL_SYNC, RESTORE, STANDBY, about
 from pilotlight.runtime.records.inventory import Asset, Inventory
 from pilotlight.runtime.records.point import Part, Reference
-from pilotlight.runtime.records.runs import Step
+from pilotlight.runtime.records.runs import Step, Where
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ class NoteKind(AssetKind[Note]):
         wrong = () if digest(there) == promised else ("the copy says something else by now",)
         return PartVerified(part.asset, part.kind, wrong, 1, len(there))
 
-    def steps(self, phase: str, inventory: Inventory, asset: Note, where: dict[str, Any]) -> list[Step]:
+    def steps(self, phase: str, inventory: Inventory, asset: Note, where: Where) -> list[Step]:
         if phase == RESTORE and where == STANDBY:
             return [about("note-stands", asset.name, where)]
         return [about("bring-note-home", asset.name, where)] if phase == FINAL_SYNC else []

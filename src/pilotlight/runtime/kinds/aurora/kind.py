@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.kinds.action import Action
@@ -16,7 +16,7 @@ from pilotlight.runtime.kinds.kind import AssetKind, Observation, PartVerified, 
 from pilotlight.runtime.kinds.phases import HAND_OVER, PROTECT, RESTORE, STANDBY, SYNC, about
 from pilotlight.runtime.records.inventory import Database, Inventory
 from pilotlight.runtime.records.point import Part
-from pilotlight.runtime.records.runs import Step
+from pilotlight.runtime.records.runs import Step, Where
 
 NAMED_MAX = 3
 """How many rows a sentence names; the part's evidence names more."""
@@ -84,7 +84,7 @@ class AuroraCluster(AssetKind[Database]):
 
     # -- a run -------------------------------------------------------------------------------------------------
 
-    def steps(self, phase: str, inventory: Inventory, asset: Database, where: dict[str, Any]) -> list[Step]:
+    def steps(self, phase: str, inventory: Inventory, asset: Database, where: Where) -> list[Step]:
         """Promoted with what has arrived; rejoined and switched back with nothing lost."""
         found = {
             SYNC: [about("rejoins", asset.name, where, "rejoin")],

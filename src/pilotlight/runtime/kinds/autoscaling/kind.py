@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.errors import RegionUnreachable
@@ -18,7 +18,7 @@ from pilotlight.runtime.kinds.phases import FENCE, REST, RESTORE, STANDBY, START
 from pilotlight.runtime.kinds.volumes.reference import VolumeReference
 from pilotlight.runtime.records.inventory import Compute, Inventory
 from pilotlight.runtime.records.point import Part, RecoveryPoint
-from pilotlight.runtime.records.runs import Step
+from pilotlight.runtime.records.runs import Step, Where
 
 
 class AutoScalingGroup(AssetKind[Compute]):
@@ -81,17 +81,17 @@ class AutoScalingGroup(AssetKind[Compute]):
         other = {"other_images": {asset.name: launched.told}} if launched.told else {}
         return Usable(tuple(lost), {"images": {asset.name: launched.image}} | other)
 
-    def steps(self, phase: str, inventory: Inventory, asset: Compute, where: dict[str, Any]) -> list[Step]:
+    def steps(self, phase: str, inventory: Inventory, asset: Compute, where: Where) -> list[Step]:
         """Stopped where nothing may run; launched from the run's own template in the standby region."""
         name = asset.name
         if phase == FENCE:
-            return [about("stop", name, where | {"suspend": True}, "fence-compute")]
+            return [about("stop", name, steps.Stopping(where.region, suspend=True), "fence-compute")]
         if phase == RESTORE and where == STANDBY:
             return [about("restore", name, where)]
         if phase == START:
             return _launched(inventory, asset, where)
         if phase == REST:
-            rests = about("stop", name, where, "rest")
+            rests = about("stop", name, steps.Stopping(where.region), "rest")
             return [rests, about("forget-template", name, where, needs=(rests.name,))]
         return []
 
@@ -160,14 +160,14 @@ def _comes_up(inventory: Inventory, asset: Compute, part: Part, found: Mapping[s
     return replace(part, proven=False, missing=(*part.missing, *problems), outdated=()) if problems else part
 
 
-def _launched(inventory: Inventory, asset: Compute, where: dict[str, Any]) -> list[Step]:
+def _launched(inventory: Inventory, asset: Compute, where: Where) -> list[Step]:
     """Where instances have volumes of their own they are launched one after the other, each from its version."""
     if where != STANDBY or not launching.spread(inventory, asset):
         return [about("scale", asset.name, where)]
     ones: list[Step] = []
     for index in range(asset.count):
         after = (ones[-1].name,) if ones else ()
-        arguments = where | {"index": index}
+        arguments = steps.OneInstance(where.region, index)
         ones.append(Step(f"launch-{asset.name}-{index}", "launch-one", asset.name, after, arguments, lasts=False))
     return [*ones, about("hold", asset.name, where, "scale", needs=tuple(each.name for each in ones[-1:]))]
 

@@ -8,13 +8,15 @@ shortage of every type is only an error after some patience.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
 from pilotlight.runtime.clock import stamp
 from pilotlight.runtime.kinds.action import Absent, Answer, Proven, Underway, Wait, Work
 from pilotlight.runtime.kinds.autoscaling import launching, replacements
 from pilotlight.runtime.kinds.autoscaling.observe import group
 from pilotlight.runtime.kinds.autoscaling.software import specification
+from pilotlight.runtime.records.runs import Arguments
 
 SCALE_SECONDS = 900
 """Boot, user data and health checks of a GPU instance that loads weights."""
@@ -26,6 +28,26 @@ PATIENCE_SECONDS = 120
 PAGE_RECORDS = 100
 """Auto Scaling API, DescribeScalingActivities: the most that one page holds; further pages are asked for."""
 LAUNCH = "Launch"
+
+
+@dataclass(frozen=True)
+class OneInstance(Arguments):
+    """Which instance, in launch order."""
+
+    TAGS: ClassVar[tuple[str, ...]] = ("one-instance",)
+
+    index: int = 0
+    kind: str = field(default="one-instance", kw_only=True)
+
+
+@dataclass(frozen=True)
+class Stopping(Arguments):
+    """`suspend` keeps the group from launching any instance: a fence."""
+
+    TAGS: ClassVar[tuple[str, ...]] = ("stopping",)
+
+    suspend: bool = False
+    kind: str = field(default="stopping", kw_only=True)
 
 
 def name_of(work: Work) -> str:
@@ -78,14 +100,14 @@ class Scale:
 
 
 class LaunchOne(Scale):
-    """One more instance, from the version with its own volumes. Arguments: region; `index`, in launch order.
+    """One more instance, from the version with its own volumes. Arguments: OneInstance.
 
     Nothing else may be launched from that version: the group's wish is raised by one, and the next step moves on.
     """
 
     def ask(self, work: Work) -> Answer:
         """Whether an instance of this version is a member."""
-        found, index, version = _group(work), int(work.step.arguments["index"]), _version(work)
+        found, index, version = _group(work), work.arguments(OneInstance).index, _version(work)
         members = launching.members(found, _restored(work)["template"])
         instance = next((each for each, of in members.items() if of == version), "")
         if instance:
@@ -97,7 +119,7 @@ class LaunchOne(Scale):
 
     def act(self, work: Work) -> None:
         """Point the group at the version, let it launch, wish for one more."""
-        found, wished = _group(work), int(work.step.arguments["index"]) + 1
+        found, wished = _group(work), work.arguments(OneInstance).index + 1
         name = _restored(work)["template"]
         sizes = {"MinSize": 0, "DesiredCapacity": wished, "MaxSize": max(work.compute().count, found["MaxSize"])}
         if not launching.launches(found):
@@ -128,7 +150,7 @@ class Hold(Scale):
 
 
 class Stop:
-    """The group has no instances. Arguments: region; `suspend` keeps it from launching any (a fence)."""
+    """The group has no instances. Arguments: Stopping."""
 
     wait = Wait(STOP_SECONDS, EVERY_SECONDS, "deregistration delays")
 
@@ -136,7 +158,7 @@ class Stop:
         """Nothing there and nothing wished for."""
         found = _group(work)
         wished, there = found["DesiredCapacity"], len(found["Instances"])
-        closed = LAUNCH in suspended(found) or not work.step.arguments.get("suspend")
+        closed = LAUNCH in suspended(found) or not work.arguments(Stopping).suspend
         if wished or not closed:
             return Absent(f"{wished} instances wished for, {there} there")
         if there:
@@ -145,7 +167,7 @@ class Stop:
 
     def act(self, work: Work) -> None:
         """First nothing new, then none at all."""
-        if work.step.arguments.get("suspend"):
+        if work.arguments(Stopping).suspend:
             _processes(work, "suspend_processes")
         _resize(work, MinSize=0, DesiredCapacity=0)
 
@@ -156,7 +178,7 @@ def _restored(work: Work) -> dict[str, Any]:
 
 
 def _version(work: Work) -> str:
-    return str(_restored(work)["versions"][int(work.step.arguments["index"])])
+    return str(_restored(work)["versions"][work.arguments(OneInstance).index])
 
 
 def _group(work: Work) -> dict[str, Any]:

@@ -12,10 +12,14 @@ A standby that never served has written nothing: its buckets are copies, and not
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+from typing import ClassVar
+
 from pilotlight.runtime.kinds.action import Absent, Answer, Proven, Wait, Work
 from pilotlight.runtime.kinds.buckets.backfill import bring, resolved
 from pilotlight.runtime.kinds.buckets.listing import SIZE, Bucket, Current, Stays, stays
 from pilotlight.runtime.kinds.buckets.observe import Certain, Comparison, buckets, compare
+from pilotlight.runtime.records.runs import Arguments
 from pilotlight.runtime.store.ledger import FAILING_OVER
 
 REPLICATION_SECONDS = 5.0
@@ -32,6 +36,16 @@ NEVER_SERVED = "never_served"
 """The key of the evidence where nothing is brought home."""
 SERVES_FROM = ("promote-", "launch-", "scale-", "traffic")
 """How the steps of a failover begin from which on the workload may write in the standby region, done or intended."""
+
+
+@dataclass(frozen=True)
+class Syncing(Arguments):
+    """`final`: nobody writes any more, so that all of it has to be there."""
+
+    TAGS: ClassVar[tuple[str, ...]] = ("syncing",)
+
+    final: bool = False
+    kind: str = field(default="syncing", kw_only=True)
 
 
 class BringHome:
@@ -73,7 +87,7 @@ class BringHome:
                 return
 
     def _missing(self, work: Work, found: Comparison) -> int:
-        return found.waiting if work.step.arguments.get("final") else found.overdue
+        return found.waiting if work.arguments(Syncing).final else found.overdue
 
     def _compared(self, work: Work) -> Comparison:
         source, target = _homeward(work)
@@ -110,7 +124,7 @@ def _fenced_at(work: Work) -> float:
 def _never_served(work: Work) -> bool:
     """Whether the failover that this goes home from was given up before it promoted, launched or moved anything. The
     final step asks the first one, which was asked before the record changed."""
-    if work.step.arguments.get("final"):
+    if work.arguments(Syncing).final:
         return NEVER_SERVED in work.evidence_of(f"sync-{work.step.asset}")
     active = work.ledger.active(work.inventory.primary)
     if active.away or active.region != work.inventory.standby or active.state != FAILING_OVER:

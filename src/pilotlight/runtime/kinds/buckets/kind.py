@@ -6,7 +6,7 @@ import io
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.errors import RegionUnreachable
@@ -39,7 +39,7 @@ from pilotlight.runtime.kinds.kind import (
 from pilotlight.runtime.kinds.phases import FENCE, FINAL_SYNC, PRIMARY, PROTECT, RESTORE, SYNC, about
 from pilotlight.runtime.records.inventory import Datasets, Inventory
 from pilotlight.runtime.records.point import Part, RecoveryPoint
-from pilotlight.runtime.records.runs import Step
+from pilotlight.runtime.records.runs import Step, Where
 from pilotlight.runtime.store.ledger import Protection
 
 UNLISTED = (
@@ -102,15 +102,15 @@ class ReplicatedBucket(AssetKind[Datasets]):
 
     # -- a run -------------------------------------------------------------------------------------------------
 
-    def steps(self, phase: str, inventory: Inventory, asset: Datasets, where: dict[str, Any]) -> list[Step]:
+    def steps(self, phase: str, inventory: Inventory, asset: Datasets, where: Where) -> list[Step]:
         """Writing is denied in the primary from its return until the data is home; then replication is proven."""
         name = asset.name
         if phase == FENCE:
             return [about("fence-bucket", name, where)]
         if phase == SYNC:
-            return [about("bring-home", name, {}, "sync")]
+            return [about("bring-home", name, failback_sync.Syncing(), "sync")]
         if phase == FINAL_SYNC:
-            return [about("bring-home", name, {"final": True}, "final-sync")]
+            return [about("bring-home", name, failback_sync.Syncing(final=True), "final-sync")]
         if phase == RESTORE and where == PRIMARY:
             return [about("open-bucket", name, where)]
         if phase == PROTECT:

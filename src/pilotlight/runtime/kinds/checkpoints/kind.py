@@ -36,7 +36,7 @@ from pilotlight.runtime.kinds.kind import loss as loss_of
 from pilotlight.runtime.kinds.phases import REST, RESTORE, about
 from pilotlight.runtime.records.inventory import Compute, Datasets, Inventory
 from pilotlight.runtime.records.point import Loss, Part, RecoveryPoint
-from pilotlight.runtime.records.runs import Step
+from pilotlight.runtime.records.runs import Step, Where
 
 SAVES_LATE = 3.0
 """A checkpoint is late when it is this many times the usual gap old: one slow save is no stop."""
@@ -142,7 +142,7 @@ class CheckpointFolder(ReplicatedBucket):
         told = {name: found[name] for name in ("newest_started_step", "newest_complete_step")}
         return {"checkpoints": {asset.name: found}} | told
 
-    def steps(self, phase: str, inventory: Inventory, asset: Datasets, where: dict[str, Any]) -> list[Step]:
+    def steps(self, phase: str, inventory: Inventory, asset: Datasets, where: Where) -> list[Step]:
         """The workload is told what to resume from, in the region that is to serve."""
         if phase == REST:
             return [about("forget-checkpoint", asset.name, where)]
