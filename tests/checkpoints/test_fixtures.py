@@ -12,7 +12,7 @@ import pytest
 from damage import DAMAGES, FIXTURES, accuses, copied, damage, files, judged
 
 from pilotlight.kinds.checkpoints.declare import CheckpointFormat
-from pilotlight.runtime.checkpoints import deep, verify
+from pilotlight.runtime.checkpoints import catalogue, deep, verify
 from pilotlight.runtime.checkpoints.format import BYTES_READ_MIN
 from pilotlight.runtime.checkpoints.readers import FolderReader
 
@@ -100,4 +100,4 @@ def test_one_format_alone_claims_nothing_of_the_others() -> None:
 
 def test_what_can_be_declared_is_what_can_be_judged() -> None:
     declared = set(CheckpointFormat.__args__) - {verify.AUTO}
-    assert declared == {each.name for each in (*verify.FORMATS, *verify.NARROW)}
+    assert declared == {each.name for each in (*catalogue.FORMATS, *catalogue.NARROW)}

@@ -8,6 +8,7 @@ import pytest
 from damage import FIXTURES
 from others import complete, judged_by
 
+from pilotlight.runtime.checkpoints.catalogue import FORMATS
 from pilotlight.runtime.checkpoints.claims import folders, listing
 from pilotlight.runtime.checkpoints.format import Format
 from pilotlight.runtime.checkpoints.formats.flax_msgpack import Flax
@@ -16,7 +17,6 @@ from pilotlight.runtime.checkpoints.formats.keras import Keras
 from pilotlight.runtime.checkpoints.formats.onnx import Onnx
 from pilotlight.runtime.checkpoints.formats.tensorflow import SavedModel, TensorFlow
 from pilotlight.runtime.checkpoints.readers import FolderReader
-from pilotlight.runtime.checkpoints.verify import FORMATS
 
 OTHERS: tuple[Format, ...] = (Gguf(), SavedModel(), TensorFlow(), Keras(), Flax(), Onnx())
 WRITTEN = {

@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import inspect
 import os
+import pkgutil
 import subprocess
 import sys
+from functools import cache
 
 import pytest
 import typer
 
+import pilotlight
 from pilotlight.cli import app
 
 HEAVY = {"pulumi", "pulumi_aws", "moto", "psycopg"}
-ROOMS = {f"pilotlight.{room}" for room in ("workload", "recovery", "stacks", "deploy", "local", "demo", "checkpoints")}
+ROOMS = {f"pilotlight.{each.name}" for each in pkgutil.iter_modules(pilotlight.__path__) if each.ispkg} - {
+    "pilotlight.cli"
+}
+OF_THE_DAY = {"failover", "failback", "status", "points"}
+"""Verbs that somebody types in an outage."""
 TOLD = "import sys; from pilotlight.cli.main import run; run({words!r}); print(*sys.modules, file=sys.stderr)"
 
 
+@cache
 def loaded(*words: str) -> set[str]:
     """Modules that are there once the command has answered."""
     told = [sys.executable, "-c", TOLD.format(words=list(words))]
@@ -37,14 +45,23 @@ def completed(line: str, shell: str = "bash") -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("verb", ["failover", "failback", "status", "points"])
-def test_a_verb_of_the_day_starts_without_what_only_deploying_needs(verb: str) -> None:
+@pytest.mark.parametrize("verb", app.VERBS)
+def test_a_verb_starts_without_what_only_deploying_or_the_embedded_cloud_needs(verb: str) -> None:
     """Whoever asks for the status in an outage does not wait for it."""
     assert HEAVY & loaded(verb, "--help") == set()
 
 
+@pytest.mark.parametrize("verb", sorted(OF_THE_DAY))
+def test_a_verb_of_the_day_loads_neither_engine_nor_formats_of_checkpoints(verb: str) -> None:
+    rooms = {"pilotlight.engine", "pilotlight.deploy", "pilotlight.stacks", "pilotlight.survey", "pilotlight.demo"}
+    assert rooms & loaded(verb, "--help") == set()
+    assert not [each for each in loaded(verb, "--help") if each.startswith("pilotlight.runtime.checkpoints.formats")]
+
+
 def test_the_help_loads_no_room_and_no_client() -> None:
-    assert (HEAVY | ROOMS | {"boto3", "botocore", "pydantic"}) & loaded("--help") == set()
+    assert len(ROOMS) > 10 and "pilotlight.runtime" in ROOMS
+    loads = loaded("--help") - {"pilotlight.runtime.errors"}
+    assert (HEAVY | ROOMS - {"pilotlight.runtime"} | {"boto3", "botocore", "pydantic"}) & loads == set()
 
 
 @pytest.mark.parametrize("name", app.VERBS)

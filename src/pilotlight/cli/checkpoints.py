@@ -106,7 +106,7 @@ def manifest(
 
 def _known(format: str) -> None:
     if not verifying.formats(format):
-        names = [AUTO, *(each.name for each in verifying.FORMATS)]
+        names = [AUTO, *(each.name for each in verifying.formats(AUTO))]
         reason = f"there is no such format; {nearest(format, names)}"
         raise BadOption(option="--format", value=format, reason=reason, expected=f"one of {', '.join(names)}")
 

@@ -12,10 +12,10 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from fnmatch import fnmatchcase
+from functools import cache
 
 from pilotlight.runtime.checkpoints import claims
 from pilotlight.runtime.checkpoints.claims import Found, Listing, TooManyFiles
-from pilotlight.runtime.checkpoints.folder import KINDS, Folder
 from pilotlight.runtime.checkpoints.format import (
     BYTES_READ_MIN,
     LOAD,
@@ -39,47 +39,12 @@ from pilotlight.runtime.checkpoints.format import (
     Unreadable,
     Verdict,
 )
-from pilotlight.runtime.checkpoints.formats.composer import Composer
-from pilotlight.runtime.checkpoints.formats.dcp import Dcp
-from pilotlight.runtime.checkpoints.formats.deepspeed import DeepSpeed
-from pilotlight.runtime.checkpoints.formats.deepspeed_universal import Universal
-from pilotlight.runtime.checkpoints.formats.flax_msgpack import Flax
-from pilotlight.runtime.checkpoints.formats.generic import Generic
-from pilotlight.runtime.checkpoints.formats.gguf import Gguf
-from pilotlight.runtime.checkpoints.formats.keras import Keras
-from pilotlight.runtime.checkpoints.formats.megatron import Megatron
-from pilotlight.runtime.checkpoints.formats.nemo import Nemo
-from pilotlight.runtime.checkpoints.formats.onnx import Onnx
-from pilotlight.runtime.checkpoints.formats.orbax import Orbax
-from pilotlight.runtime.checkpoints.formats.tensorflow import SavedModel, TensorFlow
-from pilotlight.runtime.checkpoints.formats.torch_files import Lightning, Torch
 from pilotlight.runtime.checkpoints.steps import step_of
 from pilotlight.runtime.errors import PilotlightError
 
-__all__ = ["AUTO", "FORMATS", "Found", "Listing", "TooManyFiles"]
+__all__ = ["AUTO", "Found", "Listing", "TooManyFiles"]
 
 AUTO = "auto"
-FORMATS: tuple[Format, ...] = (
-    Generic(),
-    Orbax(),
-    Nemo(),
-    Megatron(),
-    Universal(),
-    DeepSpeed(),
-    Dcp(),
-    Composer(),
-    Gguf(),
-    TensorFlow(),
-    Keras(),
-    Flax(),
-    Folder(),
-    SavedModel(),
-    Onnx(),
-    Torch(),
-)
-"""In the order in which they may claim a path: a manifest of ours decides before what it lists."""
-NARROW: tuple[Format, ...] = (*(Folder(kind) for kind in KINDS), Lightning())
-"""Kinds of a format, for whoever declares that there is nothing else."""
 UNKNOWN_NAMED_MAX = 20
 """How many unknown files a verdict names; it counts them all."""
 
@@ -96,9 +61,18 @@ def listing(reader: Reader, format: str = AUTO) -> Listing:
 
 def formats(name: str) -> tuple[Format, ...]:
     """The formats that a declaration's `format` stands for; `safetensors` means both of its forms."""
+    every, narrow = _catalogue()
     if name == AUTO:
-        return FORMATS
-    return tuple(each for each in (*FORMATS, *NARROW) if each.name == name or each.name.startswith(f"{name}-"))
+        return every
+    return tuple(each for each in (*every, *narrow) if each.name == name or each.name.startswith(f"{name}-"))
+
+
+@cache
+def _catalogue() -> tuple[tuple[Format, ...], tuple[Format, ...]]:
+    """Read when the first checkpoint is looked for: most commands, and the probe, look for none."""
+    from pilotlight.runtime.checkpoints import catalogue
+
+    return catalogue.FORMATS, catalogue.NARROW
 
 
 def verify(found: Found, reader: Reader, least: int = BYTES_READ_MIN) -> Verdict:
