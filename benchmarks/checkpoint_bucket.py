@@ -17,7 +17,7 @@ from typing import Any, cast
 from pilotlight.runtime.aws.client import AwsClient
 from pilotlight.runtime.checkpoints.readers import BucketReader
 from pilotlight.runtime.checkpoints.verify import find, verify
-from pilotlight.runtime.kinds.checkpoints.shelf import choose, shelf
+from pilotlight.runtime.kinds.checkpoints.listing import choose, list_checkpoints
 from pilotlight.runtime.records.inventory import Datasets
 
 CHECKPOINTS, SHARDS = 2_000, 196
@@ -79,7 +79,7 @@ def main() -> int:
         needs="load",
     )
     began = time.perf_counter()
-    choice = choose(shelf(cast(AwsClient, client), "us-west-2", "copy", asset), asset, {})
+    choice = choose(list_checkpoints(cast(AwsClient, client), "us-west-2", "copy", asset), asset, {})
     seconds = time.perf_counter() - began
     few = Listed(JUDGED)
     for each in find(reader := BucketReader(cast(AwsClient, few), "us-west-2", "copy", "runs/")):

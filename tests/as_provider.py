@@ -157,7 +157,7 @@ class AsProvider(ResourceType):
     def _order(self, act: str, place: Place, known: Known) -> tuple[Order, Place]:
         own = [f"{self._calls.service}.{self._calls.first[act][0]}{SOMETIMES}"] if act in self._calls.first else []
         order = Order(self._calls, [*own, *self._calls.of(act)], known, place)
-        return order, _Place(place.region, place.chance, place.role, order)
+        return order, _Place(place.region, place.rng, place.role, order)
 
     def _done(self, act: str, order: Order) -> None:
         order.finish()

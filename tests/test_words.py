@@ -25,6 +25,14 @@ OURS = {
     "retention policy, list of instance types": r"(?<![a-z])ladders?(?![a-z])",
     "failback sync": r"\bhomecoming\b",
     "dependent actions": r"\bneeds_along\b",
+    "record": r"(?<![a-z])papers?\b(?!/)(?!\")",
+    "StepContext": r"(?-i:(: |-> |\[)Work\b)",
+    "checkpoint listing": r"\bshel(f|ves)\b",
+    "unhealthy": r"\bpoison(ed)?\b",
+    "rejection": r"(?<![\"`])\bveto(e[sd])?\b(?![\"/])",
+    "heartbeat": r"(?<!heart)(?<![\"/])\bbeats?\b(?!\")",
+    "rng": r"\bchance\b",
+    "as of": r"\btrue[_ ]at\b(?!\")",
     "they": r"\b(he|his|him|himself)\b",
 }
 """The field's word -> what it was called here."""

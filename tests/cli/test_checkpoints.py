@@ -23,9 +23,9 @@ def verify(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, di
 
 
 def test_a_whole_folder_is_told_as_the_schema_says_and_the_code_is_0(capsys: pytest.CaptureFixture[str]) -> None:
-    code, paper, _ = verify(capsys, str(FIXTURES / "orbax"))
-    assert (code, paper["schema"]) == (0, "pilotlight/checkpoints/1")
-    first = paper["checkpoints"][0]
+    code, record, _ = verify(capsys, str(FIXTURES / "orbax"))
+    assert (code, record["schema"]) == (0, "pilotlight/checkpoints/1")
+    first = record["checkpoints"][0]
     assert {"path", "format", "step", "complete", "problems", "bytes_total", "bytes_read"} <= first.keys()
     assert (first["path"], first["format"], first["step"], first["complete"]) == ("1100/", "orbax", 1100, True)
 
@@ -35,9 +35,9 @@ def test_one_torn_checkpoint_among_whole_ones_is_not_0_and_every_file_is_named(
 ) -> None:
     shutil.copytree(FIXTURES / "deepspeed", tmp_path / "run")
     (tmp_path / "run/global_step2/zero_pp_rank_1_mp_rank_00_optim_states.pt").unlink()
-    code, paper, said = verify(capsys, str(tmp_path / "run"))
+    code, record, said = verify(capsys, str(tmp_path / "run"))
     assert code == 7
-    torn = next(each for each in paper["checkpoints"] if not each["complete"])
+    torn = next(each for each in record["checkpoints"] if not each["complete"])
     assert torn["problems"] == [
         {
             "file": "zero_pp_rank_1_mp_rank_00_optim_states.pt",
@@ -49,8 +49,8 @@ def test_one_torn_checkpoint_among_whole_ones_is_not_0_and_every_file_is_named(
 
 
 def test_deep_gives_the_sum_of_every_file(capsys: pytest.CaptureFixture[str]) -> None:
-    code, paper, _ = verify(capsys, str(FIXTURES / "hf-sharded"), "--deep")
-    (found,) = paper["checkpoints"]
+    code, record, _ = verify(capsys, str(FIXTURES / "hf-sharded"), "--deep")
+    (found,) = record["checkpoints"]
     assert code == 0 and len(found["files"]) == 6
     assert all(len(each["sha256"]) == 64 for each in found["files"])
 
@@ -90,8 +90,8 @@ def test_a_bucket_of_the_embedded_cloud_is_read_by_ranges(tmp_path: Path, capsys
     try:
         upload(tmp_path / "cloud", "orbax/1200", "runs/7/1200", "runs/7-old/1300")
         capsys.readouterr()
-        code, paper, said = verify(capsys, "s3://weights/runs/7", "--directory", str(tmp_path / "cloud"))
-        assert (code, [each["path"] for each in paper["checkpoints"]]) == (0, ["1200/"]), said
+        code, record, said = verify(capsys, "s3://weights/runs/7", "--directory", str(tmp_path / "cloud"))
+        assert (code, [each["path"] for each in record["checkpoints"]]) == (0, ["1200/"]), said
         code, _, said = verify(capsys, "s3://nowhere/runs", "--directory", str(tmp_path / "cloud"))
         assert code == 4 and "NoSuchBucket" in said
     finally:

@@ -78,7 +78,7 @@ def refused(act: Callable[..., Any], **parameters: Any) -> bool:
     return problem.value.response["Error"]["Code"] in ("AccessDenied", "AccessDeniedException")
 
 
-def test_copies_and_papers_are_the_vaults_and_the_journal_is_the_workloads(cloud: LocalCloud, said: Say) -> None:
+def test_copies_and_records_are_the_vaults_and_the_journal_is_the_workloads(cloud: LocalCloud, said: Say) -> None:
     owned = {each["Name"] for each in theirs().list_buckets()["Buckets"]}
     assert owned == {COPIES, NAMES.standby_bucket("checkpoints"), NAMES.vault_bucket}
     assert not owned & {each["Name"] for each in cloud.client("s3", WEST).list_buckets()["Buckets"]}

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from pilotlight.demo import checks
-from pilotlight.report.paper import Answer, Answers, AssetFigures, CallFigures, CheckpointFigures, ObjectiveFigures
+from pilotlight.report.record import Answer, Answers, AssetFigures, CallFigures, CheckpointFigures, ObjectiveFigures
 
 SAVED = {20: "aa", 40: "bb"}
 HOME, AWAY = Answer("us-east-1", 20, "aa"), Answer("us-west-2", 40, "bb")

@@ -95,7 +95,7 @@ def buckets(key: aws.kms.Key, role: aws.iam.Role) -> None:
     }
     aws.s3.BucketLifecycleConfiguration("expiry", bucket=source.bucket, rules=[expiry])
     aws.s3.BucketObjectv2(
-        "paper", bucket=source.bucket, key="paper.json", content="{}", content_type="application/json"
+        "record", bucket=source.bucket, key="record.json", content="{}", content_type="application/json"
     )
 
 

@@ -84,9 +84,9 @@ def test_what_is_ignored_is_not_an_update(engine: Engine, world: World) -> None:
 @pytest.mark.timeout(120)
 def test_what_stays_is_what_stays_with_pulumis_own_engine(pulumi_engine: ThingsEngine, world: World) -> None:
     """Random values and paths, a thing for each, in one update."""
-    chance = random.Random(7)
-    cases = [(path, _random(chance, 3), _random(chance, 3)) for path in PATHS for _ in range(CASES_A_PATH)]
-    cases += [(path, [_random(chance, 2)], [_random(chance, 2)]) for path in OF_LISTS for _ in range(CASES_A_PATH)]
+    rng = random.Random(7)
+    cases = [(path, _random(rng, 3), _random(rng, 3)) for path in PATHS for _ in range(CASES_A_PATH)]
+    cases += [(path, [_random(rng, 2)], [_random(rng, 2)]) for path in OF_LISTS for _ in range(CASES_A_PATH)]
 
     def program(after: bool) -> None:
         for number, (path, old, new) in enumerate(cases):
@@ -111,10 +111,10 @@ OF_LISTS = ("value[*].a", "value[*][*]")
 """Of objects, what the real engine does where one key of many is lost hangs on Go's order of a map."""
 
 
-def _random(chance: random.Random, depth: int) -> Any:
-    kind = chance.random()
+def _random(rng: random.Random, depth: int) -> Any:
+    kind = rng.random()
     if depth == 0 or kind < 0.25:
-        return chance.choice([1, 2, "x"])
+        return rng.choice([1, 2, "x"])
     if kind < 0.65:
-        return {key: _random(chance, depth - 1) for key in chance.sample("ab", chance.randint(0, 2))}
-    return [_random(chance, depth - 1) for _ in range(chance.randint(0, 3))]
+        return {key: _random(rng, depth - 1) for key in rng.sample("ab", rng.randint(0, 2))}
+    return [_random(rng, depth - 1) for _ in range(rng.randint(0, 3))]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pilotlight.runtime.aws.client import refused
-from pilotlight.runtime.naming import PAPER_RECORD, Names
+from pilotlight.runtime.naming import RECORD_OF_FRONT, Names
 from pilotlight.runtime.records.inventory import Traffic
 from pilotlight.runtime.store.record_bucket import RecordBucket
 from pilotlight.survey.front_record import give_back, hand_over
@@ -24,7 +24,7 @@ PAIR = [
 
 @dataclass
 class World:
-    """A zone, and the bucket of papers; `changed` has each batch, and whether the paper was there by then."""
+    """A zone, and the bucket of records; `changed` has each batch, and whether the record was there by then."""
 
     records: list[dict[str, Any]]
     objects: dict[str, bytes] = field(default_factory=dict)
@@ -35,7 +35,7 @@ class World:
             return {"ResourceRecordSets": [*self.records, {"Name": "other.example.com.", "Type": "A"}]}
         if operation == "change_resource_record_sets":
             batch = [(each["Action"], each["ResourceRecordSet"]) for each in asked["ChangeBatch"]["Changes"]]
-            self.changed.append((batch, PAPER_RECORD in self.objects))
+            self.changed.append((batch, RECORD_OF_FRONT in self.objects))
             return {}
         if operation == "put_object":
             self.objects[asked["Key"]] = asked["Body"]
@@ -51,7 +51,7 @@ class World:
 def _acts(world: World, *acts: Any) -> list[str]:
     said: list[str] = []
     for act in acts:
-        act(world, NAMES, FRONT, RecordBucket(world, "us-west-2", "papers"), said.append)
+        act(world, NAMES, FRONT, RecordBucket(world, "us-west-2", "records"), said.append)
     return said
 
 

@@ -44,8 +44,8 @@ from pilotlight.runtime.naming import STACKS
 from pilotlight.runtime.records.inventory import Inventory
 from pilotlight.runtime.recovery import open_recovery
 from pilotlight.stacks import people
-from pilotlight.stacks.people_besides import DEPLOYER, OPERATOR, VAULT
 from pilotlight.stacks.project import region
+from pilotlight.stacks.supplementary import DEPLOYER, OPERATOR, VAULT
 from pilotlight.workload.load import load
 from pilotlight.workload.model import Vault
 

@@ -12,7 +12,7 @@ import pytest
 from people_world import Rehearsed, rehearse
 
 from pilotlight.stacks import people
-from pilotlight.stacks.people_besides import besides
+from pilotlight.stacks.supplementary import besides
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
 

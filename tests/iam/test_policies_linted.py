@@ -18,8 +18,8 @@ from stack_samples import VAULT, inventory
 
 from pilotlight.cli.main import run
 from pilotlight.stacks import people, roles
-from pilotlight.stacks.people_besides import DEPLOYER, OPERATOR
-from pilotlight.stacks.people_besides import VAULT as VAULT_ROLE
+from pilotlight.stacks.supplementary import DEPLOYER, OPERATOR
+from pilotlight.stacks.supplementary import VAULT as VAULT_ROLE
 
 KNOWN = {
     "RESOURCE_POLICY_PRIVILEGE_ESCALATION": "writing bucket policies is what they are for: TLS only, and a returned "

@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 IDLE, TAKEN, WRITTEN, READ, LET_GO, LOOKED, ENDED = range(7)
-"""A scheduled run: with the lease, with a paper, with its point listed and the list read, having let go of what it does
-not keep, having read the choices; then it deletes, and ends."""
+"""A scheduled run: with the lease, with a record, with its point listed and the list read, having let go of what it
+does not keep, having read the choices; then it deletes, and ends."""
 NOTHING, PICKED, REGISTERED, USES, OVER = range(5)
 """The run: having picked a point from the list, having registered it, going by it, ended."""
 NEW, SHOWN, FRESH, OLD, FORGOTTEN = range(5)

@@ -1,4 +1,4 @@
-"""Papers survive being written down: what a standby region reads is what was written, or an error that says why not."""
+"""Records survive being written down: what a standby region reads is what was written, or an error that says why."""
 
 import json
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pilotlight.runtime.errors import PaperUnreadable
+from pilotlight.runtime.errors import RecordUnreadable
 from pilotlight.runtime.kinds.buckets.reference import BucketReference
 from pilotlight.runtime.records.codec import dumps, loads
 from pilotlight.runtime.records.inventory import Compute, Database, Datasets, Inventory, Keep, Traffic, Volumes
@@ -62,7 +62,7 @@ def test_an_inventory_of_the_first_edition_is_read_as_it_was_meant():
     assert (found.computes[0].volumes, found.datasets[1].prefix) == (("index",), "checkpoints/")
     assert loads(Inventory, dumps(found), "inventory") == found and found.schema == Inventory.SCHEMA
     kinds = json.dumps(json.loads(older) | {"databases": [{"name": "x", "kind": "ledger"}]})
-    with pytest.raises(PaperUnreadable, match="kind is 'ledger', which this edition does not know; it knows check"):
+    with pytest.raises(RecordUnreadable, match="kind is 'ledger', which this edition does not know; it knows check"):
         loads(Inventory, kinds, "inventory")
 
 
@@ -113,14 +113,14 @@ def test_a_field_added_by_a_newer_writer_does_not_stop_an_older_reader():
     "text",
     ["", "[]", "nonsense", '{"schema": "pilotlight/recovery-point/9"}', '{"schema": "pilotlight/recovery-point/1"}'],
 )
-def test_a_damaged_paper_is_refused_by_name_and_nothing_is_decided_from_it(text):
-    with pytest.raises(PaperUnreadable, match="p1"):
+def test_a_damaged_record_is_refused_by_name_and_nothing_is_decided_from_it(text):
+    with pytest.raises(RecordUnreadable, match="p1"):
         loads(RecoveryPoint, text, "p1")
 
 
 @given(st.binary(max_size=60))
-def test_random_bytes_are_never_a_paper_and_never_a_traceback(data):
-    with pytest.raises(PaperUnreadable):
+def test_random_bytes_are_never_a_record_and_never_a_traceback(data):
+    with pytest.raises(RecordUnreadable):
         loads(Inventory, data, "inventory")
 
 
@@ -139,26 +139,26 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Shelf:
+class CheckpointListing:
     holds: Disk | Table | str | tuple[str, ...] | None = None
     weight: int | float = 0
 
 
 @pytest.mark.parametrize("holds", [Disk("a", 3), Table("a", 3), Table("a"), "a", ("a", "b"), None])
-def test_what_a_paper_holds_is_not_read_as_another_kind_of_thing(holds):
-    assert loads(Shelf, dumps(Shelf(holds, 1.5)), "shelf") == Shelf(holds, 1.5)
+def test_what_a_record_holds_is_not_read_as_another_kind_of_thing(holds):
+    assert loads(CheckpointListing, dumps(CheckpointListing(holds, 1.5)), "shelf") == CheckpointListing(holds, 1.5)
 
 
-def test_an_older_paper_without_its_tag_is_told_by_its_fields():
-    assert loads(Shelf, '{"holds": {"name": "a", "rows": 3}}', "shelf") == Shelf(Table("a", 3))
+def test_an_older_record_without_its_tag_is_told_by_its_fields():
+    assert loads(CheckpointListing, '{"holds": {"name": "a", "rows": 3}}', "shelf") == CheckpointListing(Table("a", 3))
 
 
 @pytest.mark.parametrize("raw", ['{"size": 3}', "7", '{"name": "a"}'])
 def test_what_fits_no_kind_or_two_alike_is_an_error_and_never_the_first(raw):
-    with pytest.raises(PaperUnreadable, match="expected one of"):
-        loads(Shelf, f'{{"holds": {raw}}}', "shelf")
+    with pytest.raises(RecordUnreadable, match="expected one of"):
+        loads(CheckpointListing, f'{{"holds": {raw}}}', "shelf")
 
 
 def test_a_word_is_not_read_as_a_list_of_its_letters():
-    with pytest.raises(PaperUnreadable, match="expected a list"):
+    with pytest.raises(RecordUnreadable, match="expected a list"):
         loads(RecoveryPoint, dumps(RecoveryPoint("p1", "w", "t", "complete", ())).replace("[]", '"ab"'), "p1")

@@ -87,8 +87,8 @@ def ends(aws: FakeAws, kind: str, region: str) -> None:
         whole(aws, region)
         return
     recovery.protect()
-    beat = recovery.context.ledger.sightings.beat()
-    assert beat is not None and all(any(act.call in each for each in beat.troubles) for act in late)
+    heartbeat = recovery.context.ledger.sightings.heartbeat()
+    assert heartbeat is not None and all(any(act.call in each for each in heartbeat.troubles) for act in late)
     assert (recovery.active().region, recovery.active().state) == (region, SERVING)
 
 

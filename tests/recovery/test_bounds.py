@@ -22,8 +22,8 @@ from pilotlight.runtime.kinds.buckets.kind import UNLISTED
 from pilotlight.runtime.kinds.buckets.listing import Current
 from pilotlight.runtime.kinds.buckets.observe import NAMED_MAX
 from pilotlight.runtime.kinds.checkpoints import observe as checkpoints
+from pilotlight.runtime.kinds.checkpoints.listing import Choice
 from pilotlight.runtime.kinds.checkpoints.observe import REFUSED_MAX
-from pilotlight.runtime.kinds.checkpoints.shelf import Choice
 from pilotlight.runtime.records.point import PARTIAL
 from pilotlight.runtime.records.runs import PROVEN, Entry, Step
 from pilotlight.runtime.recovery import Recovery

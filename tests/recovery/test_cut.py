@@ -96,7 +96,7 @@ def test_the_database_is_true_up_to_the_reading_of_its_rows_and_no_further(aws: 
     save(aws, 80)
     aws.rows = [uri(80)]
     began = aws.clock.now()
-    assert parse_stamp(part(fire(recovery), "registry").true_at) <= began
+    assert parse_stamp(part(fire(recovery), "registry").as_of) <= began
 
 
 def test_a_row_that_is_newer_than_the_proven_data_makes_the_point_partial(aws: FakeAws, recovery: Recovery) -> None:
@@ -212,7 +212,7 @@ def test_while_the_primary_is_silent_the_database_is_true_as_far_as_its_rows_wer
     aws.dark.add(PRIMARY)
     point = fire(recovery)
     assert point.status == COMPLETE
-    assert part(point, "registry").true_at == before.true_at and rows(point) == before.evidence["rows"]
+    assert part(point, "registry").as_of == before.as_of and rows(point) == before.evidence["rows"]
 
 
 def test_what_a_partial_point_proved_counts_when_the_primary_falls_silent(aws: FakeAws, recovery: Recovery) -> None:
@@ -227,8 +227,8 @@ def test_what_a_partial_point_proved_counts_when_the_primary_falls_silent(aws: F
     aws.dark.add(PRIMARY)
     alone = fire(recovery)
     assert torn.status == PARTIAL and alone.status == COMPLETE
-    assert part(alone, "corpus").true_at == part(torn, "corpus").true_at
-    assert part(alone, "registry").true_at < part(torn, "registry").true_at, "rows that name what never arrived count"
+    assert part(alone, "corpus").as_of == part(torn, "corpus").as_of
+    assert part(alone, "registry").as_of < part(torn, "registry").as_of, "rows that name what never arrived count"
 
 
 def test_the_primary_may_fall_silent_in_the_middle_of_a_look(aws: FakeAws, recovery: Recovery) -> None:
@@ -331,7 +331,7 @@ def test_loss_is_told_in_seconds_by_asset_and_in_steps_where_checkpoints_tell_th
             assert each.loss is None
         else:
             assert each.loss is not None and each.loss.seconds == pytest.approx(
-                made - parse_stamp(each.true_at), abs=0.01
+                made - parse_stamp(each.as_of), abs=0.01
             )
     loss = part(point, "checkpoints").loss
     assert loss is not None and (loss.steps, loss.gpu_hours) == (20, None), "step 60 was begun, 40 is complete"
@@ -351,7 +351,7 @@ def test_loss_is_told_in_gpu_hours_at_the_declared_rate(aws: FakeAws) -> None:
 def test_a_database_whose_lag_may_not_be_read_is_not_said_to_be_as_new_as_now(aws: FakeAws, recovery: Recovery) -> None:
     aws.denied = {"cloudwatch:get_metric_statistics"}
     found = part(fire(recovery), "registry")
-    assert not found.proven and found.true_at == ""
+    assert not found.proven and found.as_of == ""
     assert "cloudwatch:get_metric_statistics" in found.missing[0]
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from doors import STANDBY, FakeAws, recovery_of
 from pilotlight.runtime.errors import EpochStale, RegionUnreachable, StepFailed, StepTimedOut
-from pilotlight.runtime.kinds.action import Absent, Answer, Proven, Underway, Wait, Work
+from pilotlight.runtime.kinds.action import Absent, Answer, Proven, StepContext, Underway, Wait
 from pilotlight.runtime.records.runs import FAILED, INTENDED, PROVEN, WITHDRAWN, Runbook, Step
 from pilotlight.runtime.runs.engine import ACTS_MAX, Engine, Paused
 from pilotlight.runtime.store.lease import LEASE_SECONDS, Held
@@ -25,14 +25,14 @@ class Switch:
     wait: Wait = field(default_factory=lambda: Wait(30, 1, "a test"))
     acted_at: list[float] = field(default_factory=list)
 
-    def ask(self, work: Work) -> Answer:
+    def ask(self, work: StepContext) -> Answer:
         if not self.acted_at:
             return Absent("off")
         if work.clock.now() < self.acted_at[0] + self.after_seconds:
             return Underway("turning on")
         return Proven({"on": True})
 
-    def act(self, work: Work) -> None:
+    def act(self, work: StepContext) -> None:
         self.takes()
         self.acted_at.append(work.clock.now())
 
@@ -75,7 +75,7 @@ def test_a_wait_that_is_longer_than_a_lease_keeps_it(aws: FakeAws) -> None:
     held = list[bool]()
 
     class Watched(Switch):
-        def ask(self, work: Work) -> Answer:
+        def ask(self, work: StepContext) -> Answer:
             held.append(work.ledger.leases.holder()[1] > work.clock.now())
             return super().ask(work)
 
@@ -110,7 +110,7 @@ def test_an_act_that_was_taken_is_not_repeated_while_nothing_is_seen_of_it_yet(a
     acts: list[float] = []
 
     class Late(Switch):
-        def ask(self, work: Work) -> Answer:
+        def ask(self, work: StepContext) -> Answer:
             seen = bool(acts) and work.clock.now() >= acts[0] + 10
             return Proven({"on": True}) if seen else Absent("not listed")
 

@@ -423,18 +423,18 @@ def test_a_fence_that_lands_on_the_serving_primary_after_the_way_home_is_told(aw
     recovery.failback()
     aws.clock.sleep(60)
     recovery.protect()
-    beat = recovery.context.ledger.sightings.beat()
-    assert beat is not None and not beat.troubles
+    heartbeat = recovery.context.ledger.sightings.heartbeat()
+    assert heartbeat is not None and not heartbeat.troubles
     policy = with_fence({"Version": "2012-10-17", "Statement": []}, CORPUS, "", ["arn:aws:iam::1:role/late"])
     aws.s3.policies[CORPUS] = json.dumps(policy)
     group = aws.groups[(PRIMARY, "inference-fleet")]
     group.desired, group.suspended, group.instances = 0, ["Launch"], []
     aws.clock.sleep(60)
     recovery.protect()
-    beat = recovery.context.ledger.sightings.beat()
-    assert beat is not None
-    assert any(f"s3://{CORPUS} serves and denies writing" in each for each in beat.troubles)
-    assert any("inference-fleet serves and may launch nothing" in each for each in beat.troubles)
+    heartbeat = recovery.context.ledger.sightings.heartbeat()
+    assert heartbeat is not None
+    assert any(f"s3://{CORPUS} serves and denies writing" in each for each in heartbeat.troubles)
+    assert any("inference-fleet serves and may launch nothing" in each for each in heartbeat.troubles)
     assert aws.metrics["ScheduledRunFailures"][-1] == 2
 
 
@@ -447,9 +447,9 @@ def test_a_group_that_is_stopped_after_the_way_home_is_told(aws: FakeAws) -> Non
     group.desired, group.instances = 0, []
     aws.clock.sleep(60)
     recovery.protect()
-    beat = recovery.context.ledger.sightings.beat()
-    assert beat is not None and len(beat.troubles) == 1
-    assert "inference-fleet serves and no instance of it is wished for, of 1" in beat.troubles[0]
+    heartbeat = recovery.context.ledger.sightings.heartbeat()
+    assert heartbeat is not None and len(heartbeat.troubles) == 1
+    assert "inference-fleet serves and no instance of it is wished for, of 1" in heartbeat.troubles[0]
 
 
 def test_a_fence_that_was_taken_out_by_hand_says_nothing_of_the_next_way_home(aws: FakeAws) -> None:

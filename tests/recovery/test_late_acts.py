@@ -146,7 +146,7 @@ def test_a_runner_that_sleeps_at_any_act_and_wakes_after_its_failover_was_finish
         except (EpochStale, PilotlightError):
             journal = None
         if client.slept_at in ("", "put_object"):
-            break  # there is no such act, or the run had ended, and its paper is all that was left
+            break  # there is no such act, or the run had ended, and its record is all that was left
         assert journal is None, f"the run that slept at {client.slept_at} went on"
         late = context.ledger.late_acts(0)
         assert [each.call.partition(":")[2] for each in late] == [client.slept_at]
@@ -290,7 +290,7 @@ def test_retention_that_runs_at_any_call_of_a_failover_takes_no_point_from_under
     assert taken == {chosen, "999"}, "it was chosen before and after"
 
 
-def test_a_scheduled_run_that_sleeps_between_its_paper_and_its_line_lists_nothing(aws: FakeAws) -> None:
+def test_a_scheduled_run_that_sleeps_between_its_record_and_its_line_lists_nothing(aws: FakeAws) -> None:
     """The next one had let go of what it stands on: every failover after that chose it, and failed."""
     other = recovery_of(aws, "the next scheduled run")
 

@@ -12,9 +12,9 @@ from doors import CORPUS, CORPUS_COPY, MODELS_COPY, NAMES, PRIMARY, STANDBY, Fak
 from inventories import changed
 from pilotlight.runtime.aws.wrappers import Wrapper
 from pilotlight.runtime.context import RecoveryContext
-from pilotlight.runtime.errors import NoSuchPoint, PaperUnreadable, RegionUnreachable, StepFailed
-from pilotlight.runtime.kinds.action import Work
-from pilotlight.runtime.naming import PAPER_MANIFESTS, PAPER_POINTS
+from pilotlight.runtime.errors import NoSuchPoint, RecordUnreadable, RegionUnreachable, StepFailed
+from pilotlight.runtime.kinds.action import StepContext
+from pilotlight.runtime.naming import RECORD_MANIFESTS, RECORD_POINTS
 from pilotlight.runtime.points.prune import GRACE_SECONDS
 from pilotlight.runtime.points.retention import RECENT
 from pilotlight.runtime.readiness import people
@@ -142,7 +142,7 @@ def test_a_refused_point_takes_with_it_all_that_name_its_checkpoint(aws: FakeAws
     for point in sound.points():
         if point.id in fallen:
             assert point.status == REFUSED and "refused by kim" in point.problems[0]
-    assert sound.context.records.point(fallen[0]).status == before[fallen[0]].status, "the paper is as it was written"
+    assert sound.context.records.point(fallen[0]).status == before[fallen[0]].status, "the record is as it was written"
 
 
 def test_after_a_refusal_the_newest_sound_checkpoint_is_taken(aws: FakeAws, sound: Recovery) -> None:
@@ -180,17 +180,17 @@ def test_verifying_says_what_left_the_declaration_and_what_came_after_the_point(
 
 def test_a_step_about_an_asset_that_left_the_declaration_fails_by_its_name(sound: Recovery) -> None:
     step = Step("fence", "fence", asset="gone")
-    work = Work(step, "failover", "r1", 1, sound.context, lambda _: {}, None, lambda: None)
+    work = StepContext(step, "failover", "r1", 1, sound.context, lambda _: {}, None, lambda: None)
     for look in (work.datasets, work.database, work.compute):
         with pytest.raises(StepFailed, match="gone is no asset of the inventory any more"):
             look()
 
 
-# -- papers ----------------------------------------------------------------------------------------------------
+# -- records ----------------------------------------------------------------------------------------------------
 
 
 def manifests(aws: FakeAws) -> list[str]:
-    return [key for key in aws.s3.current(NAMES.vault_bucket) if key.startswith(PAPER_MANIFESTS)]
+    return [key for key in aws.s3.current(NAMES.vault_bucket) if key.startswith(RECORD_MANIFESTS)]
 
 
 def test_points_of_an_unchanged_dataset_share_one_manifest_and_it_goes_with_the_last(
@@ -211,7 +211,7 @@ def test_where_the_declaration_asks_for_it_points_and_manifests_are_locked(aws: 
     whole = inventory(lock=Lock("compliance", 86_400.0))
     recovery = Recovery(RecoveryContext(aws, whole, aws.clock, aws.fetch), "test")
     recovery.protect()
-    for start in (PAPER_POINTS, PAPER_MANIFESTS):
+    for start in (RECORD_POINTS, RECORD_MANIFESTS):
         locks = [more for (bucket, key), more in aws.s3.locks.items() if key.startswith(start) and more]
         assert locks and all(each["ObjectLockMode"] == "COMPLIANCE" for each in locks)
         until = locks[-1]["ObjectLockRetainUntilDate"].timestamp()
@@ -219,7 +219,7 @@ def test_where_the_declaration_asks_for_it_points_and_manifests_are_locked(aws: 
 
 
 @pytest.mark.acts_alone
-def test_a_paper_is_never_written_over(aws: FakeAws, sound: Recovery) -> None:
+def test_a_record_is_never_written_over(aws: FakeAws, sound: Recovery) -> None:
     save(aws, 80)
     with pytest.raises(Exception, match="it is there already"):
         sound.context.records.write_point(sound.point("newest"), {})
@@ -290,7 +290,7 @@ def test_a_point_that_a_run_has_chosen_stays_until_the_run_has_ended(aws: FakeAw
     ledger.close_run("1-failover", "failover", held, "failed", "it died before its fence")
     aws.clock.sleep(60)
     few.protect()
-    with pytest.raises(PaperUnreadable):
+    with pytest.raises(RecordUnreadable):
         sound.context.records.point(chosen.id)
 
 

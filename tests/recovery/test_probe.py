@@ -39,14 +39,14 @@ def test_a_workload_that_answers_is_healthy(aws: FakeAws) -> None:
     seen = probe(recovery_of(aws).context)
     assert seen.healthy and seen.active == PRIMARY
     found = published(aws, recovery_of(aws))
-    assert (found["ActiveHealthy"], found["ProbeBeat"], found["StandbyActive"]) == (1.0, 1.0, 0.0)
+    assert (found["ActiveHealthy"], found["ProbeHeartbeat"], found["StandbyActive"]) == (1.0, 1.0, 0.0)
 
 
 def test_a_lost_region_is_unhealthy_and_the_beat_goes_on(aws: FakeAws) -> None:
     aws.dark.add(PRIMARY)
     seen = probe(recovery_of(aws).context)
     assert seen.verdict == LOST and "no answer" in seen.answer
-    assert (aws.metrics["ActiveHealthy"][-1], aws.metrics["ProbeBeat"][-1]) == (0.0, 1.0)
+    assert (aws.metrics["ActiveHealthy"][-1], aws.metrics["ProbeHeartbeat"][-1]) == (0.0, 1.0)
 
 
 @pytest.mark.parametrize("computes", [True, False])

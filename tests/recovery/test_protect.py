@@ -58,7 +58,7 @@ def test_copies_carry_device_set_and_the_moment_at_which_they_were_true(aws: Fak
     assert set(held["snapshots"]) == {"/dev/sdf", "/dev/sdg"}
     copies = snapshots.runs(snapshots.listed(aws, STANDBY, "inference", "index"))
     run = next(each for each in copies if each.id == encode(index.reference)["run"])
-    assert index.true_at == held["true_at"] == run.true_at
+    assert index.as_of == held["as_of"] == run.as_of
 
 
 def test_an_object_that_has_not_arrived_holds_the_watermark_back(aws: FakeAws, recovery: Recovery) -> None:
@@ -66,7 +66,7 @@ def test_an_object_that_has_not_arrived_holds_the_watermark_back(aws: FakeAws, r
     late = aws.s3.write(CORPUS, "late", b"late")
     aws.clock.sleep(10)
     corpus = part(recovery.protect(), "corpus")
-    assert corpus.proven and parse_stamp(corpus.true_at) == late.at
+    assert corpus.proven and parse_stamp(corpus.as_of) == late.at
     assert corpus.evidence["waiting"] == 1
 
 
@@ -88,7 +88,7 @@ def test_a_key_that_is_always_being_overwritten_holds_the_watermark_at_its_oldes
         aws.clock.sleep(5)
         aws.s3.write(CORPUS, "shards/0", f"{number}".encode())
     corpus = part(recovery.protect(), "corpus")
-    assert parse_stamp(corpus.true_at) == first.at, "the newest version is young, but the state of this key is not"
+    assert parse_stamp(corpus.as_of) == first.at, "the newest version is young, but the state of this key is not"
 
 
 def test_a_key_that_came_and_went_before_it_arrived_holds_the_watermark_back(aws: FakeAws, recovery: Recovery) -> None:
@@ -97,12 +97,12 @@ def test_a_key_that_came_and_went_before_it_arrived_holds_the_watermark_back(aws
     aws.clock.sleep(5)
     aws.s3.delete_object(CORPUS, "shards/9")
     aws.clock.sleep(3)
-    assert parse_stamp(part(recovery.protect(), "corpus").true_at) == came.at, (
+    assert parse_stamp(part(recovery.protect(), "corpus").as_of) == came.at, (
         "gone from both sides is not the same on both"
     )
     aws.s3.queue.clear()
     aws.clock.sleep(100)
-    assert parse_stamp(part(recovery.protect(), "corpus").true_at) > came.at, "what never comes is not waited for"
+    assert parse_stamp(part(recovery.protect(), "corpus").as_of) > came.at, "what never comes is not waited for"
 
 
 def test_an_older_version_that_arrives_late_is_not_taken_for_a_newer_one_of_the_same_size(
@@ -116,14 +116,14 @@ def test_an_older_version_that_arrives_late_is_not_taken_for_a_newer_one_of_the_
     aws.s3.arrive()
     late = aws.s3.objects[CORPUS_COPY]["shards/0"]
     late[-1] = dataclasses.replace(late[-1], at=aws.clock.now())
-    assert parse_stamp(part(recovery.protect(), "corpus").true_at) == newer.at
+    assert parse_stamp(part(recovery.protect(), "corpus").as_of) == newer.at
 
 
 def test_a_watermark_is_a_whole_second_as_the_times_of_s3_are(aws: FakeAws, recovery: Recovery) -> None:
     aws.s3.arrive()
     aws.clock.sleep(10.7)
     before = aws.clock.now()
-    watermark = parse_stamp(part(recovery.protect(), "corpus").true_at)
+    watermark = parse_stamp(part(recovery.protect(), "corpus").as_of)
     assert watermark == int(watermark) and before - 1 <= watermark <= before
 
 
@@ -166,7 +166,7 @@ def test_a_point_is_made_while_the_primary_is_silent_and_says_so(aws: FakeAws, r
     point = recovery.protect()
     assert point is not None and point.status == COMPLETE
     assert protect.PRIMARY_SILENT in point.problems
-    assert part(point, "corpus").true_at == before.true_at, "nothing newer can be known"
+    assert part(point, "corpus").as_of == before.as_of, "nothing newer can be known"
     assert {region for _, _, region in aws.acts()[-3:]} == {STANDBY}
 
 
@@ -191,9 +191,9 @@ def test_a_scheduled_run_that_fails_says_why_to_whoever_looks(aws: FakeAws, reco
     aws.denied.add("s3:put_object")
     with pytest.raises(CallRefused):
         recovery.protect()
-    beat = recovery.context.ledger.sightings.beat()
-    assert beat is not None and len(beat.troubles) == 1
-    assert beat.troubles[0].startswith("the scheduled run failed: ") and "put_object" in beat.troubles[0]
+    heartbeat = recovery.context.ledger.sightings.heartbeat()
+    assert heartbeat is not None and len(heartbeat.troubles) == 1
+    assert heartbeat.troubles[0].startswith("the scheduled run failed: ") and "put_object" in heartbeat.troubles[0]
     assert aws.metrics["ScheduledRunFailures"][-1] == 1
 
 
@@ -278,7 +278,7 @@ def test_an_edge_that_does_not_hold_is_a_sentence() -> None:
     assert made.status == PARTIAL and "checkpoints of 2026-01-01T00:00:05.000Z uses corpus" in made.problems[0]
 
 
-def test_points_are_listed_only_once_their_paper_is_written(aws: FakeAws, recovery: Recovery) -> None:
+def test_points_are_listed_only_once_their_record_is_written(aws: FakeAws, recovery: Recovery) -> None:
     for line in recovery.context.ledger.points():
         assert f"papers/points/{line.id}.json" in aws.s3.objects[NAMES.vault_bucket]
 

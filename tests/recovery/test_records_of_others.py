@@ -47,10 +47,10 @@ def test_a_roster_of_a_newer_edition_is_read_as_far_as_it_is_known() -> None:
 
 def test_a_point_of_an_edition_that_told_less_of_its_checkpoints_still_says_what_it_lacks() -> None:
     older = Part("runs", "checkpoints", "replication", False, "", {}, {"passed_over": [{"path": "step-1"}]}, ("torn",))
-    assert list(choose.poisoned([older])) == []
-    newer = {"path": "step-2", "why": "its loss is NaN", "poisoned": True}
+    assert list(choose.unhealthy([older])) == []
+    newer = {"path": "step-2", "why": "its loss is NaN", "unhealthy": True}
     told = Part("runs", "checkpoints", "replication", False, "", {}, {"passed_over": [{"path": "step-1"}, newer]})
-    assert list(choose.poisoned([told])) == ["runs has no healthy checkpoint: step-2 its loss is NaN."]
+    assert list(choose.unhealthy([told])) == ["runs has no healthy checkpoint: step-2 its loss is NaN."]
 
 
 def test_whether_a_bucket_is_protected_is_read_of_a_record_that_says_less(recovery: Recovery) -> None:

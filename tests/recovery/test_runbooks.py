@@ -59,7 +59,7 @@ def test_a_runbook_without_databases_volumes_or_traffic_still_ends_in_a_commit()
         assert "checks" in order(runbook)["commit"]
 
 
-def test_runbooks_are_papers() -> None:
+def test_runbooks_are_records() -> None:
     for runbook in BOTH:
         assert loads(Runbook, dumps(runbook), "a runbook") == runbook
 

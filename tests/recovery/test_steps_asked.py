@@ -11,7 +11,7 @@ from doors import CORPUS, CORPUS_COPY, PRIMARY, STANDBY, FakeAws, inventory, rec
 from pilotlight.runtime.aws.fetch import Fetched
 from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.errors import StepFailed
-from pilotlight.runtime.kinds.action import Absent, Answer, Proven, Underway, Wait, Work
+from pilotlight.runtime.kinds.action import Absent, Answer, Proven, StepContext, Underway, Wait
 from pilotlight.runtime.kinds.autoscaling.steps import OneInstance, Stopping
 from pilotlight.runtime.kinds.buckets.failback_sync import Syncing
 from pilotlight.runtime.points import choose
@@ -38,10 +38,12 @@ def asked(
     return ACTIONS[action].ask(work(aws, action, asset, of or inventory(), begun_at, arguments))
 
 
-def work(aws: FakeAws, action: str, asset: str, of: Inventory, begun_at: float | None, arguments: Arguments) -> Work:
+def work(
+    aws: FakeAws, action: str, asset: str, of: Inventory, begun_at: float | None, arguments: Arguments
+) -> StepContext:
     step = Step(action, action, asset, arguments=arguments)
     context = RecoveryContext(aws, of, aws.clock, aws.fetch)
-    return Work(step, "failback", "run", 1, context, lambda step: {}, begun_at, lambda: None)
+    return StepContext(step, "failback", "run", 1, context, lambda step: {}, begun_at, lambda: None)
 
 
 def test_a_group_that_is_empty_and_may_launch_again_is_not_fenced(aws: FakeAws) -> None:
@@ -91,8 +93,8 @@ def test_a_checkpoint_of_the_moment_up_to_which_its_data_is_proven_may_refer_to_
     """S3 tells whole seconds: what was written in the same one may be the data or the gap."""
     at = "2026-01-02T03:04:05.000Z"
 
-    def part(name: str, kind: str, true_at: str) -> Part:
-        return Part(name, kind, "replication", True, true_at)
+    def part(name: str, kind: str, as_of: str) -> Part:
+        return Part(name, kind, "replication", True, as_of)
 
     of = inventory()
     (models,) = (each for each in of.datasets if each.kind == "checkpoints")
@@ -135,7 +137,7 @@ def test_a_group_that_may_not_launch_is_let_before_an_instance_is_waited_for(aws
     step = Step("launch-fleet-0", "launch-one", "fleet", arguments=OneInstance(index=0))
     context = RecoveryContext(aws, inventory(), aws.clock, aws.fetch)
     restored = {"template": "a-template", "versions": ["7"]}
-    one = Work(step, "failover", "run", 1, context, lambda name: restored, None, lambda: None)
+    one = StepContext(step, "failover", "run", 1, context, lambda name: restored, None, lambda: None)
     assert isinstance(ACTIONS["launch-one"].ask(one), Absent)
     group.suspended = []
     assert not isinstance(ACTIONS["launch-one"].ask(one), Absent)
@@ -210,10 +212,10 @@ def test_looking_again_is_proven_only_where_everything_is_so_at_once(aws: FakeAw
     class Answering:
         wait = Wait(1, 1, "a test")
 
-        def ask(self, work: Work) -> Answer:
+        def ask(self, work: StepContext) -> Answer:
             return answers[work.step.name]
 
-        def act(self, work: Work) -> None:
+        def act(self, work: StepContext) -> None:
             answers[work.step.name] = Proven({"again": True})
 
     asks = work(aws, "look-again", "", inventory(), None, LookingAgain(steps=tuple(answers)))

@@ -117,7 +117,7 @@ def test_the_skew_between_the_sets_of_two_instances_is_told_and_the_oldest_of_th
     aws.snapshot_call_seconds = 3.0
     kept = part(point(recovery_from(aws), 4))
     assert kept.evidence["skew_seconds"] == 3.0
-    assert kept.true_at == min(each["true_at"] for each in encode(kept.reference)["sets"])
+    assert kept.as_of == min(each["as_of"] for each in encode(kept.reference)["sets"])
 
 
 def test_a_copy_that_was_deleted_by_hand_makes_the_point_partial_and_its_volume_is_named() -> None:
@@ -190,7 +190,7 @@ def test_detached_volumes_are_copied_and_keep_their_place_while_the_group_is_at_
     assert made.status == COMPLETE and sources_of(aws, made) == SIX
     three = {"/dev/sdf", "/dev/sdg", "/dev/sdh"}
     assert [(index, found) for index, _, found in held(made)] == [(0, three), (1, three)]
-    assert parse_stamp(part(made).true_at) > aws.clock.now() - 120, "they are in new runs, not in the last one before"
+    assert parse_stamp(part(made).as_of) > aws.clock.now() - 120, "they are in new runs, not in the last one before"
 
 
 def test_what_a_replaced_instance_left_is_copied_and_the_new_one_has_its_place() -> None:
@@ -362,7 +362,7 @@ def test_the_places_of_volumes_outlive_the_run_that_told_them_last() -> None:
     roster = Roster("20260102T030405000Z", "2026-01-02T03:04:05.000Z", (Place("vol-af", "/dev/sdf", "i-a", 0),))
     made = Snapshot("snap-1", "vol-af", COMPLETED, "s", 1, "2026-01-02T03:04:06.000Z", "/dev/sdf", "o", roster.run, 1)
     assert unneeded_rosters([roster], [made]) == []
-    newer = replace(roster, run="20260102T030505000Z", true_at="2026-01-02T03:05:05.000Z")
+    newer = replace(roster, run="20260102T030505000Z", as_of="2026-01-02T03:05:05.000Z")
     assert unneeded_rosters([newer, roster], [made]) == [], "that of the newest complete run names what is deleted"
-    copied = replace(made, id="snap-2", run=newer.run, true_at="2026-01-02T03:05:06.000Z")
+    copied = replace(made, id="snap-2", run=newer.run, as_of="2026-01-02T03:05:06.000Z")
     assert unneeded_rosters([newer, roster], [made, copied]) == [roster]

@@ -1,4 +1,4 @@
-"""What a person is shown is what the paper says, also when a run put hostile text into it."""
+"""What a person is shown is what the record says, also when a run put hostile text into it."""
 
 import io
 import xml.etree.ElementTree as ElementTree
@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from pilotlight.report import page, terminal, timeline
-from pilotlight.report.paper import (
+from pilotlight.report.record import (
     Answer,
     Answers,
     AssetFigures,

@@ -481,8 +481,8 @@ class Disaster:
 
     def _mend(self, recovery: Recovery) -> None:
         """As the schedule tells people of what an older run left."""
-        beat = recovery.context.ledger.sightings.beat()
-        for told in beat.troubles if beat else ():
+        heartbeat = recovery.context.ledger.sightings.heartbeat()
+        for told in heartbeat.troubles if heartbeat else ():
             self.tell("people are told", told[:200])
             self.judge.reached["people told of a fence left"] += 1
             for bucket in BUCKETS[PRIMARY]:

@@ -14,7 +14,7 @@ from doors import NAMES, PRIMARY, STANDBY, inventory, recovery_of
 from model.checker import problems as not_a_path
 from pilotlight.runtime.clock import parse_stamp, stamp
 from pilotlight.runtime.kinds.volumes.reference import VolumeReference
-from pilotlight.runtime.naming import PAPER_POINTS
+from pilotlight.runtime.naming import RECORD_POINTS
 from pilotlight.runtime.records.point import read_reference
 from pilotlight.runtime.records.runs import FAILED, PROVEN, RUNNING, SUCCEEDED, SUPERSEDED, WITHDRAWN
 from pilotlight.runtime.runs import runbooks
@@ -333,10 +333,10 @@ class Judge:
         return found
 
     def copies_of(self, point: str) -> set[str]:
-        """Snapshots that a point's paper names; `paper` where it cannot be read."""
-        version = current(self.aws, NAMES.vault_bucket, f"{PAPER_POINTS}{point}.json")
+        """Snapshots that a point's record names; `record` where it cannot be read."""
+        version = current(self.aws, NAMES.vault_bucket, f"{RECORD_POINTS}{point}.json")
         if version is None or version.deleted:
-            return {"paper"}
+            return {"record"}
         parts = json.loads(version.body)["parts"]
         return _copies({each["asset"]: each["reference"] for each in parts if each["kind"] == "volumes"})
 

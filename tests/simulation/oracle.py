@@ -26,7 +26,7 @@ def inconsistencies(world: World, point: RecoveryPoint, sight: Sight) -> list[st
 
 def _watermark(world: World, point: RecoveryPoint, sight: Sight) -> list[str]:
     """Every version of an earlier second than the watermark is in the standby bucket, by version id and bytes."""
-    watermark = parse_stamp(_true_at(point, "corpus"))
+    watermark = parse_stamp(_as_of(point, "corpus"))
     copies = sight.versions[f"{world.corpus}-copy"]
     wrong = []
     for key, versions in sight.versions[world.corpus].items():
@@ -62,7 +62,7 @@ def _body(versions: list[Version]) -> bytes | None:
 
 
 def _data(point: RecoveryPoint) -> list[str]:
-    written, watermark = parse_stamp(_true_at(point, "models")), parse_stamp(_true_at(point, "corpus"))
+    written, watermark = parse_stamp(_as_of(point, "models")), parse_stamp(_as_of(point, "corpus"))
     return [] if floor(written) < watermark else [f"the checkpoint of {written} may need data after {watermark}"]
 
 
@@ -86,15 +86,15 @@ def _fits(world: World, one: Saved, sight: Sight, watermark: float) -> bool:
     return one.step in complete_steps(world, sight) and newest < watermark
 
 
-def _true_at(point: RecoveryPoint, asset: str) -> str:
+def _as_of(point: RecoveryPoint, asset: str) -> str:
     part = point.part(asset)
-    assert part is not None and part.true_at, f"{asset} of {point.id} is not proven"
-    return part.true_at
+    assert part is not None and part.as_of, f"{asset} of {point.id} is not proven"
+    return part.as_of
 
 
 def _rows_read_at(point: RecoveryPoint) -> str:
     part = point.part("registry")
-    assert part is not None and _true_at(point, "registry") <= part.evidence["rows"]["read_at"]
+    assert part is not None and _as_of(point, "registry") <= part.evidence["rows"]["read_at"]
     return str(part.evidence["rows"]["read_at"])
 
 

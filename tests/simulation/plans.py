@@ -121,74 +121,72 @@ class Plan:
 
 def plan_of(seed: int) -> Plan:
     """The disaster of a seed."""
-    chance = random.Random(seed)
-    if chance.random() < DUEL_SHARE:
-        return _duel(chance, seed)
-    start = FAILED_OVER if chance.random() < FAILED_OVER_SHARE else PROTECTED
-    lost_at, back_at = _first_loss(chance, start)
+    rng = random.Random(seed)
+    if rng.random() < DUEL_SHARE:
+        return _duel(rng, seed)
+    start = FAILED_OVER if rng.random() < FAILED_OVER_SHARE else PROTECTED
+    lost_at, back_at = _first_loss(rng, start)
     losses = [Loss(lost_at, PRIMARY, back_at - lost_at)] if start == PROTECTED else []
-    losses += _more_losses(chance, lost_at, back_at)
-    actors = _Cast(chance)
+    losses += _more_losses(rng, lost_at, back_at)
+    actors = _Cast(rng)
     (_after_a_loss if start == PROTECTED else _on_the_way_home)(actors, lost_at, back_at)
-    faults = tuple(fault for actor in actors.found for fault in _faults(chance, actor))
-    copies = lost_at + chance.uniform(-20, 90) if start == PROTECTED and chance.random() < COPIES_LOST_SHARE else None
-    manual, when_chosen = chance.random() < MANUAL_SHARE, chance.random() < COPIES_LOST_SHARE / 2
+    faults = tuple(fault for actor in actors.found for fault in _faults(rng, actor))
+    copies = lost_at + rng.uniform(-20, 90) if start == PROTECTED and rng.random() < COPIES_LOST_SHARE else None
+    manual, when_chosen = rng.random() < MANUAL_SHARE, rng.random() < COPIES_LOST_SHARE / 2
     return Plan(seed, start, tuple(losses), tuple(actors.found), faults, manual, copies, when_chosen)
 
 
-def _duel(chance: random.Random, seed: int) -> Plan:
+def _duel(rng: random.Random, seed: int) -> Plan:
     """Two runners and little else: one is held up for longer than a lease, at any call; the other comes meanwhile."""
-    start = chance.choice([PROTECTED, FAILED_OVER])
-    first = chance.choice([FAILOVER, ALARM] if start == PROTECTED else [FAILBACK, FAILBACK, PROTECT, FAILOVER])
-    second = chance.choice(
-        [FAILOVER, ALARM, FAILBACK, PROTECT] if start == PROTECTED else [FAILBACK, FAILOVER, PROTECT]
-    )
-    back_after = chance.choice([30.0, 70.0])
+    start = rng.choice([PROTECTED, FAILED_OVER])
+    first = rng.choice([FAILOVER, ALARM] if start == PROTECTED else [FAILBACK, FAILBACK, PROTECT, FAILOVER])
+    second = rng.choice([FAILOVER, ALARM, FAILBACK, PROTECT] if start == PROTECTED else [FAILBACK, FAILOVER, PROTECT])
+    back_after = rng.choice([30.0, 70.0])
     losses = [Loss(5.0, PRIMARY, back_after)] if start == PROTECTED else []
     begins = 8.0
-    actors = (Actor("first", first, begins), Actor("second", second, begins + chance.uniform(20, 95)))
-    nth, length = chance.randrange(1, CALLS[first]), round(chance.uniform(35, 125), 1)
-    kind = chance.choice([FROZEN, FROZEN, LATE_ACT])
+    actors = (Actor("first", first, begins), Actor("second", second, begins + rng.uniform(20, 95)))
+    nth, length = rng.randrange(1, CALLS[first]), round(rng.uniform(35, 125), 1)
+    kind = rng.choice([FROZEN, FROZEN, LATE_ACT])
     faults = [Fault("first", nth, kind, length)]
-    if kind == LATE_ACT and chance.random() < 0.7:
-        faults.append(Fault("first", nth + chance.randrange(1, 6), KILL_BEFORE))
-    if chance.random() < 0.3:
-        faults.append(_fault(chance, actors[1], chance.choice([LATE_ACT, STALE_READ, KILL_AFTER, LOST_ANSWER])))
+    if kind == LATE_ACT and rng.random() < 0.7:
+        faults.append(Fault("first", nth + rng.randrange(1, 6), KILL_BEFORE))
+    if rng.random() < 0.3:
+        faults.append(_fault(rng, actors[1], rng.choice([LATE_ACT, STALE_READ, KILL_AFTER, LOST_ANSWER])))
     return Plan(seed, start, tuple(losses), actors, tuple(faults))
 
 
-def _first_loss(chance: random.Random, start: str) -> tuple[float, float]:
+def _first_loss(rng: random.Random, start: str) -> tuple[float, float]:
     """(when, back when), in seconds; where the primary is back already, the moment that people act by."""
     if start == FAILED_OVER:
         return 0.0, 0.0
-    lost_at = chance.uniform(5, 40)
-    return lost_at, lost_at + chance.choice([60.0, 120.0, 240.0, 900.0]) * chance.uniform(0.8, 1.2)
+    lost_at = rng.uniform(5, 40)
+    return lost_at, lost_at + rng.choice([60.0, 120.0, 240.0, 900.0]) * rng.uniform(0.8, 1.2)
 
 
-def _more_losses(chance: random.Random, lost_at: float, back_at: float) -> list[Loss]:
+def _more_losses(rng: random.Random, lost_at: float, back_at: float) -> list[Loss]:
     found = []
-    if chance.random() < SECOND_LOSS_SHARE:
-        at = chance.uniform(lost_at, back_at + 150)
-        found.append(Loss(at, chance.choice([PRIMARY, STANDBY]), chance.uniform(10, 200)))
-    if chance.random() < SERVICE_SILENT_SHARE:
-        service = chance.choice(["s3", "ec2", "autoscaling", "rds", "ssm", "cloudwatch", "dynamodb"])
-        at = chance.uniform(lost_at, back_at + 100)
-        found.append(Loss(at, chance.choice([PRIMARY, STANDBY]), chance.uniform(2, 60), service))
+    if rng.random() < SECOND_LOSS_SHARE:
+        at = rng.uniform(lost_at, back_at + 150)
+        found.append(Loss(at, rng.choice([PRIMARY, STANDBY]), rng.uniform(10, 200)))
+    if rng.random() < SERVICE_SILENT_SHARE:
+        service = rng.choice(["s3", "ec2", "autoscaling", "rds", "ssm", "cloudwatch", "dynamodb"])
+        at = rng.uniform(lost_at, back_at + 100)
+        found.append(Loss(at, rng.choice([PRIMARY, STANDBY]), rng.uniform(2, 60), service))
     return found
 
 
 class _Cast:
     """Who acts."""
 
-    def __init__(self, chance: random.Random) -> None:
-        self.chance, self.found = chance, list[Actor]()
+    def __init__(self, rng: random.Random) -> None:
+        self.rng, self.found = rng, list[Actor]()
 
     def add(self, share: float, does: str, earliest: float, latest: float, late: float = 0.0) -> bool:
         """One more, in this share of disasters."""
-        if self.chance.random() >= share:
+        if self.rng.random() >= share:
             return False
-        moment = max(0.0, self.chance.uniform(earliest, latest))
-        skew = self.chance.uniform(-SKEW_SECONDS_MAX, SKEW_SECONDS_MAX) if self.chance.random() < 0.3 else 0.0
+        moment = max(0.0, self.rng.uniform(earliest, latest))
+        skew = self.rng.uniform(-SKEW_SECONDS_MAX, SKEW_SECONDS_MAX) if self.rng.random() < 0.3 else 0.0
         self.found.append(Actor(f"{does}-{len(self.found) + 1}", does, moment, skew, late))
         return True
 
@@ -197,7 +195,7 @@ def _after_a_loss(cast: _Cast, lost_at: float, back_at: float) -> None:
     if cast.add(0.6, PROTECT, lost_at - 15, lost_at + 5):
         first = cast.found[-1].at
         cast.add(0.4, PROTECT, first, first + 40)
-    late = cast.chance.choice([0.0, 0.0, 60.0, 400.0])
+    late = cast.rng.choice([0.0, 0.0, 60.0, 400.0])
     if cast.add(0.55, ALARM, lost_at + late + 5, lost_at + late + 60, late):
         first = cast.found[-1].at
         cast.add(0.35, ALARM, first, first + 30, late)
@@ -239,15 +237,15 @@ LENGTHS = {LATE_ACT: (1.0, 90.0), FROZEN: (5.0, 120.0)}
 COUNTS = (0, 0, 1, 1, 2, 3)
 
 
-def _faults(chance: random.Random, actor: Actor) -> list[Fault]:
-    kinds = chance.choices(list(SHARES), list(SHARES.values()), k=chance.choice(COUNTS))
-    found = [_fault(chance, actor, kind) for kind in kinds if kind != ABORT or actor.does in (FAILOVER, FAILBACK)]
-    if any(each.kind == LATE_ACT for each in found) and chance.random() < 0.5:
+def _faults(rng: random.Random, actor: Actor) -> list[Fault]:
+    kinds = rng.choices(list(SHARES), list(SHARES.values()), k=rng.choice(COUNTS))
+    found = [_fault(rng, actor, kind) for kind in kinds if kind != ABORT or actor.does in (FAILOVER, FAILBACK)]
+    if any(each.kind == LATE_ACT for each in found) and rng.random() < 0.5:
         late = next(each for each in found if each.kind == LATE_ACT)
-        found.append(Fault(actor.name, late.nth + chance.randrange(1, 8), KILL_BEFORE))
+        found.append(Fault(actor.name, late.nth + rng.randrange(1, 8), KILL_BEFORE))
     return sorted(found, key=lambda each: each.nth)
 
 
-def _fault(chance: random.Random, actor: Actor, kind: str) -> Fault:
-    seconds = round(chance.uniform(*LENGTHS[kind]), 1) if kind in LENGTHS else 0.0
-    return Fault(actor.name, chance.randrange(1, CALLS[actor.does]), kind, seconds)
+def _fault(rng: random.Random, actor: Actor, kind: str) -> Fault:
+    seconds = round(rng.uniform(*LENGTHS[kind]), 1) if kind in LENGTHS else 0.0
+    return Fault(actor.name, rng.randrange(1, CALLS[actor.does]), kind, seconds)

@@ -20,7 +20,7 @@ from pilotlight.local.kernel.cloud import ROOT_ACCESS_KEY, ROOT_SECRET_KEY, Clou
 from pilotlight.local.rds.rds_data import DataApi
 from pilotlight.local.s3.replication import Replication
 from pilotlight.runtime.clock import parse_stamp
-from pilotlight.runtime.errors import PaperUnreadable
+from pilotlight.runtime.errors import RecordUnreadable
 from pilotlight.runtime.points import choose
 from pilotlight.runtime.records.point import COMPLETE, RecoveryPoint
 
@@ -63,7 +63,7 @@ def play(world: World) -> Outcome:
     """Acts and scheduled runs in turns until the region ends, then two more scheduled runs, then the choice."""
     outcome = Outcome()
     for _ in range(FIRINGS_MAX):
-        for _ in range(world.chance.randrange(1, ACTS_BETWEEN_MAX)):
+        for _ in range(world.rng.randrange(1, ACTS_BETWEEN_MAX)):
             world.act()
         _keep(outcome, world)
         if world.cloud.is_dark(EAST):
@@ -104,7 +104,7 @@ def _is_newest_checkpoint(world: World, point: RecoveryPoint, sight: Sight) -> N
     corpus, models = point.part("corpus"), point.part("models")
     assert corpus is not None and models is not None
     if corpus.proven:
-        assert getattr(models.reference, "step", None) == oracle.best(world, sight, parse_stamp(corpus.true_at))
+        assert getattr(models.reference, "step", None) == oracle.best(world, sight, parse_stamp(corpus.as_of))
 
 
 def seeds() -> list[int]:
@@ -121,7 +121,7 @@ def test_the_chosen_point_is_consistent_and_the_newest_that_is(cloud: Cloud) -> 
         try:
             outcome = play(world)
             judge(world, outcome)
-        except (AssertionError, PaperUnreadable) as problem:
+        except (AssertionError, RecordUnreadable) as problem:
             raise AssertionError(f"seed {seed}: {problem}") from problem
         finally:
             cloud.lighten(EAST)

@@ -96,20 +96,20 @@ class World:
 
     cloud: Cloud
     seed: int
-    chance: random.Random = field(init=False)
+    rng: random.Random = field(init=False)
 
     def __post_init__(self) -> None:
-        self.chance = random.Random(self.seed)
+        self.rng = random.Random(self.seed)
         self.names = Names(f"sim{self.seed}", ACCOUNT, EAST, WEST)
         self.corpus, self.models = f"sim{self.seed}-corpus", f"sim{self.seed}-models"
-        self.prefix = self.chance.choice(["", "runs/a/"])
+        self.prefix = self.rng.choice(["", "runs/a/"])
         self.table = f"models_{self.seed}"
         self.saved: list[Saved] = []
         self.rows: list[tuple[float, str]] = []
         """(when it was committed, URI)."""
         self.inventory = self._inventory()
-        self.clock = RealClock(self.cloud, self.chance.choice([0.02, 0.1]))
-        self.client = Ending(BotoClient(), self.cloud, self.chance.randrange(*KILL_CALLS))
+        self.clock = RealClock(self.cloud, self.rng.choice([0.02, 0.1]))
+        self.client = Ending(BotoClient(), self.cloud, self.rng.randrange(*KILL_CALLS))
         self.recovery = Recovery(RecoveryContext(self.client, self.inventory, self.clock), f"seed {self.seed}")
         self._build()
 
@@ -181,27 +181,25 @@ class World:
     def act(self) -> None:
         """One act of the workload, or a moment of nothing."""
         acts = (self.write, self.write, self.delete, self.save, self.go_on_saving, self.go_on_saving, self.register)
-        if self.cloud.is_dark(EAST) or self.chance.random() < 0.2:
-            self.cloud.stopping.wait(self.chance.choice(PAUSES_SECONDS))
+        if self.cloud.is_dark(EAST) or self.rng.random() < 0.2:
+            self.cloud.stopping.wait(self.rng.choice(PAUSES_SECONDS))
         else:
-            self.chance.choice(acts)()
-        if self.chance.random() < 0.3:
-            self.cloud.behaviour(Replication).set_delay(self.chance.choice(DELAYS_SECONDS))
+            self.rng.choice(acts)()
+        if self.rng.random() < 0.3:
+            self.cloud.behaviour(Replication).set_delay(self.rng.choice(DELAYS_SECONDS))
 
     def write(self) -> None:
-        body = self.chance.randbytes(self.chance.randrange(1, 200))
-        client(self.cloud, "s3", EAST).put_object(
-            Bucket=self.corpus, Key=f"shard-{self.chance.randrange(12)}", Body=body
-        )
+        body = self.rng.randbytes(self.rng.randrange(1, 200))
+        client(self.cloud, "s3", EAST).put_object(Bucket=self.corpus, Key=f"shard-{self.rng.randrange(12)}", Body=body)
 
     def delete(self) -> None:
-        client(self.cloud, "s3", EAST).delete_object(Bucket=self.corpus, Key=f"shard-{self.chance.randrange(12)}")
+        client(self.cloud, "s3", EAST).delete_object(Bucket=self.corpus, Key=f"shard-{self.rng.randrange(12)}")
 
     def save(self) -> None:
         """Begin a checkpoint; its files follow in any order, with other acts in between."""
         step = 10 * (len(self.saved) + 1)
-        files = list(checkpoint(step, self.chance).items())
-        self.chance.shuffle(files)
+        files = list(checkpoint(step, self.rng).items())
+        self.rng.shuffle(files)
         self.saved.append(Saved(step, {f"{self.prefix}step-{step:06d}/{name}": body for name, body in files}))
         self.go_on_saving()
 
@@ -210,7 +208,7 @@ class World:
         if not self.saved or self.saved[-1].whole:
             return
         one = self.saved[-1]
-        for _ in range(self.chance.choice([1, 1, SHARDS_MAX + 1])):
+        for _ in range(self.rng.choice([1, 1, SHARDS_MAX + 1])):
             if not one.whole:
                 key = list(one.files)[one.written]
                 client(self.cloud, "s3", EAST).put_object(Bucket=self.models, Key=key, Body=one.files[key])
@@ -218,9 +216,9 @@ class World:
 
     def register(self) -> None:
         """A careful trainer registers what is whole; a careless one what it has only begun."""
-        wanted = [one for one in self.saved if one.whole or self.chance.random() < 0.1]
+        wanted = [one for one in self.saved if one.whole or self.rng.random() < 0.1]
         if wanted:
-            uri = f"s3://{self.models}/{self.prefix}step-{self.chance.choice(wanted[-2:]).step:06d}/"
+            uri = f"s3://{self.models}/{self.prefix}step-{self.rng.choice(wanted[-2:]).step:06d}/"
             with self.database() as connection:
                 connection.execute(f"INSERT INTO {self.table} VALUES (%s)", (uri,))
             self.rows.append((self.clock.now(), uri))
@@ -271,15 +269,15 @@ def _plain(versions: list[Any]) -> list[Version]:
     return found
 
 
-def checkpoint(step: int, chance: random.Random) -> dict[str, bytes]:
+def checkpoint(step: int, rng: random.Random) -> dict[str, bytes]:
     """A sharded safetensors checkpoint; shards of equal size, so that only what is inside tells them apart."""
-    shards = chance.randrange(1, SHARDS_MAX + 1)
+    shards = rng.randrange(1, SHARDS_MAX + 1)
     files, mapping = {}, {}
     for number in range(1, shards + 1):
         name = f"model-{number:05d}-of-{shards:05d}.safetensors"
         tensor = {"dtype": "F32", "shape": [8], "data_offsets": [0, 32]}
         header = json.dumps({"__metadata__": {"step": f"{step:06d}"}, f"w{number}": tensor}).encode()
-        files[name] = struct.pack("<Q", len(header)) + header + chance.randbytes(32)
+        files[name] = struct.pack("<Q", len(header)) + header + rng.randbytes(32)
         mapping[f"w{number}"] = name
     return files | {"model.safetensors.index.json": json.dumps({"weight_map": mapping}).encode()}
 

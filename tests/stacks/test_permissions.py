@@ -12,7 +12,7 @@ from pilotlight.stacks import function_policies, policies
 
 STANDBY, PRIMARY = "us-west-2", "us-east-1"
 TABLE = f"arn:aws:dynamodb:{STANDBY}:{ACCOUNT}:table/{NAMES.journal_table}"
-PAPER = f"arn:aws:s3:::{NAMES.vault_bucket}/papers/inventory.json"
+RECORD = f"arn:aws:s3:::{NAMES.vault_bucket}/papers/inventory.json"
 POINT = f"arn:aws:s3:::{NAMES.vault_bucket}/papers/points/1.json"
 REPLICA = f"arn:aws:s3:::{NAMES.standby_bucket('checkpoints')}/checkpoints/step-000020/model.safetensors"
 SOURCE = f"arn:aws:s3:::inference-checkpoints-{ACCOUNT}/checkpoints/step-000020/model.safetensors"
@@ -38,8 +38,8 @@ RECOVER = [
     ("dynamodb:PutItem", TABLE, {}),
     ("dynamodb:UpdateItem", TABLE, {}),
     ("dynamodb:Query", TABLE, {}),
-    ("s3:GetObject", PAPER, {}),
-    ("s3:PutObject", PAPER, {}),
+    ("s3:GetObject", RECORD, {}),
+    ("s3:PutObject", RECORD, {}),
     ("s3:ListBucket", f"arn:aws:s3:::{NAMES.vault_bucket}", {}),
     ("s3:ListBucket", f"arn:aws:s3:::{NAMES.standby_bucket('checkpoints')}", {}),
     ("s3:GetObject", REPLICA, {}),
@@ -111,7 +111,7 @@ PROBE = [
     ("rds:DescribeDBClusters", SECONDARY, {}),
     ("s3:ListBucket", f"arn:aws:s3:::inference-corpus-{ACCOUNT}", {}),
     ("s3:ListBucket", f"arn:aws:s3:::{NAMES.standby_bucket('corpus')}", {}),
-    ("s3:GetObject", PAPER, {}),
+    ("s3:GetObject", RECORD, {}),
     ("cloudwatch:PutMetricData", "*", METRICS),
 ]
 INSTANCE = [
@@ -125,7 +125,7 @@ CALLS = {"recover": RECOVER, "protect": PROTECT, "copies": COPIES, "probe": PROB
 REFUSED = {
     "recover": [
         ("s3:PutObject", REPLICA, {}),
-        ("s3:DeleteObject", PAPER, {}),
+        ("s3:DeleteObject", RECORD, {}),
         ("rds:DeleteDBCluster", SECONDARY, {}),
         ("rds:FailoverGlobalCluster", f"arn:aws:rds::{ACCOUNT}:global-cluster:somebody-elses", {}),
         ("ec2:CreateLaunchTemplateVersion", TEMPLATE, {}),
@@ -145,7 +145,7 @@ REFUSED = {
     "protect": [
         ("s3:PutObject", SOURCE, {}),
         ("s3:DeleteObject", SOURCE, {}),
-        ("s3:DeleteObject", PAPER, {}),
+        ("s3:DeleteObject", RECORD, {}),
         ("s3:GetObject", f"arn:aws:s3:::inference-checkpoints-{ACCOUNT}/private/a", {}),
         ("rds:FailoverGlobalCluster", GLOBAL, {}),
     ],
@@ -163,7 +163,7 @@ REFUSED = {
         ("dynamodb:PutItem", TABLE, {"dynamodb:leadingkeys": ("request",)}),
         ("dynamodb:DescribeTable", TABLE.replace("inference", "other"), {}),
         ("rds:DescribeDBClusters", SECONDARY.replace("inference", "other"), {}),
-        ("s3:PutObject", PAPER, {}),
+        ("s3:PutObject", RECORD, {}),
         ("s3:GetObject", SOURCE, {}),
         ("sns:Publish", NAMES.people_topic_arn, {}),
     ],

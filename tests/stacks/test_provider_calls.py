@@ -12,11 +12,11 @@ from stack_samples import VAULT, inventory
 from pilotlight.local.iam.needs_of_s3 import BUCKET_ACTIONS
 from pilotlight.runtime.records.inventory import Inventory
 from pilotlight.stacks import people
-from pilotlight.stacks.people_besides import DEPLOYER, HAND, PROVIDER, UNSEEN, besides
-from pilotlight.stacks.people_besides import VAULT as VAULT_ROLE
 from pilotlight.stacks.people_kinds import KINDS
 from pilotlight.stacks.provider_calls import TABLE
 from pilotlight.stacks.provider_calls.calls import ACTS, Calls, in_order
+from pilotlight.stacks.supplementary import DEPLOYER, HAND, PROVIDER, UNSEEN, besides
+from pilotlight.stacks.supplementary import VAULT as VAULT_ROLE
 
 PREFIXES = {"elbv2": "elasticloadbalancing", "s3control": "s3"}
 """Services whose actions begin otherwise than their client is called (Service Authorization Reference)."""

@@ -94,7 +94,7 @@ def test_data_volumes_outlive_the_instance_that_wrote_them(standby: Recording) -
     assert [mappings[device]["deleteOnTermination"] for device in ("/dev/sdf", "/dev/sdg")] == ["false", "false"]
 
 
-def test_functions_run_the_deployed_archive_and_know_only_where_the_papers_are(standby: Recording) -> None:
+def test_functions_run_the_deployed_archive_and_know_only_where_the_records_are(standby: Recording) -> None:
     timeouts = {each.inputs["name"]: each.inputs["timeout"] for each in standby.all("Function")}
     assert timeouts == {NAMES.function("probe"): 30, NAMES.function("protect"): 900, NAMES.function("recover"): 900}
     for each in standby.all("Function"):

@@ -108,7 +108,7 @@ def test_without_such_an_account_nobody_else_is_let_in(vault: Recording) -> None
     assert not any(each.is_provider for each in vault.resources)
 
 
-def test_a_lock_can_be_put_on_papers_and_made_longer_alone() -> None:
+def test_a_lock_can_be_put_on_records_and_made_longer_alone() -> None:
     locked = record(lambda: program.vault(replace(inventory(VAULT), lock=Lock("governance", 86400.0))))
     records = next(each for each in locked.all("BucketPolicy") if "-vault-" in each.inputs["bucket"])
     assert "s3:PutObjectRetention" in statements(records)["LentObjects"]["Action"]

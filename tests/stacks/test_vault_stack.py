@@ -16,7 +16,7 @@ def test_what_holds_data_cannot_be_deleted_by_mistake(vault: Recording) -> None:
     assert all(each.protect for each in holders)
 
 
-def test_every_dataset_and_checkpoints_asset_has_its_bucket_and_papers_have_theirs(vault: Recording) -> None:
+def test_every_dataset_and_checkpoints_asset_has_its_bucket_and_records_have_theirs(vault: Recording) -> None:
     names = {each.inputs["bucket"] for each in vault.all("Bucket")}
     assert names == {NAMES.vault_bucket, NAMES.standby_bucket("corpus"), NAMES.standby_bucket("checkpoints")}
 

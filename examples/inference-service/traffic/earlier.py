@@ -16,13 +16,13 @@ FIRST_STEP = 0
 
 def main() -> None:
     """Upload and register; runs once."""
-    chance = random.Random(int(os.environ.get("SEED", "0")))
+    rng = random.Random(int(os.environ.get("SEED", "0")))
     objects = client("s3", os.environ["REGION"])
     for number in range(CORPUS_OBJECTS):
         objects.put_object(
             Bucket=os.environ["CORPUS_BUCKET"],
             Key=f"shards/part-{number:05d}.bin",
-            Body=chance.randbytes(BYTES_PER_OBJECT),
+            Body=rng.randbytes(BYTES_PER_OBJECT),
             Metadata={"part": str(number)},
             ContentType="application/octet-stream",
         )

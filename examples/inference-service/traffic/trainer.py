@@ -30,9 +30,9 @@ TABLE = (
 )
 
 
-def shard(step: int, number: int, chance: random.Random) -> bytes:
+def shard(step: int, number: int, rng: random.Random) -> bytes:
     """One safetensors file with one F32 tensor (format: 8-byte little-endian header length, JSON header, data)."""
-    data = struct.pack(f"<{FLOATS_PER_SHARD}f", *(chance.uniform(-1, 1) for _ in range(FLOATS_PER_SHARD)))
+    data = struct.pack(f"<{FLOATS_PER_SHARD}f", *(rng.uniform(-1, 1) for _ in range(FLOATS_PER_SHARD)))
     tensor = {"dtype": "F32", "shape": [FLOATS_PER_SHARD], "data_offsets": [0, len(data)]}
     header = json.dumps({"__metadata__": {"step": str(step)}, f"layers.{number}.weight": tensor}).encode()
     header += b" " * (-len(header) % 8)
@@ -41,11 +41,11 @@ def shard(step: int, number: int, chance: random.Random) -> bytes:
 
 def checkpoint(step: int, seed: int) -> dict[str, bytes]:
     """File name -> bytes, in the order in which they are uploaded: the index first."""
-    chance = random.Random(seed * 1_000_003 + step)
+    rng = random.Random(seed * 1_000_003 + step)
     names = [f"model-{number:05d}-of-{SHARDS:05d}.safetensors" for number in range(1, SHARDS + 1)]
     weight_map = {f"layers.{number}.weight": name for number, name in enumerate(names)}
     index = {"metadata": {"total_size": SHARDS * FLOATS_PER_SHARD * 4}, "weight_map": weight_map}
-    shards = {name: shard(step, number, chance) for number, name in enumerate(names)}
+    shards = {name: shard(step, number, rng) for number, name in enumerate(names)}
     return {"model.safetensors.index.json": json.dumps(index).encode()} | shards
 
 

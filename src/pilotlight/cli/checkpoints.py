@@ -74,7 +74,9 @@ def verify(
         raise TooManyToList(place=place, most=str(problem)) from problem
     verdicts = [_for(needs, each) for each in _judge(found, reader, deep, read_mib * BYTES_READ_MIN)]
     if json:
-        print_json({"schema": "pilotlight/checkpoints/1", "place": place, "checkpoints": [_paper(v) for v in verdicts]})
+        print_json(
+            {"schema": "pilotlight/checkpoints/1", "place": place, "checkpoints": [_record(v) for v in verdicts]}
+        )
     else:
         _tell(verdicts, found)
     torn = [each for each in verdicts if not each.complete]
@@ -146,7 +148,7 @@ def _judge(found: Listing, reader: Reader, deep: bool, least: int) -> list[Verdi
         return [verify_deeply(each, reader, lambda read: progress.advance(task, read)) for each in found.found]
 
 
-def _paper(verdict: Verdict) -> dict[str, Any]:
+def _record(verdict: Verdict) -> dict[str, Any]:
     return asdict(verdict)
 
 

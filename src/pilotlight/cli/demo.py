@@ -10,7 +10,7 @@ from rich.console import Console
 
 from pilotlight.cli.talk import say
 from pilotlight.cli.telling import writable
-from pilotlight.report.paper import Report
+from pilotlight.report.record import Report
 from pilotlight.runtime.errors import BadOption, CheckFailed, DeclarationUnreadable, one_a_line
 from pilotlight.runtime.records.codec import dumps
 

@@ -33,11 +33,11 @@ def plan(
 ) -> None:
     """Mechanism, forecast and warnings by asset; with --target also the settings that are not carried over."""
     left_out = None if target is None else _left_out(declaration, target, directory)
-    paper = promise(load(declaration), left_out)
+    record = promise(load(declaration), left_out)
     if json:
-        print_json(paper)
+        print_json(record)
     else:
-        _show(paper, Console())
+        _show(record, Console())
 
 
 def _left_out(declaration: Path, target: Target, directory: Path) -> tuple[str, ...]:
@@ -50,21 +50,21 @@ def _left_out(declaration: Path, target: Target, directory: Path) -> tuple[str, 
     return inventory.left_out
 
 
-def _show(paper: Plan, console: Console) -> None:
+def _show(record: Plan, console: Console) -> None:
     table = Table(box=None, pad_edge=False)
     for name in ("asset", "kind", "mechanism", "RPO asked", "forecast", "because"):
         table.add_column(name)
-    for each in paper.assets:
+    for each in record.assets:
         asked, forecast = f"{each.wanted_rpo_seconds:g} s", f"{each.forecast_rpo_seconds:g} s"
         table.add_row(each.name, each.kind, each.mechanism, asked, forecast, each.because)
     console.print(table)
-    console.print(f"RTO asked {paper.wanted_rto_seconds:g} s, forecast {paper.forecast_rto_seconds:g} s on AWS")
-    for sentence in paper.watched:
+    console.print(f"RTO asked {record.wanted_rto_seconds:g} s, forecast {record.forecast_rto_seconds:g} s on AWS")
+    for sentence in record.watched:
         console.print(f"watched {sentence}", highlight=False)
-    console.print(f"told {', '.join(paper.told) or 'nobody'}", highlight=False)
-    for warning in paper.warnings:
+    console.print(f"told {', '.join(record.told) or 'nobody'}", highlight=False)
+    for warning in record.warnings:
         console.print(f"[yellow]warning[/yellow] {warning}")
-    for sentence in paper.left_out or ():
+    for sentence in record.left_out or ():
         console.print(f"[yellow]not carried over[/yellow] {escape(sentence)}", highlight=False, soft_wrap=True)
-    if paper.left_out is None and any(each.kind in LOOKED_AT for each in paper.assets):
+    if record.left_out is None and any(each.kind in LOOKED_AT for each in record.assets):
         console.print(LOOK, highlight=False, soft_wrap=True)

@@ -64,11 +64,11 @@ def show(
         return
     print(f"{found.id}  {found.status}  of {found.workload}, made {found.created_at}")
     table = Table(box=None, pad_edge=False)
-    for name in ("asset", "mechanism", "proven", "true at", "would lose", "reference"):
+    for name in ("asset", "mechanism", "proven", "as of", "would lose", "reference"):
         table.add_column(name, overflow="fold")
     for part in found.parts:
         names = part.reference.shown if part.reference else ""
-        table.add_row(part.asset, part.mechanism, "yes" if part.proven else "no", part.true_at, told(part.loss), names)
+        table.add_row(part.asset, part.mechanism, "yes" if part.proven else "no", part.as_of, told(part.loss), names)
     Console().print(table)
     for problem in found.problems:
         print(f"- {problem}")

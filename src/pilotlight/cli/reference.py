@@ -11,7 +11,7 @@ from pydantic.fields import FieldInfo
 from pilotlight.local.behaviours import all_behaviours
 from pilotlight.local.kernel.cloud import Cloud
 from pilotlight.local.overrides import overrides
-from pilotlight.report.paper import Report
+from pilotlight.report.record import Report
 from pilotlight.report.timeline import draw
 from pilotlight.runtime import errors
 from pilotlight.runtime.errors import PilotlightError

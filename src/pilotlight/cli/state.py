@@ -10,7 +10,7 @@ from pilotlight.cli.deploying import BackendOption, Only, SecretsOption, chosen,
 from pilotlight.cli.talk import Directory, Json, print_json, say
 from pilotlight.cli.target import DEFAULT_DECLARATION, Declaration, Place, Target, TargetOption, place
 from pilotlight.engine.results import PARALLEL
-from pilotlight.runtime.errors import NoStateCopy, PaperUnreadable, StateTorn
+from pilotlight.runtime.errors import NoStateCopy, RecordUnreadable, StateTorn
 
 if TYPE_CHECKING:
     from pilotlight.engine.results import Deployer
@@ -67,7 +67,7 @@ def _restored(here: Place, deployer: Deployer, stack: str) -> bool:
         return False
     try:
         document = here.records().state(stack)
-    except PaperUnreadable as problem:
+    except RecordUnreadable as problem:
         names = here.names
         raise NoStateCopy(
             workload=names.workload, stack=stack, bucket=names.vault_bucket, region=names.standby

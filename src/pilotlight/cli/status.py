@@ -62,14 +62,14 @@ def _show(recovery: Recovery, found: Status, approve: str) -> None:
 
 
 def _show_watchers(found: Status) -> None:
-    look, beat, newest = found.probe, found.scheduled_run, found.points.newest_complete
+    look, heartbeat, newest = found.probe, found.scheduled_run, found.points.newest_complete
     told = (
         f"{look.region} {look.verdict} since {look.since}, looked {_old(found.probe_age_seconds)}"
         if look
         else "none yet"
     )
     print(f"probe: {told}")
-    print(f"scheduled run: began {_old(found.scheduled_run_age_seconds)}" if beat else "scheduled run: none yet")
+    print(f"scheduled run: began {_old(found.scheduled_run_age_seconds)}" if heartbeat else "scheduled run: none yet")
     complete = f"{newest.id}, {_old(newest.age_seconds)}" if newest else "none yet"
     print(f"newest complete recovery point: {complete} (at most {found.points.bound_seconds:.0f} s count)")
     usable = found.points.newest_usable

@@ -126,6 +126,6 @@ def progress(json: bool) -> Callable[[str], None]:
     return tell
 
 
-def print_json(paper: Any) -> None:
-    """Print data; papers and plain values alike."""
-    print(json.dumps(encode(paper), indent=2, sort_keys=True))
+def print_json(record: Any) -> None:
+    """Print data; records and plain values alike."""
+    print(json.dumps(encode(record), indent=2, sort_keys=True))

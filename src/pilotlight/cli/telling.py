@@ -16,9 +16,9 @@ from typing import Any
 from rich.console import Console
 
 from pilotlight.cli.talk import print_json, progress, say
-from pilotlight.report.paper import Report
+from pilotlight.report.record import Report
 from pilotlight.runtime.clock import Clock, parse_stamp
-from pilotlight.runtime.errors import BadOption, NoSuchPoint, PaperUnreadable, PilotlightError, RunInterrupted
+from pilotlight.runtime.errors import BadOption, NoSuchPoint, PilotlightError, RecordUnreadable, RunInterrupted
 from pilotlight.runtime.readiness import people
 from pilotlight.runtime.records.codec import encode
 from pilotlight.runtime.records.point import RecoveryPoint
@@ -113,11 +113,11 @@ def ticking(word: Callable[[], None], every: float = STILL_SECONDS) -> Iterator[
     """Call this every so many seconds, beside the block."""
     over = threading.Event()
 
-    def beat() -> None:
+    def heartbeat() -> None:
         while not over.wait(every):
             word()
 
-    thread = threading.Thread(target=beat, name="still", daemon=True)
+    thread = threading.Thread(target=heartbeat, name="still", daemon=True)
     thread.start()
     try:
         yield
@@ -204,7 +204,7 @@ def _point(recovery: Recovery, evidence: dict[str, Any]) -> RecoveryPoint | None
     """The point of the run; one that is gone since leaves the loss unknown, and the run as it is."""
     try:
         return recovery.point(str(evidence.get("point", "")))
-    except (NoSuchPoint, PaperUnreadable):
+    except (NoSuchPoint, RecordUnreadable):
         return None
 
 

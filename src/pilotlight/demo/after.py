@@ -15,7 +15,7 @@ from pilotlight.demo.measure import Acknowledged, Loss, acknowledged, loss, newe
 from pilotlight.demo.scene import FILES_PER_CHECKPOINT, STEP_SIZE, Scene
 from pilotlight.demo.traffic import Program, Said
 from pilotlight.demo.waiting import wait_for
-from pilotlight.report.paper import Answer, AssetFigures, CheckpointFigures, FailbackFigures
+from pilotlight.report.record import Answer, AssetFigures, CheckpointFigures, FailbackFigures
 from pilotlight.runtime.kinds.kind import named
 from pilotlight.runtime.points import costs
 

@@ -9,13 +9,13 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from pilotlight.demo.scene import Scene
-from pilotlight.report.paper import CallFigures
+from pilotlight.report.record import CallFigures
 
 GLOBAL_SERVICES = frozenset({"iam", "route53", "organizations", "cloudfront", "globalaccelerator"})
 """Services whose control plane is in one region (AWS Fault Isolation Boundaries, "Global services")."""
 
 BUCKET_SETTINGS = ("CreateBucket", "DeleteBucket", "PutBucket", "DeleteBucket", "PutPublicAccessBlock")
-"""S3 operations that change buckets, not objects; counted as control plane, the careful reading of the same paper."""
+"""S3 operations that change buckets, not objects; counted as control plane, the careful reading of the same record."""
 
 
 class Recorded(Protocol):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pilotlight.report.paper import Answers, AssetFigures, CallFigures, Check, CheckpointFigures, ObjectiveFigures
+from pilotlight.report.record import Answers, AssetFigures, CallFigures, Check, CheckpointFigures, ObjectiveFigures
 
 
 def objectives(assets: tuple[AssetFigures, ...], rto_seconds: float, wanted: ObjectiveFigures) -> list[Check]:

@@ -9,7 +9,7 @@ from pilotlight.demo.breakage import BREAKAGES
 from pilotlight.demo.calls import count
 from pilotlight.demo.scene import Options, Scene
 from pilotlight.demo.stage import open_stage
-from pilotlight.report.paper import Answers, Check, FailbackFigures, ObjectiveFigures, Report
+from pilotlight.report.record import Answers, Check, FailbackFigures, ObjectiveFigures, Report
 from pilotlight.runtime.clock import stamp
 from pilotlight.workload.load import load
 

@@ -18,7 +18,7 @@ from pilotlight.deploy.current import current_inventory
 from pilotlight.deploy.operations import Operations
 from pilotlight.engine.embedded import Engine
 from pilotlight.engine.results import Deployment
-from pilotlight.report.paper import Answer, AssetFigures, Check, CheckpointFigures, Moment
+from pilotlight.report.record import Answer, AssetFigures, Check, CheckpointFigures, Moment
 from pilotlight.runtime.aws.boto import BotoClient
 from pilotlight.runtime.aws.fetch import fetch_through
 from pilotlight.runtime.clock import stamp
@@ -122,7 +122,7 @@ class Scene:
         """`pilotlight up`."""
         client, folder = BotoClient(), self.stage.folder / "state"  # as `--directory` of every verb has it
         inventory = current_inventory(self.workload, self.stage.account, client, self.stage.clock)
-        engine = Engine(folder / self.workload.workload, inventory.names.project, chance=self.stage.chance)
+        engine = Engine(folder / self.workload.workload, inventory.names.project, rng=self.stage.rng)
         return Operations(inventory, engine, say=self.talk).up(client, archive.build(folder))
 
     def open_recovery(self, deployment: Deployment) -> None:

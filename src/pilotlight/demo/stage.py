@@ -32,7 +32,7 @@ class Stage:
     cloud: LocalCloud
     folder: Path
     keep: bool
-    chance: random.Random
+    rng: random.Random
     clock: Clock = field(default_factory=SystemClock)
     programs: list[Program] = field(default_factory=list)
     clients: list[Client] = field(default_factory=list)

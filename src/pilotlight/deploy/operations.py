@@ -21,8 +21,8 @@ from pilotlight.stacks import program
 from pilotlight.stacks.project import region
 from pilotlight.survey import front_record
 
-PAPERS = "aws:s3/bucket:Bucket::vault-papers"
-"""How the URN of the papers' bucket ends, whoever owns it."""
+RECORDS = "aws:s3/bucket:Bucket::vault-papers"
+"""How the URN of the records' bucket ends, whoever owns it."""
 
 WRITING = ("up", "refresh", "destroy")
 """Acts that change a state."""
@@ -122,10 +122,10 @@ class Operations:
         self.records.write_state(stack, self.engine.export(stack))
 
     def _check_vault(self) -> None:
-        """VaultMoved where the state has a vault whose papers lie in another account's bucket."""
+        """VaultMoved where the state has a vault whose records lie in another account's bucket."""
         names = self.inventory.names
         for each in self.engine.held("vault"):
-            if each.urn.endswith(PAPERS) and each.id != names.vault_bucket:
+            if each.urn.endswith(RECORDS) and each.id != names.vault_bucket:
                 raise VaultMoved(workload=names.workload, bucket=each.id, wanted=names.vault_bucket)
 
     def _each(self, act: str, stacks: Iterable[str], do: Callable[[str], Result]) -> Deployment:

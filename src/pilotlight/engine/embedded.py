@@ -60,12 +60,12 @@ class Engine:
         passphrase: str | None = None,
         types: Mapping[str, ResourceType] = TYPES,
         invokes: Invokes = INVOKES,
-        chance: random.Random | None = None,
+        rng: random.Random | None = None,
     ) -> None:
         self.folder, self.project = folder, project
         self.passphrase = passphrase or os.environ.get(PASSPHRASE_VARIABLE) or PASSPHRASE_DEFAULT
         self.types, self.invokes = types, invokes
-        self.chance = chance or random.Random()
+        self.rng = rng or random.Random()
 
     # -- operations --------------------------------------------------------------------------------------------
 
@@ -165,7 +165,7 @@ class Engine:
         return self.folder / f"{stack}.json"
 
     def _steps(self, state: Stack, stack: str, region: str, preview: bool, on_event: Tell) -> Steps:
-        return Steps(state, stack, self.types, self.invokes, Place(region, self.chance), preview, on_event)
+        return Steps(state, stack, self.types, self.invokes, Place(region, self.rng), preview, on_event)
 
     def _run(
         self,

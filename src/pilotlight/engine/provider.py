@@ -18,11 +18,11 @@ Properties = dict[str, Any]
 
 @dataclass(frozen=True)
 class Place:
-    """Where a resource lives and how chance comes in: its region, the source of random suffixes, and the role whose
+    """Where a resource lives and how its names come: its region, the source of random suffixes, and the role whose
     account it is in, where that is not the caller's own."""
 
     region: str
-    chance: random.Random
+    rng: random.Random
     role: str = ""
 
     def client(self, service: str) -> Any:
@@ -31,7 +31,7 @@ class Place:
 
     def suffix(self) -> str:
         """Seven hexadecimal digits, as Pulumi's automatic names have them."""
-        return f"{self.chance.randrange(16**7):07x}"
+        return f"{self.rng.randrange(16**7):07x}"
 
 
 class ResourceType:

@@ -39,9 +39,9 @@ def versioned(version: str) -> dict[str, Any]:
     return {"version": version, "__internal": {}} if version else {}
 
 
-def new_id(chance: random.Random) -> str:
-    """A version 4 UUID from this source of chance."""
-    return str(uuid.UUID(int=chance.getrandbits(128), version=4))
+def new_id(rng: random.Random) -> str:
+    """A version 4 UUID from this source of random numbers."""
+    return str(uuid.UUID(int=rng.getrandbits(128), version=4))
 
 
 def region(inputs: dict[str, Any]) -> str | None:

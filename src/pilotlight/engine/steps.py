@@ -74,7 +74,7 @@ class Steps(Acts):
             old = self._adopt(goal)
             difference = compare(old.inputs, goal.inputs, frozenset()) if old else Difference(frozenset(), CREATE)
             self.note(difference.operation, goal.urn, goal.type, difference.keys)
-            id_ = old.id if old else providers.new_id(self.place.chance)
+            id_ = old.id if old else providers.new_id(self.place.rng)
             made = self._resource(goal, id_, goal.inputs, goal.inputs)
             self._put(made)
             return made
@@ -263,7 +263,7 @@ class Steps(Acts):
         found, inputs = self.stack.find(urn), {"region": self.place.region} | providers.versioned(goal.version)
         self.seen.add(urn)
         if found is None or found.inputs != inputs:
-            id_ = found.id if found else providers.new_id(self.place.chance)
+            id_ = found.id if found else providers.new_id(self.place.rng)
             found = Resource(urn, parse(urn).type, True, id_, inputs, dict(inputs))
             self._put(found)
         return f"{urn}::{found.id}"

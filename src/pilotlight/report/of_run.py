@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from pilotlight.report.paper import (
+from pilotlight.report.record import (
     BOUND,
     AssetFigures,
     Check,
@@ -103,7 +103,7 @@ def _figures(
 ) -> AssetFigures:
     part = point.part(asset.name) if point else None
     taken = chosen.get("checkpoints", {}).get(asset.name, {})
-    as_of = str(taken.get("written_at") or (part.true_at if part else ""))
+    as_of = str(taken.get("written_at") or (part.as_of if part else ""))
     seconds = round(max(0.0, parse_stamp(lost_at) - parse_stamp(as_of)), 3) if as_of else None
     gpus = kind_of(asset).gpus(asset)
     return AssetFigures(

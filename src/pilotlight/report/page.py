@@ -7,7 +7,7 @@ import json
 from jinja2 import Environment, PackageLoader, select_autoescape
 from markupsafe import Markup
 
-from pilotlight.report.paper import Report
+from pilotlight.report.record import Report
 from pilotlight.report.timeline import draw
 
 

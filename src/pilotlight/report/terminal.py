@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from pilotlight.report.paper import MEASURED, REHEARSAL, Answers, AssetFigures, Report
+from pilotlight.report.record import MEASURED, REHEARSAL, Answers, AssetFigures, Report
 
 
 def show(report: Report, console: Console) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from html import escape
 
-from pilotlight.report.paper import Moment, Report
+from pilotlight.report.record import Moment, Report
 
 FAILBACK = "failback"
 SUCCEEDED = "succeeded"

@@ -548,8 +548,8 @@ class BatchJobFailed(PilotlightError):
     hint = "Mend the role or the rule that is named, then run `pilotlight backfill` again, with either engine."
 
 
-class PaperUnreadable(PilotlightError):
-    """{paper} cannot be read: {reason}. It is left as it is and nothing was decided from it."""
+class RecordUnreadable(PilotlightError):
+    """{record} cannot be read: {reason}. It is left as it is and nothing was decided from it."""
 
     code = 6
     hint = "Restore an older version of it from the vault bucket, or write it anew with `pilotlight up`."

@@ -32,7 +32,7 @@ FORWARD, REVERSE = "forward", "reverse"
 
 METRIC_ACTIVE_HEALTHY = "ActiveHealthy"
 METRIC_STANDBY_ACTIVE = "StandbyActive"
-METRIC_PROBE_BEAT = "ProbeBeat"
+METRIC_PROBE_BEAT = "ProbeHeartbeat"
 METRIC_UNREPLICATED = "UnreplicatedObjects"
 METRIC_POINT_AGE = "NewestCompletePointAgeSeconds"
 METRIC_PROTECT_AGE = "ScheduledRunAgeSeconds"
@@ -72,12 +72,13 @@ ALARMS = (
 BUCKET_NAME_LENGTH_MAX = 63
 """S3 User Guide, "General purpose bucket naming rules"."""
 
-PAPER_INVENTORY = "papers/inventory.json"
-PAPER_POINTS = "papers/points/"
-PAPER_MANIFESTS = "papers/manifests/"
-PAPER_RUNS = "papers/runs/"
-PAPER_STATES = "papers/states/"
-PAPER_RECORD = "papers/record.json"
+RECORD_INVENTORY = "papers/inventory.json"
+"""Keys in the vault's bucket, as the first edition called them."""
+RECORD_POINTS = "papers/points/"
+RECORD_MANIFESTS = "papers/manifests/"
+RECORD_RUNS = "papers/runs/"
+RECORD_STATES = "papers/states/"
+RECORD_OF_FRONT = "papers/record.json"
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ class Names:
 
     @property
     def vault_account(self) -> str:
-        """The account that owns replicas, papers and their key."""
+        """The account that owns replicas, records and their key."""
         return self.vault or self.account
 
     @property

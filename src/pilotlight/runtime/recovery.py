@@ -16,11 +16,11 @@ from pilotlight.runtime.aws.pacing import Paced
 from pilotlight.runtime.aws.wrappers import Retrying
 from pilotlight.runtime.clock import Clock, SystemClock, stamp
 from pilotlight.runtime.context import RecoveryContext
-from pilotlight.runtime.errors import NoSuchPoint, NothingToApprove, PaperUnreadable
+from pilotlight.runtime.errors import NoSuchPoint, NothingToApprove, RecordUnreadable
 from pilotlight.runtime.kinds.buckets import backfill as filling
 from pilotlight.runtime.kinds.buckets import batch, protection
 from pilotlight.runtime.kinds.checkpoints.kind import CheckpointFolder
-from pilotlight.runtime.kinds.checkpoints.shelf import choose, shelf
+from pilotlight.runtime.kinds.checkpoints.listing import choose, list_checkpoints
 from pilotlight.runtime.kinds.kind import Progress, named, silent
 from pilotlight.runtime.points import protect
 from pilotlight.runtime.points import verify as verifying
@@ -39,7 +39,7 @@ from pilotlight.runtime.store.record_bucket import NOTHING_THERE, RecordBucket
 
 NEWEST = "newest"
 POINTS_SHOWN = 50
-"""Papers read for a listing; the index has all."""
+"""Records read for a listing; the index has all."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Recovery:
     # -- keeping -----------------------------------------------------------------------------------------------
 
     def initialise(self) -> Active:
-        """Write the inventory's paper and the first active record; an active record that exists stays."""
+        """Write the inventory's record and the first active record; an active record that exists stays."""
         self.context.records.write_inventory(self.context.inventory)
         return self.context.ledger.initialise(self.context.inventory.primary)
 
@@ -177,27 +177,27 @@ class Recovery:
     def refuse(self, named: str, why: str, by: str, alone: bool = False) -> tuple[str, ...]:
         """Refuse a point and the checkpoints that it names; the ids of all points that fall with it.
 
-        A checkpoint that one person found poisoned is poisoned in every point, so those that name it are refused too;
+        A checkpoint that one person found unhealthy is so in every point, so those that name it are refused too;
         of an asset that is no longer declared there are points alone to refuse. `alone`: the point has lost copies, and
         its checkpoints are as good as they were.
         """
         ledger, point = self.context.ledger, self.point(named)
-        vetoed = set() if alone else set(protect.line(point).checkpoints)
+        rejected = set() if alone else set(protect.line(point).checkpoints)
         below = {each.name: each.prefix for each in self.context.inventory.datasets}
-        for asset, _, prefix in (each.partition("#") for each in sorted(vetoed)):
+        for asset, _, prefix in (each.partition("#") for each in sorted(rejected)):
             if asset in below:
-                ledger.veto(asset, prefix.removeprefix(below[asset]), why, by)
-        fallen = [line.id for line in ledger.points() if line.id == point.id or vetoed & set(line.checkpoints)]
+                ledger.reject_checkpoint(asset, prefix.removeprefix(below[asset]), why, by)
+        fallen = [line.id for line in ledger.points() if line.id == point.id or rejected & set(line.checkpoints)]
         for each in fallen:
             ledger.refuse_point(each, f"refused by {by} with {point.id}: {why}")
         return tuple(fallen)
 
     def _point(self, line: PointLine) -> RecoveryPoint | None:
-        """The paper, with what was said of it since."""
+        """The record, with what was said of it since."""
         try:
             point = self.context.records.point(line.id)
             return replace(point, status=line.status, problems=(line.why, *point.problems)) if line.why else point
-        except PaperUnreadable as problem:
+        except RecordUnreadable as problem:
             if problem.facts["reason"] == NOTHING_THERE:
                 return None
             raise
@@ -211,15 +211,17 @@ class Recovery:
         steps = [-1]
         for asset in named(self.context.inventory.assets, CheckpointFolder.name):
             found = choose(
-                shelf(self.context.client, self.context.inventory.standby, asset.standby_bucket, asset), asset, {}
+                list_checkpoints(self.context.client, self.context.inventory.standby, asset.standby_bucket, asset),
+                asset,
+                {},
             )
             steps += [found.newest_complete_step] if found.newest_complete_step is not None else []
         return max(steps)
 
 
-def wrapped(client: AwsClient, clock: Clock, chance: random.Random) -> AwsClient:
+def wrapped(client: AwsClient, clock: Clock, rng: random.Random) -> AwsClient:
     """The AWS client as every run has it: paced, then retried."""
-    return Retrying(Paced(client, clock), clock, chance)
+    return Retrying(Paced(client, clock), clock, rng)
 
 
 def open_recovery(inventory: Inventory, holder: str, clock: Clock | None = None, look: Fetch = fetch) -> Recovery:

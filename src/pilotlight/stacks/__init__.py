@@ -1,6 +1,6 @@
 """The build: an Inventory becomes Pulumi resources in three stacks, vault, primary and standby.
 
-Takes: the Inventory paper and the Lambda archive. Makes: Pulumi resources and exports. May touch: the Pulumi SDK and
+Takes: the Inventory record and the Lambda archive. Makes: Pulumi resources and exports. May touch: the Pulumi SDK and
 nothing else; each component is a pure spec, computed from the inventory, and a thin class that only creates.
 Start reading at: program.py, then vault.py; policies.py holds what each role may do.
 """

@@ -182,7 +182,7 @@ def _of_protection(inventory: Inventory) -> tuple[AlarmSpec, ...]:
             metric=naming.METRIC_PROTECT_AGE,
             statistic="Maximum",
             comparison=more,
-            threshold=bounds.beat_seconds(inventory),
+            threshold=bounds.heartbeat_seconds(inventory),
             period_seconds=MINUTE_SECONDS,
             periods=STALE_PERIODS,
             missing="breaching",

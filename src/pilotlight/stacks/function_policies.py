@@ -7,7 +7,7 @@ IAM only the role that instances of its groups get, of Route 53 nothing.
 
 from __future__ import annotations
 
-from pilotlight.runtime.naming import METRIC_NAMESPACE, PAPER_MANIFESTS, PAPER_POINTS, Names
+from pilotlight.runtime.naming import METRIC_NAMESPACE, RECORD_MANIFESTS, RECORD_POINTS, Names
 from pilotlight.runtime.records.inventory import Inventory
 from pilotlight.stacks.permissions import of_kinds
 from pilotlight.stacks.policies import (
@@ -37,7 +37,7 @@ def probe(inventory: Inventory) -> Document:
         _logs(names, "probe"),
         allow("ReadJournal", ["dynamodb:GetItem", "dynamodb:Query"], [table_arn(names)]),
         allow("KeepLook", ["dynamodb:PutItem"], [table_arn(names)], own),
-        allow("ReadPapers", ["s3:GetObject"], [objects_arn(names.vault_bucket, "papers/")]),
+        allow("ReadRecords", ["s3:GetObject"], [objects_arn(names.vault_bucket, "papers/")]),
         use_copies_key(names, ["kms:Decrypt"]),
         allow("LookAtRegions", ["ec2:DescribeAvailabilityZones"], ["*"]),
         allow("LookAtTables", ["dynamodb:DescribeTable"], tables),
@@ -52,8 +52,8 @@ def protect(inventory: Inventory) -> Document:
     return document(
         _logs(names, "protect"),
         _journal(names, ["dynamodb:DeleteItem"]),
-        *_papers(names),
-        allow("PrunePoints", ["s3:DeleteObject"], _objects(names, PAPER_POINTS, PAPER_MANIFESTS)),
+        *_records(names),
+        allow("PrunePoints", ["s3:DeleteObject"], _objects(names, RECORD_POINTS, RECORD_MANIFESTS)),
         *_lock_points(inventory),
         *of_kinds("protect", inventory),
         use_copies_key(names, ["kms:Decrypt", "kms:GenerateDataKey"]),
@@ -73,7 +73,7 @@ def recover(inventory: Inventory) -> Document:
     return document(
         _logs(names, "recover"),
         _journal(names, []),
-        *_papers(names),
+        *_records(names),
         *of_kinds("recover", inventory),
         use_copies_key(names, ["kms:Decrypt", "kms:GenerateDataKey"]),
         allow("GoOn", ["lambda:InvokeFunction"], [own]),
@@ -109,11 +109,11 @@ def _journal(names: Names, more: list[str]) -> Statement:
     return allow("KeepJournal", actions, [table_arn(names)])
 
 
-def _papers(names: Names) -> tuple[Statement, Statement]:
+def _records(names: Names) -> tuple[Statement, Statement]:
     records = objects_arn(names.vault_bucket, "papers/")
     return (
-        allow("KeepPapers", ["s3:GetObject", "s3:PutObject"], [records]),
-        allow("ListPapers", ["s3:ListBucket"], [bucket_arn(names.vault_bucket)]),
+        allow("KeepRecords", ["s3:GetObject", "s3:PutObject"], [records]),
+        allow("ListRecords", ["s3:ListBucket"], [bucket_arn(names.vault_bucket)]),
     )
 
 
@@ -122,8 +122,8 @@ def _objects(names: Names, *prefixes: str) -> list[str]:
 
 
 def _lock_points(inventory: Inventory) -> list[Statement]:
-    """Writing a locked paper needs the right to set its retention (S3 User Guide, "Configuring Object Lock")."""
+    """Writing a locked record needs the right to set its retention (S3 User Guide, "Configuring Object Lock")."""
     if inventory.lock is None:
         return []
-    records = _objects(inventory.names, PAPER_POINTS, PAPER_MANIFESTS)
+    records = _objects(inventory.names, RECORD_POINTS, RECORD_MANIFESTS)
     return [allow("LockPoints", ["s3:PutObjectRetention"], records)]

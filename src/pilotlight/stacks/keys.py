@@ -45,7 +45,7 @@ def standby_key_spec(inventory: Inventory) -> KeySpec:
 
 
 def copies_key_spec(inventory: Inventory) -> KeySpec:
-    """The key of a vault in an account of its own: replicas and papers there (pure)."""
+    """The key of a vault in an account of its own: replicas and records there (pure)."""
     names = inventory.names
     about = f"Pilotlight {names.workload}: copies of account {names.account}"
     return KeySpec(names.standby, names.key_alias, policies.text(key_policies.copies_key(names)), about, names.tags())

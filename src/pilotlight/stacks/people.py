@@ -3,7 +3,7 @@ vault that has one of its own the role that the deployer assumes there.
 
 The actions come from `people.json`: those that a rehearsal was recorded to need (`make permissions`), sorted by the
 kind of resource that they were needed on (people_kinds.py); what no rehearsal can show is added with its reason
-(people_besides.py). Tests run everybody with exactly these documents, and compare what they used with what they have.
+(supplementary.py). Tests run everybody with exactly these documents, and compare what they used with what they have.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from dataclasses import replace
 from importlib.resources import files
 
 from pilotlight.runtime.records.inventory import Inventory
-from pilotlight.stacks.people_besides import DEPLOYER, OPERATOR, VAULT, besides
 from pilotlight.stacks.people_kinds import KINDS, kind_of
 from pilotlight.stacks.policies import Document, Statement, allow, document
+from pilotlight.stacks.supplementary import DEPLOYER, OPERATOR, VAULT, besides
 
 RECORDED = "people.json"
 WITHIN, APART = "within", "apart"

@@ -173,7 +173,7 @@ def _secrets(inventory: Inventory) -> list[str]:
 KINDS = (
     Kind("StateBucket", lambda one: [bucket_arn(one.names.state_bucket)]),
     Kind("StateObjects", lambda one: [objects_arn(one.names.state_bucket)]),
-    Kind("Papers", lambda one: [objects_arn(one.names.vault_bucket, "papers/")]),
+    Kind("Records", lambda one: [objects_arn(one.names.vault_bucket, "papers/")]),
     Kind("Copies", lambda one: [objects_arn(each) for each in _replicas(one)]),
     Kind("Buckets", lambda one: [bucket_arn(each) for each in _replicas(one)]),
     Kind("Originals", lambda one: [objects_arn(each) for each in _originals(one)]),

@@ -171,7 +171,7 @@ LENT_BUCKET = [
     "s3:ListBucketVersions",
 ]
 LENT_LOCK = ["s3:PutObjectRetention"]
-"""Needed to write a locked paper; without s3:BypassGovernanceRetention it makes a lock longer and never shorter."""
+"""Needed to write a locked record; without s3:BypassGovernanceRetention it makes a lock longer and never shorter."""
 
 
 def lent(names: Names, bucket: str, locked: bool = False) -> tuple[Statement, ...]:

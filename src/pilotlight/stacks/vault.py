@@ -1,6 +1,6 @@
 """The vault: what outlives the other stacks and, in the standby region, the primary region itself.
 
-Key, destination buckets, the bucket of papers, the journal and the logs of the functions. The logs are here and not
+Key, destination buckets, the bucket of records, the journal and the logs of the functions. The logs are here and not
 with the functions because they tell what a run did after the standby stack is gone, and because CloudWatch Logs takes
 a key only by its own ARN, which only this stack knows. Everything that holds data is protected from deletion.
 
@@ -59,7 +59,7 @@ def vault_spec(inventory: Inventory) -> VaultSpec:
         key=standby_key_spec(inventory),
         copies_key=copies_key_spec(inventory) if inventory.vault else None,
         role_arn=inventory.vault.role_arn if inventory.vault else "",
-        records=_papers(inventory),
+        records=_records(inventory),
         replicas={each.name: _replica(inventory, each) for each in inventory.datasets},
         journal_table=names.journal_table,
         log_groups={purpose: policies.log_group(names, purpose) for purpose in FUNCTIONS},
@@ -68,7 +68,7 @@ def vault_spec(inventory: Inventory) -> VaultSpec:
     )
 
 
-def _papers(inventory: Inventory) -> BucketSpec:
+def _records(inventory: Inventory) -> BucketSpec:
     names, days = inventory.names, noncurrent_days(inventory.keep)
     lent = policies.lent(names, names.vault_bucket, locked=inventory.lock is not None)
     return BucketSpec(names.vault_bucket, names.standby, names.tags(), days, lockable=True, lent=lent)
@@ -81,8 +81,7 @@ def _replica(inventory: Inventory, asset: Dataset) -> BucketSpec:
 
 
 class Vault(pulumi.ComponentResource):
-    """Creates the vault. Outputs: `key_arn` (the journal's), `papers` (bucket name), `replicas` (bucket name by asset),
-    `journal`."""
+    """The vault. Outputs: `key_arn` (the journal's), `records` (bucket name), `replicas` (by asset), `journal`."""
 
     key_arn: pulumi.Output[str]
     records: pulumi.Output[str]
@@ -95,7 +94,9 @@ class Vault(pulumi.ComponentResource):
         self.key_arn = RegionKey(f"{name}-key", KeyArgs(args.spec.key), pulumi.ResourceOptions(parent=self)).arn
         self._there = self._in_its_account()
         self._copies_key_arn = self._copies_key()
-        self.records = self._bucket("papers", args.spec.records)
+        self.records = self._bucket(
+            "papers", args.spec.records
+        )  # its name since the first edition: another is another URN
         self.replicas = {asset: self._bucket(asset, spec) for asset, spec in args.spec.replicas.items()}
         self.journal = self._journal()
         self._log_groups()

@@ -10,7 +10,7 @@ from __future__ import annotations
 from pilotlight.kinds.registry import aspect
 from pilotlight.runtime.aws.client import AwsClient
 from pilotlight.runtime.clock import Clock, stamp
-from pilotlight.runtime.records import inventory as paper
+from pilotlight.runtime.records import inventory as record
 from pilotlight.survey import keys, names, traffic
 from pilotlight.survey.findings import Findings
 from pilotlight.survey.kind import KindSurvey, Look
@@ -22,9 +22,9 @@ def survey(
     workload: Workload,
     account: str,
     clock: Clock,
-    kept: paper.Inventory | None = None,
+    kept: record.Inventory | None = None,
     vault: AwsClient | None = None,
-) -> paper.Inventory:
+) -> record.Inventory:
     """The inventory of this workload, read in its primary region; SurveyProblems names everything that is amiss.
 
     `kept`: what the last `up` made, which is not looked for again; `vault`: the client of the account of the copies.
@@ -43,7 +43,7 @@ def survey(
     keys.check(findings, given)
     names.check(findings, workload, given, look.originals, kept, vault if workload.vault else client)
     findings.settle()
-    return paper.Inventory(
+    return record.Inventory(
         workload=workload.workload,
         account=account,
         primary=given.primary,
@@ -52,18 +52,18 @@ def survey(
         rto_seconds=workload.objectives.rto_seconds,
         trigger=workload.trigger,
         every_seconds=workload.points.every_seconds,
-        keep=paper.Keep(workload.points.keep.hourly, workload.points.keep.daily, workload.points.keep.weekly),
+        keep=record.Keep(workload.points.keep.hourly, workload.points.keep.daily, workload.points.keep.weekly),
         lock=_lock(workload),
-        vault=paper.VaultAccount(workload.vault.account, workload.vault.role) if workload.vault else None,
+        vault=record.VaultAccount(workload.vault.account, workload.vault.role) if workload.vault else None,
         assets=tuple(look.found),
         traffic=front,
-        notify=paper.Notify(workload.notify.email, workload.notify.https) if workload.notify else paper.Notify(),
+        notify=record.Notify(workload.notify.email, workload.notify.https) if workload.notify else record.Notify(),
         taken_at=stamp(clock.now()),
         zones=look.zones,
         remarks=tuple(findings.remarks),
     )
 
 
-def _lock(workload: Workload) -> paper.Lock | None:
+def _lock(workload: Workload) -> record.Lock | None:
     lock = workload.points.lock
-    return paper.Lock(lock.mode, lock.lock_seconds) if lock else None
+    return record.Lock(lock.mode, lock.lock_seconds) if lock else None

@@ -56,12 +56,12 @@ class Keep(Strict):
 
 
 class Lock(Strict):
-    """Object lock on the papers of recovery points."""
+    """Object lock on the records of recovery points."""
 
     mode: Literal["governance", "compliance"] = Field(
         default="governance", description="`compliance` can be lifted by nobody, the account's root included."
     )
-    lock_seconds: Seconds = Field(alias="for", description="How long a paper can be neither changed nor deleted.")
+    lock_seconds: Seconds = Field(alias="for", description="How long a record can be neither changed nor deleted.")
 
 
 class Points(Strict):

@@ -9,7 +9,7 @@ from pilotlight.kinds.aurora import cluster_settings
 from pilotlight.kinds.aurora.declare import Database
 from pilotlight.runtime.errors import CallRefused
 from pilotlight.runtime.naming import STACKS, Names
-from pilotlight.runtime.records import inventory as paper
+from pilotlight.runtime.records import inventory as record
 from pilotlight.stacks.database import INSTANCE_CLASS
 from pilotlight.stacks.policies import PARTITION
 from pilotlight.stacks.settings_of_cluster import CLUSTER
@@ -28,7 +28,7 @@ IN_CLUSTER = "cluster"
 class AuroraSurvey(KindSurvey):
     """Of databases."""
 
-    def survey(self, look: Look, name: str, asset: Any) -> paper.Database | None:
+    def survey(self, look: Look, name: str, asset: Any) -> record.Database | None:
         """The cluster, nobody else's, and fit for a global database."""
         findings = look.findings
         cluster = _cluster(findings, name, asset.cluster)
@@ -48,7 +48,7 @@ class AuroraSurvey(KindSurvey):
 
     def check(self, look: Look) -> None:
         """What the standby region offers."""
-        _check_offers(look.findings, look.names, look.of(paper.Database))
+        _check_offers(look.findings, look.names, look.of(record.Database))
 
     def names(self, names: Names, asset: str, original: str) -> Iterator[Named]:
         """The global database around the original, and the secondary."""
@@ -64,7 +64,7 @@ def _around(cluster: str) -> Callable[[dict[str, Any]], bool]:
     return lambda found: cluster in [each["DBClusterArn"] for each in found.get("GlobalClusterMembers", [])]
 
 
-def _deployed(kept: paper.Inventory | None) -> set[str]:
+def _deployed(kept: record.Inventory | None) -> set[str]:
     """Clusters that have a global database of ours already."""
     return {each.primary_arn for each in kept.databases} if kept and "primary" in (kept.stacks or STACKS) else set()
 
@@ -105,9 +105,9 @@ def _login(findings: Findings, name: str, asset: Database, cluster: dict[str, An
     return str(answer["ARN"]) if answer else ""
 
 
-def _database(look: Look, name: str, asset: Database, cluster: dict[str, Any], secret: str) -> paper.Database:
+def _database(look: Look, name: str, asset: Database, cluster: dict[str, Any], secret: str) -> record.Database:
     names, references = look.names, asset.references
-    return paper.Database(
+    return record.Database(
         name=name,
         primary_cluster=asset.cluster,
         standby_cluster=names.standby_cluster(name),
@@ -126,7 +126,7 @@ def _database(look: Look, name: str, asset: Database, cluster: dict[str, Any], s
     )
 
 
-def _check_offers(findings: Findings, names: Names, databases: list[paper.Database]) -> None:
+def _check_offers(findings: Findings, names: Names, databases: list[record.Database]) -> None:
     """The secondary's instance class is offered there for exactly the primary's engine and version, and for global
     databases."""
     for each in databases:

@@ -14,7 +14,7 @@ from pilotlight.kinds.autoscaling import instance_types, launch_settings, standb
 from pilotlight.kinds.autoscaling.declare import Compute
 from pilotlight.runtime.kinds.autoscaling.software import digests
 from pilotlight.runtime.naming import Names
-from pilotlight.runtime.records import inventory as paper
+from pilotlight.runtime.records import inventory as record
 from pilotlight.stacks.policies import document, text
 from pilotlight.survey import claims
 from pilotlight.survey.findings import GLOBAL_REGION, Findings
@@ -26,7 +26,7 @@ from pilotlight.survey.translate import Dictionary, translate, translate_user_da
 class GroupSurvey(KindSurvey):
     """Of compute groups."""
 
-    def survey(self, look: Look, name: str, asset: Any) -> paper.Compute | None:
+    def survey(self, look: Look, name: str, asset: Any) -> record.Compute | None:
         """The group with everything it stands on; None where the group or its template is missing."""
         findings, names, words = look.findings, look.names, look.dictionary
         group = _group(findings, name, asset.group)
@@ -37,10 +37,10 @@ class GroupSurvey(KindSurvey):
         port, balancer = _front(findings, name, group)
         look.balancers += [balancer] if balancer else []
         types = instance_types.instance_types(findings, name, asset, group, template)
-        mounted = (each for each in look.of(paper.Volumes) if each.name in asset.volumes)
+        mounted = (each for each in look.of(record.Volumes) if each.name in asset.volumes)
         protected = {device for each in mounted for device in each.size_gib}
         taken = launch_settings.taken(findings, name, template, group, types, protected)
-        return paper.Compute(
+        return record.Compute(
             name=name,
             primary_group=asset.group,
             standby_group=names.group(name),
@@ -61,8 +61,8 @@ class GroupSurvey(KindSurvey):
 
     def check(self, look: Look) -> None:
         """What several groups need together, and what the standby region has to offer."""
-        computes = look.of(paper.Compute)
-        check_counts(look.findings, look.of(paper.Volumes), computes)
+        computes = look.of(record.Compute)
+        check_counts(look.findings, look.of(record.Volumes), computes)
         look.zones = standby.zones(look.findings, look.names, computes, look.kept)
 
     def names(self, names: Names, asset: str, original: str) -> Iterator[Named]:
@@ -74,13 +74,13 @@ class GroupSurvey(KindSurvey):
         yield Named("standby", asset, GROUP, names.group(asset), names.standby)
 
 
-def check_counts(findings: Findings, groups: Iterable[paper.Volumes], computes: Iterable[paper.Compute]) -> None:
+def check_counts(findings: Findings, groups: Iterable[record.Volumes], computes: Iterable[record.Compute]) -> None:
     """What several instances wrote needs as many instances after a failover, and each needs what is its own."""
     by_name = {each.name: each for each in groups}
     for compute in (each for each in computes if each.count):
         for group in (by_name[name] for name in compute.volumes if name in by_name):
             several = len(group.instances)
-            if 0 < several < compute.count and group.assign != paper.SHARED:
+            if 0 < several < compute.count and group.assign != record.SHARED:
                 findings.add(
                     compute.name,
                     f"{compute.count} would start after a failover, and {group.name} has volumes of {several}, so the "

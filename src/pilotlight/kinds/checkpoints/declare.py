@@ -19,10 +19,10 @@ class Health(Strict):
 
     file: Annotated[
         StrictStr,
-        Field(pattern=r"^[^/\\]{1,255}$", description="JSON or JSON lines; NaN anywhere in it is poison."),
+        Field(pattern=r"^[^/\\]{1,255}$", description="JSON or JSON lines; NaN anywhere in it is unhealthy."),
     ]
     key: Annotated[StrictStr, Field(min_length=1, description="The number that is bounded.")] = "loss"
-    at_most: float | None = Field(default=None, description="Its last value is poison above this.")
+    at_most: float | None = Field(default=None, description="Its last value is unhealthy above this.")
 
 
 class Training(Strict):
@@ -77,7 +77,7 @@ class Checkpoints(Bucket):
         description="What a recovered workload does with one: goes on training (`resume`: optimizer, random state and "
         "all), or loads the model (`load`). Left out: `load` with `traffic` and without `training`, else `resume`.",
     )
-    health: Health | None = Field(default=None, description="How a poisoned checkpoint is told from a sound one.")
+    health: Health | None = Field(default=None, description="How an unhealthy checkpoint is told from a healthy one.")
     training: Training | None = Field(default=None, description="What a lost step costs.")
 
 

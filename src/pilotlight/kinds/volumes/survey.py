@@ -17,7 +17,7 @@ from pilotlight.runtime.kinds.volumes import snapshots
 from pilotlight.runtime.kinds.volumes.selection import CLASH, NO_LABEL, WHY, Instance, Places, Selection
 from pilotlight.runtime.kinds.volumes.snapshots import UNASSIGNED
 from pilotlight.runtime.naming import Names
-from pilotlight.runtime.records import inventory as paper
+from pilotlight.runtime.records import inventory as record
 from pilotlight.runtime.store.rosters import VOLUMES_MAX, Place
 from pilotlight.survey.findings import Findings
 from pilotlight.survey.kind import KindSurvey, Look
@@ -29,15 +29,15 @@ REFUSED = (CLASH, NO_LABEL)
 class VolumeSurvey(KindSurvey):
     """Of volume groups."""
 
-    def survey(self, look: Look, name: str, asset: Any) -> paper.Volumes:
+    def survey(self, look: Look, name: str, asset: Any) -> record.Volumes:
         """Every volume that carries the tag, by instance and device."""
         return _group(look, name, asset)
 
 
-def _group(look: Look, name: str, asset: Volumes) -> paper.Volumes:
+def _group(look: Look, name: str, asset: Volumes) -> record.Volumes:
     findings, names = look.findings, look.names
     key, _, value = asset.select.tag.partition("=")
-    bare = paper.Volumes(
+    bare = record.Volumes(
         name=name,
         tag_key=key,
         tag_value=value,
@@ -96,7 +96,7 @@ def _last(findings: Findings, names: Names, name: str, selection: Selection) -> 
     return tuple(Place(each.volume, each.device, each.instance, each.index, each.label) for each in told.values())
 
 
-def _check(findings: Findings, group: paper.Volumes, selection: Selection, found: Places) -> None:
+def _check(findings: Findings, group: record.Volumes, selection: Selection, found: Places) -> None:
     for place in found.places:
         if place.why == NO_LABEL:
             findings.add(
@@ -104,11 +104,11 @@ def _check(findings: Findings, group: paper.Volumes, selection: Selection, found
             )
         elif place.why in REFUSED:
             findings.add(group.name, f"{place.said()}: {WHY[place.why]}")
-    if group.assign == paper.SHARED:
+    if group.assign == record.SHARED:
         _check_shared(findings, group, selection)
 
 
-def _check_shared(findings: Findings, group: paper.Volumes, selection: Selection) -> None:
+def _check_shared(findings: Findings, group: record.Volumes, selection: Selection) -> None:
     """One set for all fits only where all have the same devices."""
     devices: dict[str, set[str]] = {each.id: set() for each in selection.instances}
     for volume in selection.volumes:
@@ -125,7 +125,7 @@ def _check_shared(findings: Findings, group: paper.Volumes, selection: Selection
             )
 
 
-def _with(group: paper.Volumes, found: Places, sizes: dict[str, int]) -> paper.Volumes:
+def _with(group: record.Volumes, found: Places, sizes: dict[str, int]) -> record.Volumes:
     """The group with its volumes by index, and the devices of all of them."""
     indexes = sorted({each.index for each in found.places if each.index != UNASSIGNED})
     instances = tuple(_instance([each for each in found.places if each.index == index], sizes) for index in indexes)
@@ -143,9 +143,9 @@ def _with(group: paper.Volumes, found: Places, sizes: dict[str, int]) -> paper.V
     )
 
 
-def _instance(members: list[Place], sizes: dict[str, int]) -> paper.InstanceVolumes:
+def _instance(members: list[Place], sizes: dict[str, int]) -> record.InstanceVolumes:
     ordered = sorted(members, key=lambda each: each.device)
-    return paper.InstanceVolumes(
+    return record.InstanceVolumes(
         instance=next((each.instance for each in ordered if each.instance), ""),
         devices={each.device: each.volume for each in ordered},
         size_gib={each.device: sizes[each.volume] for each in ordered},

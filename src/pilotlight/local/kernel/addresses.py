@@ -22,8 +22,8 @@ LAST_HOST = 254
 class Addresses:
     """Hands out each address once."""
 
-    def __init__(self, chance: random.Random) -> None:
-        self._chance = random.Random(chance.random())
+    def __init__(self, rng: random.Random) -> None:
+        self._rng = random.Random(rng.random())
         self._locks: list[socket.socket] = []
         self._prefix = ""
         self._next = LAST_HOST + 1
@@ -45,7 +45,7 @@ class Addresses:
 
     def _reserve(self) -> str:
         for _ in range(BLOCK_TRIES_MAX):
-            prefix = f"127.{self._chance.randint(1, 254)}.{self._chance.randint(1, 254)}"
+            prefix = f"127.{self._rng.randint(1, 254)}.{self._rng.randint(1, 254)}"
             lock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
             try:
                 lock.bind((f"{prefix}.1", LOCK_PORT))

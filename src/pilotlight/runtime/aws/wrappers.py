@@ -61,9 +61,9 @@ class Retrying(Wrapper):
 
     waits = True
 
-    def __init__(self, inner: AwsClient, clock: Clock, chance: random.Random) -> None:
+    def __init__(self, inner: AwsClient, clock: Clock, rng: random.Random) -> None:
         super().__init__(inner)
-        self._clock, self._chance = clock, chance
+        self._clock, self._rng = clock, rng
 
     def call(self, service: str, operation: str, region: str, **parameters: Any) -> dict[str, Any]:
         """See AwsClient.call."""
@@ -79,7 +79,7 @@ class Retrying(Wrapper):
                 if attempts >= UNREACHABLE_ATTEMPTS_MAX or not is_reading(operation):
                     raise
             ceiling = min(WAIT_SECONDS_MAX, WAIT_SECONDS_FIRST * 2 ** (attempts - 1))
-            self._clock.sleep(self._chance.uniform(0, ceiling))
+            self._clock.sleep(self._rng.uniform(0, ceiling))
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
-"""Health: a checkpoint that is whole may still be poison, and the metrics that its trainer saved beside it tell.
+"""Health: a checkpoint that is whole may still be unhealthy, and the metrics that its trainer saved beside it tell.
 
 The declaration names a file in the checkpoint's folder: JSON (Hugging Face's `trainer_state.json` with its
 `log_history`, or any other object) or JSON lines. A number anywhere in it that is NaN or infinite, or a last value of
-the named key above the bound, makes the checkpoint poisoned. A file that is missing or cannot be read proves no health.
+the named key above the bound, makes the checkpoint unhealthy. One that is missing or cannot be read proves no health.
 """
 
 from __future__ import annotations

@@ -157,7 +157,7 @@ def verdict(
     files: tuple[Hashed, ...] = (),
     kind: str = "",
 ) -> Verdict:
-    """The paper on one candidate."""
+    """The record on one candidate."""
     candidate = found.candidate
     problems = tuple(dict.fromkeys(problems))
     unknown = list(_unknown(found))

@@ -1,4 +1,4 @@
-"""The words of a step: Work, Answer, Wait, Action.
+"""The words of a step: StepContext, Answer, Wait, Action.
 
 `ask` only reads, and has three answers: Proven with evidence, Underway (the act was begun, by whomever; acting again
 would do harm or nothing) and Absent. `act` is called once after Absent; the engine asks again until Proven or the
@@ -54,7 +54,7 @@ class Wait:
 
 
 @dataclass(frozen=True)
-class Work:
+class StepContext:
     """One step of one run, with all it may use. `begun_at` is when it was first intended, None before that."""
 
     step: Step
@@ -65,7 +65,7 @@ class Work:
     evidence_of: Callable[[str], dict[str, Any]]
     begun_at: float | None
     keep_lease: Callable[[], None]
-    work_of: Callable[[str], Work | None] = lambda step: None
+    work_of: Callable[[str], StepContext | None] = lambda step: None
     """Of another step of the same run, by its name."""
 
     @property
@@ -141,11 +141,11 @@ class Action(Protocol):
 
     wait: Wait
 
-    def ask(self, work: Work) -> Answer:
+    def ask(self, work: StepContext) -> Answer:
         """Look; only reading calls."""
         ...
 
-    def act(self, work: Work) -> None:
+    def act(self, work: StepContext) -> None:
         """Begin it; returns when AWS has taken the request, not when it is done."""
         ...
 
@@ -153,5 +153,5 @@ class Action(Protocol):
 class Watch:
     """An action that only waits for what others do: Aurora's rejoining, a balancer's health checks."""
 
-    def act(self, work: Work) -> None:
+    def act(self, work: StepContext) -> None:
         """Nothing is done."""

@@ -15,7 +15,7 @@ from typing import IO, Any, ClassVar, Generic, Protocol
 from pilotlight.runtime.clock import parse_stamp
 from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.errors import RegionUnreachable
-from pilotlight.runtime.kinds.action import Action, Work
+from pilotlight.runtime.kinds.action import Action, StepContext
 from pilotlight.runtime.kinds.command import Command
 from pilotlight.runtime.records.inventory import AnyAsset, Asset, Inventory
 from pilotlight.runtime.records.point import Loss, Part, RecoveryPoint
@@ -135,7 +135,7 @@ class Observation:
 
 def loss(part: Part, moment: str) -> Loss:
     """What ends with the primary at this moment (pure)."""
-    return Loss(round(max(0.0, parse_stamp(moment) - parse_stamp(part.true_at)), 3))
+    return Loss(round(max(0.0, parse_stamp(moment) - parse_stamp(part.as_of)), 3))
 
 
 def missing(part: Part) -> str:
@@ -216,11 +216,11 @@ class AssetKind(ABC, Generic[AnyAsset]):
 
     # -- a run -------------------------------------------------------------------------------------------------
 
-    def usable(self, work: Work, asset: AnyAsset, point: RecoveryPoint) -> Usable:
+    def usable(self, work: StepContext, asset: AnyAsset, point: RecoveryPoint) -> Usable:
         """Whether a run could use what the point names of it, looked at now."""
         return Usable()
 
-    def choose(self, work: Work, asset: AnyAsset, point: RecoveryPoint) -> dict[str, Any]:
+    def choose(self, work: StepContext, asset: AnyAsset, point: RecoveryPoint) -> dict[str, Any]:
         """Evidence of the choice that needs the fence to stand: what is newest now; StepFailed where there is none."""
         return {}
 
@@ -229,11 +229,11 @@ class AssetKind(ABC, Generic[AnyAsset]):
         ready, put to rest, or protected (pure)."""
         return []
 
-    def by_hand(self, work: Work, phase: str, asset: AnyAsset) -> Iterator[Command]:
+    def by_hand(self, work: StepContext, phase: str, asset: AnyAsset) -> Iterator[Command]:
         """The same on the way home as commands, for when the journal is lost: of RESTORE and START."""
         return iter(())
 
-    def fence_left(self, work: Work) -> list[str]:
+    def fence_left(self, work: StepContext) -> list[str]:
         """A sentence for what a fence of the step's asset has left on a region that serves."""
         return []
 
@@ -269,9 +269,9 @@ class AssetKind(ABC, Generic[AnyAsset]):
         at = point.created_at
         if not part.proven:
             return Judged(UNPROTECTED, missing(part), at)
-        if not self.holds_state or not part.true_at:
+        if not self.holds_state or not part.as_of:
             return Judged(PROTECTED, "", at)
-        wanted, held = asset.rpo_seconds or inventory.rpo_seconds, parse_stamp(at) - parse_stamp(part.true_at)
+        wanted, held = asset.rpo_seconds or inventory.rpo_seconds, parse_stamp(at) - parse_stamp(part.as_of)
         if held > wanted:
             return Judged(UNPROTECTED, f"what is kept was {held:.0f} s old at {at}, {wanted:g} s are asked", at)
         return Judged(PROTECTED, "", at)

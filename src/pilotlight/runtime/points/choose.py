@@ -19,15 +19,15 @@ def point(
 ) -> RecoveryPoint:
     """The point of these parts, with everything that is wrong with it in sentences; remarks do not make it partial.
 
-    A point is refused where every checkpoint that could be used is poisoned: then it is not its copy that is at fault.
+    A point is refused where every checkpoint that could be used is unhealthy: then it is not its copy that is at fault.
     """
     told = tuple(_with_loss(inventory, part, created_at) for part in parts)
-    poisons = tuple(poisoned(parts))
+    unhealthy_parts = tuple(unhealthy(parts))
     between = (*edges(inventory, parts), *loose_ends(parts))
     problems = (*lacking(parts), *between)
-    status = REFUSED if poisons else PARTIAL if problems else COMPLETE
+    status = REFUSED if unhealthy_parts else PARTIAL if problems else COMPLETE
     outdated = status == PARTIAL and not between and not any(lacking(blocking(parts)))
-    said = (*poisons, *problems, *remarks)
+    said = (*unhealthy_parts, *problems, *remarks)
     return RecoveryPoint(id, inventory.workload, created_at, status, told, said, outdated)
 
 
@@ -44,7 +44,7 @@ def lacking(parts: Iterable[Part]) -> Iterator[str]:
                 yield f"{part.asset} is not proven in the standby region: {reason}."
 
 
-def poisoned(parts: Iterable[Part]) -> Iterator[str]:
+def unhealthy(parts: Iterable[Part]) -> Iterator[str]:
     """A sentence for what is there, whole, and refused for its health."""
     return (told for part in parts if (kind := kind_named(part.kind)) for told in kind.unhealthy(part))
 
@@ -62,7 +62,7 @@ def edges(inventory: Inventory, parts: Iterable[Part]) -> Iterator[str]:
             user, of = by_name.get(asset.name), by_name.get(used)
             if user and of and user.proven and of.proven and not _holds(kind, user, of):
                 yield (
-                    f"{asset.name} of {user.true_at} uses {used}, which is proven only up to {of.true_at}; "
+                    f"{asset.name} of {user.as_of} uses {used}, which is proven only up to {of.as_of}; "
                     f"what it refers to may be missing."
                 )
 
@@ -70,9 +70,9 @@ def edges(inventory: Inventory, parts: Iterable[Part]) -> Iterator[str]:
 def _holds(kind: AssetKind[Any], user: Part, used: Part) -> bool:
     """By time, where the kind says that time tells: a checkpoint refers to data that was there when it was written. A
     database names its checkpoints row by row, and a compute group has no state, so time says nothing about those."""
-    if used.kind not in kind.timed_by or not user.true_at or not used.true_at:
+    if used.kind not in kind.timed_by or not user.as_of or not used.as_of:
         return True
-    return parse_stamp(used.true_at) > parse_stamp(user.true_at)
+    return parse_stamp(used.as_of) > parse_stamp(user.as_of)
 
 
 # -- what would be lost ----------------------------------------------------------------------------------------
@@ -86,7 +86,7 @@ def _with_loss(inventory: Inventory, part: Part, created_at: str) -> Part:
 def loss(inventory: Inventory, part: Part, moment: str) -> Loss | None:
     """What ends with the primary at this moment; None where nothing is proven, or nothing can be lost."""
     asset = next((each for each in inventory.assets if each.name == part.asset), None)
-    if asset is None or not part.proven or not part.true_at:
+    if asset is None or not part.proven or not part.as_of:
         return None
     return kind_of(asset).loss(asset, part, moment)
 

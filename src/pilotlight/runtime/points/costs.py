@@ -33,7 +33,7 @@ def losses(inventory: Inventory, point: RecoveryPoint | None, moment: str) -> tu
 def _of(inventory: Inventory, point: RecoveryPoint | None, asset: str, moment: str) -> AssetLoss:
     part = point.part(asset) if point else None
     found = choose.loss(inventory, part, moment) if part else None
-    return AssetLoss(asset, found, part.true_at if part and found else "")
+    return AssetLoss(asset, found, part.as_of if part and found else "")
 
 
 def in_words(loss: Loss | None) -> str:

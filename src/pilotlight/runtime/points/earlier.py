@@ -1,6 +1,6 @@
 """What earlier points knew of an asset: when the primary region is silent, nothing newer can be known.
 
-A point that is not complete as a whole still proved those of its parts that are proven. Papers are read only when they
+A point that is not complete as a whole still proved those of its parts that are proven. Records are read only when they
 are asked for, the newest first.
 """
 

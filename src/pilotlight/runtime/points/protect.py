@@ -51,7 +51,7 @@ def protect(
     `left` looks for what older runs left on the primary: a sentence each, which people are told.
     """
     ledger = context.ledger
-    ledger.sightings.keep_beat()
+    ledger.sightings.keep_heartbeat()
     active = ledger.active(context.inventory.primary)
     if active.region != context.inventory.primary or active.state != SERVING:
         return None
@@ -107,7 +107,7 @@ def _fenced(context: RecoveryContext, held: Held) -> RecoveryContext:
 def _fail(context: RecoveryContext, problem: PilotlightError) -> None:
     """Keep why for whoever looks; where even that cannot be kept, the age of the newest point tells."""
     with contextlib.suppress(PilotlightError):
-        context.ledger.sightings.keep_beat((f"the scheduled run failed: {problem.message}",))
+        context.ledger.sightings.keep_heartbeat((f"the scheduled run failed: {problem.message}",))
         put_metric(context, METRIC_PROTECT_FAILURES, 1)
 
 
@@ -120,14 +120,14 @@ def _tidy(context: RecoveryContext, primary_answers: bool, left: Callable[[Recov
     except CallRefused as refusal:
         troubles.append(f"what is not kept any longer could not be deleted: {refusal.message}")
     if troubles:
-        context.ledger.sightings.keep_beat(tuple(troubles))
+        context.ledger.sightings.keep_heartbeat(tuple(troubles))
     put_metric(context, METRIC_PROTECT_FAILURES, len(troubles))
 
 
 def make_point(
     context: RecoveryContext, primary_answers: bool, held: Held, remarks: tuple[str, ...] = ()
 ) -> RecoveryPoint:
-    """Look at everything, write the papers, then list the point, if the lease was not lost meanwhile."""
+    """Look at everything, write the records, then list the point, if the lease was not lost meanwhile."""
     earlier = Earlier(context)
     first = ask_first(context, primary_answers)
     look = Observation(context, primary_answers, earlier, first)
@@ -157,7 +157,7 @@ def unsettled(inventory: Inventory, made: RecoveryPoint) -> bool:
 
 
 def _write(context: RecoveryContext, made: RecoveryPoint, look: Observation, held: Held) -> None:
-    """Manifests first, the point's paper next, its line last: what is listed can be read."""
+    """Manifests first, the point's record next, its line last: what is listed can be read."""
     lock = locked(context.inventory.lock, context.clock.now())
     for manifest in look.lists.values():
         if manifest.key and (lock or not context.records.has_manifest(manifest.key)):

@@ -42,7 +42,7 @@ def prune(context: RecoveryContext, primary_answers: bool) -> None:
 
 
 def _forget(context: RecoveryContext, over: list[PointLine], manifests: set[str]) -> None:
-    """Delete their papers; the manifests that nothing else names first, as the lines alone remember them."""
+    """Delete their records; the manifests that nothing else names first, as the lines alone remember them."""
     for key in sorted({key for line in over for key in line.manifests} - manifests):
         context.records.delete_manifest(key)
     for line in over:

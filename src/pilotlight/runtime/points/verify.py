@@ -1,6 +1,6 @@
 """Verifying a point that was made earlier: is every part of it still in the standby region as it was proven?
 
-Nothing is taken from the paper but what was promised; the standby region is read again. Time passes between a point
+Nothing is taken from the record but what was promised; the standby region is read again. Time passes between a point
 and its verification, so what was written since by replication is no damage; what was deleted or changed there is.
 """
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from pilotlight.runtime.context import RecoveryContext
-from pilotlight.runtime.errors import CallRefused, PaperUnreadable
+from pilotlight.runtime.errors import CallRefused, RecordUnreadable
 from pilotlight.runtime.kinds.kind import PartVerified, Progress, silent
 from pilotlight.runtime.kinds.registry import kind_of
 from pilotlight.runtime.records.point import Part, RecoveryPoint
@@ -53,5 +53,5 @@ def _part(context: RecoveryContext, part: Part, deep: bool, progress: Progress) 
         return kind_of(asset).verify(context, asset, part, deep, progress)
     except CallRefused as refusal:
         return PartVerified(part.asset, part.kind, (refusal.message,))
-    except PaperUnreadable as problem:
+    except RecordUnreadable as problem:
         return PartVerified(part.asset, part.kind, (problem.message,))

@@ -1,4 +1,4 @@
-"""How old evidence may be before it counts as unknown: looks, comparisons, recovery points, beats (pure).
+"""How old evidence may be before it counts as unknown: looks, comparisons, recovery points, heartbeats (pure).
 
 One place, because `status`, the alarms' thresholds and the messages to people have to agree. All are seconds.
 """
@@ -28,7 +28,7 @@ def evidence_seconds(inventory: Inventory) -> float:
     return INTERVALS_MAX * interval_seconds(inventory) + RUN_SECONDS
 
 
-def beat_seconds(inventory: Inventory) -> float:
+def heartbeat_seconds(inventory: Inventory) -> float:
     """Of the scheduled run's sign of life."""
     return INTERVALS_MAX * interval_seconds(inventory)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from pilotlight.runtime.clock import parse_stamp, stamp
 from pilotlight.runtime.context import RecoveryContext
-from pilotlight.runtime.errors import PaperUnreadable, PilotlightError
+from pilotlight.runtime.errors import PilotlightError, RecordUnreadable
 from pilotlight.runtime.kinds.registry import in_order
 from pilotlight.runtime.naming import ACTIVE_UNKNOWN, POINTS_STALE, PROTECT_FAILING, UNREPLICATED
 from pilotlight.runtime.points.choose import newest_usable
@@ -210,12 +210,12 @@ def _looked(context: RecoveryContext) -> Iterator[str]:
 
 
 def _troubles(context: RecoveryContext) -> Iterator[str]:
-    beat = context.ledger.sightings.beat()
-    if beat is None:
+    heartbeat = context.ledger.sightings.heartbeat()
+    if heartbeat is None:
         yield "The scheduled run has not begun once."
         return
-    yield f"The scheduled run began at {beat.at}"
-    yield from (f"  {each}" for each in beat.troubles)
+    yield f"The scheduled run began at {heartbeat.at}"
+    yield from (f"  {each}" for each in heartbeat.troubles)
 
 
 def _unprotected(context: RecoveryContext) -> Iterator[str]:
@@ -225,7 +225,7 @@ def _unprotected(context: RecoveryContext) -> Iterator[str]:
     }
     found = {name: each for name, each in protections.items() if each}
     lines = ledger.points()
-    point = _paper(context, lines[0].id) if lines else None
+    point = _record(context, lines[0].id) if lines else None
     active, look = ledger.active(context.inventory.primary), ledger.sightings.look()
     for each in standings(context.inventory, Known(context.clock.now(), active, found, point, look)):
         if each.why:
@@ -235,7 +235,7 @@ def _unprotected(context: RecoveryContext) -> Iterator[str]:
 def _lost(context: RecoveryContext) -> Iterator[str]:
     """By asset, if the primary region ended now."""
     newest, now = newest_usable(context.ledger.points()), context.clock.now()
-    point = _paper(context, newest.id) if newest else None
+    point = _record(context, newest.id) if newest else None
     if point is None:
         yield "There is no complete recovery point: a failover would find none to start from."
         return
@@ -247,9 +247,9 @@ def _lost(context: RecoveryContext) -> Iterator[str]:
     yield from (f"  {each}" for each in older_software(point))
 
 
-def _paper(context: RecoveryContext, point: str) -> RecoveryPoint | None:
+def _record(context: RecoveryContext, point: str) -> RecoveryPoint | None:
     """A message that lacks one is worth more than none."""
     try:
         return context.records.point(point)
-    except PaperUnreadable:
+    except RecordUnreadable:
         return None

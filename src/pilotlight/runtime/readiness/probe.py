@@ -3,7 +3,7 @@
 `ActiveHealthy` is 1 where all that is watched is well, 0 where the region is lost, and not published where neither is
 known: missing data alarms, and starts nothing. `StandbyActive` repeats what the active record says, so that traffic
 stays where the last run put it. While a run is moving it, the probe keeps silent about both: the region to come is not
-lost because it does not answer yet, and an alarm over such minutes would undo the run. The beat is sent also when
+lost because it does not answer yet, and an alarm over such minutes would undo the run. The heartbeat is sent also when
 nothing answers: its absence means that the watcher itself is gone. Two ages come along, for alarms.
 """
 
@@ -65,6 +65,9 @@ def ages(context: RecoveryContext, active: Active) -> dict[str, float]:
     been none."""
     now, ledger = context.clock.now(), context.ledger
     begun = active.since or context.inventory.taken_at
-    newest, beat = newest_complete(ledger.points()), ledger.sightings.beat()
-    moments = {METRIC_POINT_AGE: newest.created_at if newest else begun, METRIC_PROTECT_AGE: beat.at if beat else begun}
+    newest, heartbeat = newest_complete(ledger.points()), ledger.sightings.heartbeat()
+    moments = {
+        METRIC_POINT_AGE: newest.created_at if newest else begun,
+        METRIC_PROTECT_AGE: heartbeat.at if heartbeat else begun,
+    }
     return {name: max(0.0, now - parse_stamp(moment)) for name, moment in moments.items() if moment}

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from pilotlight.runtime.clock import parse_stamp
 from pilotlight.runtime.context import RecoveryContext
-from pilotlight.runtime.errors import CallRefused, PaperUnreadable
+from pilotlight.runtime.errors import CallRefused, RecordUnreadable
 from pilotlight.runtime.kinds.kind import PROTECTED
 from pilotlight.runtime.kinds.registry import in_order
 from pilotlight.runtime.points.choose import newest_complete, newest_usable
@@ -22,7 +22,7 @@ from pilotlight.runtime.readiness.standing import AssetStanding, Known, standing
 from pilotlight.runtime.records.point import RecoveryPoint
 from pilotlight.runtime.store.ledger import SERVING, Active, PointLine, Request
 from pilotlight.runtime.store.record_bucket import NOTHING_THERE
-from pilotlight.runtime.store.sightings import HEALTHY, Beat, Look
+from pilotlight.runtime.store.sightings import HEALTHY, Heartbeat, Look
 
 APPROVAL = "approval"
 
@@ -59,7 +59,7 @@ class Status:
     alarms: tuple[AlarmState, ...]
     probe: Look | None
     probe_age_seconds: float | None
-    scheduled_run: Beat | None
+    scheduled_run: Heartbeat | None
     scheduled_run_age_seconds: float | None
     channel: Channel | None
     problems: tuple[str, ...] = ()
@@ -74,7 +74,7 @@ def status(context: RecoveryContext) -> Status:
     """Look at everything once."""
     ledger, now = context.ledger, context.clock.now()
     active, lines = ledger.active(context.inventory.primary), ledger.points()
-    look, beat = ledger.sightings.look(), ledger.sightings.beat()
+    look, heartbeat = ledger.sightings.look(), ledger.sightings.heartbeat()
     protections = {
         asset.name: ledger.protection(asset.name) for kind, asset in in_order(context.inventory) if kind.replicated
     }
@@ -95,8 +95,8 @@ def status(context: RecoveryContext) -> Status:
         alarms=rings,
         probe=look,
         probe_age_seconds=_age(look.at, now) if look else None,
-        scheduled_run=beat,
-        scheduled_run_age_seconds=_age(beat.at, now) if beat else None,
+        scheduled_run=heartbeat,
+        scheduled_run_age_seconds=_age(heartbeat.at, now) if heartbeat else None,
         channel=channel,
     )
     problems = (*_waiting(made), *_of_regions(made), *_of_protection(context, made), *unread)
@@ -120,7 +120,7 @@ def _newest(context: RecoveryContext, lines: list[PointLine]) -> RecoveryPoint |
     for line in lines[:1]:
         try:
             return context.records.point(line.id)
-        except PaperUnreadable as problem:
+        except RecordUnreadable as problem:
             if problem.facts["reason"] != NOTHING_THERE:
                 raise
     return None
@@ -186,12 +186,12 @@ def _of_protection(context: RecoveryContext, made: Status) -> Iterator[str]:
     elif newest.age_seconds > bound:
         yield f"the newest complete recovery point is {newest.age_seconds:.0f} s old, at most {bound:.0f} s count"
     yield from (f"{each.name} is {each.state}: {each.why}" for each in made.assets if each.state != PROTECTED)
-    beat, beats = made.scheduled_run, bounds.beat_seconds(context.inventory)
+    heartbeat, bound = made.scheduled_run, bounds.heartbeat_seconds(context.inventory)
     if made.scheduled_run_age_seconds is None:
         yield "the scheduled run has not begun once"
-    elif made.scheduled_run_age_seconds > beats:
-        yield f"the scheduled run began {made.scheduled_run_age_seconds:.0f} s ago, at most {beats:.0f} s count"
-    yield from (beat.troubles if beat else ())
+    elif made.scheduled_run_age_seconds > bound:
+        yield f"the scheduled run began {made.scheduled_run_age_seconds:.0f} s ago, at most {bound:.0f} s count"
+    yield from (heartbeat.troubles if heartbeat else ())
     for alarm in made.alarms:
         if not alarm.is_quiet:
             since = f" since {alarm.since}" if alarm.since else ""

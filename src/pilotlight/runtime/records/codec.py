@@ -1,7 +1,7 @@
-"""Papers to JSON and back: frozen dataclasses, a `schema` of the form `pilotlight/<paper>/<version>`, nothing else.
+"""Records to JSON and back: frozen dataclasses, a `schema` of the form `pilotlight/<record>/<version>`, nothing else.
 
-Reading is strict about what a paper must have and lenient about fields it does not know, so that an older
-runtime can read a newer paper (fields are only added). Bad input is `PaperUnreadable`, never a traceback.
+Reading is strict about what a record must have and lenient about fields it does not know, so that an older
+runtime can read a newer record (fields are only added). Bad input is `RecordUnreadable`, never a traceback.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ import typing
 from importlib import import_module
 from typing import Any, ClassVar, TypeVar
 
-from pilotlight.runtime.errors import PaperUnreadable
+from pilotlight.runtime.errors import RecordUnreadable
 
-Paper = TypeVar("Paper")
+Record = TypeVar("Record")
 
 TAGGED_BY = "kind"
 REGISTRY = "pilotlight.runtime.kinds.registry"
@@ -34,7 +34,7 @@ TAGS = ("kind", "schema")
 
 
 def encode(value: Any) -> Any:
-    """JSON-ready form of a paper or any value inside one."""
+    """JSON-ready form of a record or any value inside one."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: encode(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, dict):
@@ -44,18 +44,18 @@ def encode(value: Any) -> Any:
     return value
 
 
-def dumps(paper: Any) -> str:
-    """A paper as JSON text: sorted keys, two spaces, a newline at the end, so that equal papers are equal bytes."""
-    return json.dumps(encode(paper), indent=2, sort_keys=True) + "\n"
+def dumps(record: Any) -> str:
+    """A record as JSON text: sorted keys, two spaces, a newline at the end, so that equal records are equal bytes."""
+    return json.dumps(encode(record), indent=2, sort_keys=True) + "\n"
 
 
-def loads(kind: type[Paper], text: str | bytes, source: str) -> Paper:
-    """Read a paper of this kind; `source` names it in errors."""
+def loads(kind: type[Record], text: str | bytes, source: str) -> Record:
+    """Read a record of this kind; `source` names it in errors."""
     try:
         raw = json.loads(text)
-        return typing.cast(Paper, decode(kind, _of_this_edition(kind, raw)))
+        return typing.cast(Record, decode(kind, _of_this_edition(kind, raw)))
     except (ValueError, TypeError, KeyError, AttributeError) as problem:
-        raise PaperUnreadable(paper=source, reason=str(problem)) from problem
+        raise RecordUnreadable(record=source, reason=str(problem)) from problem
 
 
 def _of_this_edition(kind: type[Any], raw: dict[str, Any]) -> dict[str, Any]:
@@ -93,7 +93,7 @@ def decode(kind: Any, raw: Any) -> Any:
 
 
 def _decode_union(kind: Any, raw: Any) -> Any:
-    """The one arm that fits best: by its tag where it has one, else by the most fields that the paper names."""
+    """The one arm that fits best: by its tag where it has one, else by the most fields that the record names."""
     arms = typing.get_args(kind)
     if raw is None and type(None) in arms:
         return None
@@ -116,7 +116,7 @@ def _decoded(arm: Any, raw: Any) -> list[Any]:
 
 
 def _fit(arm: Any, raw: Any) -> tuple[bool, int]:
-    """How well an arm fits: its `kind` or `schema` is the paper's, or its type is the very one; then fields known."""
+    """How well an arm fits: its `kind` or `schema` is the record's, or its type is the very one; then fields known."""
     if not dataclasses.is_dataclass(arm):
         return type(raw) is arm, 0
     fields = {field.name: field.default for field in dataclasses.fields(arm)}

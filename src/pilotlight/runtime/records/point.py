@@ -73,7 +73,7 @@ class Part:
     kind: str
     mechanism: str
     proven: bool
-    true_at: str
+    as_of: str
     """ISO 8601; the newest moment of the primary that this part is known to hold. Empty when nothing is proven."""
     reference: Reference | None = None
     """What a run needs to use the part: checkpoint prefix and step, snapshot ids by device, cluster ARN, image id; None
@@ -103,8 +103,11 @@ def read_reference(record: type[AnyReference], raw: dict[str, Any]) -> AnyRefere
 
 
 def _with_tags(raw: dict[str, Any]) -> dict[str, Any]:
-    """Edition 1 of points: references without tags."""
-    parts = [each | {"reference": first_edition(each["kind"], each.get("reference") or {})} for each in raw["parts"]]
+    """Edition 1 of points: references without tags, and another name for `as_of`."""
+    parts = [
+        each | {"reference": first_edition(each["kind"], each.get("reference") or {}), "as_of": each.get("true_at", "")}
+        for each in raw["parts"]
+    ]
     return raw | {"parts": parts}
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 
-from pilotlight.runtime.kinds.action import Absent, Action, Answer, Proven, Underway, Wait, Work
+from pilotlight.runtime.kinds.action import Absent, Action, Answer, Proven, StepContext, Underway, Wait
 from pilotlight.runtime.records.runs import LATE, LookingAgain
 
 AGAIN_SECONDS = 900
@@ -26,7 +26,7 @@ class LookAgain:
     def __init__(self, actions: Mapping[str, Action]) -> None:
         self._actions = actions
 
-    def ask(self, work: Work) -> Answer:
+    def ask(self, work: StepContext) -> Answer:
         """Whether all of it is so at this moment; the first that is not says what was seen."""
         for each in _named(work):
             answer = self._actions[each.step.action].ask(each)
@@ -36,7 +36,7 @@ class LookAgain:
                 return Underway(f"{each.step.name}: {answer.observed}")
         return Proven({"looked_at": len(work.arguments(LookingAgain).steps)} | _late(work))
 
-    def act(self, work: Work) -> None:
+    def act(self, work: StepContext) -> None:
         """Do again what is not so."""
         for each in _named(work):
             action = self._actions[each.step.action]
@@ -44,11 +44,11 @@ class LookAgain:
                 action.act(each)
 
 
-def _named(work: Work) -> Iterator[Work]:
+def _named(work: StepContext) -> Iterator[StepContext]:
     return (found for name in work.arguments(LookingAgain).steps if (found := work.work_of(name)) is not None)
 
 
-def _late(work: Work) -> dict[str, object]:
+def _late(work: StepContext) -> dict[str, object]:
     """What older runs are known to have done late since this one began."""
     journal = work.ledger.journal(work.run)
     late = work.ledger.late_acts(min(each.epoch for each in journal.entries)) if journal else []

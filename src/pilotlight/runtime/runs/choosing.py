@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from pilotlight.runtime.errors import NoRecoveryPoint, PaperUnreadable, PilotlightError
-from pilotlight.runtime.kinds.action import Absent, Answer, Proven, Wait, Watch, Work
+from pilotlight.runtime.errors import NoRecoveryPoint, PilotlightError, RecordUnreadable
+from pilotlight.runtime.kinds.action import Absent, Answer, Proven, StepContext, Wait, Watch
 from pilotlight.runtime.kinds.registry import in_order
 from pilotlight.runtime.points import choose
 from pilotlight.runtime.records.point import RecoveryPoint
@@ -45,15 +45,15 @@ class Candidate:
     """What its kinds say of it, for the choice."""
 
 
-def candidates(work: Work) -> Iterator[Candidate]:
+def candidates(work: StepContext) -> Iterator[Candidate]:
     """Every point that a run may use, the newest first, each looked at when it is asked for."""
     return (_looked_at(work, line.id) for line in choose.usable_newest_first(work.ledger.points()))
 
 
-def _looked_at(work: Work, id: str) -> Candidate:
+def _looked_at(work: StepContext, id: str) -> Candidate:
     try:
         point = work.context.records.point(id)
-    except PaperUnreadable as problem:
+    except RecordUnreadable as problem:
         return Candidate(id, None, (problem.message,))
     problems, evidence = list[str](), dict[str, Any]()
     for kind, asset in in_order(work.inventory):
@@ -75,7 +75,7 @@ def _passed_over(looked_at: list[Candidate]) -> dict[str, Any]:
     return {PASSED: told} if told else {}
 
 
-def _none_left(work: Work, looked_at: list[Candidate]) -> PilotlightError:
+def _none_left(work: StepContext, looked_at: list[Candidate]) -> PilotlightError:
     if not looked_at:
         return NoRecoveryPoint(workload=work.inventory.workload, region=work.inventory.standby)
     named = "; ".join(f"point {each.id}: {', '.join(each.problems)}" for each in looked_at[:NAMED_MAX])
@@ -87,7 +87,7 @@ class PointExists(Watch):
 
     wait = Wait(1, 1, "nothing to wait for: a point that does not exist now is not made by waiting")
 
-    def ask(self, work: Work) -> Answer:
+    def ask(self, work: StepContext) -> Answer:
         """The newest point, by name, with an image for every group and a snapshot for every device."""
         passed = list[Candidate]()
         for each in candidates(work):
@@ -106,7 +106,7 @@ class ChoosePoint:
 
     wait = Wait(60, 1, "one write and reading")
 
-    def ask(self, work: Work) -> Answer:
+    def ask(self, work: StepContext) -> Answer:
         """The point, its images and snapshots, and the newest complete checkpoint of every checkpoints asset."""
         chosen = work.ledger.chosen_point(work.run)
         if not chosen:
@@ -121,7 +121,7 @@ class ChoosePoint:
         passed = [_looked_at(work, each.id) for each in choose.usable_newest_first(newer)]
         return Proven(_chosen(work, found.point, found.evidence) | _passed_over(_newer(passed)))
 
-    def act(self, work: Work) -> None:
+    def act(self, work: StepContext) -> None:
         """Register the newest that has everything; looked at only after it is, and the next one where it has lost
         any."""
         passed = list[Candidate]()
@@ -140,7 +140,7 @@ class ChoosePoint:
         raise _none_left(work, passed)
 
 
-def _chosen(work: Work, point: RecoveryPoint, found: dict[str, Any]) -> dict[str, Any]:
+def _chosen(work: StepContext, point: RecoveryPoint, found: dict[str, Any]) -> dict[str, Any]:
     evidence: dict[str, Any] = {"point": point.id, "created_at": point.created_at} | found
     for kind, asset in in_order(work.inventory):
         merge(evidence, kind.choose(work, asset, point))

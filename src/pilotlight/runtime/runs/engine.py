@@ -26,7 +26,7 @@ from pilotlight.runtime.errors import (
     StepTimedOut,
     Throttled,
 )
-from pilotlight.runtime.kinds.action import Absent, Action, Answer, Proven, Underway, Work
+from pilotlight.runtime.kinds.action import Absent, Action, Answer, Proven, StepContext, Underway
 from pilotlight.runtime.records.runs import (
     FAILED,
     INTENDED,
@@ -224,8 +224,8 @@ class Engine:
             runbook=self.runbook.kind,
         )
 
-    def _work(self, step: Step) -> Work:
-        return Work(
+    def _work(self, step: Step) -> StepContext:
+        return StepContext(
             step=step,
             kind=self.runbook.kind,
             run=self.run,
@@ -237,7 +237,7 @@ class Engine:
             work_of=self._work_named,
         )
 
-    def _work_named(self, name: str) -> Work | None:
+    def _work_named(self, name: str) -> StepContext | None:
         step = next((each for each in self.runbook.steps if each.name == name), None)
         return self._work(step) if step else None
 

@@ -13,7 +13,7 @@ from typing import Any
 from pilotlight.runtime.clock import stamp
 from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.errors import PilotlightError, RegionUnreachable, Throttled
-from pilotlight.runtime.kinds.action import Proven, Work
+from pilotlight.runtime.kinds.action import Proven, StepContext
 from pilotlight.runtime.kinds.registry import in_order
 from pilotlight.runtime.records.runs import LATE, LOOKED_AGAIN, Journal
 from pilotlight.runtime.runs import runbooks
@@ -76,9 +76,9 @@ def _fenced(context: RecoveryContext) -> bool:
     return all(isinstance(ACTIONS[work.step.action].ask(work), Proven) for work in _works(context))
 
 
-def _works(context: RecoveryContext) -> list[Work]:
+def _works(context: RecoveryContext) -> list[StepContext]:
     runbook = runbooks.fence_returned(context.inventory)
-    return [Work(step, runbook.kind, "", 0, context, _no_evidence, None, _no_lease) for step in runbook.steps]
+    return [StepContext(step, runbook.kind, "", 0, context, _no_evidence, None, _no_lease) for step in runbook.steps]
 
 
 def _no_evidence(step: str) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pilotlight.runtime.kinds.action import Absent, Answer, Proven, Wait, Work
+from pilotlight.runtime.kinds.action import Absent, Answer, Proven, StepContext, Wait
 from pilotlight.runtime.kinds.command import Command
 from pilotlight.runtime.kinds.phases import RESTORE, START
 from pilotlight.runtime.kinds.registry import in_order
@@ -22,14 +22,14 @@ class KeepByHand:
 
     wait = Wait(60, 1, "a few writes; SSM answers reads of them at once")
 
-    def ask(self, work: Work) -> Answer:
+    def ask(self, work: StepContext) -> Answer:
         """Whether what is kept is of this run, and how many commands it has."""
         kept = by_hand.read(work.client, work.inventory.names)
         if kept is None or kept.run != work.run:
             return Absent(f"what is left to do is not kept in {work.inventory.primary} yet")
         return Proven({"parameter": work.inventory.names.by_hand(1), "commands": len(kept.commands)})
 
-    def act(self, work: Work) -> None:
+    def act(self, work: StepContext) -> None:
         """Write it."""
         inventory = work.inventory
         left = Left(work.run, work.epoch, inventory.primary, inventory.standby, tuple(_commands(work)))
@@ -41,17 +41,17 @@ class ForgetByHand:
 
     wait = Wait(60, 1, "a few writes")
 
-    def ask(self, work: Work) -> Answer:
+    def ask(self, work: StepContext) -> Answer:
         """Whether anything is kept."""
         kept = by_hand.read(work.client, work.inventory.names)
         return Absent(f"what was left of run {kept.run} is kept") if kept else Proven({"parameter": "removed"})
 
-    def act(self, work: Work) -> None:
+    def act(self, work: StepContext) -> None:
         """Remove it."""
         by_hand.forget(work.client, work.inventory.names)
 
 
-def _commands(work: Work) -> Iterator[Command]:
+def _commands(work: StepContext) -> Iterator[Command]:
     for phase in (RESTORE, START):
         for kind, asset in in_order(work.inventory):
             yield from kind.by_hand(work, phase, asset)
@@ -59,7 +59,7 @@ def _commands(work: Work) -> Iterator[Command]:
         yield _moved(work, work.inventory.traffic)
 
 
-def _moved(work: Work, traffic: Traffic) -> Command:
+def _moved(work: StepContext, traffic: Traffic) -> Command:
     """The health check follows an alarm of the lost region and keeps its last status; one that is disabled counts as
     healthy (Route 53 API Reference, "UpdateHealthCheck"), so the record answers with the primary."""
     of_primary = f"ResourceRecordSets[?SetIdentifier=='{work.inventory.names.record('primary')}'].HealthCheckId"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pilotlight.runtime.errors import RegionUnreachable
-from pilotlight.runtime.kinds.action import Answer, Proven, Underway, Wait, Watch, Work
+from pilotlight.runtime.kinds.action import Answer, Proven, StepContext, Underway, Wait, Watch
 from pilotlight.runtime.kinds.registry import by_kind
 
 RETURN_SECONDS = 120
@@ -15,7 +15,7 @@ class PrimaryAnswers(Watch):
 
     wait = Wait(RETURN_SECONDS, 2, "services of a region come back one after the other")
 
-    def ask(self, work: Work) -> Answer:
+    def ask(self, work: StepContext) -> Answer:
         """One reading call of each kind."""
         inventory, region = work.inventory, work.inventory.primary
         try:

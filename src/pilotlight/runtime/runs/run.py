@@ -150,7 +150,7 @@ def _execute(engine: Engine) -> None:
 
 
 def _succeeded(context: RecoveryContext, engine: Engine, observer: Observer) -> Journal:
-    """The paper is written before the run is called finished, so a finished run has its paper."""
+    """The record is written before the run is called finished, so a finished run has its record."""
     run, held = engine.run, engine.held
     given_back = _entry(context, RELEASE_LEASE, held)
     context.ledger.append(run, given_back, engine.written + 1, held)

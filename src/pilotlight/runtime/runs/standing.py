@@ -7,7 +7,7 @@ the other region, refuses to write; later sayings of the same run keep that epoc
 from __future__ import annotations
 
 from pilotlight.runtime.clock import parse_stamp
-from pilotlight.runtime.kinds.action import Absent, Answer, Proven, Underway, Wait, Work
+from pilotlight.runtime.kinds.action import Absent, Answer, Proven, StepContext, Underway, Wait
 from pilotlight.runtime.records.runs import Saying
 from pilotlight.runtime.store.ledger import FAILING_OVER, SERVING, Active
 
@@ -20,7 +20,7 @@ class SayActive:
 
     wait = Wait(60, 0.5, "one conditional write, and the time its readers take to see it")
 
-    def ask(self, work: Work) -> Answer:
+    def ask(self, work: StepContext) -> Answer:
         """Whether this run has said so."""
         active, told = work.ledger.active(work.inventory.primary), work.arguments(Saying)
         wanted = (work.region, told.state, work.run)
@@ -30,17 +30,17 @@ class SayActive:
             return Underway("readers of the active record may not have seen it yet")
         return Proven({"region": active.region, "epoch": active.epoch, "since": active.since, "state": active.state})
 
-    def act(self, work: Work) -> None:
+    def act(self, work: StepContext) -> None:
         """Say it, under the condition that no newer epoch is recorded."""
         told = work.arguments(Saying)
         epoch = work.epoch if told.raises else self._kept(work).epoch
         work.ledger.set_active(work.region, told.state, work.run, epoch, work.epoch, _away(work, told.state))
 
-    def _kept(self, work: Work) -> Active:
+    def _kept(self, work: StepContext) -> Active:
         return work.ledger.active(work.inventory.primary)
 
 
-def _away(work: Work, state: str) -> bool | None:
+def _away(work: StepContext, state: str) -> bool | None:
     """A fence begins nothing and ends nothing; from then on the standby counts as one that wrote, until the primary
     serves again."""
     if work.region == work.inventory.primary:

@@ -3,7 +3,7 @@
 Items: `active/active` (read by applications too), `run#<run>/run` and `run#<run>/line#...` (`entry#...` of earlier
 editions, which come first), `runs/<run>`, `late/...`, `points/<point>`, `let-go/<point>`, `chosen/<run>`,
 `fenced/<asset>`, `rosters#<asset>/<run>`, `request/failover`, `verdicts/<asset>`, `vetoes/<asset>#<path>`; lease.py has
-`lease/...`. Every write is whole by itself, so a reader never sees half a paper. What a run or a scheduled run writes
+`lease/...`. Every write is whole by itself, so a reader never sees half a record. What a run or a scheduled run writes
 is written together with a look at its lease, in one transaction: who lost it writes nothing any more.
 """
 
@@ -76,7 +76,7 @@ class PointLine:
     sets: tuple[str, ...] = ()
     """The snapshot sets and images that the point stands on; pruning keeps them as long as the point."""
     manifests: tuple[str, ...] = ()
-    """Papers that list the objects of its datasets; pruning keeps them as long as the point."""
+    """Records that list the objects of its datasets; pruning keeps them as long as the point."""
     checkpoints: tuple[str, ...] = ()
     """`asset#path` of the checkpoints it names; a refused one takes all its points with it."""
     why: str = ""
@@ -266,13 +266,13 @@ class Ledger:
     # -- recovery points ---------------------------------------------------------------------------------------
 
     def index_point(self, line: PointLine, held: Held) -> None:
-        """List a point, by whoever has the lease of protecting; done after its paper is written, so that a listed point
-        can be read. EpochStale where another scheduled run began since: it may have let go of what this point stands
+        """List a point, by whoever has the lease of protecting; done after its record is written: what is listed can
+        be read. EpochStale where another scheduled run began since: it may have let go of what this point stands
         on."""
         self._together(held, Put("points", line.id, _said(line)))
 
     def refuse_point(self, point: str, why: str) -> None:
-        """List a point as refused from now on; its paper stays as it was written."""
+        """List a point as refused from now on; its record stays as it was written."""
         self._table.update("points", point, "#status = :status, #why = :why", {"status": REFUSED, "why": why})
 
     def points(self) -> list[PointLine]:
@@ -286,11 +286,11 @@ class Ledger:
         self._table.delete("points", line.id)
 
     def gone_points(self) -> list[tuple[PointLine, str]]:
-        """(point, since when) of those that were taken off the list, and whose papers and copies are there still."""
+        """(point, since when) of those that were taken off the list, and whose records and copies are there still."""
         return [(_line(item), str(item["at"])) for item in self._table.query("let-go")]
 
     def forget_point(self, point: str) -> None:
-        """Nothing of it is kept any longer; done after its paper was deleted."""
+        """Nothing of it is kept any longer; done after its record was deleted."""
         self._table.delete("let-go", point)
 
     def choose_point(self, run: str, point: str) -> None:
@@ -435,11 +435,11 @@ class Ledger:
         """It has ended."""
         self._table.delete("job", asset)
 
-    def veto(self, asset: str, path: str, why: str, by: str) -> None:
+    def reject_checkpoint(self, asset: str, path: str, why: str, by: str) -> None:
         """A person's word that a checkpoint is not to be used, however whole it is."""
         self._table.put("vetoes", f"{asset}#{path}", {"why": why, "by": by, "at": self._now()})
 
-    def vetoes(self, asset: str) -> dict[str, str]:
+    def rejections(self, asset: str) -> dict[str, str]:
         """Path -> why, of every checkpoint of this asset that a person refused."""
         mine = [item for item in self._table.query("vetoes") if str(item["sk"]).startswith(f"{asset}#")]
         return {str(item["sk"]).partition("#")[2]: f"refused by {item['by']}: {item['why']}" for item in mine}

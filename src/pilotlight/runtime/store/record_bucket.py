@@ -1,4 +1,4 @@
-"""Papers in the vault bucket: inventory, recovery points, journals of runs. Each is one object, written whole."""
+"""Records in the vault bucket: inventory, recovery points, journals of runs. Each is one object, written whole."""
 
 from __future__ import annotations
 
@@ -8,19 +8,26 @@ from typing import IO, Any, TypeVar
 
 from pilotlight.runtime.aws.absence import says_absent
 from pilotlight.runtime.aws.client import AwsClient
-from pilotlight.runtime.errors import CallRefused, PaperUnreadable
-from pilotlight.runtime.naming import PAPER_INVENTORY, PAPER_POINTS, PAPER_RECORD, PAPER_RUNS, PAPER_STATES, Names
+from pilotlight.runtime.errors import CallRefused, RecordUnreadable
+from pilotlight.runtime.naming import (
+    RECORD_INVENTORY,
+    RECORD_OF_FRONT,
+    RECORD_POINTS,
+    RECORD_RUNS,
+    RECORD_STATES,
+    Names,
+)
 from pilotlight.runtime.records import codec
 from pilotlight.runtime.records.inventory import Inventory, Lock
 from pilotlight.runtime.records.point import RecoveryPoint
 from pilotlight.runtime.records.runs import Journal
 
-Paper = TypeVar("Paper")
+Record = TypeVar("Record")
 
 Locked = dict[str, Any]
 
 NOTHING_THERE = "there is none"
-"""The reason of a PaperUnreadable where nothing was written."""
+"""The reason of a RecordUnreadable where nothing was written."""
 
 
 class RecordBucket:
@@ -30,22 +37,22 @@ class RecordBucket:
         self._client, self._region, self._bucket = client, region, bucket
 
     def inventory(self) -> Inventory:
-        """What was built; PaperUnreadable where nothing was."""
-        return self._read(Inventory, PAPER_INVENTORY)
+        """What was built; RecordUnreadable where nothing was."""
+        return self._read(Inventory, RECORD_INVENTORY)
 
     def write_inventory(self, inventory: Inventory) -> None:
-        self._write(PAPER_INVENTORY, inventory)
+        self._write(RECORD_INVENTORY, inventory)
 
     def point(self, point: str) -> RecoveryPoint:
         """One recovery point."""
-        return self._read(RecoveryPoint, f"{PAPER_POINTS}{point}.json")
+        return self._read(RecoveryPoint, f"{RECORD_POINTS}{point}.json")
 
     def write_point(self, point: RecoveryPoint, locked: Locked) -> None:
         """Points are never changed: a written one is not written again, and where it is locked nobody can delete it."""
-        self._put(f"{PAPER_POINTS}{point.id}.json", codec.dumps(point).encode(), IfNoneMatch="*", **locked)
+        self._put(f"{RECORD_POINTS}{point.id}.json", codec.dumps(point).encode(), IfNoneMatch="*", **locked)
 
     def delete_point(self, point: str) -> None:
-        self._client.call("s3", "delete_object", self._region, Bucket=self._bucket, Key=f"{PAPER_POINTS}{point}.json")
+        self._client.call("s3", "delete_object", self._region, Bucket=self._bucket, Key=f"{RECORD_POINTS}{point}.json")
 
     def write_manifest(self, key: str, body: IO[bytes], locked: Locked) -> None:
         """A manifest that is there already says the same; where points are locked, its lock is made longer."""
@@ -57,42 +64,42 @@ class RecordBucket:
         return any(item["Key"] == key for item in page.get("Contents", []))
 
     def manifest(self, key: str) -> bytes:
-        """The bytes of a manifest; PaperUnreadable where it is gone."""
+        """The bytes of a manifest; RecordUnreadable where it is gone."""
         return self._get(key)
 
     def delete_manifest(self, key: str) -> None:
         self._client.call("s3", "delete_object", self._region, Bucket=self._bucket, Key=key)
 
     def write_journal(self, journal: Journal) -> None:
-        """The journal of a run as a paper, beside the table it was kept in."""
-        self._write(f"{PAPER_RUNS}{journal.run}.json", journal)
+        """The journal of a run as a record, beside the table it was kept in."""
+        self._write(f"{RECORD_RUNS}{journal.run}.json", journal)
 
     def write_state(self, stack: str, document: dict[str, Any]) -> None:
         """A copy of what the engine knows of a stack, its secrets sealed: the original may be lost with a folder."""
-        self._put(f"{PAPER_STATES}{stack}.json", json.dumps(document).encode())
+        self._put(f"{RECORD_STATES}{stack}.json", json.dumps(document).encode())
 
     def state(self, stack: str) -> dict[str, Any]:
-        """The copy of a stack's state; PaperUnreadable where there is none."""
-        key = f"{PAPER_STATES}{stack}.json"
+        """The copy of a stack's state; RecordUnreadable where there is none."""
+        key = f"{RECORD_STATES}{stack}.json"
         try:
             found: dict[str, Any] = json.loads(self._get(key))
         except ValueError as problem:
-            raise PaperUnreadable(paper=f"s3://{self._bucket}/{key}", reason=str(problem)) from problem
+            raise RecordUnreadable(record=f"s3://{self._bucket}/{key}", reason=str(problem)) from problem
         return found
 
     def write_record(self, record: dict[str, Any]) -> None:
         """What the DNS record of the front door was before a failover pair took its place."""
-        self._put(PAPER_RECORD, json.dumps(record).encode())
+        self._put(RECORD_OF_FRONT, json.dumps(record).encode())
 
     def record(self) -> dict[str, Any] | None:
         """What the record was; None where there was none, or no vault."""
         try:
-            found: dict[str, Any] = json.loads(self._get(PAPER_RECORD))
-        except PaperUnreadable:
+            found: dict[str, Any] = json.loads(self._get(RECORD_OF_FRONT))
+        except RecordUnreadable:
             return None
         return found
 
-    def _read(self, kind: type[Paper], key: str) -> Paper:
+    def _read(self, kind: type[Record], key: str) -> Record:
         return codec.loads(kind, self._get(key), f"s3://{self._bucket}/{key}")
 
     def _get(self, key: str) -> bytes:
@@ -100,12 +107,12 @@ class RecordBucket:
             body: bytes = self._client.call("s3", "get_object", self._region, Bucket=self._bucket, Key=key)["Body"]
         except CallRefused as refusal:
             if says_absent(refusal):
-                raise PaperUnreadable(paper=f"s3://{self._bucket}/{key}", reason=NOTHING_THERE) from refusal
+                raise RecordUnreadable(record=f"s3://{self._bucket}/{key}", reason=NOTHING_THERE) from refusal
             raise
         return body
 
-    def _write(self, key: str, paper: object) -> None:
-        self._put(key, codec.dumps(paper).encode())
+    def _write(self, key: str, record: object) -> None:
+        self._put(key, codec.dumps(record).encode())
 
     def _put(self, key: str, body: bytes | IO[bytes], **more: Any) -> None:
         what = {"Bucket": self._bucket, "Key": key, "Body": body, "ContentType": "application/json"} | more
@@ -113,7 +120,7 @@ class RecordBucket:
 
 
 def locked(lock: Lock | None, now: float) -> Locked:
-    """Parameters of PutObject for a paper that is written now (S3 User Guide, "Locking objects with Object Lock")."""
+    """Parameters of PutObject for a record that is written now (S3 User Guide, "Locking objects with Object Lock")."""
     if lock is None:
         return {}
     until = datetime.fromtimestamp(now + lock.seconds, tz=UTC)
@@ -124,7 +131,7 @@ def kept_inventory(names: Names, client: AwsClient) -> Inventory | None:
     """The Inventory in the vault, or None when there is no vault or nothing in it yet."""
     try:
         return RecordBucket(client, names.standby, names.vault_bucket).inventory()
-    except PaperUnreadable as problem:
+    except RecordUnreadable as problem:
         if problem.facts["reason"] == NOTHING_THERE:
             return None
         raise

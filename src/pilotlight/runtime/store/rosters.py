@@ -57,7 +57,7 @@ class Roster:
     """What one scheduled run is to snapshot; `proven` once every copy of it was seen completed."""
 
     run: str
-    true_at: str
+    as_of: str
     places: tuple[Place, ...]
     represented: tuple[Place, ...] = ()
     gone: tuple[Gone, ...] = ()
@@ -70,7 +70,7 @@ class Roster:
 
 def newest(rosters: Iterable[Roster]) -> Roster | None:
     """The roster of the newest run (pure)."""
-    return max(rosters, key=lambda each: (each.true_at, each.run), default=None)
+    return max(rosters, key=lambda each: (each.as_of, each.run), default=None)
 
 
 def gone(before: Roster | None, here: Collection[str], now: float) -> tuple[Gone, ...]:
@@ -78,7 +78,7 @@ def gone(before: Roster | None, here: Collection[str], now: float) -> tuple[Gone
     if before is None:
         return ()
     lost = [
-        Gone(each.volume, each.device, each.instance, before.true_at) for each in (*before.places, *before.represented)
+        Gone(each.volume, each.device, each.instance, before.as_of) for each in (*before.places, *before.represented)
     ]
     told = {each.volume: each for each in (*lost, *before.gone)}
     return tuple(
@@ -94,10 +94,10 @@ def to_text(roster: Roster) -> str:
 
 
 def from_text(text: str) -> Roster:
-    """Fields that are not known are left out, those that lack have their defaults."""
+    """Fields that are not known are left out, those that lack have their defaults; `as_of` had another name once."""
     raw: dict[str, Any] = json.loads(text)
     rows = {name: tuple(kind(*row[: len(fields(kind))]) for row in raw.get(name, ())) for name, kind in _ROWS.items()}
-    return Roster(str(raw["run"]), str(raw["true_at"]), proven=bool(raw.get("proven")), **rows)
+    return Roster(str(raw["run"]), str(raw.get("as_of") or raw["true_at"]), proven=bool(raw.get("proven")), **rows)
 
 
 _ROWS: dict[str, Any] = {"places": Place, "represented": Place, "gone": Gone}

@@ -34,7 +34,7 @@ class Look:
 
 
 @dataclass(frozen=True)
-class Beat:
+class Heartbeat:
     """The scheduled run's newest sign of life, and what went wrong in it beside the recovery point."""
 
     at: str
@@ -72,12 +72,12 @@ class Sightings:
         self._table.put("probe", "last", asdict(found) | {"told": json.dumps(told)})
         return found
 
-    def beat(self) -> Beat | None:
+    def heartbeat(self) -> Heartbeat | None:
         """The newest scheduled run that began; None before the first."""
         item = self._table.get("protect", "beat")
-        return Beat(str(item["at"]), tuple(json.loads(item.get("troubles", "[]")))) if item else None
+        return Heartbeat(str(item["at"]), tuple(json.loads(item.get("troubles", "[]")))) if item else None
 
-    def keep_beat(self, troubles: tuple[str, ...] = ()) -> None:
+    def keep_heartbeat(self, troubles: tuple[str, ...] = ()) -> None:
         """A scheduled run lives."""
         self._table.put("protect", "beat", {"at": stamp(self._clock.now()), "troubles": json.dumps(troubles)})
 

@@ -41,11 +41,11 @@ class StandbyStackArgs(TypedDict):
 
 
 class VaultStack(pulumi.ComponentResource):
-    """Everything that outlives the primary region, in the standby region: key, replicas' buckets, the bucket of papers,
+    """Everything that outlives the primary region, in the standby region: key, replicas' buckets, records,
     the journal, the functions' logs."""
 
     vault_bucket: pulumi.Output[str]
-    """Name of the bucket of papers."""
+    """Name of the bucket of records."""
     journal_table: pulumi.Output[str]
     """Name of the DynamoDB table that runs are written down in."""
     key_arn: pulumi.Output[str]

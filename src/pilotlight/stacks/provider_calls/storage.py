@@ -22,7 +22,7 @@ def _setting(file: str, kind: str, put: str, ask: str, take_away: str, version: 
 TABLE: dict[str, Calls] = {
     "aws:s3/bucket:Bucket": Calls(
         service="s3",
-        kinds=("Buckets", "Copies", "Papers"),
+        kinds=("Buckets", "Copies", "Records"),
         seen=(
             Seen("s3/bucket.go", ("resourceBucketCreate", "resourceBucketRead", "resourceBucketUpdate",
                                   "resourceBucketDelete", "findBucket", "findBucketRegion"), 6),

@@ -10,7 +10,7 @@ from typing import ClassVar
 from pilotlight.runtime.aws import parameters
 from pilotlight.runtime.clock import stamp
 from pilotlight.runtime.context import RecoveryContext
-from pilotlight.runtime.kinds.action import Absent, Action, Answer, Proven, Wait, Work
+from pilotlight.runtime.kinds.action import Absent, Action, Answer, Proven, StepContext, Wait
 from pilotlight.runtime.kinds.kind import AssetKind, Observation, PartVerified, Progress, Question
 from pilotlight.runtime.kinds.phases import FINAL_SYNC, RESTORE, STANDBY, about
 from pilotlight.runtime.records.inventory import Asset, Inventory
@@ -53,12 +53,12 @@ class NoteStands:
 
     wait = Wait(60, 1, "SSM answers reads at once")
 
-    def ask(self, work: Work) -> Answer:
+    def ask(self, work: StepContext) -> Answer:
         asset = work.asset(Note)
         said = parameters.read(work.client, work.inventory.standby, copy_of(work.inventory, asset))
         return Proven({"digest": digest(said)}) if said else Absent("there is no copy of the note")
 
-    def act(self, work: Work) -> None:
+    def act(self, work: StepContext) -> None:
         raise work.failed("the copy of the note is gone; write it by hand")
 
 
@@ -67,13 +67,13 @@ class BringNoteHome:
 
     wait = Wait(60, 1, "one write")
 
-    def ask(self, work: Work) -> Answer:
+    def ask(self, work: StepContext) -> Answer:
         asset, inventory = work.asset(Note), work.inventory
         there = parameters.read(work.client, inventory.standby, copy_of(inventory, asset))
         here = parameters.read(work.client, inventory.primary, asset.parameter)
         return Proven({"digest": digest(here)}) if here == there else Absent("the primary has an older note")
 
-    def act(self, work: Work) -> None:
+    def act(self, work: StepContext) -> None:
         asset, inventory = work.asset(Note), work.inventory
         there = parameters.read(work.client, inventory.standby, copy_of(inventory, asset))
         parameters.write(work.client, inventory.primary, asset.parameter, there)

@@ -51,7 +51,7 @@ class AuroraCluster(AssetKind[Database]):
         if rows is None:
             return observe.observe_alone(asset, part, look.earlier.settled(asset.name))
         if rows.reason:
-            return replace(part, proven=False, true_at="", missing=(*part.missing, rows.reason))
+            return replace(part, proven=False, as_of="", missing=(*part.missing, rows.reason))
         used = {name: seen for name, seen in look.seen.items() if name in asset.uses and isinstance(seen, Look)}
         return replace(part, evidence=part.evidence | {"rows": dangling.evidence(rows, dangling.judge(rows, used))})
 

@@ -56,7 +56,7 @@ def member(found: dict[str, Any], arn: str) -> dict[str, Any]:
 
 
 def observe(client: AwsClient, inventory: Inventory, asset: Database, clock: Clock, rows: Rows | None = None) -> Part:
-    """The part of a database; where rows of it were read, it is true at most up to the moment of reading."""
+    """The part of a database; where rows of it were read, it holds at most up to the moment of reading."""
     looked_at = clock.now()
     together = global_cluster(client, inventory.standby, asset)
     own = cluster(client, inventory.standby, asset.standby_cluster)
@@ -72,14 +72,14 @@ def observe(client: AwsClient, inventory: Inventory, asset: Database, clock: Clo
         kind=asset.kind,
         mechanism=asset.mechanism,
         proven=not missing,
-        true_at="" if missing else _true_at(looked_at - (lag or 0.0), rows),
+        as_of="" if missing else _as_of(looked_at - (lag or 0.0), rows),
         reference=ClusterReference(asset.standby_cluster, asset.standby_arn, asset.global_cluster),
         evidence=evidence,
         missing=missing,
     )
 
 
-def _true_at(position: float, rows: Rows | None) -> str:
+def _as_of(position: float, rows: Rows | None) -> str:
     return stamp(min(position, parse_stamp(rows.read_at)) if rows else position)
 
 
@@ -89,12 +89,12 @@ def observe_alone(asset: Database, part: Part, last: Part | None) -> Part:
         return part
     if last is None or not last.proven:
         reason = f"the rows of {asset.table} cannot be read, and no earlier point read them"
-        return replace(part, proven=False, true_at="", missing=(reason,))
+        return replace(part, proven=False, as_of="", missing=(reason,))
     rows = {
         "rows": last.evidence.get("rows", {}),
         "primary": "did not answer; rows as an earlier point read them",
     }
-    return replace(part, true_at=last.true_at, evidence=part.evidence | rows)
+    return replace(part, as_of=last.as_of, evidence=part.evidence | rows)
 
 
 def _missing(asset: Database, together: dict[str, Any], own: dict[str, Any]) -> list[str]:

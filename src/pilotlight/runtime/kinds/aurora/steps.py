@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pilotlight.runtime.kinds.action import Absent, Answer, Proven, Underway, Wait, Watch, Work
+from pilotlight.runtime.kinds.action import Absent, Answer, Proven, StepContext, Underway, Wait, Watch
 from pilotlight.runtime.kinds.aurora.observe import AVAILABLE, RESYNCING, cluster, global_cluster, member
 
 MOVING = ("failing-over", "switching-over", "modifying", "promoting")
@@ -25,7 +25,7 @@ EVERY_SECONDS = 1.0
 class WriterIn:
     """Whether the writer of the global cluster is this region's member, and open."""
 
-    def ask(self, work: Work) -> Answer:
+    def ask(self, work: StepContext) -> Answer:
         """Writer and available; or moving; or elsewhere."""
         together = global_cluster(work.client, work.inventory.standby, work.database())
         if not together:
@@ -36,12 +36,12 @@ class WriterIn:
         own = cluster(work.client, work.region, self.identifier(work))
         return _judged(together, mine, own)
 
-    def arn(self, work: Work) -> str:
+    def arn(self, work: StepContext) -> str:
         """The member of the step's region."""
         database = work.database()
         return database.standby_arn if work.region == work.inventory.standby else database.primary_arn
 
-    def identifier(self, work: Work) -> str:
+    def identifier(self, work: StepContext) -> str:
         """The cluster of the step's region."""
         database = work.database()
         return database.standby_cluster if work.region == work.inventory.standby else database.primary_cluster
@@ -62,7 +62,7 @@ class Promote(WriterIn):
 
     wait = Wait(PROMOTE_SECONDS, EVERY_SECONDS, "Aurora: order of minutes")
 
-    def act(self, work: Work) -> None:
+    def act(self, work: StepContext) -> None:
         """FailoverGlobalCluster with data loss allowed, in the standby region."""
         work.client.call(
             "rds",
@@ -79,7 +79,7 @@ class SwitchBack(WriterIn):
 
     wait = Wait(SWITCH_SECONDS, EVERY_SECONDS, "Aurora waits until the target has caught up")
 
-    def act(self, work: Work) -> None:
+    def act(self, work: StepContext) -> None:
         """SwitchoverGlobalCluster, in the region of the present writer."""
         work.client.call(
             "rds",
@@ -96,7 +96,7 @@ class Rejoins(Watch, WriterIn):
 
     wait = Wait(REJOIN_SECONDS, EVERY_SECONDS, "Aurora may have to build the member's storage anew")
 
-    def ask(self, work: Work) -> Answer:
+    def ask(self, work: StepContext) -> Answer:
         """The writer and open, with nothing under way; else as `Follows` says."""
         found = super().ask(work)
         return found if isinstance(found, Proven) else Follows().ask(work)
@@ -107,7 +107,7 @@ class Follows(Watch, WriterIn):
 
     wait = Wait(REJOIN_SECONDS, EVERY_SECONDS, "Aurora may have to build the member's storage anew")
 
-    def ask(self, work: Work) -> Answer:
+    def ask(self, work: StepContext) -> Answer:
         """A member, not the writer, and available."""
         together = global_cluster(work.client, work.inventory.standby, work.database())
         mine = member(together, self.arn(work))

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.errors import RegionUnreachable
-from pilotlight.runtime.kinds.action import Action, Work
+from pilotlight.runtime.kinds.action import Action, StepContext
 from pilotlight.runtime.kinds.autoscaling import images, launching, observe, restoring, steps
 from pilotlight.runtime.kinds.autoscaling.images import AVAILABLE
 from pilotlight.runtime.kinds.autoscaling.reference import GroupReference
@@ -70,7 +70,7 @@ class AutoScalingGroup(AssetKind[Compute]):
 
     # -- a run -------------------------------------------------------------------------------------------------
 
-    def usable(self, work: Work, asset: Compute, point: RecoveryPoint) -> Usable:
+    def usable(self, work: StepContext, asset: Compute, point: RecoveryPoint) -> Usable:
         """An image for the group and a snapshot for every device. Points of older editions name no image."""
         named = point.reference(asset.name, GroupReference)
         launched = observe.launchable(work.client, work.inventory, asset, named.image if named else "")
@@ -95,7 +95,7 @@ class AutoScalingGroup(AssetKind[Compute]):
             return [rests, about("forget-template", name, where, needs=(rests.name,))]
         return []
 
-    def by_hand(self, work: Work, phase: str, asset: Compute) -> Iterator[Command]:
+    def by_hand(self, work: StepContext, phase: str, asset: Compute) -> Iterator[Command]:
         """The primary's group starts."""
         if phase != START:
             return
@@ -106,7 +106,7 @@ class AutoScalingGroup(AssetKind[Compute]):
         yield Command(f"{asset.name}: may launch again", "autoscaling", "resume_processes", region, launching)
         yield Command(f"{asset.name}: starts", "autoscaling", "update_auto_scaling_group", region, where | sizes)
 
-    def fence_left(self, work: Work) -> list[str]:
+    def fence_left(self, work: StepContext) -> list[str]:
         name, count = work.compute().primary_group, work.compute().count
         found = observe.group(work.client, work.region, name)
         if steps.LAUNCH in steps.suspended(found):

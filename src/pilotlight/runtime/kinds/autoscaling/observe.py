@@ -88,7 +88,7 @@ def was_seen(part: Part) -> bool:
 
 
 def observe(client: AwsClient, inventory: Inventory, asset: Compute, clock: Clock, seen: Seen) -> Part:
-    """The part of a compute group, true at the moment it is looked at."""
+    """The part of a compute group, as of the moment it is looked at."""
     looked_at = clock.now()
     region = inventory.standby
     own = str(template(client, region, asset.standby_launch_template)["LaunchTemplateData"].get("ImageId", ""))
@@ -103,7 +103,7 @@ def observe(client: AwsClient, inventory: Inventory, asset: Compute, clock: Cloc
         kind=asset.kind,
         mechanism=asset.mechanism,
         proven=not missing and not chosen.outdated,
-        true_at=stamp(looked_at),
+        as_of=stamp(looked_at),
         reference=GroupReference(asset.standby_group, asset.standby_launch_template, chosen.image),
         evidence={"instance_types": list(asset.instance_types), "remarks": _remarks(seen)} | known,
         missing=(*missing, *chosen.outdated),

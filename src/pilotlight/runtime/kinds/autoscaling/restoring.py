@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from pilotlight.runtime.aws.absence import remove
-from pilotlight.runtime.kinds.action import Absent, Answer, Proven, Wait, Work
+from pilotlight.runtime.kinds.action import Absent, Answer, Proven, StepContext, Wait
 from pilotlight.runtime.kinds.autoscaling import launching
 from pilotlight.runtime.kinds.autoscaling.launching import Layout, Version
 from pilotlight.runtime.kinds.autoscaling.observe import group
@@ -28,7 +28,7 @@ class Restore:
 
     wait = Wait(60, 1, "a few writes; versions are there when the call returns")
 
-    def ask(self, work: Work) -> Answer:
+    def ask(self, work: StepContext) -> Answer:
         """Every version is there, and the group names one of them."""
         layout, name = chosen(work), template_of(work)
         made = self._made(work, layout)
@@ -41,7 +41,7 @@ class Restore:
         held = {"image": image_of(work), "snapshots": list(layout.devices), "left": list(layout.left)}
         return Proven({"template": name, "versions": versions} | held)
 
-    def act(self, work: Work) -> None:
+    def act(self, work: StepContext) -> None:
         """The versions that are missing, after the snapshots were seen to be there; then the group."""
         layout = chosen(work)
         problems = not_there(work, layout.snapshots)
@@ -56,7 +56,7 @@ class Restore:
         if 0 in made:
             launching.point(work.client, work.region, standby_group(work), template_of(work), str(made[0]))
 
-    def _made(self, work: Work, layout: Layout) -> dict[int, int]:
+    def _made(self, work: StepContext, layout: Layout) -> dict[int, int]:
         """Index -> version number."""
         versions = launching.versions_of(work.client, work.region, template_of(work))
         return launching.made_by(work.run, versions, layout, image_of(work))
@@ -67,7 +67,7 @@ class ForgetTemplate:
 
     wait = Wait(60, 1, "a few writes")
 
-    def ask(self, work: Work) -> Answer:
+    def ask(self, work: StepContext) -> Answer:
         """Whether anything of the run's is left."""
         found, name = standby_group(work), template_of(work)
         named = specification(found)
@@ -77,7 +77,7 @@ class ForgetTemplate:
             return Absent(f"launch template {name} is there")
         return Proven({"template": named.get("LaunchTemplateName", ""), "version": named.get("Version", "")})
 
-    def act(self, work: Work) -> None:
+    def act(self, work: StepContext) -> None:
         """First the group, which needs a template at any time; the run's is deleted last."""
         found, name = standby_group(work), template_of(work)
         if specification(found).get("LaunchTemplateName") == name:
@@ -88,12 +88,12 @@ class ForgetTemplate:
             remove(work.client, "ec2", "delete_launch_template", work.region, LaunchTemplateName=name)
 
 
-def image_of(work: Work) -> str:
+def image_of(work: StepContext) -> str:
     """The image that was chosen for the step's compute group; empty in journals of older editions."""
     return str(work.evidence_of("choose-point").get("images", {}).get(work.compute().name, ""))
 
 
-def chosen(work: Work) -> Layout:
+def chosen(work: StepContext) -> Layout:
     """What the point gives each instance; StepFailed where a device would come up blank."""
     told = work.evidence_of("choose-point").get("volumes", {})
     named = {name: read_reference(VolumeReference, each) for name, each in told.items()}
@@ -103,12 +103,12 @@ def chosen(work: Work) -> Layout:
     return found
 
 
-def template_of(work: Work) -> str:
+def template_of(work: StepContext) -> str:
     """Name of the run's template of the step's compute group."""
     return work.inventory.names.run_template(work.compute().name)
 
 
-def standby_group(work: Work) -> dict[str, Any]:
+def standby_group(work: StepContext) -> dict[str, Any]:
     """The group in the standby region; StepFailed where there is none."""
     name = work.compute().standby_group
     found = group(work.client, work.inventory.standby, name)
@@ -117,7 +117,7 @@ def standby_group(work: Work) -> dict[str, Any]:
     return found
 
 
-def not_there(work: Work, snapshots: list[str]) -> list[str]:
+def not_there(work: StepContext, snapshots: list[str]) -> list[str]:
     """A sentence for every snapshot copy that cannot become a volume."""
     found = unusable(work.client, work.region, snapshots)
     return [f"snapshot copy {each} is {state} in {work.region}" for each, state in found.items()]

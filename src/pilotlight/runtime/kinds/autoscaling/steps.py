@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from pilotlight.runtime.clock import stamp
-from pilotlight.runtime.kinds.action import Absent, Answer, Proven, Underway, Wait, Work
+from pilotlight.runtime.kinds.action import Absent, Answer, Proven, StepContext, Underway, Wait
 from pilotlight.runtime.kinds.autoscaling import launching, replacements
 from pilotlight.runtime.kinds.autoscaling.observe import group
 from pilotlight.runtime.kinds.autoscaling.software import specification
@@ -50,7 +50,7 @@ class Stopping(Arguments):
     kind: str = field(default="stopping", kw_only=True)
 
 
-def name_of(work: Work) -> str:
+def name_of(work: StepContext) -> str:
     """The group in the step's region."""
     asset = work.compute()
     return asset.standby_group if work.region == work.inventory.standby else asset.primary_group
@@ -61,7 +61,7 @@ class Scale:
 
     wait = Wait(SCALE_SECONDS, EVERY_SECONDS, "boot, user data, health checks")
 
-    def ask(self, work: Work) -> Answer:
+    def ask(self, work: StepContext) -> Answer:
         """In service; or wished for, with what AWS refused so far; or not wished for."""
         found, count = _group(work), work.compute().count
         serving = [each for each in found["Instances"] if _serves(each)]
@@ -72,14 +72,14 @@ class Scale:
             return Absent(f"{found['DesiredCapacity']} instances wished for, {len(serving)} in service{may}")
         return Underway(self._observed(work, len(serving), count))
 
-    def act(self, work: Work) -> None:
+    def act(self, work: StepContext) -> None:
         """Wish for the count; let the group launch again where a fence had stopped it."""
         found, count = _group(work), work.compute().count
         if LAUNCH in suspended(found):
             _processes(work, "resume_processes")
         _resize(work, MinSize=count, DesiredCapacity=count, MaxSize=max(count, found["MaxSize"]))
 
-    def _observed(self, work: Work, serving: int, count: int) -> str:
+    def _observed(self, work: StepContext, serving: int, count: int) -> str:
         refused = self._refused(work)
         types = work.compute().instance_types
         patient = work.begun_at is None or work.clock.now() < work.begun_at + PATIENCE_SECONDS
@@ -87,7 +87,7 @@ class Scale:
             raise work.failed("none of the instance types is to be had: " + _listed(refused))
         return f"{serving} of {count} instances in service" + (f"; refused: {_listed(refused)}" if refused else "")
 
-    def _refused(self, work: Work) -> dict[str, str]:
+    def _refused(self, work: StepContext) -> dict[str, str]:
         """Instance type -> AWS's words, from the activities since the step began; `?` where they name no type."""
         since = stamp(work.begun_at or 0.0)
         refused: dict[str, str] = {}
@@ -105,7 +105,7 @@ class LaunchOne(Scale):
     Nothing else may be launched from that version: the group's wish is raised by one, and the next step moves on.
     """
 
-    def ask(self, work: Work) -> Answer:
+    def ask(self, work: StepContext) -> Answer:
         """Whether an instance of this version is a member."""
         found, index, version = _group(work), work.arguments(OneInstance).index, _version(work)
         members = launching.members(found, _restored(work)["template"])
@@ -117,7 +117,7 @@ class LaunchOne(Scale):
             return Underway(self._observed(work, len(members), work.compute().count))
         return Absent(f"no instance was launched from version {version} yet")
 
-    def act(self, work: Work) -> None:
+    def act(self, work: StepContext) -> None:
         """Point the group at the version, let it launch, wish for one more."""
         found, wished = _group(work), work.arguments(OneInstance).index + 1
         name = _restored(work)["template"]
@@ -131,7 +131,7 @@ class Hold(Scale):
     """Every instance is in service, each with its own volumes, and the group launches none by itself: it would get
     another one's. What ends is replaced by the scheduled probe (replacements.py). Arguments: region."""
 
-    def ask(self, work: Work) -> Answer:
+    def ask(self, work: StepContext) -> Answer:
         """By index; what is missing is launched anew."""
         found, restored = _group(work), _restored(work)
         held = replacements.Held(restored["template"], tuple(str(each) for each in restored["versions"]))
@@ -142,7 +142,7 @@ class Hold(Scale):
             return Underway(self._observed(work, len(serving), len(held.versions)))
         return Absent(replacements.told(found, held))
 
-    def act(self, work: Work) -> None:
+    def act(self, work: StepContext) -> None:
         """What the probe would do at its next look."""
         found, restored = _group(work), _restored(work)
         held = replacements.Held(restored["template"], tuple(str(each) for each in restored["versions"]))
@@ -154,7 +154,7 @@ class Stop:
 
     wait = Wait(STOP_SECONDS, EVERY_SECONDS, "deregistration delays")
 
-    def ask(self, work: Work) -> Answer:
+    def ask(self, work: StepContext) -> Answer:
         """Nothing there and nothing wished for."""
         found = _group(work)
         wished, there = found["DesiredCapacity"], len(found["Instances"])
@@ -165,23 +165,23 @@ class Stop:
             return Underway(f"{there} instances are ending")
         return Proven({"group": found["AutoScalingGroupName"], "instances": 0, "suspended": suspended(found)})
 
-    def act(self, work: Work) -> None:
+    def act(self, work: StepContext) -> None:
         """First nothing new, then none at all."""
         if work.arguments(Stopping).suspend:
             _processes(work, "suspend_processes")
         _resize(work, MinSize=0, DesiredCapacity=0)
 
 
-def _restored(work: Work) -> dict[str, Any]:
+def _restored(work: StepContext) -> dict[str, Any]:
     """What the step before has proven: the run's template, and its version by index."""
     return work.evidence_of(replacements.RESTORED + work.step.asset)
 
 
-def _version(work: Work) -> str:
+def _version(work: StepContext) -> str:
     return str(_restored(work)["versions"][work.arguments(OneInstance).index])
 
 
-def _group(work: Work) -> dict[str, Any]:
+def _group(work: StepContext) -> dict[str, Any]:
     found = group(work.client, work.region, name_of(work))
     if not found:
         raise work.failed(f"there is no Auto Scaling group {name_of(work)}")
@@ -205,19 +205,19 @@ def suspended(found: dict[str, Any]) -> list[str]:
     return [each["ProcessName"] for each in found.get("SuspendedProcesses", [])]
 
 
-def _resize(work: Work, **sizes: int) -> None:
+def _resize(work: StepContext, **sizes: int) -> None:
     work.client.call(
         "autoscaling", "update_auto_scaling_group", work.region, AutoScalingGroupName=name_of(work), **sizes
     )
 
 
-def _processes(work: Work, operation: str) -> None:
+def _processes(work: StepContext, operation: str) -> None:
     work.client.call(
         "autoscaling", operation, work.region, AutoScalingGroupName=name_of(work), ScalingProcesses=[LAUNCH]
     )
 
 
-def _activities(work: Work, since: str) -> Iterator[dict[str, Any]]:
+def _activities(work: StepContext, since: str) -> Iterator[dict[str, Any]]:
     """The activities that began since then, the newest first, page by page."""
     name = name_of(work)
     for page in work.client.pages(

@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from pilotlight.runtime.kinds.action import Absent, Answer, Proven, Wait, Work
+from pilotlight.runtime.kinds.action import Absent, Answer, Proven, StepContext, Wait
 from pilotlight.runtime.kinds.buckets.backfill import bring, resolved
 from pilotlight.runtime.kinds.buckets.listing import SIZE, Bucket, Current, Stays, stays
 from pilotlight.runtime.kinds.buckets.observe import Certain, Comparison, buckets, compare
@@ -53,7 +53,7 @@ class BringHome:
 
     wait = Wait(SYNC_SECONDS, EVERY_SECONDS, "as long as the bytes take")
 
-    def ask(self, work: Work) -> Answer:
+    def ask(self, work: StepContext) -> Answer:
         """Compare; what is there only in the primary is in the evidence, and what stays there."""
         if _never_served(work):
             return Proven({NEVER_SERVED: f"{work.inventory.standby} never served: nothing was written there"})
@@ -71,7 +71,7 @@ class BringHome:
             }
         )
 
-    def act(self, work: Work) -> None:
+    def act(self, work: StepContext) -> None:
         """Give replication a moment where it comes this way, then copy what is still missing; and again what was
         overwritten or deleted while a pass went, as it is not asked for a second time."""
         until = work.clock.now() + (0.0 if work.inventory.vault else REPLICATION_SECONDS)
@@ -86,22 +86,22 @@ class BringHome:
             if not self._missing(work, self._compared(work)):
                 return
 
-    def _missing(self, work: Work, found: Comparison) -> int:
+    def _missing(self, work: StepContext, found: Comparison) -> int:
         return found.waiting if work.arguments(Syncing).final else found.overdue
 
-    def _compared(self, work: Work) -> Comparison:
+    def _compared(self, work: StepContext) -> Comparison:
         source, target = _homeward(work)
         before = work.begun_at - CLOCKS_SECONDS if work.begun_at is not None else 0.0
         return compare(work.client, source, target, before, with_past=False, stays=_stays(work), certain=_certain(work))
 
 
-def _stays(work: Work) -> Stays:
+def _stays(work: StepContext) -> Stays:
     """What of the primary bucket is left as it is: only what was written there before it was fenced."""
     fenced_at = _fenced_at(work)
     return lambda ours, theirs: stays(ours, theirs, fenced_at)
 
 
-def _certain(work: Work) -> Certain:
+def _certain(work: StepContext) -> Certain:
     """What was written since copies began may be newer than the copy of its key, though both are of one size: checksums
     tell, where S3 has them of both."""
     fenced_at = _fenced_at(work)
@@ -114,14 +114,14 @@ def _certain(work: Work) -> Certain:
     return certain
 
 
-def _fenced_at(work: Work) -> float:
+def _fenced_at(work: StepContext) -> float:
     found = work.ledger.fenced_at(work.step.asset)
     if found is None:
         raise work.failed("since when the primary bucket takes no writes is not known; `pilotlight failback` fences it")
     return found
 
 
-def _never_served(work: Work) -> bool:
+def _never_served(work: StepContext) -> bool:
     """Whether the failover that this goes home from was given up before it promoted, launched or moved anything. The
     final step asks the first one, which was asked before the record changed."""
     if work.arguments(Syncing).final:
@@ -133,7 +133,7 @@ def _never_served(work: Work) -> bool:
     return journal is not None and not any(each.step.startswith(SERVES_FROM) for each in journal.entries)
 
 
-def _homeward(work: Work) -> tuple[Bucket, Bucket]:
+def _homeward(work: StepContext) -> tuple[Bucket, Bucket]:
     """(standby, primary)."""
     primary, standby = buckets(work.inventory, work.datasets())
     return standby, primary

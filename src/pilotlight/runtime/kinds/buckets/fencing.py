@@ -12,7 +12,7 @@ from typing import Any
 
 from pilotlight.runtime.aws.absence import says_absent
 from pilotlight.runtime.errors import CallRefused
-from pilotlight.runtime.kinds.action import Absent, Answer, Proven, Wait, Work
+from pilotlight.runtime.kinds.action import Absent, Answer, Proven, StepContext, Wait
 
 FENCE = "PilotlightFence"
 DENIED = ["s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion"]
@@ -23,7 +23,7 @@ class FenceBucket:
 
     wait = Wait(60, 1, "bucket policies are read by S3 within seconds")
 
-    def ask(self, work: Work) -> Answer:
+    def ask(self, work: StepContext) -> Answer:
         """Whether the statement is there and lets this caller through."""
         found = _fence_in(_policy(work))
         if found is None:
@@ -34,7 +34,7 @@ class FenceBucket:
             return Absent("since when writing is denied is not kept")
         return Proven({"bucket": work.datasets().primary_bucket, "statement": FENCE})
 
-    def act(self, work: Work) -> None:
+    def act(self, work: StepContext) -> None:
         """Put the statement beside what is there; who is let through already stays so."""
         policy = _policy(work)
         before = _fence_in(policy)
@@ -48,13 +48,13 @@ class OpenBucket:
 
     wait = Wait(60, 1, "bucket policies are read by S3 within seconds")
 
-    def ask(self, work: Work) -> Answer:
+    def ask(self, work: StepContext) -> Answer:
         """Whether it is gone."""
         if _fence_in(_policy(work)) is None:
             return Proven({"bucket": work.datasets().primary_bucket, "statement": "removed"})
         return Absent("writing is denied")
 
-    def act(self, work: Work) -> None:
+    def act(self, work: StepContext) -> None:
         """Take it out; a policy of nothing else is deleted."""
         work.ledger.forget_fence(work.step.asset)
         policy = without_fence(_policy(work))
@@ -96,7 +96,7 @@ def principal(arn: str) -> str:
     return f"{head.replace(':sts:', ':iam:')}:role/*{rest.split('/')[0]}"
 
 
-def _allowed(work: Work) -> list[str]:
+def _allowed(work: StepContext) -> list[str]:
     """Who writes through the fence: replication, both ways where it goes so, and the caller of this run."""
     inventory, asset = work.inventory, work.datasets()
     ways = ("replication",) if inventory.vault else ("replication", "reverse")
@@ -105,11 +105,11 @@ def _allowed(work: Work) -> list[str]:
     return [*(f"arn:aws:iam::{inventory.account}:role/{role}" for role in roles), principal(caller)]
 
 
-def _policy(work: Work) -> dict[str, Any]:
+def _policy(work: StepContext) -> dict[str, Any]:
     return policy_of(work, work.datasets().primary_bucket)
 
 
-def policy_of(work: Work, bucket: str) -> dict[str, Any]:
+def policy_of(work: StepContext, bucket: str) -> dict[str, Any]:
     """A primary bucket's policy; one without statements where there is none."""
     try:
         text = work.client.call("s3", "get_bucket_policy", work.inventory.primary, Bucket=bucket)["Policy"]
@@ -121,7 +121,7 @@ def policy_of(work: Work, bucket: str) -> dict[str, Any]:
     return found
 
 
-def _write(work: Work, policy: dict[str, Any]) -> None:
+def _write(work: StepContext, policy: dict[str, Any]) -> None:
     bucket = work.datasets().primary_bucket
     work.client.call("s3", "put_bucket_policy", work.inventory.primary, Bucket=bucket, Policy=json.dumps(policy))
 

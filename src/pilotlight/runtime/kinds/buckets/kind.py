@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.errors import RegionUnreachable
-from pilotlight.runtime.kinds.action import Absent, Action, Work
+from pilotlight.runtime.kinds.action import Absent, Action, StepContext
 from pilotlight.runtime.kinds.buckets import (
     failback_sync,
     fencing,
@@ -121,7 +121,7 @@ class ReplicatedBucket(AssetKind[Datasets]):
             ]
         return []
 
-    def by_hand(self, work: Work, phase: str, asset: Datasets) -> Iterator[Command]:
+    def by_hand(self, work: StepContext, phase: str, asset: Datasets) -> Iterator[Command]:
         """The bucket takes writes again."""
         if phase != RESTORE:
             return
@@ -133,7 +133,7 @@ class ReplicatedBucket(AssetKind[Datasets]):
         else:
             yield Command(what, "s3", "delete_bucket_policy", region, where)
 
-    def fence_left(self, work: Work) -> list[str]:
+    def fence_left(self, work: StepContext) -> list[str]:
         if not isinstance(self.actions["open-bucket"].ask(work), Absent):
             return []
         bucket = work.datasets().primary_bucket

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from typing import IO, cast
 
 from pilotlight.runtime.kinds.buckets.listing import Current
-from pilotlight.runtime.naming import PAPER_MANIFESTS
+from pilotlight.runtime.naming import RECORD_MANIFESTS
 
 OBJECTS_MAX = 1_000_000
 """About as many are listed within five minutes, a third of a scheduled run; a larger dataset is counted, not listed."""
@@ -46,7 +46,7 @@ class Manifest:
         """Where it is kept in the vault; empty for a dataset that is too large to be listed."""
         if self.objects > OBJECTS_MAX:
             return ""
-        return f"{PAPER_MANIFESTS}{self._asset}/{self._digest.hexdigest()}.jsonl.gz"
+        return f"{RECORD_MANIFESTS}{self._asset}/{self._digest.hexdigest()}.jsonl.gz"
 
     @property
     def unlisted(self) -> str:

@@ -35,7 +35,7 @@ from pilotlight.runtime.records.point import Part
 from pilotlight.runtime.store.ledger import POINTS_MAX
 
 NAMED_MAX = 20
-"""How many missing objects a paper names; all are counted."""
+"""How many missing objects a record names; all are counted."""
 
 
 Certain = Callable[[Current, Current], str]
@@ -179,7 +179,7 @@ def observe(
         kind=asset.kind,
         mechanism=asset.mechanism,
         proven=not found.overdue,
-        true_at=stamp(watermark),
+        as_of=stamp(watermark),
         reference=BucketReference(asset.standby_bucket, asset.prefix, stamp(watermark)),
         evidence=counts(found, rule)
         | {
@@ -209,4 +209,4 @@ def observe_alone(asset: Datasets, last: Part | None) -> Part:
         reason = f"the primary region does not answer, and none of the newest {POINTS_MAX} points proved this part"
         return Part(asset.name, asset.kind, asset.mechanism, False, "", missing=(reason,))
     evidence = last.evidence | {"primary": "did not answer; as an earlier point proved it"}
-    return Part(asset.name, asset.kind, asset.mechanism, True, last.true_at, last.reference, evidence)
+    return Part(asset.name, asset.kind, asset.mechanism, True, last.as_of, last.reference, evidence)

@@ -7,7 +7,7 @@ from typing import Any
 
 from pilotlight.runtime.aws.absence import says_absent
 from pilotlight.runtime.errors import CallRefused
-from pilotlight.runtime.kinds.action import Absent, Answer, Proven, Underway, Wait, Watch, Work
+from pilotlight.runtime.kinds.action import Absent, Answer, Proven, StepContext, Underway, Wait, Watch
 from pilotlight.runtime.naming import RULE_BEFORE, Names
 from pilotlight.runtime.records.inventory import Datasets
 
@@ -21,7 +21,7 @@ class Replicates(Watch):
 
     wait = Wait(1, 1, "configuration; nothing brings it but `pilotlight up`")
 
-    def ask(self, work: Work) -> Answer:
+    def ask(self, work: StepContext) -> Answer:
         """Read the rules."""
         asset, found = work.datasets(), _rules(work, work.datasets().primary_bucket)
         for rule in found:
@@ -50,7 +50,7 @@ class CanaryArrives:
 
     wait = Wait(ARRIVAL_SECONDS, 0.5, "replication time control: 15 minutes")
 
-    def ask(self, work: Work) -> Answer:
+    def ask(self, work: StepContext) -> Answer:
         """Look for this run's canary on both sides."""
         asset = work.datasets()
         if _canary(work, work.inventory.standby, asset.standby_bucket) == work.run:
@@ -59,7 +59,7 @@ class CanaryArrives:
             return Underway("the canary is written and has not arrived")
         return Absent("there is no canary")
 
-    def act(self, work: Work) -> None:
+    def act(self, work: StepContext) -> None:
         """Write it."""
         asset = work.datasets()
         work.client.call(
@@ -78,20 +78,20 @@ class CanaryGone:
 
     wait = Wait(60, 1, "one delete marker")
 
-    def ask(self, work: Work) -> Answer:
+    def ask(self, work: StepContext) -> Answer:
         """Look in the primary; the delete marker replicates like any other."""
         if _canary(work, work.inventory.primary, work.datasets().primary_bucket):
             return Absent("the canary is there")
         return Proven({"canary": "removed"})
 
-    def act(self, work: Work) -> None:
+    def act(self, work: StepContext) -> None:
         """Delete it."""
         asset = work.datasets()
         key = asset.prefix + CANARY
         work.client.call("s3", "delete_object", work.inventory.primary, Bucket=asset.primary_bucket, Key=key)
 
 
-def _canary(work: Work, region: str, bucket: str) -> str:
+def _canary(work: StepContext, region: str, bucket: str) -> str:
     """The run that a canary names; empty where there is none."""
     try:
         key = work.datasets().prefix + CANARY
@@ -105,7 +105,7 @@ def _canary(work: Work, region: str, bucket: str) -> str:
         return ""
 
 
-def _rules(work: Work, bucket: str) -> list[dict[str, Any]]:
+def _rules(work: StepContext, bucket: str) -> list[dict[str, Any]]:
     """The replication rules of a primary bucket; none where it has no replication at all."""
     try:
         answer = work.client.call("s3", "get_bucket_replication", work.inventory.primary, Bucket=bucket)

@@ -1,8 +1,8 @@
-"""Rows against shelves: does every checkpoint that the registry names lie whole in the standby region?
+"""Rows against checkpoint listings: does every checkpoint that the registry names lie whole in the standby region?
 
 *Dangling* is what exists in the primary and has not arrived whole; *ahead* is what has arrived and is newer than the
 checkpoint that the point takes; *gone* is what exists in neither region any more, a matter of the registry and not of
-recovery. What a person or its metrics call poisoned has arrived all the same.
+recovery. What a person or its metrics call unhealthy has arrived all the same.
 """
 
 from __future__ import annotations
@@ -13,23 +13,23 @@ from typing import Any
 
 from pilotlight.runtime.checkpoints.steps import step_of
 from pilotlight.runtime.kinds.aurora.references import Rows, place, shown
-from pilotlight.runtime.kinds.checkpoints.shelf import Choice, Shelf
+from pilotlight.runtime.kinds.checkpoints.listing import CheckpointListing, Choice
 from pilotlight.runtime.records.inventory import Datasets
 
 NAMED_MAX = 20
-"""How many rows a paper names; all are counted."""
+"""How many rows a record names; all are counted."""
 
 
 @dataclass(frozen=True)
 class Look:
-    """One checkpoints asset at the moment of the cut: both shelves, and what was taken from the standby's.
+    """One checkpoints asset at the moment of the look: both listings, and what was taken from the standby's.
 
     `primary` is None where that region does not answer: then whatever is missing counts as dangling.
     """
 
     asset: Datasets
-    standby: Shelf
-    primary: Shelf | None
+    standby: CheckpointListing
+    primary: CheckpointListing | None
     choice: Choice
 
 
@@ -74,11 +74,11 @@ def _sort(found: Judgement, told: str, path: str, look: Look) -> None:
 
 
 def _is_ahead(look: Look, path: str) -> bool:
-    return any(each.path == path and not each.poisoned and not each.suspect for each in look.choice.passed_over)
+    return any(each.path == path and not each.unhealthy and not each.suspect for each in look.choice.passed_over)
 
 
 def evidence(rows: Rows, found: Judgement) -> dict[str, Any]:
-    """As a paper has it."""
+    """As a record has it."""
     lists = {"dangling": found.dangling, "ahead": found.ahead, "gone": found.gone, "foreign": found.foreign}
     return {
         "read_at": rows.read_at,

@@ -18,7 +18,7 @@ from pilotlight.runtime.checkpoints.verify import Found, TooManyFiles
 from pilotlight.runtime.clock import parse_stamp
 from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.errors import CallRefused, RegionUnreachable, Throttled
-from pilotlight.runtime.kinds.action import Action, Work
+from pilotlight.runtime.kinds.action import Action, StepContext
 from pilotlight.runtime.kinds.autoscaling.observe import group
 from pilotlight.runtime.kinds.buckets import manifests
 from pilotlight.runtime.kinds.buckets import observe as buckets
@@ -28,8 +28,8 @@ from pilotlight.runtime.kinds.buckets.manifests import Manifest
 from pilotlight.runtime.kinds.buckets.rule import seen as rule_seen
 from pilotlight.runtime.kinds.checkpoints import observe, steps
 from pilotlight.runtime.kinds.checkpoints.dangling import Look
+from pilotlight.runtime.kinds.checkpoints.listing import ListedBucket, choose, listing_from
 from pilotlight.runtime.kinds.checkpoints.reference import CheckpointReference
-from pilotlight.runtime.kinds.checkpoints.shelf import ListedBucket, choose, shelf_of
 from pilotlight.runtime.kinds.command import Command
 from pilotlight.runtime.kinds.kind import Observation, PartVerified, Progress
 from pilotlight.runtime.kinds.kind import loss as loss_of
@@ -57,15 +57,15 @@ class CheckpointFolder(ReplicatedBucket):
 
     def observe(self, look: Observation, asset: Datasets) -> Part:
         """The newest complete one that is older than the watermark of every dataset that it uses."""
-        used = [look.parts[name].true_at for name in asset.uses if name in look.parts and look.parts[name].true_at]
+        used = [look.parts[name].as_of for name in asset.uses if name in look.parts and look.parts[name].as_of]
         before = min((parse_stamp(moment) for moment in used), default=None)
         ledger, (source, copy) = look.context.ledger, buckets.buckets(look.context.inventory, asset)
         known = ledger.known_complete(asset.name)
         ours, refusal = _primary_listing(look, source)
         theirs = _listed(look.context.client, copy)
-        there = shelf_of(_reader(look, source, ours), asset) if ours is not None else None
-        here = shelf_of(_reader(look, copy, theirs), asset, known, there)
-        choice = choose(here, asset, ledger.vetoes(asset.name), before)
+        there = listing_from(_reader(look, source, ours), asset) if ours is not None else None
+        here = listing_from(_reader(look, copy, theirs), asset, known, there)
+        choice = choose(here, asset, ledger.rejections(asset.name), before)
         look.seen[asset.name] = Look(asset, here, there, choice)
         taken = here.at(choice.taken.path) if choice.taken else None
         key = _manifest(look, asset, taken, theirs) if taken else ""
@@ -88,7 +88,7 @@ class CheckpointFolder(ReplicatedBucket):
     def unhealthy(self, part: Part) -> Iterator[str]:
         """Checkpoints that are there, whole, and all refused for their health."""
         passed = part.evidence.get("passed_over", []) if not part.proven else []
-        sick = [each for each in passed if each.get("poisoned")]
+        sick = [each for each in passed if each.get("unhealthy")]
         if sick:
             yield f"{part.asset} has no healthy checkpoint: {sick[0].get('path', '')} {sick[0].get('why', '')}."
 
@@ -101,7 +101,7 @@ class CheckpointFolder(ReplicatedBucket):
         training = asset.training
         if training is None:
             return Loss(found.seconds, lost)
-        hours = max(0.0, parse_stamp(moment) - parse_stamp(part.true_at)) / SECONDS_PER_HOUR
+        hours = max(0.0, parse_stamp(moment) - parse_stamp(part.as_of)) / SECONDS_PER_HOUR
         if training.steps_per_hour is not None:
             lost = max(lost or 0, int(hours * training.steps_per_hour))
         return Loss(found.seconds, lost, round(hours * training.gpus, 3))
@@ -135,7 +135,7 @@ class CheckpointFolder(ReplicatedBucket):
 
     # -- a run -------------------------------------------------------------------------------------------------
 
-    def choose(self, work: Work, asset: Datasets, point: RecoveryPoint) -> dict[str, Any]:
+    def choose(self, work: StepContext, asset: Datasets, point: RecoveryPoint) -> dict[str, Any]:
         """The newest complete one in the bucket at this moment: it is at least as new as the point's."""
         found = steps.choose_checkpoint(work, asset, work.inventory.standby, asset.standby_bucket)
         found |= steps.beyond(point, asset, found["written_at"])
@@ -149,7 +149,7 @@ class CheckpointFolder(ReplicatedBucket):
         told = [about("tell-checkpoint", asset.name, where)] if phase == RESTORE else []
         return [*super().steps(phase, inventory, asset, where), *told]
 
-    def by_hand(self, work: Work, phase: str, asset: Datasets) -> Iterator[Command]:
+    def by_hand(self, work: StepContext, phase: str, asset: Datasets) -> Iterator[Command]:
         """And it is told so."""
         yield from super().by_hand(work, phase, asset)
         if phase != RESTORE:
@@ -161,7 +161,7 @@ class CheckpointFolder(ReplicatedBucket):
         what = f"{asset.name}: the workload is told of its newest complete checkpoint"
         yield Command(what, "ssm", "put_parameter", inventory.primary, given | {"Overwrite": True})
 
-    def fence_left(self, work: Work) -> list[str]:
+    def fence_left(self, work: StepContext) -> list[str]:
         return ReplicatedBucket().fence_left(work)
 
     # -- watching ----------------------------------------------------------------------------------------------

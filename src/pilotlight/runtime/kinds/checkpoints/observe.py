@@ -1,7 +1,7 @@
 """The newest checkpoint to resume from that is complete in the standby bucket, found by reading it there.
 
 Complete is not enough: one that is newer than the proven data it may refer to is passed over for the next older, and
-so is one that its own metrics, or a person, call poisoned. A marker file proves nothing here.
+so is one that its own metrics, or a person, call unhealthy. A marker file proves nothing here.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from collections.abc import Iterable
 
 from pilotlight.runtime.checkpoints.format import Candidate, Problem, Verdict
 from pilotlight.runtime.clock import parse_stamp, stamp
+from pilotlight.runtime.kinds.checkpoints.listing import Choice
 from pilotlight.runtime.kinds.checkpoints.reference import CheckpointReference
-from pilotlight.runtime.kinds.checkpoints.shelf import Choice
 from pilotlight.runtime.records.inventory import Datasets
 from pilotlight.runtime.records.point import Part
 
@@ -22,7 +22,7 @@ CADENCE_SAVES = 20
 CADENCE_SAVES_MIN = 4
 """Fewer tell nothing usual: three gaps are the least with a middle one."""
 REFUSED_MAX = 10
-"""How many incomplete checkpoints a paper describes, the newest first."""
+"""How many incomplete checkpoints a record describes, the newest first."""
 PROBLEMS_MAX = 5
 
 
@@ -39,7 +39,7 @@ def observe(asset: Datasets, choice: Choice, newest_begun_step: int | None) -> P
         kind=asset.kind,
         mechanism=asset.mechanism,
         proven=True,
-        true_at=stamp(parse_stamp(written)) if written else "",
+        as_of=stamp(parse_stamp(written)) if written else "",
         reference=reference(bucket, asset, choice.taken),
         evidence=facts,
     )
@@ -65,7 +65,7 @@ def evidence(choice: Choice) -> dict[str, object]:
             {"path": each.path, "step": each.step, "problems": _said(each)} for each in undecided(choice)[:REFUSED_MAX]
         ],
         "passed_over": [
-            {"path": each.path, "step": each.step, "why": each.why, "poisoned": each.poisoned}
+            {"path": each.path, "step": each.step, "why": each.why, "unhealthy": each.unhealthy}
             for each in choice.passed_over[:REFUSED_MAX]
         ],
         "refused_count": len(_torn(choice)),

@@ -7,17 +7,17 @@ from typing import Any
 from pilotlight.runtime.aws import parameters
 from pilotlight.runtime.aws.absence import remove
 from pilotlight.runtime.clock import parse_stamp
-from pilotlight.runtime.kinds.action import Absent, Answer, Proven, Wait, Work
+from pilotlight.runtime.kinds.action import Absent, Answer, Proven, StepContext, Wait
 from pilotlight.runtime.kinds.checkpoints import observe
-from pilotlight.runtime.kinds.checkpoints.shelf import choose, shelf
+from pilotlight.runtime.kinds.checkpoints.listing import choose, list_checkpoints
 from pilotlight.runtime.records.codec import encode
 from pilotlight.runtime.records.inventory import Datasets
 from pilotlight.runtime.records.point import RecoveryPoint
 
 
-def choose_checkpoint(work: Work, asset: Datasets, region: str, bucket: str) -> dict[str, Any]:
+def choose_checkpoint(work: StepContext, asset: Datasets, region: str, bucket: str) -> dict[str, Any]:
     """The newest complete checkpoint in this bucket, as reference and evidence; StepFailed where there is none."""
-    choice = choose(shelf(work.client, region, bucket, asset), asset, work.ledger.vetoes(asset.name))
+    choice = choose(list_checkpoints(work.client, region, bucket, asset), asset, work.ledger.rejections(asset.name))
     if choice.taken is None:
         raise work.failed(f"no checkpoint below s3://{bucket}/{asset.prefix} is complete and may be used")
     named: dict[str, Any] = encode(observe.reference(bucket, asset, choice.taken))
@@ -28,10 +28,10 @@ def choose_checkpoint(work: Work, asset: Datasets, region: str, bucket: str) -> 
 
 def beyond(point: RecoveryPoint, asset: Datasets, written_at: str) -> dict[str, str]:
     """A word of warning where the checkpoint is newer than the data that the point proves (pure)."""
-    used = [part for name in asset.uses if (part := point.part(name)) and part.true_at]
+    used = [part for name in asset.uses if (part := point.part(name)) and part.as_of]
     for part in used:
-        if written_at and parse_stamp(written_at) >= parse_stamp(part.true_at):
-            return {"beyond": f"{part.asset} is proven up to {part.true_at}; newer data that it uses may be missing"}
+        if written_at and parse_stamp(written_at) >= parse_stamp(part.as_of):
+            return {"beyond": f"{part.asset} is proven up to {part.as_of}; newer data that it uses may be missing"}
     return {}
 
 
@@ -44,17 +44,17 @@ class TellCheckpoint:
 
     wait = Wait(60, 1, "one write; SSM answers reads of it at once")
 
-    def ask(self, work: Work) -> Answer:
+    def ask(self, work: StepContext) -> Answer:
         """Whether the parameter says what was chosen."""
         wanted = self._uri(work)
         said = parameter(work, work.region)
         return Proven({"uri": wanted}) if said == wanted else Absent(f"the parameter says {said or 'nothing'}")
 
-    def act(self, work: Work) -> None:
+    def act(self, work: StepContext) -> None:
         """Write it."""
         parameters.write(work.client, work.region, work.inventory.names.parameter(work.step.asset), self._uri(work))
 
-    def _uri(self, work: Work) -> str:
+    def _uri(self, work: StepContext) -> str:
         if work.region == work.inventory.standby:
             found = work.evidence_of("choose-point").get("checkpoints", {}).get(work.step.asset)
             if found is None:
@@ -69,17 +69,17 @@ class ForgetCheckpoint:
 
     wait = Wait(60, 1, "one write")
 
-    def ask(self, work: Work) -> Answer:
+    def ask(self, work: StepContext) -> Answer:
         """Whether it is gone."""
         said = parameter(work, work.region)
         return Absent(f"the parameter says {said}") if said else Proven({"parameter": "removed"})
 
-    def act(self, work: Work) -> None:
+    def act(self, work: StepContext) -> None:
         """Remove it."""
         name = work.inventory.names.parameter(work.step.asset)
         remove(work.client, "ssm", "delete_parameter", work.region, Name=name)
 
 
-def parameter(work: Work, region: str) -> str:
+def parameter(work: StepContext, region: str) -> str:
     """What the parameter of the step's asset says there; empty where there is none."""
     return parameters.read(work.client, region, work.inventory.names.parameter(work.step.asset))

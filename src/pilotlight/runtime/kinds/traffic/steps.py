@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pilotlight.runtime.aws.fetch import Fetched
-from pilotlight.runtime.kinds.action import Absent, Action, Answer, Proven, Underway, Wait, Work
+from pilotlight.runtime.kinds.action import Absent, Action, Answer, Proven, StepContext, Underway, Wait
 from pilotlight.runtime.kinds.autoscaling.observe import group
 from pilotlight.runtime.kinds.autoscaling.steps import Hold, Scale
 from pilotlight.runtime.metrics import put_metric
@@ -39,7 +39,7 @@ class Healthy:
 
     wait = Wait(HEALTHY_SECONDS, EVERY_SECONDS, "loading weights")
 
-    def ask(self, work: Work) -> Answer:
+    def ask(self, work: StepContext) -> Answer:
         """The groups' wishes first, then the balancer's verdict, then one GET through it."""
         for _, started in _stopped(work):
             return Absent(f"{started.step.name}: it was stopped since it was proven")
@@ -57,13 +57,13 @@ class Healthy:
             return Underway(f"the balancer: {answer.told}")
         return Proven({"healthy_targets": targets, "answer": answer.told})
 
-    def act(self, work: Work) -> None:
+    def act(self, work: StepContext) -> None:
         """Start what was stopped; the rest is only waited for."""
         for action, started in _stopped(work):
             action.act(started)
 
 
-def _stopped(work: Work) -> Iterator[tuple[Action, Work]]:
+def _stopped(work: StepContext) -> Iterator[tuple[Action, StepContext]]:
     """The groups whose instances nobody asks for any more, as the step that started them."""
     for asset in work.inventory.computes:
         started = work.work_of(f"scale-{asset.name}")
@@ -72,20 +72,20 @@ def _stopped(work: Work) -> Iterator[tuple[Action, Work]]:
             yield action, started
 
 
-def _targets(work: Work, name: str) -> tuple[int | None, str]:
+def _targets(work: StepContext, name: str) -> tuple[int | None, str]:
     """(healthy targets of a group, states in words), of its target group that has fewest where it is in several; None
     where it is behind no balancer."""
     arns = group(work.client, work.region, name).get("TargetGroupARNs", [])
     return min((_healthy(work, arn) for arn in arns), key=lambda found: found[0], default=(None, ""))
 
 
-def _healthy(work: Work, arn: str) -> tuple[int, str]:
+def _healthy(work: StepContext, arn: str) -> tuple[int, str]:
     answer = work.client.call("elbv2", "describe_target_health", work.region, TargetGroupArn=arn)
     states = [each["TargetHealth"]["State"] for each in answer["TargetHealthDescriptions"]]
     return states.count("healthy"), ", ".join(states) or "none registered"
 
 
-def _balancer(work: Work) -> str:
+def _balancer(work: StepContext) -> str:
     """DNS name of the balancer in the step's region."""
     assert work.inventory.traffic is not None
     if work.region == work.inventory.primary:
@@ -100,7 +100,7 @@ class MoveTraffic:
 
     wait = Wait(MOVE_SECONDS, EVERY_SECONDS, "alarm period, health check, DNS caches")
 
-    def ask(self, work: Work) -> Answer:
+    def ask(self, work: StepContext) -> Answer:
         """One GET from outside."""
         assert work.inventory.traffic is not None
         answer = work.context.fetch(url(work.inventory.traffic.record, work.inventory.traffic), FETCH_SECONDS)
@@ -108,11 +108,11 @@ class MoveTraffic:
             return Proven({"record": work.inventory.traffic.record, "answer": answer.told})
         return Absent(f"{work.inventory.traffic.record}: {answer.told}")
 
-    def act(self, work: Work) -> None:
+    def act(self, work: StepContext) -> None:
         """One datum; the alarm keeps its state where the next ones are missing."""
         put_metric(work.context, METRIC_STANDBY_ACTIVE, 1 if work.region == work.inventory.standby else 0)
 
-    def _arrived(self, work: Work, answer: Fetched) -> bool:
+    def _arrived(self, work: StepContext, answer: Fetched) -> bool:
         if work.begun_at is None or answer.status != 200:
             return False
         settled = work.clock.now() >= work.begun_at + SILENT_SETTLE_SECONDS

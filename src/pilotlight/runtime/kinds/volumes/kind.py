@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.errors import RegionUnreachable
-from pilotlight.runtime.kinds.action import Work
+from pilotlight.runtime.kinds.action import StepContext
 from pilotlight.runtime.kinds.kind import AssetKind, Observation, PartVerified, Progress, Usable
 from pilotlight.runtime.kinds.volumes import observe, pruning, schedule, snapshots
 from pilotlight.runtime.kinds.volumes.observe import Seen
@@ -61,7 +61,7 @@ class VolumeGroup(AssetKind[Volumes]):
         remarks = ("the bytes inside snapshot copies are not read; a drill restores them",) if deep else ()
         return PartVerified(part.asset, part.kind, tuple(problems), len(wanted), remarks=remarks)
 
-    def usable(self, work: Work, asset: Volumes, point: RecoveryPoint) -> Usable:
+    def usable(self, work: StepContext, asset: Volumes, point: RecoveryPoint) -> Usable:
         """What the point names; that it is there is asked by the groups that mount it."""
         named = point.reference(asset.name, VolumeReference)
         return Usable(evidence={"volumes": {asset.name: encode(named) if named else {}}})

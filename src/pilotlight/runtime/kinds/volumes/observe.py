@@ -56,16 +56,16 @@ def part(inventory: Inventory, asset: Volumes, seen: Seen, now: float) -> Part:
     reference = _reference(asset, taken, copies)
     missing = (*_lacking(seen, taken, region), *_unseen(seen, taken, copies), *_in_the_way(seen, copies))
     found = replace(bare, reference=reference, evidence=_evidence(seen, copies, now), missing=missing)
-    return found if missing else replace(found, proven=True, true_at=taken.true_at)
+    return found if missing else replace(found, proven=True, as_of=taken.as_of)
 
 
 def chosen(seen: Seen) -> SnapshotRun | None:
     """The newest run that is complete, or was: what is newer is on its way (pure)."""
     here = {each.id: each for each in seen.copies}
-    lost = [SnapshotRun(each.run, len(each.places), each.true_at, ()) for each in seen.rosters if each.run not in here]
+    lost = [SnapshotRun(each.run, len(each.places), each.as_of, ()) for each in seen.rosters if each.run not in here]
     proven = {each.run for each in seen.rosters if each.proven}
     settled = [each for each in (*seen.copies, *lost) if each.complete or each.id in proven]
-    return max(settled, key=lambda each: (each.true_at, each.id), default=None)
+    return max(settled, key=lambda each: (each.as_of, each.id), default=None)
 
 
 def to_prove(seen: Seen) -> list[Roster]:
@@ -97,7 +97,7 @@ def _reference(asset: Volumes, run: SnapshotRun, copies: list[Snapshot]) -> Volu
         run=run.id,
         sets=tuple(_set(index, [each for each in copies if each.index == index]) for index in indexes),
         unassigned=tuple(
-            Unassigned(each.member, each.id, each.device, each.true_at) for each in copies if each.index == UNASSIGNED
+            Unassigned(each.member, each.id, each.device, each.as_of) for each in copies if each.index == UNASSIGNED
         ),
     )
 
@@ -110,13 +110,13 @@ def _set(index: int, copies: list[Snapshot]) -> VolumeSet:
         instance=first.instance,
         label=first.label,
         set=first.set,
-        true_at=min(each.true_at for each in copies),
+        as_of=min(each.as_of for each in copies),
         snapshots={each.device: each.id for each in sorted(copies, key=lambda each: each.device)},
     )
 
 
 def _evidence(seen: Seen, copies: list[Snapshot], now: float) -> dict[str, Any]:
-    moments = [parse_stamp(each.true_at) for each in copies]
+    moments = [parse_stamp(each.as_of) for each in copies]
     last = rosters.newest(seen.rosters)
     gone = _gone(seen, last, now)
     return {
@@ -155,7 +155,7 @@ def _remarks(seen: Seen, last: Roster | None) -> list[str]:
 
 def _nothing(seen: Seen, region: str) -> tuple[str, ...]:
     """No run has ever been complete: how far the newest is."""
-    newest = max((*seen.copies, *_unbegun(seen)), key=lambda each: (each.true_at, each.id), default=None)
+    newest = max((*seen.copies, *_unbegun(seen)), key=lambda each: (each.as_of, each.id), default=None)
     if newest is None:
         return (f"no snapshot copy has been begun in {region}", *_unseen(seen, None, []))
     count = f"{len({each.member for each in newest.done})} of {newest.size} copies of scheduled run {newest.id}"
@@ -164,7 +164,7 @@ def _nothing(seen: Seen, region: str) -> tuple[str, ...]:
 
 def _unbegun(seen: Seen) -> list[SnapshotRun]:
     begun = {each.id for each in seen.copies}
-    return [SnapshotRun(each.run, len(each.places), each.true_at, ()) for each in seen.rosters if each.run not in begun]
+    return [SnapshotRun(each.run, len(each.places), each.as_of, ()) for each in seen.rosters if each.run not in begun]
 
 
 def _lacking(seen: Seen, run: SnapshotRun, region: str) -> tuple[str, ...]:

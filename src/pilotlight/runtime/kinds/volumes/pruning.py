@@ -45,7 +45,7 @@ def unneeded_copies(copies: list[Snapshot], needed: Collection[str]) -> list[Sna
     """Copies that no kept point stands on and whose run is older than the newest that is complete (pure)."""
     found = runs(copies)
     newest = newest_complete(found)
-    old = [each for run in found if run.true_at < newest and run.id not in needed for each in run.snapshots]
+    old = [each for run in found if run.as_of < newest and run.id not in needed for each in run.snapshots]
     return [each for each in old if each.set not in needed]
 
 
@@ -59,7 +59,7 @@ def unneeded_sources(sources: list[Snapshot], copies: list[Snapshot]) -> list[Sn
     oldest_first = reversed(found)
     newest = newest_complete(runs(copies))
     dead = [each for each in found[1:] if not each.whole]
-    return [snapshot for each in oldest_first if each.true_at < newest or each in dead for snapshot in each.snapshots]
+    return [snapshot for each in oldest_first if each.as_of < newest or each in dead for snapshot in each.snapshots]
 
 
 def _delete(context: RecoveryContext, region: str, unneeded: Iterable[Snapshot]) -> None:

@@ -18,7 +18,7 @@ class VolumeSet:
     instance: str = ""
     label: str = ""
     set: str = ""
-    true_at: str = ""
+    as_of: str = ""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Unassigned:
     volume: str
     snapshot: str
     device: str = ""
-    true_at: str = ""
+    as_of: str = ""
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,12 @@ class VolumeReference(Reference):
 
     @classmethod
     def of_first_edition(cls, raw: dict[str, Any]) -> dict[str, Any]:
-        """The first ones named one set alone."""
+        """The first ones named one set alone; and `as_of` had another name."""
         if "sets" in raw or not raw.get("snapshots"):
-            return raw
+            named = {key: [_with_as_of(each) for each in raw.get(key, [])] for key in ("sets", "unassigned")}
+            return raw | named
         return {"sets": [{"index": 0, "set": raw.get("set", ""), "snapshots": raw["snapshots"]}]}
+
+
+def _with_as_of(raw: dict[str, Any]) -> dict[str, Any]:
+    return raw | {"as_of": raw.get("true_at", "")}

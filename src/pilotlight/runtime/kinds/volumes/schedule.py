@@ -88,13 +88,13 @@ def is_due(
     """Whether a new run is begun now; what no run has is not made to wait for the interval (pure)."""
     if not sources:
         return True
-    old = now - parse_stamp(sources[0].true_at) >= every_seconds * DUE_SHARE
+    old = now - parse_stamp(sources[0].as_of) >= every_seconds * DUE_SHARE
     return under_way(sources, copies) < UNFINISHED_RUNS_MAX and (uncovered or old)
 
 
 def is_late(sources: list[SnapshotRun], copies: list[SnapshotRun], now: float, every_seconds: float) -> bool:
     """Whether a whole interval has passed without a new run, because others are under way (pure)."""
-    newest = sources[0].true_at if sources else ""
+    newest = sources[0].as_of if sources else ""
     return bool(newest) and now - parse_stamp(newest) > every_seconds and under_way(sources, copies) > 0
 
 
@@ -102,7 +102,7 @@ def under_way(sources: list[SnapshotRun], copies: list[SnapshotRun]) -> int:
     """Runs that can be whole in the standby region and are newer than the newest that is (pure)."""
     done = {each.id for each in copies if each.complete}
     newest = snapshots.newest_complete(copies)
-    return sum(each.whole and each.id not in done and each.true_at > newest for each in sources)
+    return sum(each.whole and each.id not in done and each.as_of > newest for each in sources)
 
 
 def uncovered(asset: Volumes, selection: Selection, last: Roster | None) -> list[str]:
@@ -163,7 +163,7 @@ def _make(context: RecoveryContext, asset: Volumes, roster: Roster, each: Planne
     if each.instance is None:
         for place in each.places:
             one = replace(like, volume=place.volume, device=place.device, instance=place.instance)
-            snapshots.create_of_volume(context.client, region, ours, replace(one, true_at=stamp(context.clock.now())))
+            snapshots.create_of_volume(context.client, region, ours, replace(one, as_of=stamp(context.clock.now())))
         return
     mine, mounted = {place.volume for place in each.places}, each.instance.mounted
     snapshots.create_of_instance(
@@ -190,7 +190,7 @@ def to_copy(sources: list[Snapshot], copies: list[Snapshot]) -> list[Snapshot]:
     begun = {each.source for each in copies if each.state != ERROR}
     taken_up = {each.run for each in copies}
     newest = snapshots.newest_complete(snapshots.runs(copies))
-    wanted = [each for each in snapshots.runs(sources) if each.whole and each.true_at > newest]
+    wanted = [each for each in snapshots.runs(sources) if each.whole and each.as_of > newest]
     started = [each for each in wanted if each.id in taken_up]
     fresh = [each for each in wanted if each.id not in taken_up]
     return [snapshot for run in (*reversed(started), *fresh) for snapshot in run.done if snapshot.id not in begun]

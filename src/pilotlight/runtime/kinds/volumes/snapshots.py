@@ -50,7 +50,7 @@ class Snapshot:
     state: str
     set: str
     set_size: int
-    true_at: str
+    as_of: str
     device: str
     source: str
     run: str = ""
@@ -69,11 +69,11 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class SnapshotRun:
-    """All snapshots of one scheduled run that a region holds; `true_at` is the oldest moment among them."""
+    """All snapshots of one scheduled run that a region holds; `as_of` is the oldest moment among them."""
 
     id: str
     size: int
-    true_at: str
+    as_of: str
     snapshots: tuple[Snapshot, ...]
 
     @property
@@ -120,12 +120,12 @@ def runs(snapshots: Iterable[Snapshot]) -> list[SnapshotRun]:
         SnapshotRun(
             name,
             _size(members),
-            min(each.true_at for each in members),
+            min(each.as_of for each in members),
             tuple(sorted(members, key=lambda each: each.id)),
         )
         for name, members in by_run.items()
     ]
-    return sorted(found, key=lambda each: (each.true_at, each.id), reverse=True)
+    return sorted(found, key=lambda each: (each.as_of, each.id), reverse=True)
 
 
 def _size(members: list[Snapshot]) -> int:
@@ -136,7 +136,7 @@ def _size(members: list[Snapshot]) -> int:
 
 def newest_complete(found: Iterable[SnapshotRun]) -> str:
     """The moment of the newest run that is complete; empty where none is (pure)."""
-    return max((each.true_at for each in found if each.complete), default="")
+    return max((each.as_of for each in found if each.complete), default="")
 
 
 def states(client: AwsClient, region: str, ids: list[str]) -> dict[str, str]:
@@ -180,7 +180,7 @@ def _read(item: dict[str, Any], tags: dict[str, str]) -> Snapshot:
         state=item["State"],
         set=name,
         set_size=int(tags.get(TAG_SIZE, "0")),
-        true_at=tags.get(TAG_CREATED_AT, ""),
+        as_of=tags.get(TAG_CREATED_AT, ""),
         device=tags.get(TAG_DEVICE, ""),
         source=source,
         run=tags.get(TAG_RUN, name.partition("-")[0]),
@@ -250,7 +250,7 @@ def said(snapshot: Snapshot) -> dict[str, str]:
     always = {
         TAG_SET: snapshot.set,
         TAG_SIZE: str(snapshot.set_size),
-        TAG_CREATED_AT: snapshot.true_at,
+        TAG_CREATED_AT: snapshot.as_of,
         TAG_RUN: snapshot.run,
         TAG_RUN_SIZE: str(snapshot.run_size),
         TAG_INDEX: str(snapshot.index),

@@ -1,6 +1,6 @@
-"""A shelf: every checkpoint below one prefix of one bucket, listed once, each judged at most once.
+"""A checkpoint listing: every checkpoint below one prefix of one bucket, listed once, each judged at most once.
 
-The part of a point and the rows that name checkpoints look at the same shelf, so they speak of the same moment. What
+The part of a point and the rows that name checkpoints look at the same listing, so they speak of the same moment. What
 was found complete, and has not changed by name, size and entity tag, is not read again.
 """
 
@@ -31,7 +31,7 @@ class PassedOver:
     path: str
     step: int | None
     why: str
-    poisoned: bool = False
+    unhealthy: bool = False
     """Refused for its health or by a person; else it is only newer than the data it may refer to, or suspect."""
     suspect: bool = False
     """It lacks what all its neighbours have."""
@@ -49,7 +49,7 @@ class Choice:
 
 
 @dataclass
-class Shelf:
+class CheckpointListing:
     """`known` are fingerprints of what was found complete before; `learned` those that this look added.
 
     `there` is the same prefix in the primary region, where that answers: a checkpoint that has files there which are
@@ -59,7 +59,7 @@ class Shelf:
     reader: BucketReader
     found: list[Found]
     known: frozenset[str] = frozenset()
-    there: Shelf | None = None
+    there: CheckpointListing | None = None
     learned: set[str] = field(default_factory=set)
     _verdicts: dict[str, Verdict] = field(default_factory=dict)
     _steps: dict[str, int | None] = field(default_factory=dict)
@@ -114,17 +114,17 @@ class Shelf:
         return max(steps, default=None)
 
 
-def shelf(
+def list_checkpoints(
     client: AwsClient,
     region: str,
     bucket: str,
     asset: Datasets,
     known: frozenset[str] = frozenset(),
-    there: Shelf | None = None,
-) -> Shelf:
+    there: CheckpointListing | None = None,
+) -> CheckpointListing:
     """List one."""
     reader = BucketReader(client, region, bucket, asset.prefix)
-    return Shelf(reader, verify.find(reader, asset.format), known, there)
+    return CheckpointListing(reader, verify.find(reader, asset.format), known, there)
 
 
 class ListedBucket(BucketReader):
@@ -142,51 +142,55 @@ class ListedBucket(BucketReader):
                 yield File(each.key.removeprefix(self.prefix), each.size, each.etag, written)
 
 
-def shelf_of(
-    reader: ListedBucket, asset: Datasets, known: frozenset[str] = frozenset(), there: Shelf | None = None
-) -> Shelf:
+def listing_from(
+    reader: ListedBucket, asset: Datasets, known: frozenset[str] = frozenset(), there: CheckpointListing | None = None
+) -> CheckpointListing:
     """The same of a listing that was made before."""
-    return Shelf(reader, verify.find(reader, asset.format), known, there)
+    return CheckpointListing(reader, verify.find(reader, asset.format), known, there)
 
 
-def choose(shelf: Shelf, asset: Datasets, vetoes: dict[str, str], before: float | None = None) -> Choice:
+def choose(
+    listing: CheckpointListing, asset: Datasets, rejections: dict[str, str], before: float | None = None
+) -> Choice:
     """From the newest step down, the first that is complete, healthy, not refused by a person, and not too new.
 
     Complete is what the asset needs of it: to be resumed from, or to be loaded. One that lacks what all its neighbours
     have is taken only where there is no other.
 
-    `vetoes`: path -> why. `before`: seconds since 1970, up to which the datasets it may refer to are proven; S3 tells
+    `rejections`: path -> why. `before`: seconds since 1970, up to which the datasets that it uses are proven; S3 tells
     whole seconds, so a checkpoint of the same second may be newer than what it refers to, and is not taken.
     """
     torn: list[Verdict] = []
     passed: list[PassedOver] = []
     newest_complete: int | None = None
     suspect: Verdict | None = None
-    odd, tests = suspects(shelf.found), _tests(shelf, asset, vetoes, before)
-    for each in sorted(shelf.found, key=lambda found: _age(shelf, found), reverse=True):
-        verdict = shelf.verdict(each)
+    odd, tests = suspects(listing.found), _tests(listing, asset, rejections, before)
+    for each in sorted(listing.found, key=lambda found: _age(listing, found), reverse=True):
+        verdict = listing.verdict(each)
         if not verdict.serves(asset.needs):
             torn.append(verdict)
             continue
         newest_complete = verdict.step if newest_complete is None else newest_complete
         against = next(_objections(each, verdict, tests), None)
         if against is None and each.candidate.path not in odd:
-            return Choice(verdict, shelf.newest_begun_step, newest_complete, tuple(torn), tuple(passed))
+            return Choice(verdict, listing.newest_begun_step, newest_complete, tuple(torn), tuple(passed))
         if against is None:
             suspect = suspect or verdict
             against = PassedOver(verdict.path, verdict.step, "; ".join(odd[verdict.path]), suspect=True)
         passed.append(against)
     left = tuple(each for each in passed if suspect is None or each.path != suspect.path)
-    return Choice(suspect, shelf.newest_begun_step, newest_complete, tuple(torn), left)
+    return Choice(suspect, listing.newest_begun_step, newest_complete, tuple(torn), left)
 
 
 Test = tuple[Callable[[Found, Verdict], str], bool]
-"""(why it must not be taken, or nothing; whether that makes it poisoned)"""
+"""(why it must not be taken, or nothing; whether that makes it unhealthy)"""
 
 
-def _tests(shelf: Shelf, asset: Datasets, vetoes: dict[str, str], before: float | None) -> tuple[Test, ...]:
+def _tests(
+    listing: CheckpointListing, asset: Datasets, rejections: dict[str, str], before: float | None
+) -> tuple[Test, ...]:
     def refused(found: Found, verdict: Verdict) -> str:
-        return vetoes.get(verdict.path, "")
+        return rejections.get(verdict.path, "")
 
     def too_new(found: Found, verdict: Verdict) -> str:
         if before is None or not verdict.written_at or parse_stamp(verdict.written_at) < before:
@@ -197,17 +201,17 @@ def _tests(shelf: Shelf, asset: Datasets, vetoes: dict[str, str], before: float 
         if asset.health is None:
             return ""
         rule = health.Rule(asset.health.file, asset.health.key, asset.health.at_most)
-        return health.ailment(found, shelf.reader, rule)
+        return health.ailment(found, listing.reader, rule)
 
     return (refused, True), (too_new, False), (sick, True)
 
 
 def _objections(found: Found, verdict: Verdict, tests: tuple[Test, ...]) -> Iterator[PassedOver]:
-    for test, poisoned in tests:
+    for test, unhealthy in tests:
         if why := test(found, verdict):
-            yield PassedOver(verdict.path, verdict.step, why, poisoned)
+            yield PassedOver(verdict.path, verdict.step, why, unhealthy)
 
 
-def _age(shelf: Shelf, found: Found) -> tuple[int, str]:
-    step = shelf.step(found)
+def _age(listing: CheckpointListing, found: Found) -> tuple[int, str]:
+    step = listing.step(found)
     return (-1 if step is None else step, found.candidate.path)
