@@ -13,6 +13,7 @@ from typing import Any
 
 from pilotlight.local.handle import LocalCloud
 from pilotlight.runtime.kinds.kind import named
+from pilotlight.runtime.naming import ACTIVE_UNHEALTHY
 from pilotlight.runtime.records.inventory import Inventory
 
 FAILOVER_ACTION = "rds:FailoverGlobalCluster"
@@ -56,7 +57,7 @@ def replication(cloud: LocalCloud, inventory: Inventory) -> None:
 def alarm(cloud: LocalCloud, inventory: Inventory) -> None:
     """The alarm loses its action."""
     watch = cloud.client("cloudwatch", inventory.standby)
-    name = inventory.names.alarm("active-unhealthy")
+    name = inventory.names.alarm(ACTIVE_UNHEALTHY)
     found = watch.describe_alarms(AlarmNames=[name])["MetricAlarms"][0]
     kept = ("AlarmName", "Namespace", "MetricName", "Dimensions", "Statistic", "Period", "EvaluationPeriods",
             "DatapointsToAlarm", "Threshold", "ComparisonOperator", "TreatMissingData")  # fmt: skip

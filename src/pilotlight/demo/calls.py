@@ -10,9 +10,7 @@ from typing import Protocol
 
 from pilotlight.demo.scene import Scene
 from pilotlight.report.record import CallFigures
-
-GLOBAL_SERVICES = frozenset({"iam", "route53", "organizations", "cloudfront", "globalaccelerator"})
-"""Services whose control plane is in one region (AWS Fault Isolation Boundaries, "Global services")."""
+from pilotlight.runtime.arns import GLOBAL_SERVICES
 
 BUCKET_SETTINGS = ("CreateBucket", "DeleteBucket", "PutBucket", "DeleteBucket", "PutPublicAccessBlock")
 """S3 operations that change buckets, not objects; counted as control plane, the careful reading of the same record."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from pilotlight.demo.scene import Scene
+from pilotlight.runtime.naming import ACTIVE_UNHEALTHY
 
 LOG_LINES_MAX = 3
 LINE_CHARACTERS_MAX = 300
@@ -45,7 +46,7 @@ def _rules(scene: Scene) -> Iterator[str]:
 
 
 def _alarm(scene: Scene) -> Iterator[str]:
-    name = scene.names.alarm("active-unhealthy")
+    name = scene.names.alarm(ACTIVE_UNHEALTHY)
     alarms = scene.stage.cloud.client("cloudwatch", scene.standby).describe_alarms(AlarmNames=[name])["MetricAlarms"]
     if not alarms:
         yield f"alarm {name} does not exist in {scene.standby}"

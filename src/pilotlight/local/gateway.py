@@ -32,9 +32,8 @@ from pilotlight.local.wire.listeners import BodyTooLarge, Connections, Observati
 from pilotlight.local.wire.moto_application import backend_app, environ_for, through
 from pilotlight.local.wire.operations import Operation, UnknownOperation, client_name, protocol_of, resolve
 from pilotlight.local.wire.signature import Malformed, Signature, expired, read_signature
+from pilotlight.runtime.arns import GLOBAL_REGION, GLOBAL_SERVICES
 
-GLOBAL_REGION = "us-east-1"
-GLOBAL_SERVICES = frozenset({"iam", "route53", "organizations", "cloudfront", "shield", "support"})
 """Their control planes are in us-east-1 whatever region the client signs for."""
 
 MOTO_ACCOUNT = "HTTP_X_MOTO_ACCOUNT_ID"
@@ -119,7 +118,7 @@ class Gateway:
         self, environ: dict[str, Any], signature: Signature | None, signing_name: str, where: str | None
     ) -> str:
         if signing_name in GLOBAL_SERVICES:
-            return GLOBAL_REGION
+            return GLOBAL_SERVICES[signing_name]
         if signature is not None and signature.region:
             return CLASSIC.get(signature.region, signature.region)
         bucket = buckets.bucket_in_path(str(environ.get("PATH_INFO", "")))

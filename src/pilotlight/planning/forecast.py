@@ -11,10 +11,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from pilotlight.runtime.readiness import bounds
 from pilotlight.workload.model import Workload
 
-DETECTION_SECONDS = 180.0
-"""Three probes a minute apart before the alarm acts (stacks/monitoring.py)."""
+DETECTION_SECONDS = float(bounds.UNHEALTHY_LOOKS * bounds.LOOK_EVERY_SECONDS)
+"""Before the alarm acts."""
 HEALTH_CHECK_SECONDS = 90.0
 """Route 53 Developer Guide: 3 checks of 10 s and a TTL of up to 60 s before clients have moved."""
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pilotlight.runtime.arns import PARTITION
+
 PREFIX = "pilotlight"
 STACKS = ("vault", "primary", "standby")
 """In the order of deployment."""
@@ -137,7 +139,7 @@ class Names:
 
     @property
     def people_topic_arn(self) -> str:
-        return f"arn:aws:sns:{self.standby}:{self.account}:{self.people_topic}"
+        return f"arn:{PARTITION}:sns:{self.standby}:{self.account}:{self.people_topic}"
 
     def standby_bucket(self, asset: str) -> str:
         """The replica of a dataset's or checkpoints' bucket, in the standby region."""

@@ -31,8 +31,7 @@ from pilotlight.runtime.naming import (
 from pilotlight.runtime.readiness import bounds
 from pilotlight.runtime.records.inventory import Inventory
 
-MINUTE_SECONDS = 60
-UNHEALTHY_PERIODS = 3
+MINUTE_SECONDS = bounds.LOOK_EVERY_SECONDS
 """Three minutes in a row: one lost probe is no disaster."""
 UNREPLICATED_PERIODS = 3
 PERIOD_SECONDS_MAX = 86_400
@@ -93,7 +92,7 @@ def _of_regions(names: Names) -> tuple[AlarmSpec, ...]:
             comparison="LessThanThreshold",
             threshold=1,
             period_seconds=MINUTE_SECONDS,
-            periods=UNHEALTHY_PERIODS,
+            periods=bounds.UNHEALTHY_LOOKS,
             missing="ignore",
             over_to=ALARMS,
         ),

@@ -7,11 +7,11 @@ IAM only the role that instances of its groups get, of Route 53 nothing.
 
 from __future__ import annotations
 
+from pilotlight.runtime.arns import PARTITION
 from pilotlight.runtime.naming import METRIC_NAMESPACE, RECORD_MANIFESTS, RECORD_POINTS, Names
 from pilotlight.runtime.records.inventory import Inventory
 from pilotlight.stacks.permissions import of_kinds
 from pilotlight.stacks.policies import (
-    PARTITION,
     Document,
     Statement,
     allow,

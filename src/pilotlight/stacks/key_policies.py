@@ -5,8 +5,9 @@ In a key policy the resource `*` is the key itself (KMS Developer Guide, "Key po
 
 from __future__ import annotations
 
+from pilotlight.runtime.arns import PARTITION
 from pilotlight.runtime.naming import Names
-from pilotlight.stacks.policies import PARTITION, Document, Statement, document, log_group
+from pilotlight.stacks.policies import Document, Statement, document, log_group
 
 ENCRYPT_AND_DECRYPT = [
     "kms:Encrypt",

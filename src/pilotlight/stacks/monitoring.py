@@ -10,6 +10,7 @@ import pulumi
 import pulumi_aws as aws
 
 from pilotlight.runtime import naming
+from pilotlight.runtime.arns import PARTITION
 from pilotlight.runtime.naming import STANDBY_ACTIVE
 from pilotlight.runtime.records.inventory import Inventory
 from pilotlight.stacks import policies
@@ -71,8 +72,7 @@ def monitoring_spec(inventory: Inventory) -> MonitoringSpec:
     names = inventory.names
     scheduled = ("probe", "protect")
     targets = [
-        f"arn:{policies.PARTITION}:lambda:{names.standby}:{names.account}:function:{names.function(each)}"
-        for each in scheduled
+        f"arn:{PARTITION}:lambda:{names.standby}:{names.account}:function:{names.function(each)}" for each in scheduled
     ]
     invoke = policies.document(policies.allow("Fire", ["lambda:InvokeFunction"], targets))
     return MonitoringSpec(

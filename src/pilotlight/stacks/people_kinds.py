@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
+from pilotlight.runtime.arns import PARTITION
 from pilotlight.runtime.naming import METRIC_NAMESPACE, TAG_WORKLOAD
 from pilotlight.runtime.records.inventory import Inventory
-from pilotlight.stacks.policies import PARTITION, bucket_arn, objects_arn
+from pilotlight.stacks.policies import bucket_arn, objects_arn
 from pilotlight.stacks.policies import table_arn as journal_arn
 
 Condition = dict[str, dict[str, Any]]

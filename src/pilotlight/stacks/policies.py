@@ -10,9 +10,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from pilotlight.runtime.arns import PARTITION
 from pilotlight.runtime.naming import Names
 
-PARTITION = "aws"
 VERSION = "2012-10-17"
 
 Statement = dict[str, Any]

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from pilotlight.runtime.arns import GLOBAL_SERVICES
 from pilotlight.runtime.aws.client import AwsClient
 from pilotlight.runtime.errors import CallRefused, SurveyProblems
-
-GLOBAL_REGION = "us-east-1"
-"""Where IAM and Route 53 are called (AWS Fault Isolation Boundaries, "Global services")."""
 
 
 class Findings:
@@ -65,7 +63,7 @@ class Findings:
         self.add(asset, f"{what} cannot be read ({reason}); create it, or correct its name in the declaration")
 
     def _place(self, service: str) -> str:
-        return GLOBAL_REGION if service in ("iam", "route53") else self.region
+        return GLOBAL_SERVICES.get(service, self.region)
 
 
 def unread(what: str, refusal: CallRefused) -> str:

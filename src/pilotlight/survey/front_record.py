@@ -11,11 +11,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from pilotlight.runtime.arns import GLOBAL_REGION
 from pilotlight.runtime.aws.client import AwsClient
 from pilotlight.runtime.naming import Names
 from pilotlight.runtime.records.inventory import Traffic
 from pilotlight.runtime.store.record_bucket import RecordBucket
-from pilotlight.survey.findings import GLOBAL_REGION, Findings
+from pilotlight.survey.findings import Findings
 from pilotlight.survey.zone import points
 from pilotlight.survey.zone_records import records_of
 

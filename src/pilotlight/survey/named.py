@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from pilotlight.kinds.registry import aspect
+from pilotlight.runtime.arns import GLOBAL_REGION, PARTITION
 from pilotlight.runtime.naming import ALARMS, Names
 from pilotlight.stacks import policies
 from pilotlight.stacks.vault import FUNCTIONS
-from pilotlight.survey.findings import GLOBAL_REGION
 
 Properties = dict[str, Any]
 WORKLOAD = "workload"
@@ -124,7 +124,7 @@ def _standby(names: Names) -> Iterator[Named]:
     for purpose in (*FUNCTIONS, "scheduler"):
         yield Named("standby", WORKLOAD, ROLE, names.role(purpose), GLOBAL_REGION)
     for topic in (names.topic, names.people_topic):
-        arn = f"arn:{policies.PARTITION}:sns:{there}:{names.account}:{topic}"
+        arn = f"arn:{PARTITION}:sns:{there}:{names.account}:{topic}"
         yield Named("standby", WORKLOAD, TOPIC, arn, there)
     for purpose in ALARMS:
         yield Named("standby", WORKLOAD, ALARM, names.alarm(purpose), there)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from pilotlight.runtime.arns import GLOBAL_REGION
 from pilotlight.runtime.aws import paging
 from pilotlight.runtime.aws.client import AwsClient
-from pilotlight.survey.findings import GLOBAL_REGION
 
 
 def records_of(client: AwsClient, zone: str, name: str) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ from pilotlight.engine.provider import Place, Properties, ResourceType
 from pilotlight.engine.resources.network import _Ec2
 from pilotlight.engine.resources.shape import absent, alike, capital, pick, tag_list, tagged, wire
 from pilotlight.engine.resources.waiting import until
+from pilotlight.runtime.arns import PARTITION
 
 ENDED = ("shutting-down", "terminated")
 WAIT_SECONDS = 300.0
@@ -41,7 +42,7 @@ class Instance(_Ec2):
 
     def known(self, place: Place, found: Any) -> Properties:
         return {
-            "arn": f"arn:aws:ec2:{place.region}::instance/{found['InstanceId']}",
+            "arn": f"arn:{PARTITION}:ec2:{place.region}::instance/{found['InstanceId']}",
             "privateIp": found.get("PrivateIpAddress"),
             "availabilityZone": found["Placement"]["AvailabilityZone"],
             "instanceState": found["State"]["Name"],
@@ -78,7 +79,7 @@ class Volume(_Ec2):
         return ec2.describe_volumes(VolumeIds=[id_])["Volumes"][0]
 
     def known(self, place: Place, found: Any) -> Properties:
-        return {"arn": f"arn:aws:ec2:{place.region}::volume/{found['VolumeId']}", "size": found["Size"]}
+        return {"arn": f"arn:{PARTITION}:ec2:{place.region}::volume/{found['VolumeId']}", "size": found["Size"]}
 
     def remove(self, ec2: Any, id_: str, outputs: Properties) -> Any:
         return ec2.delete_volume(VolumeId=id_)
@@ -132,7 +133,10 @@ class AmiCopy(_Ec2):
         return found[0] if found else None
 
     def known(self, place: Place, found: Any) -> Properties:
-        return {"arn": f"arn:aws:ec2:{place.region}::image/{found['ImageId']}", "architecture": found["Architecture"]}
+        return {
+            "arn": f"arn:{PARTITION}:ec2:{place.region}::image/{found['ImageId']}",
+            "architecture": found["Architecture"],
+        }
 
     def settings(self, ec2: Any, found: Any, inputs: Properties) -> Properties:
         return {"name": found.get("Name"), "description": found.get("Description")}
@@ -225,7 +229,7 @@ class LaunchTemplate(_Ec2):
     def known(self, place: Place, found: Any) -> Properties:
         id_ = found["LaunchTemplateId"]
         return {
-            "arn": f"arn:aws:ec2:{place.region}::launch-template/{id_}",
+            "arn": f"arn:{PARTITION}:ec2:{place.region}::launch-template/{id_}",
             "name": found["LaunchTemplateName"],
             "latestVersion": found["LatestVersionNumber"],
             "defaultVersion": found["DefaultVersionNumber"],

@@ -8,6 +8,7 @@ from pilotlight.engine.provider import Place, Properties, ResourceType
 from pilotlight.engine.resources.shape import absent, pick, tag_list, tag_map, unlike, with_tags
 from pilotlight.engine.resources.tagging import retag, retag_in_route53
 from pilotlight.engine.resources.waiting import until
+from pilotlight.runtime.arns import PARTITION
 
 WAIT_SECONDS = 600.0
 ZONE_PREFIX = "/hostedzone/"
@@ -241,7 +242,7 @@ class Zone(ResourceType):
         if found is None:
             return None
         servers = found.get("DelegationSet", {}).get("NameServers", [])
-        known = {"id": id_, "zoneId": id_, "arn": f"arn:aws:route53:::hostedzone/{id_}", "nameServers": servers}
+        known = {"id": id_, "zoneId": id_, "arn": f"arn:{PARTITION}:route53:::hostedzone/{id_}", "nameServers": servers}
         there = {
             "comment": found["HostedZone"].get("Config", {}).get("Comment"),
             "tags": _tags_in_route53(place, "hostedzone", id_),
@@ -292,7 +293,7 @@ class HealthCheck(ResourceType):
         there = {key: config.get(name) for key, name in self.names.items()}
         there |= {"cloudwatchAlarmName": alarm.get("Name"), "cloudwatchAlarmRegion": alarm.get("Region")}
         there["tags"] = _tags_in_route53(place, "healthcheck", id_)
-        known = {"id": id_, "arn": f"arn:aws:route53:::healthcheck/{id_}"}
+        known = {"id": id_, "arn": f"arn:{PARTITION}:route53:::healthcheck/{id_}"}
         return {**inputs, **with_tags(inputs), **known, **unlike(inputs, there)}
 
     def update(self, place: Place, id_: str, old: Properties, new: Properties) -> Properties:

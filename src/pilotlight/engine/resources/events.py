@@ -24,6 +24,7 @@ from pilotlight.engine.resources.shape import (
 from pilotlight.engine.resources.tagging import retag
 from pilotlight.engine.resources.waiting import until
 from pilotlight.engine.values import archive_bytes
+from pilotlight.runtime.arns import PARTITION
 
 WAIT_SECONDS = 120.0
 
@@ -115,7 +116,7 @@ class Function(ResourceType):
     def _outputs(self, place: Place, inputs: Properties) -> Properties:
         found = place.client("lambda").get_function(FunctionName=inputs["name"])["Configuration"]
         arn = found["FunctionArn"]
-        invoke = f"arn:aws:apigateway:{place.region}:lambda:path/2015-03-31/functions/{arn}/invocations"
+        invoke = f"arn:{PARTITION}:apigateway:{place.region}:lambda:path/2015-03-31/functions/{arn}/invocations"
         known = {"id": inputs["name"], "arn": arn, "invokeArn": invoke, "sourceCodeHash": found.get("CodeSha256")}
         return {**inputs, **with_tags(inputs), **known, "region": place.region}
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from pilotlight.engine.provider import Place, Properties, ResourceType
 from pilotlight.engine.resources.shape import absent, alike, pick, removed, tag_list, tag_map, tagged, unlike, with_tags
+from pilotlight.runtime.arns import PARTITION
 
 
 class _Ec2(ResourceType):
@@ -78,7 +79,7 @@ class Vpc(_Ec2):
         return ec2.describe_vpcs(VpcIds=[id_])["Vpcs"][0]
 
     def known(self, place: Place, found: Any) -> Properties:
-        return {"arn": f"arn:aws:ec2:{place.region}:{found['OwnerId']}:vpc/{found['VpcId']}"}
+        return {"arn": f"arn:{PARTITION}:ec2:{place.region}:{found['OwnerId']}:vpc/{found['VpcId']}"}
 
     def settings(self, ec2: Any, found: Any, inputs: Properties) -> Properties:
         there = {"cidrBlock": found["CidrBlock"], "instanceTenancy": found.get("InstanceTenancy")}
@@ -298,7 +299,7 @@ class SecurityGroup(_Ec2):
         return ec2.describe_security_groups(GroupIds=[id_])["SecurityGroups"][0]
 
     def known(self, place: Place, found: Any) -> Properties:
-        arn = f"arn:aws:ec2:{place.region}:{found['OwnerId']}:security-group/{found['GroupId']}"
+        arn = f"arn:{PARTITION}:ec2:{place.region}:{found['OwnerId']}:security-group/{found['GroupId']}"
         return {"arn": arn, "name": found["GroupName"], "vpcId": found.get("VpcId"), "ownerId": found["OwnerId"]}
 
     def settings(self, ec2: Any, found: Any, inputs: Properties) -> Properties:

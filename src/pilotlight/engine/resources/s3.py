@@ -8,6 +8,7 @@ from typing import Any
 from pilotlight.engine.provider import Place, Properties, ResourceType
 from pilotlight.engine.resources.shape import absent, capital, seen, tag_list, tag_map, unlike, wire, with_tags
 from pilotlight.engine.values import asset_bytes
+from pilotlight.runtime.arns import PARTITION
 
 LOCATION_DEFAULT = "us-east-1"
 """S3 API, CreateBucket: this region alone must not be named."""
@@ -66,7 +67,7 @@ class Bucket(ResourceType):
             **with_tags(inputs),
             "id": name,
             "bucket": name,
-            "arn": f"arn:aws:s3:::{name}",
+            "arn": f"arn:{PARTITION}:s3:::{name}",
             "region": place.region,
             "bucketDomainName": f"{name}.s3.amazonaws.com",
             "bucketRegionalDomainName": f"{name}.s3.{place.region}.amazonaws.com",
@@ -323,5 +324,5 @@ class BucketObject(ResourceType):
             "key": key,
             "etag": answer["ETag"].strip('"'),
             "versionId": answer.get("VersionId", ""),
-            "arn": f"arn:aws:s3:::{inputs['bucket']}/{key}",
+            "arn": f"arn:{PARTITION}:s3:::{inputs['bucket']}/{key}",
         }

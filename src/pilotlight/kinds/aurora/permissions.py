@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from pilotlight.runtime.arns import PARTITION
 from pilotlight.runtime.readiness.looking import asked_cluster
 from pilotlight.runtime.records.inventory import Database, Inventory
 from pilotlight.stacks.permissions import KindPermissions
-from pilotlight.stacks.policies import PARTITION, Statement, allow
+from pilotlight.stacks.policies import Statement, allow
 
 
 class AuroraPermissions(KindPermissions):

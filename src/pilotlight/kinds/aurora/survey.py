@@ -7,11 +7,11 @@ from typing import Any
 
 from pilotlight.kinds.aurora import cluster_settings
 from pilotlight.kinds.aurora.declare import Database
+from pilotlight.runtime.arns import PARTITION
 from pilotlight.runtime.errors import CallRefused
 from pilotlight.runtime.naming import STACKS, Names
 from pilotlight.runtime.records import inventory as record
 from pilotlight.stacks.database import INSTANCE_CLASS
-from pilotlight.stacks.policies import PARTITION
 from pilotlight.stacks.settings_of_cluster import CLUSTER
 from pilotlight.survey import claims
 from pilotlight.survey.findings import Findings, unread

@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from pilotlight.runtime.arns import PARTITION
 from pilotlight.runtime.kinds.autoscaling.launching import spread
 from pilotlight.runtime.naming import TAG_TEMPLATE, TAG_WORKLOAD, TEMPLATE_OF_RUN, Names
 from pilotlight.runtime.records.inventory import Compute, Inventory
 from pilotlight.stacks.permissions import KindPermissions
-from pilotlight.stacks.policies import PARTITION, Statement, allow, shared_arn, snapshot_keys
+from pilotlight.stacks.policies import Statement, allow, shared_arn, snapshot_keys
 
 OBSERVE_COMPUTE = ["ec2:DescribeImages", "ec2:DescribeLaunchTemplateVersions", "autoscaling:DescribeAutoScalingGroups"]
 

@@ -12,12 +12,13 @@ from typing import Any
 
 from pilotlight.kinds.autoscaling import instance_types, launch_settings, standby
 from pilotlight.kinds.autoscaling.declare import Compute
+from pilotlight.runtime.arns import GLOBAL_REGION
 from pilotlight.runtime.kinds.autoscaling.software import digests
 from pilotlight.runtime.naming import Names
 from pilotlight.runtime.records import inventory as record
 from pilotlight.stacks.policies import document, text
 from pilotlight.survey import claims
-from pilotlight.survey.findings import GLOBAL_REGION, Findings
+from pilotlight.survey.findings import Findings
 from pilotlight.survey.kind import Balancer, KindSurvey, Look
 from pilotlight.survey.named import GROUP, PROFILE, ROLE, TEMPLATE, Named
 from pilotlight.survey.translate import Dictionary, translate, translate_user_data

@@ -12,6 +12,7 @@ from fnmatch import fnmatchcase
 from json import loads
 from typing import Any
 
+from pilotlight.runtime.arns import PARTITION
 from pilotlight.runtime.aws.absence import says_absent
 from pilotlight.runtime.errors import CallRefused
 from pilotlight.runtime.naming import Names
@@ -39,7 +40,7 @@ def check(findings: Findings, names: Names, asset: str, bucket: str) -> None:
     _encryption(findings, asset, bucket)
     _payment_and_owners(findings, asset, bucket, versions)
     policy = _read(findings, asset, bucket, "get_bucket_policy")
-    role = f"arn:aws:iam::{names.account}:role/{names.role(f'replication-{asset}')}"
+    role = f"arn:{PARTITION}:iam::{names.account}:role/{names.role(f'replication-{asset}')}"
     for statement in loads(policy["Policy"])["Statement"] if policy else ():
         said = denial(statement, role, names.account)
         if said and not statement.get("Condition"):
@@ -110,7 +111,7 @@ def denial(statement: Properties, role: str, account: str) -> str:
 
 def _is_about(principal: Any, role: str, account: str) -> bool:
     named = _listed(principal.get("AWS", []) if isinstance(principal, dict) else principal or [])
-    return bool({"*", role, account, f"arn:aws:iam::{account}:root"} & set(named))
+    return bool({"*", role, account, f"arn:{PARTITION}:iam::{account}:root"} & set(named))
 
 
 def _fits(action: str, pattern: str) -> bool:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from pilotlight.runtime.arns import PARTITION
 from pilotlight.runtime.naming import Names
 from pilotlight.runtime.records.inventory import Inventory
 from pilotlight.stacks.permissions import KindPermissions
-from pilotlight.stacks.policies import PARTITION, Statement, allow, bucket_arn, objects_arn
+from pilotlight.stacks.policies import Statement, allow, bucket_arn, objects_arn
 
 READ_OBJECTS = ["s3:GetObject"]
 LIST_OBJECTS = ["s3:ListBucket"]

@@ -7,12 +7,13 @@ from typing import Any
 
 from pilotlight.kinds.buckets import bucket_settings
 from pilotlight.kinds.buckets.declare import Bucket
+from pilotlight.runtime.arns import GLOBAL_REGION
 from pilotlight.runtime.aws.absence import says_absent
 from pilotlight.runtime.errors import CallRefused
 from pilotlight.runtime.naming import Names
 from pilotlight.runtime.records.inventory import Datasets, as_folder
 from pilotlight.survey import claims
-from pilotlight.survey.findings import GLOBAL_REGION, Findings
+from pilotlight.survey.findings import Findings
 from pilotlight.survey.kind import KindSurvey, Look
 from pilotlight.survey.named import BUCKET, ROLE, Named
 

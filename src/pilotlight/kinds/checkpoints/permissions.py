@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from pilotlight.kinds.buckets.permissions import BucketPermissions
+from pilotlight.runtime.arns import PARTITION
 from pilotlight.runtime.records.inventory import Inventory
-from pilotlight.stacks.policies import PARTITION, Statement, allow
+from pilotlight.stacks.policies import Statement, allow
 
 
 class CheckpointPermissions(BucketPermissions):

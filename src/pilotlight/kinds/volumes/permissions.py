@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from pilotlight.runtime.arns import PARTITION
 from pilotlight.runtime.naming import TAG_WORKLOAD
 from pilotlight.runtime.records.inventory import Inventory
 from pilotlight.stacks.permissions import KindPermissions
-from pilotlight.stacks.policies import PARTITION, Statement, allow, shared_arn, snapshot_keys
+from pilotlight.stacks.policies import Statement, allow, shared_arn, snapshot_keys
 
 
 class VolumePermissions(KindPermissions):

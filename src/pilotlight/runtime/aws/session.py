@@ -24,11 +24,9 @@ from botocore.credentials import (
     DeferredRefreshableCredentials,
 )
 
+from pilotlight.runtime.arns import GLOBAL_SERVICES
 from pilotlight.runtime.naming import PREFIX
 
-GLOBAL_REGION = "us-east-1"
-"""Where IAM and Route 53 are called (AWS Fault Isolation Boundaries, "Global services")."""
-GLOBAL_SERVICES = frozenset({"iam", "route53"})
 ATTEMPTS = 4
 _MAKING = threading.Lock()
 
@@ -47,7 +45,7 @@ def _loader(data_path: str | None) -> Any:
 
 def client(service: str, region: str, role: str = "") -> Any:
     """A client that is kept for as long as credentials and endpoint stay the same; `role` is an ARN to assume."""
-    place = GLOBAL_REGION if service in GLOBAL_SERVICES else region
+    place = GLOBAL_SERVICES.get(service, region)
     with _MAKING:  # the many resources of a stack ask for the same client at once
         return _client(
             service, place, role, region, os.environ.get("AWS_ENDPOINT_URL"), os.environ.get("AWS_ACCESS_KEY_ID")

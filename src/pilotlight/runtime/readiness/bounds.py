@@ -9,6 +9,10 @@ from pilotlight.runtime.records.inventory import Inventory
 
 SCHEDULE_SECONDS_MIN = 60.0
 """EventBridge Scheduler fires at most once a minute (EventBridge Scheduler User Guide, "Schedule types")."""
+LOOK_EVERY_SECONDS = 60
+"""The probe looks as often as the schedule allows."""
+UNHEALTHY_LOOKS = 3
+"""So many looks in a row that find the region lost are a loss."""
 LOOK_SECONDS_MAX = 300.0
 """Five looks of the probe that did not come: as long as the alarm `probe-silent` waits."""
 INTERVALS_MAX = 3

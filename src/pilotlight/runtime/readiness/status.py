@@ -14,6 +14,7 @@ from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.errors import CallRefused, RecordUnreadable
 from pilotlight.runtime.kinds.kind import PROTECTED
 from pilotlight.runtime.kinds.registry import in_order
+from pilotlight.runtime.naming import ACTIVE_UNHEALTHY
 from pilotlight.runtime.points.choose import newest_complete, newest_usable
 from pilotlight.runtime.readiness import alarms as looking
 from pilotlight.runtime.readiness import bounds
@@ -144,7 +145,7 @@ def _channel(context: RecoveryContext, unread: list[str]) -> Channel | None:
 
 def _request(waiting: Request | None, rings: tuple[AlarmState, ...]) -> Request | None:
     """A request ends with its alarm; the function that ends it may be late."""
-    alarm = next((each for each in rings if each.name == "active-unhealthy"), None)
+    alarm = next((each for each in rings if each.name == ACTIVE_UNHEALTHY), None)
     over = waiting and waiting.alarm_at and alarm and alarm.state == looking.OK and alarm.since > waiting.alarm_at
     return None if over else waiting
 

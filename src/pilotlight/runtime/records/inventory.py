@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeVar
 
+from pilotlight.runtime.arns import PARTITION
 from pilotlight.runtime.naming import Names
 from pilotlight.runtime.records.codec import Tagged
 from pilotlight.runtime.records.settings import GroupSettings, LaunchSettings, LeftOut, VolumeSettings
@@ -217,7 +218,7 @@ class VaultAccount:
 
     @property
     def role_arn(self) -> str:
-        return f"arn:aws:iam::{self.account}:role/{self.role}"
+        return f"arn:{PARTITION}:iam::{self.account}:role/{self.role}"
 
 
 @dataclass(frozen=True)

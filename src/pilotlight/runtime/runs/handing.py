@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pilotlight.runtime.arns import GLOBAL_REGION
 from pilotlight.runtime.kinds.action import Absent, Answer, Proven, StepContext, Wait
 from pilotlight.runtime.kinds.command import Command
 from pilotlight.runtime.kinds.phases import RESTORE, START
@@ -12,9 +13,6 @@ from pilotlight.runtime.kinds.registry import in_order
 from pilotlight.runtime.records.inventory import Traffic
 from pilotlight.runtime.runs import by_hand
 from pilotlight.runtime.runs.by_hand import Left
-
-GLOBAL_REGION = "us-east-1"
-"""Where Route 53's control plane is (AWS Fault Isolation Boundaries, "Route 53")."""
 
 
 class KeepByHand:

@@ -4,6 +4,7 @@ from typing import NotRequired, TypedDict
 
 import pulumi
 
+from pilotlight.runtime.arns import PARTITION
 from pilotlight.runtime.records.inventory import Database as Asset
 from pilotlight.stacks.database import (
     INSTANCE_CLASS,
@@ -64,9 +65,9 @@ class ProtectedDatabase(pulumi.ComponentResource):
             engine_version=args["engine_version"],
             database="",
             primary_cluster=args["cluster"],
-            primary_arn=f"arn:aws:rds:{bare.primary}:{bare.account}:cluster:{args['cluster']}",
+            primary_arn=f"arn:{PARTITION}:rds:{bare.primary}:{bare.account}:cluster:{args['cluster']}",
             standby_cluster=bare.names.standby_cluster(asset_name),
-            standby_arn=f"arn:aws:rds:{bare.standby}:{bare.account}:cluster:{bare.names.standby_cluster(asset_name)}",
+            standby_arn=f"arn:{PARTITION}:rds:{bare.standby}:{bare.account}:cluster:{bare.names.standby_cluster(asset_name)}",
             global_cluster=bare.names.global_cluster(asset_name),
         )
         under = pulumi.ResourceOptions(parent=self)

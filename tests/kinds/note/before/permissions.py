@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from pilotlight.runtime.arns import PARTITION
 from pilotlight.runtime.records.inventory import Inventory
 from pilotlight.stacks.permissions import KindPermissions
-from pilotlight.stacks.policies import PARTITION, Statement, allow
+from pilotlight.stacks.policies import Statement, allow
 
 READ, WRITE = "ssm:GetParameter", "ssm:PutParameter"
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from pilotlight.runtime.arns import PARTITION
 from pilotlight.runtime.aws.absence import says_absent
 from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.errors import BatchJobFailed, CallRefused
@@ -74,7 +75,7 @@ def request(context: RecoveryContext, asset: Datasets, token: str) -> dict[str, 
         wanted["KeyNameConstraint"] = {"MatchAnyPrefix": [asset.prefix]}
     generator = {
         "ExpectedBucketOwner": inventory.account,
-        "SourceBucket": f"arn:aws:s3:::{asset.primary_bucket}",
+        "SourceBucket": f"arn:{PARTITION}:s3:::{asset.primary_bucket}",
         "EnableManifestOutput": False,
         "Filter": wanted,
     }
@@ -86,7 +87,7 @@ def request(context: RecoveryContext, asset: Datasets, token: str) -> dict[str, 
         "ClientRequestToken": token,
         "Description": f"Pilotlight: {inventory.workload} {asset.name}",
         "Priority": PRIORITY,
-        "RoleArn": f"arn:aws:iam::{inventory.account}:role/{inventory.names.role(f'batch-{asset.name}')}",
+        "RoleArn": f"arn:{PARTITION}:iam::{inventory.account}:role/{inventory.names.role(f'batch-{asset.name}')}",
         "ManifestGenerator": {"S3JobManifestGenerator": generator},
     }
 

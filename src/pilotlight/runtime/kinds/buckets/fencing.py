@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from pilotlight.runtime.arns import PARTITION
 from pilotlight.runtime.aws.absence import says_absent
 from pilotlight.runtime.errors import CallRefused
 from pilotlight.runtime.kinds.action import Absent, Answer, Proven, StepContext, Wait
@@ -72,7 +73,7 @@ def with_fence(policy: dict[str, Any], bucket: str, prefix: str, exempt: list[st
         "Effect": "Deny",
         "Principal": "*",
         "Action": DENIED,
-        "Resource": f"arn:aws:s3:::{bucket}/{prefix}*",
+        "Resource": f"arn:{PARTITION}:s3:::{bucket}/{prefix}*",
         "Condition": {"ArnNotLike": {"aws:PrincipalArn": exempt}},
     }
     rest = without_fence(policy)
@@ -102,7 +103,7 @@ def _allowed(work: StepContext) -> list[str]:
     ways = ("replication",) if inventory.vault else ("replication", "reverse")
     roles = [inventory.names.role(f"{way}-{asset.name}") for way in ways]
     caller = str(work.client.call("sts", "get_caller_identity", inventory.standby)["Arn"])
-    return [*(f"arn:aws:iam::{inventory.account}:role/{role}" for role in roles), principal(caller)]
+    return [*(f"arn:{PARTITION}:iam::{inventory.account}:role/{role}" for role in roles), principal(caller)]
 
 
 def _policy(work: StepContext) -> dict[str, Any]:
