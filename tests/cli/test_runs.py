@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from doors import FakeAws, recovery_of, save
 from pilotlight.cli.asking import before_failback, before_failover
 from pilotlight.cli.telling import watched
 from pilotlight.runtime.clock import FakeClock, stamp
@@ -19,6 +18,7 @@ from pilotlight.runtime.errors import NotConfirmed, NothingToApprove, Pilotlight
 from pilotlight.runtime.recovery import Recovery
 from pilotlight.workload.load import load
 from pilotlight.workload.model import Workload
+from support.fake_aws import FakeAws, recovery_of, save
 
 TESTS = Path(__file__).parents[1]
 DECLARATION = TESTS.parent / "examples/inference-service/workload.yaml"

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from fake_provider import ThingType, World, engine_of
 from pilotlight.engine.embedded import Engine
-from real_engine import ThingsEngine, command
-from stand_in import serving
+from support.made_up_provider import ThingType, World, engine_of
+from support.provider_double import serving
+from support.pulumi_engine import ThingsEngine, command
 
 
 @pytest.fixture

@@ -11,12 +11,12 @@ import pulumi
 import pytest
 from aws_program import everything
 
-from as_provider import Log, as_provider
 from pilotlight.engine.embedded import Engine
 from pilotlight.engine.resources import TYPES
 from pilotlight.local.handle import LocalCloud
 from pilotlight.stacks.provider_calls import TABLE
 from pilotlight.stacks.provider_calls.calls import in_order
+from support.asks_as_provider import Log, as_provider
 
 REGION = "us-east-1"
 Inputs = dict[str, Any]

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from doors import ACCOUNT, CORPUS, CORPUS_COPY, NAMES, PRIMARY, STANDBY, FakeAws, inventory
 from pilotlight.deploy.current import current_inventory, serving
 from pilotlight.deploy.destroy import Destroy
 from pilotlight.engine.results import Deployment
@@ -29,6 +28,7 @@ from pilotlight.runtime.store.ledger import SERVING, SWITCHING, Ledger
 from pilotlight.runtime.store.record_bucket import RecordBucket
 from pilotlight.runtime.store.table import Table
 from pilotlight.workload.load import load
+from support.fake_aws import ACCOUNT, CORPUS, CORPUS_COPY, NAMES, PRIMARY, STANDBY, FakeAws, inventory
 
 Trouble = Callable[[str, str, str], PilotlightError]
 

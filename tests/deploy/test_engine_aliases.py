@@ -6,8 +6,8 @@ from typing import Any
 
 import pulumi
 
-from fake_provider import Box, Thing, World, urn
 from pilotlight.engine.embedded import Engine, Program
+from support.made_up_provider import Box, Thing, World, urn
 
 
 def opts(**options: Any) -> pulumi.ResourceOptions:

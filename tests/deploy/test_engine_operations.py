@@ -8,10 +8,10 @@ from typing import Any
 import pulumi
 import pytest
 
-from fake_provider import Box, Thing, World, engine_of, urn
 from pilotlight.engine.embedded import Engine
 from pilotlight.engine.state import Stack
 from pilotlight.runtime.errors import DeploymentFailed, ResourceProtected, UnknownResourceType
+from support.made_up_provider import Box, Thing, World, engine_of, urn
 
 
 def opts(**options: Any) -> pulumi.ResourceOptions:

@@ -8,10 +8,10 @@ from typing import Any
 import pulumi
 import pytest
 
-from fake_provider import Thing, World
 from pilotlight.engine import paths
 from pilotlight.engine.embedded import Engine
-from real_engine import ThingsEngine
+from support.made_up_provider import Thing, World
+from support.pulumi_engine import ThingsEngine
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from fake_provider import Thing, World, engine_of, urn
 from pilotlight.engine.acts import Event
 from pilotlight.engine.embedded import Engine
 from pilotlight.engine.provider import Place
 from pilotlight.engine.resources.waiting import until
 from pilotlight.runtime.errors import DeploymentFailed
+from support.made_up_provider import Thing, World, engine_of, urn
 
 
 def project(folder: Path, text: str) -> Path:
@@ -70,7 +70,7 @@ def test_a_failure_says_one_sentence_and_prints_no_traceback(tmp_path: Path) -> 
     import gc, sys
     sys.path.insert(0, {str(Path(__file__).parents[1])!r})
     from pathlib import Path
-    from fake_provider import Thing, World, engine_of
+    from support.made_up_provider import Thing, World, engine_of
     world = World()
     world.broken.add("bad")
     def program():

@@ -8,8 +8,8 @@ from typing import Any
 
 import pulumi
 
-from fake_provider import Box, Thing, World, engine_of, urn
 from pilotlight.engine.embedded import Engine
+from support.made_up_provider import Box, Thing, World, engine_of, urn
 
 
 class Elsewhere(pulumi.ProviderResource):

@@ -9,10 +9,10 @@ from typing import Any
 import pulumi
 import pytest
 
-from fake_provider import Thing, World, engine_of, urn
 from pilotlight.engine.embedded import Engine
 from pilotlight.engine.values import MARK, SECRET
 from pilotlight.runtime.errors import DeploymentFailed, PassphraseWrong
+from support.made_up_provider import Thing, World, engine_of, urn
 
 HUSH = "hush-hush-7261"
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from doors import NAMES, STANDBY, FakeAws, inventory
 from pilotlight.deploy.current import deployed_stacks
 from pilotlight.deploy.operations import Operations
 from pilotlight.engine.embedded import Engine
@@ -14,6 +13,7 @@ from pilotlight.engine.state import Resource
 from pilotlight.runtime.clock import FakeClock
 from pilotlight.runtime.errors import StateMissing, StateTorn
 from pilotlight.runtime.store.record_bucket import RecordBucket
+from support.fake_aws import NAMES, STANDBY, FakeAws, inventory
 
 
 def lost(tmp_path: Path) -> Operations:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pilotlight.local.handle import LocalCloud
-from real_engine import RealEngine, command, real_engine
+from support.pulumi_engine import RealEngine, command, real_engine
 
 TOLD = pytest.StashKey[list[str]]()
 WORKER_TOLD = "told"

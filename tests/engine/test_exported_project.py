@@ -13,7 +13,7 @@ from shell import CONFIG, DECLARATION, EXAMPLE, Shell
 from pilotlight.engine.embedded import Engine
 from pilotlight.local.handle import LocalCloud
 from pilotlight.runtime.naming import STACKS
-from real_engine import RealEngine
+from support.pulumi_engine import RealEngine
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(400)]
 

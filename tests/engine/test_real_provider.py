@@ -12,14 +12,14 @@ import pulumi_aws as aws
 import pytest
 
 from pilotlight.local.handle import LocalCloud
-from real_engine import PLUGIN, PROVIDER_VARIABLE, RealEngine, changes, environment, provided, real_engine
+from support.pulumi_engine import PLUGIN, PROVIDER_VARIABLE, RealEngine, changes, environment, provided, real_engine
 
 ROOT = Path(__file__).parents[2]
 PLUGIN_OF_A_TEST = """#!{python}
 import sys, time
 sys.path[:0] = {paths!r}
 from pathlib import Path
-from stand_in import serving
+from support.provider_double import serving
 with serving() as port:
     Path({started!r}).open("a").write(" ".join(sys.argv[1:]) + chr(10))
     print(port, flush=True)

@@ -21,7 +21,7 @@ from pilotlight.engine.results import Deployment, Held
 from pilotlight.runtime.aws.boto import BotoClient
 from pilotlight.runtime.naming import STACKS
 from pilotlight.workload.load import load
-from real_engine import linked, provided
+from support.pulumi_engine import linked, provided
 
 EXAMPLE = Path(__file__).parents[2] / "examples/inference-service"
 REGIONS = ("us-east-1", "us-west-2")

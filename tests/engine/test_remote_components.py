@@ -17,7 +17,7 @@ from pulumi import automation
 from pilotlight.local.handle import LocalCloud
 from pilotlight.local.kernel.cloud import ACCOUNT
 from pilotlight.stacks.package import COMPONENTS
-from real_engine import RealEngine, changes
+from support.pulumi_engine import RealEngine, changes
 
 ROOT = Path(__file__).parents[2]
 BUCKET = "their-corpus"

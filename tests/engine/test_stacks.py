@@ -26,7 +26,7 @@ from pilotlight.runtime.naming import STACKS
 from pilotlight.runtime.records.inventory import Inventory
 from pilotlight.stacks import program
 from pilotlight.workload.load import load
-from real_engine import PASSPHRASE, RealEngine, changes
+from support.pulumi_engine import PASSPHRASE, RealEngine, changes
 
 PROJECT = "pilotlight-inference"
 

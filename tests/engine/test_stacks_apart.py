@@ -24,7 +24,7 @@ from pilotlight.runtime.aws.boto import BotoClient
 from pilotlight.runtime.clock import SystemClock
 from pilotlight.workload.load import load
 from pilotlight.workload.model import Vault
-from real_engine import PASSPHRASE, RealEngine, changes, linked
+from support.pulumi_engine import PASSPHRASE, RealEngine, changes, linked
 
 STACKS = ("vault", "primary")
 """The standby is made as ever: its roles' policies alone are different."""

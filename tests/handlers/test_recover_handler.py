@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from doors import CORPUS, NAMES, PRIMARY, STANDBY, FakeAws, inventory, save
 from pilotlight.runtime.clock import FakeClock, parse_stamp, stamp
 from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.errors import CallRefused, LeaseHeld, StepTimedOut
@@ -32,6 +31,7 @@ from pilotlight.runtime.records.runs import WAITING
 from pilotlight.runtime.recovery import Recovery
 from pilotlight.runtime.store.ledger import FAILING_OVER, SWITCHING
 from pilotlight.runtime.store.sightings import HEALTHY, LOST
+from support.fake_aws import CORPUS, NAMES, PRIMARY, STANDBY, FakeAws, inventory, save
 
 EVENTS = Path(__file__).parent.parent / "fixtures" / "events"
 ALARM = NAMES.alarm("active-unhealthy")

@@ -19,7 +19,6 @@ from typing import Any
 import boto3
 import earlier_edition
 
-from as_provider import as_provider
 from model.checker import problems_of
 from model.leases import without_lease
 from pilotlight.demo import after, before, disaster
@@ -48,6 +47,7 @@ from pilotlight.stacks.project import region
 from pilotlight.stacks.supplementary import DEPLOYER, OPERATOR, VAULT
 from pilotlight.workload.load import load
 from pilotlight.workload.model import Vault
+from support.asks_as_provider import as_provider
 
 EXAMPLE = Path(__file__).parents[2] / "examples/inference-service"
 REGIONS = ("us-east-1", "us-west-2")

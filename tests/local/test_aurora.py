@@ -14,7 +14,9 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from data_cloud import (
+from pilotlight.local.kernel.cloud import Cloud
+from pilotlight.local.rds.aurora import Aurora
+from support.data_cloud import (
     EAST,
     PASSWORD,
     WEST,
@@ -36,8 +38,6 @@ from data_cloud import (
     synchronized,
     writer,
 )
-from pilotlight.local.kernel.cloud import Cloud
-from pilotlight.local.rds.aurora import Aurora
 
 AURORA = "aurora-postgresql"
 Pair = tuple[dict[str, Any], dict[str, Any]]

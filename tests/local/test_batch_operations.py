@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from data_cloud import EAST, WEST, buckets, client, eventually, running
 from pilotlight.local.kernel.cloud import ACCOUNT, ROOT_ACCESS_KEY, ROOT_SECRET_KEY, Cloud
 from pilotlight.local.s3.batch_operations import BatchOperations
 from pilotlight.runtime.aws.boto import BotoClient
 from pilotlight.runtime.errors import CallRefused
+from support.data_cloud import EAST, WEST, buckets, client, eventually, running
 
 REPLICATE = f"arn:aws:iam::{ACCOUNT}:role/replicate"
 BATCH = f"arn:aws:iam::{ACCOUNT}:role/batch"

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from data_cloud import WEST, buckets, client, running
 from pilotlight.local.iam.needs import needs_of
 from pilotlight.local.iam.resources import Place
 from pilotlight.local.kernel.cloud import Cloud
 from pilotlight.local.s3.conditional_writes import ConditionalWrites
 from pilotlight.local.wire.operations import Operation
+from support.data_cloud import WEST, buckets, client, running
 
 HERE = {"Bucket": "conditional", "Key": "model"}
 FROM = {"Bucket": "conditional", "Key": "source"}

@@ -13,7 +13,9 @@ from typing import Any
 
 import pytest
 
-from data_cloud import (
+from pilotlight.local.kernel.cloud import Cloud
+from pilotlight.local.rds.postgres import Postgres
+from support.data_cloud import (
     EAST,
     WEST,
     add_instance,
@@ -28,8 +30,6 @@ from data_cloud import (
     refusal,
     running,
 )
-from pilotlight.local.kernel.cloud import Cloud
-from pilotlight.local.rds.postgres import Postgres
 
 
 @pytest.fixture(scope="module")

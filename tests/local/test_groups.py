@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 
-from data_cloud import EAST, WEST, client, eventually, refusal, running
 from pilotlight.local.behaviours import all_behaviours
 from pilotlight.local.ec2.capacity import Capacity
 from pilotlight.local.kernel.cloud import Cloud
+from support.data_cloud import EAST, WEST, client, eventually, refusal, running
 
 LADDER = ("g5.xlarge", "g4dn.xlarge")
 PORT = 8080

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from data_cloud import EAST, WEST, client, eventually, running
 from pilotlight.local.behaviours import all_behaviours
 from pilotlight.local.kernel.cloud import Cloud
+from support.data_cloud import EAST, WEST, client, eventually, running
 
 TOPIC = f"arn:aws:sns:{EAST}:123456789012:people"
 ROOT = {"VolumeSize": 500, "VolumeType": "gp3", "Iops": 6000, "Throughput": 500, "Encrypted": True}

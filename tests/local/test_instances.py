@@ -7,7 +7,7 @@ import urllib.request
 
 import pytest
 
-from data_cloud import TRIES
+from support.data_cloud import TRIES
 
 REGION = "us-east-1"
 SECONDS_MAX = 60

@@ -6,9 +6,9 @@ import gc
 import warnings
 from pathlib import Path
 
-from data_cloud import WEST, buckets, client, running
 from pilotlight.local.s3.listed_versions import ListedVersions
 from pilotlight.local.wire.buckets import find_bucket
+from support.data_cloud import WEST, buckets, client, running
 
 
 def test_versions_that_were_listed_are_whole_afterwards(tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from data_cloud import WEST, buckets, client, running
 from pilotlight.local.kernel.cloud import Cloud
+from support.data_cloud import WEST, buckets, client, running
 
 
 @pytest.fixture(scope="module")

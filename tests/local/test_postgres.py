@@ -15,13 +15,13 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from data_cloud import databases, eventually, running
 from pilotlight.local.kernel.cloud import Cloud
 from pilotlight.local.rds import postgres as postgres_module
 from pilotlight.local.rds.postgres import Postgres, ToolFailed
 from pilotlight.local.rds.postgres_server import Server
 from pilotlight.local.wire.tcp_proxy import free_port
 from pilotlight.runtime.errors import PostgresMissing
+from support.data_cloud import databases, eventually, running
 
 
 @pytest.fixture(scope="module")

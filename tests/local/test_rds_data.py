@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from data_cloud import EAST, PASSWORD, WEST, client, connect, databases, make_global, refusal, running
 from pilotlight.local.kernel.cloud import Cloud
 from pilotlight.local.rds.rds_data import DataApi, marked
+from support.data_cloud import EAST, PASSWORD, WEST, client, connect, databases, make_global, refusal, running
 
 
 @pytest.fixture(scope="module")

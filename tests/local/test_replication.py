@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from data_cloud import EAST, WEST, buckets, client, eventually, refusal, running
 from pilotlight.local.kernel.cloud import Cloud
 from pilotlight.local.s3.replication import Replication
+from support.data_cloud import EAST, WEST, buckets, client, eventually, refusal, running
 
 VERSION = "2012-10-17"
 NUMBERS = itertools.count(1)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from moto.ec2.models.core import TaggedEC2Resource
 
-from data_cloud import WEST, client, running
 from pilotlight.local.ec2.resource_tags import ResourceTags
 from pilotlight.local.overrides import original
+from support.data_cloud import WEST, client, running
 
 
 def test_a_resource_has_its_own_tags_as_moto_tells_them(tmp_path: Path) -> None:

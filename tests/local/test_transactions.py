@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from data_cloud import WEST, client, running
 from pilotlight.local.dynamodb.transactions import Transactions
+from support.data_cloud import WEST, client, running
 
 TABLE = "journal"
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from data_cloud import TRIES, eventually, refusal
 from pilotlight.local.handle import LocalCloud
+from support.data_cloud import TRIES, eventually, refusal
 
 EAST, WEST = "us-east-1", "us-west-2"
 READER = b'#!/bin/bash\ncat "$DEVICE_SDF/word" || exit 1\nexec sleep 600\n'

@@ -9,13 +9,13 @@ from dataclasses import replace
 import pytest
 from checker import problems
 
-from doors import PRIMARY, FakeAws, inventory, recovery_of
 from pilotlight.runtime.aws.wrappers import Faulty
 from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.records.runs import INTENDED, PROVEN, Entry, Journal
 from pilotlight.runtime.runs.run import run_failover
 from pilotlight.runtime.store.lease import LEASE_SECONDS
 from recovery.conftest import protected
+from support.fake_aws import PRIMARY, FakeAws, inventory, recovery_of
 
 
 class Killed(BaseException):

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from doors import inventory
 from pilotlight.planning.plan import Plan, plan
 from pilotlight.runtime.readiness.looking import _questions
 from pilotlight.runtime.records.codec import dumps, loads
 from pilotlight.workload.load import load
 from pilotlight.workload.model import Notify, Vault
+from support.fake_aws import inventory
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "inference-service" / "workload.yaml"
 

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from doors import CORPUS, FakeAws, recovery_of, save
 from model.checker import problems_of
 from pilotlight.runtime.clock import FakeClock
 from pilotlight.runtime.recovery import Recovery
+from support.fake_aws import CORPUS, FakeAws, recovery_of, save
 
 
 def protected() -> FakeAws:

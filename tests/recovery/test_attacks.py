@@ -14,7 +14,6 @@ import pytest
 from test_failback import Killed, failed_over
 from test_late_acts import HOME, Interleaved, whole
 
-from doors import CORPUS, CORPUS_COPY, PRIMARY, STANDBY, FakeAws, inventory, recovery_of
 from pilotlight.runtime.aws.wrappers import Faulty
 from pilotlight.runtime.clock import FakeClock
 from pilotlight.runtime.context import RecoveryContext
@@ -23,6 +22,7 @@ from pilotlight.runtime.recovery import Recovery
 from pilotlight.runtime.runs.run import run_failback, run_failover
 from pilotlight.runtime.store.lease import LEASE_SECONDS
 from pilotlight.runtime.store.ledger import SERVING
+from support.fake_aws import CORPUS, CORPUS_COPY, PRIMARY, STANDBY, FakeAws, inventory, recovery_of
 
 SKEW_SECONDS = 60.0
 """How far a machine's clock may be wrong that lost its NTP; twice the lease."""

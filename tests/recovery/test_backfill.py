@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from doors import CORPUS, CORPUS_COPY, MODELS, PRIMARY, STANDBY, FakeAws, inventory, older, recovery_of
 from pilotlight.runtime.clock import FakeClock
 from pilotlight.runtime.errors import NotCopied, NotProtected
 from pilotlight.runtime.kinds.buckets import backfill
@@ -24,6 +23,7 @@ from pilotlight.runtime.kinds.buckets.listing import (
     settled,
     strength,
 )
+from support.fake_aws import CORPUS, CORPUS_COPY, MODELS, PRIMARY, STANDBY, FakeAws, inventory, older, recovery_of
 
 ASSET = inventory().datasets[0]
 

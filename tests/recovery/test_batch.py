@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from doors import CORPUS, CORPUS_COPY, PRIMARY, FakeAws, inventory, older, recovery_of
 from pilotlight.runtime.aws.client import refused
 from pilotlight.runtime.aws.wrappers import Wrapper
 from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.errors import BatchJobFailed, NotProtected
 from pilotlight.runtime.kinds.buckets import batch
 from pilotlight.runtime.recovery import Recovery
+from support.fake_aws import CORPUS, CORPUS_COPY, PRIMARY, FakeAws, inventory, older, recovery_of
 
 ASSET = inventory().datasets[0]
 JOB = "s3control"

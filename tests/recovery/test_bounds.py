@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from test_engine import Switch, engine
 
-from doors import CORPUS, FakeAws, inventory, recovery_of
 from pilotlight.runtime.aws import paging
 from pilotlight.runtime.checkpoints.format import Problem, Verdict
 from pilotlight.runtime.errors import ListingCut, RunGivenUp, StepFailed
@@ -28,6 +27,7 @@ from pilotlight.runtime.records.point import PARTIAL
 from pilotlight.runtime.records.runs import PROVEN, Entry, Step
 from pilotlight.runtime.recovery import Recovery
 from pilotlight.runtime.store.ledger import CUT, EVIDENCE_BYTES_MAX
+from support.fake_aws import CORPUS, FakeAws, inventory, recovery_of
 
 
 def test_objects_that_are_not_named_are_counted_in_the_point(aws: FakeAws, recovery: Recovery) -> None:

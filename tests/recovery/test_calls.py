@@ -9,12 +9,12 @@ import pytest
 from botocore.handlers import handle_copy_source_param
 from botocore.validate import ParamValidator
 
-from doors import CORPUS, CORPUS_COPY, MODELS_COPY, PRIMARY, FakeAws, inventory, recovery_of, save
 from pilotlight.runtime.aws.wrappers import Made, Recording
 from pilotlight.runtime.clock import FakeClock
 from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.readiness.probe import probe
 from pilotlight.runtime.recovery import Recovery
+from support.fake_aws import CORPUS, CORPUS_COPY, MODELS_COPY, PRIMARY, FakeAws, inventory, recovery_of, save
 
 
 @cache

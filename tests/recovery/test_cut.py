@@ -12,9 +12,6 @@ from typing import Any
 
 import pytest
 
-from door_machines import TEMPLATE
-from doors import CORPUS, CORPUS_COPY, MODELS, MODELS_COPY, NAMES, PRIMARY, STANDBY, FakeAws, inventory, save, uri
-from inventories import changed
 from pilotlight.runtime.aws.client import refused
 from pilotlight.runtime.aws.wrappers import Recording, Wrapper
 from pilotlight.runtime.clock import parse_stamp
@@ -28,6 +25,21 @@ from pilotlight.runtime.records.codec import encode
 from pilotlight.runtime.records.inventory import Datasets, Health, Training
 from pilotlight.runtime.records.point import COMPLETE, PARTIAL, REFUSED, Part, RecoveryPoint
 from pilotlight.runtime.recovery import Recovery
+from support.fake_aws import (
+    CORPUS,
+    CORPUS_COPY,
+    MODELS,
+    MODELS_COPY,
+    NAMES,
+    PRIMARY,
+    STANDBY,
+    FakeAws,
+    inventory,
+    save,
+    uri,
+)
+from support.fake_machines import TEMPLATE
+from support.inventories import changed
 
 
 def part(point: RecoveryPoint, asset: str) -> Part:

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from doors import STANDBY, FakeAws, recovery_of
 from pilotlight.runtime.errors import EpochStale, RegionUnreachable, StepFailed, StepTimedOut
 from pilotlight.runtime.kinds.action import Absent, Answer, Proven, StepContext, Underway, Wait
 from pilotlight.runtime.records.runs import FAILED, INTENDED, PROVEN, WITHDRAWN, Runbook, Step
 from pilotlight.runtime.runs.engine import ACTS_MAX, Engine, Paused
 from pilotlight.runtime.store.lease import LEASE_SECONDS, Held
+from support.fake_aws import STANDBY, FakeAws, recovery_of
 
 
 @dataclass

@@ -9,20 +9,6 @@ from typing import Any
 
 import pytest
 
-from doors import (
-    ACCOUNT,
-    CORPUS,
-    CORPUS_COPY,
-    MODELS,
-    MODELS_COPY,
-    NAMES,
-    PRIMARY,
-    STANDBY,
-    FakeAws,
-    inventory,
-    recovery_of,
-    save,
-)
 from pilotlight.runtime.aws.paging import pages
 from pilotlight.runtime.aws.wrappers import Faulty, Wrapper
 from pilotlight.runtime.context import RecoveryContext
@@ -38,6 +24,20 @@ from pilotlight.runtime.runs.run import run_failback
 from pilotlight.runtime.runs.watching import Unwatched
 from pilotlight.runtime.store.lease import LEASE_SECONDS
 from pilotlight.runtime.store.ledger import SERVING
+from support.fake_aws import (
+    ACCOUNT,
+    CORPUS,
+    CORPUS_COPY,
+    MODELS,
+    MODELS_COPY,
+    NAMES,
+    PRIMARY,
+    STANDBY,
+    FakeAws,
+    inventory,
+    recovery_of,
+    save,
+)
 
 
 class Killed(BaseException):

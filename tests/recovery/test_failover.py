@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from doors import MODELS_COPY, NAMES, PRIMARY, STANDBY, FakeAws, inventory, recovery_of, save
 from pilotlight.runtime.aws.boto import said_no
 from pilotlight.runtime.aws.client import is_reading
 from pilotlight.runtime.aws.wrappers import Faulty, Recording, Retrying
@@ -22,7 +21,8 @@ from pilotlight.runtime.recovery import Recovery
 from pilotlight.runtime.runs import runbooks
 from pilotlight.runtime.runs.run import run_failover
 from pilotlight.runtime.store.lease import LEASE_SECONDS, PROTECT
-from references import volumes
+from support.fake_aws import MODELS_COPY, NAMES, PRIMARY, STANDBY, FakeAws, inventory, recovery_of, save
+from support.references import volumes
 
 GLOBAL = {"iam", "route53", "organizations", "sts", "cloudfront"}
 RUNS_OWN = NAMES.run_template("fleet")

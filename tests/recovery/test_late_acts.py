@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from test_failback import failed_over
 
-from doors import CORPUS, NAMES, PRIMARY, STANDBY, FakeAws, inventory, recovery_of
 from pilotlight.runtime.aws.client import is_reading
 from pilotlight.runtime.aws.wrappers import Retrying, Wrapper
 from pilotlight.runtime.clock import stamp
@@ -30,7 +29,8 @@ from pilotlight.runtime.runs.run import run_failback, run_failover
 from pilotlight.runtime.runs.watching import Unwatched
 from pilotlight.runtime.store.lease import LEASE_SECONDS, PROTECT
 from pilotlight.runtime.store.ledger import SERVING, LateAct, Ledger, PointLine
-from references import volumes
+from support.fake_aws import CORPUS, NAMES, PRIMARY, STANDBY, FakeAws, inventory, recovery_of
+from support.references import volumes
 
 ACTS_MAX = 200
 HOME, AWAY = (PRIMARY, "inference-fleet"), (STANDBY, NAMES.group("fleet"))

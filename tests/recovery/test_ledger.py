@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from moto import mock_aws
 
-from doors import PRIMARY, STANDBY
 from pilotlight.runtime.aws.boto import BotoClient
 from pilotlight.runtime.aws.client import refused
 from pilotlight.runtime.aws.wrappers import Wrapper
@@ -19,6 +18,7 @@ from pilotlight.runtime.records.runs import PROVEN, SUPERSEDED, WITHDRAWN, Entry
 from pilotlight.runtime.store.lease import LEASE_SECONDS, PROTECT, Leases
 from pilotlight.runtime.store.ledger import EVIDENCE_BYTES_MAX, FAILING_OVER, SERVING, Ledger, PointLine
 from pilotlight.runtime.store.table import Put, Table
+from support.fake_aws import PRIMARY, STANDBY
 
 
 @pytest.fixture

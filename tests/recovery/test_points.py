@@ -8,8 +8,6 @@ from typing import Any
 
 import pytest
 
-from doors import CORPUS, CORPUS_COPY, MODELS_COPY, NAMES, PRIMARY, STANDBY, FakeAws, inventory, save
-from inventories import changed
 from pilotlight.runtime.aws.wrappers import Wrapper
 from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.errors import NoSuchPoint, RecordUnreadable, RegionUnreachable, StepFailed
@@ -23,6 +21,8 @@ from pilotlight.runtime.records.inventory import Datasets, Keep, Lock
 from pilotlight.runtime.records.point import COMPLETE, REFUSED, RecoveryPoint
 from pilotlight.runtime.records.runs import WITHDRAWN, Step
 from pilotlight.runtime.recovery import Recovery
+from support.fake_aws import CORPUS, CORPUS_COPY, MODELS_COPY, NAMES, PRIMARY, STANDBY, FakeAws, inventory, save
+from support.inventories import changed
 
 
 def problems(recovery: Recovery, deep: bool = False, point: str = "newest") -> dict[str, tuple[str, ...]]:

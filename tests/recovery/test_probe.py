@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from doors import NAMES, PRIMARY, STANDBY, FakeAws, inventory, recovery_of, save
 from pilotlight.runtime.aws.fetch import Fetched
 from pilotlight.runtime.aws.wrappers import Wrapper
 from pilotlight.runtime.clock import FakeClock
@@ -18,6 +17,7 @@ from pilotlight.runtime.readiness.probe import probe
 from pilotlight.runtime.recovery import Recovery
 from pilotlight.runtime.store.ledger import FAILING_OVER, SWITCHING
 from pilotlight.runtime.store.sightings import HEALTHY, LOST, UNKNOWN
+from support.fake_aws import NAMES, PRIMARY, STANDBY, FakeAws, inventory, recovery_of, save
 
 
 def of(aws: FakeAws, **changes: Any) -> Recovery:

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from doors import CORPUS, CORPUS_COPY, MODELS_COPY, NAMES, PRIMARY, STANDBY, FakeAws, inventory, recovery_of, save
 from pilotlight.runtime.clock import FakeClock, parse_stamp, stamp
 from pilotlight.runtime.errors import CallRefused, LeaseHeld
 from pilotlight.runtime.kinds.volumes import schedule, snapshots
@@ -21,6 +20,18 @@ from pilotlight.runtime.records.inventory import Keep
 from pilotlight.runtime.records.point import COMPLETE, PARTIAL, Part, RecoveryPoint
 from pilotlight.runtime.recovery import Recovery
 from pilotlight.runtime.store.ledger import PointLine
+from support.fake_aws import (
+    CORPUS,
+    CORPUS_COPY,
+    MODELS_COPY,
+    NAMES,
+    PRIMARY,
+    STANDBY,
+    FakeAws,
+    inventory,
+    recovery_of,
+    save,
+)
 
 
 def part(point: RecoveryPoint | None, asset: str) -> Part:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from doors import FakeAws, recovery_of
 from pilotlight.runtime.errors import TimeIsUp
+from support.fake_aws import FakeAws, recovery_of
 
 
 def test_a_scheduled_run_whose_time_is_up_lets_the_next_one_in_at_once(aws: FakeAws) -> None:

@@ -7,7 +7,6 @@ import json
 
 import pytest
 
-from doors import PRIMARY, STANDBY, FakeAws, inventory
 from pilotlight.runtime.clock import stamp
 from pilotlight.runtime.errors import StepFailed
 from pilotlight.runtime.kinds.volumes.snapshots import listed, runs
@@ -17,6 +16,7 @@ from pilotlight.runtime.records.runs import Entry
 from pilotlight.runtime.recovery import Recovery
 from pilotlight.runtime.store import rosters
 from pilotlight.runtime.store.rosters import Place, Roster
+from support.fake_aws import PRIMARY, STANDBY, FakeAws, inventory
 
 
 @pytest.mark.parametrize("region", [PRIMARY, STANDBY])

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from doors import STANDBY, inventory
 from pilotlight.runtime.records.codec import dumps, loads
 from pilotlight.runtime.records.runs import Runbook
 from pilotlight.runtime.runs import runbooks
 from pilotlight.runtime.runs.register import ACTIONS
+from support.fake_aws import STANDBY, inventory
 
 BOTH = (runbooks.failover(inventory()), runbooks.failback(inventory()), runbooks.fence_returned(inventory()))
 

@@ -6,9 +6,6 @@ from dataclasses import replace
 
 import pytest
 
-from door_machines import TEMPLATE, Version
-from doors import NAMES, PRIMARY, STANDBY, FakeAws, inventory, recovery_of, save
-from inventories import changed
 from pilotlight.runtime.clock import FakeClock
 from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.errors import StepFailed
@@ -20,6 +17,9 @@ from pilotlight.runtime.records.inventory import Inventory, Keep
 from pilotlight.runtime.records.point import COMPLETE, PARTIAL, Part, RecoveryPoint
 from pilotlight.runtime.recovery import Recovery
 from pilotlight.runtime.store.ledger import PointLine
+from support.fake_aws import NAMES, PRIMARY, STANDBY, FakeAws, inventory, recovery_of, save
+from support.fake_machines import TEMPLATE, Version
+from support.inventories import changed
 
 RUN_TEMPLATE = NAMES.run_template("fleet")
 

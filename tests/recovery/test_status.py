@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from doors import CORPUS, PRIMARY, STANDBY, FakeAws, inventory, older
 from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.readiness import bounds
 from pilotlight.runtime.readiness.probe import probe
@@ -13,6 +12,7 @@ from pilotlight.runtime.readiness.standing import UNKNOWN
 from pilotlight.runtime.records.inventory import Notify
 from pilotlight.runtime.recovery import Recovery
 from pilotlight.runtime.store.ledger import FAILING_OVER
+from support.fake_aws import CORPUS, PRIMARY, STANDBY, FakeAws, inventory, older
 
 OBJECTIVE = 600.0
 

@@ -7,7 +7,6 @@ import json
 
 import pytest
 
-from doors import CORPUS, CORPUS_COPY, PRIMARY, STANDBY, FakeAws, inventory, recovery_of
 from pilotlight.runtime.aws.fetch import Fetched
 from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.errors import StepFailed
@@ -22,6 +21,7 @@ from pilotlight.runtime.recovery import Recovery
 from pilotlight.runtime.runs.again import LookAgain
 from pilotlight.runtime.runs.register import ACTIONS
 from pilotlight.runtime.store.ledger import FAILING_OVER, SWITCHING
+from support.fake_aws import CORPUS, CORPUS_COPY, PRIMARY, STANDBY, FakeAws, inventory, recovery_of
 
 THERE = Where("primary")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from doors import NAMES, PRIMARY, STANDBY, FakeAws, inventory
 from pilotlight.runtime.aws.client import AwsClient
 from pilotlight.runtime.clock import FakeClock, parse_stamp
 from pilotlight.runtime.context import RecoveryContext
@@ -18,7 +17,8 @@ from pilotlight.runtime.records.inventory import Compute, Inventory, Volumes
 from pilotlight.runtime.records.point import COMPLETE, PARTIAL, Part, RecoveryPoint, read_reference
 from pilotlight.runtime.recovery import Recovery
 from pilotlight.runtime.store.rosters import Place, Roster
-from references import volumes
+from support.fake_aws import NAMES, PRIMARY, STANDBY, FakeAws, inventory
+from support.references import volumes
 
 GROUP = Volumes("index", "backup", "index", {}, {})
 SIX = {f"vol-{owner}{device}" for owner in "ab" for device in "fgh"}

@@ -10,8 +10,6 @@ from typing import Any
 import botocore.session
 import pytest
 
-from door_machines import BLANK, Group
-from doors import NAMES, PRIMARY, STANDBY, FakeAws, inventory, save
 from pilotlight.runtime.aws.wrappers import Faulty
 from pilotlight.runtime.clock import FakeClock
 from pilotlight.runtime.context import RecoveryContext
@@ -24,7 +22,9 @@ from pilotlight.runtime.records.runs import SUCCEEDED, Journal
 from pilotlight.runtime.recovery import Recovery
 from pilotlight.runtime.runs.run import run_failback, run_failover
 from pilotlight.runtime.store.lease import LEASE_SECONDS
-from references import volumes
+from support.fake_aws import NAMES, PRIMARY, STANDBY, FakeAws, inventory, save
+from support.fake_machines import BLANK, Group
+from support.references import volumes
 
 FLEET = (STANDBY, NAMES.group("fleet"))
 RUNS_OWN = NAMES.run_template("fleet")

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from doors import FakeAws, recovery_of
 from pilotlight.runtime.errors import LeaseHeld
 from pilotlight.runtime.records.runs import FAILED, INTENDED, PROVEN, Entry, Journal
 from pilotlight.runtime.recovery import Recovery
 from pilotlight.runtime.runs.watching import WAITS_FOR, WAITS_SECONDS
 from pilotlight.runtime.store.lease import LEASE_SECONDS
+from support.fake_aws import FakeAws, recovery_of
 
 
 @dataclass

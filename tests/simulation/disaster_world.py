@@ -1,4 +1,4 @@
-"""The AWS of a disaster: doors.FakeAws under virtual time, with AWS's refusals where acts of several runs meet."""
+"""The AWS of a disaster: the FakeAws of tests in virtual time, with AWS's refusals where acts of several runs meet."""
 # ruff: noqa: N803 - parameters are named as AWS names them
 
 from __future__ import annotations
@@ -8,13 +8,13 @@ import pickle
 from functools import cache
 from typing import Any
 
-from door_buckets import Buckets, Version
-from doors import CORPUS, MODELS, NAMES, PRIMARY, STANDBY, FakeAws, recovery_of, save
 from pilotlight.runtime.aws.client import refused
 from pilotlight.runtime.clock import FakeClock
 from pilotlight.runtime.kinds.buckets.fencing import FENCE
 from pilotlight.runtime.records.inventory import Keep
 from pilotlight.runtime.runs.run import run_failover
+from support.fake_aws import CORPUS, MODELS, NAMES, PRIMARY, STANDBY, FakeAws, recovery_of, save
+from support.fake_s3 import Buckets, Version
 
 FLEET = {PRIMARY: "inference-fleet", STANDBY: NAMES.group("fleet")}
 BUCKETS = {PRIMARY: (CORPUS, MODELS), STANDBY: (NAMES.standby_bucket("corpus"), NAMES.standby_bucket("checkpoints"))}

@@ -22,7 +22,6 @@ from judging import ENDS, Broken, Judge, Written
 from plans import ALARM, FAILBACK, FAILOVER, PROTECT, Actor, Fault, Loss, Plan
 from scheduling import Endless, Killed, Process, Scheduler, cooperative
 
-from doors import PRIMARY, STANDBY, inventory
 from pilotlight.runtime.aws.client import is_reading
 from pilotlight.runtime.clock import stamp
 from pilotlight.runtime.context import RecoveryContext
@@ -32,6 +31,7 @@ from pilotlight.runtime.recovery import Recovery, wrapped
 from pilotlight.runtime.store.lease import RUN
 from pilotlight.runtime.store.ledger import FAILING_OVER, SERVING, SWITCHING
 from pilotlight.runtime.store.sightings import HEALTHY, LOST
+from support.fake_aws import PRIMARY, STANDBY, inventory
 
 TURNS_MAX = 60_000
 """Ten times what the longest disaster takes."""

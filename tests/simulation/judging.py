@@ -10,7 +10,6 @@ from typing import Any
 from disaster_world import BUCKETS, FLEET, DisasterAws, current
 from scheduling import Process
 
-from doors import NAMES, PRIMARY, STANDBY, inventory, recovery_of
 from model.checker import problems as not_a_path
 from pilotlight.runtime.clock import parse_stamp, stamp
 from pilotlight.runtime.kinds.volumes.reference import VolumeReference
@@ -20,6 +19,7 @@ from pilotlight.runtime.records.runs import FAILED, PROVEN, RUNNING, SUCCEEDED, 
 from pilotlight.runtime.runs import runbooks
 from pilotlight.runtime.store.lease import PROTECT, RUN
 from pilotlight.runtime.store.ledger import FAILING_OVER, SERVING
+from support.fake_aws import NAMES, PRIMARY, STANDBY, inventory, recovery_of
 
 ONE_WRITER, RECORD, PROOF, TRAFFIC = "one-writer", "record-goes-forward", "proof-stands-at-commit", "traffic-to-proven"
 CHOSEN, LISTED, KEPT, NEWER = (

@@ -10,8 +10,6 @@ import pytest
 from test_simulation import environment
 from world import ROLE, World, make_role
 
-from data_cloud import EAST, WEST, buckets, client, eventually, running
-from inventories import changed
 from pilotlight.local.cloudwatch.alarms import Alarms
 from pilotlight.local.kernel.cloud import Cloud
 from pilotlight.local.lambda_.runtime import LambdaRuntime
@@ -19,6 +17,8 @@ from pilotlight.local.sns.notifications import Notifications
 from pilotlight.runtime.naming import UNREPLICATED
 from pilotlight.runtime.records.inventory import Inventory
 from pilotlight.stacks.monitoring import monitoring_spec
+from support.data_cloud import EAST, WEST, buckets, client, eventually, running
+from support.inventories import changed
 
 OBJECTIVE_SECONDS = 2.0
 

@@ -15,7 +15,6 @@ import oracle
 import pytest
 from world import GLOBAL, Sight, World, make_role
 
-from data_cloud import EAST, buckets, client, databases, make_global, running
 from pilotlight.local.kernel.cloud import ROOT_ACCESS_KEY, ROOT_SECRET_KEY, Cloud
 from pilotlight.local.rds.rds_data import DataApi
 from pilotlight.local.s3.replication import Replication
@@ -23,6 +22,7 @@ from pilotlight.runtime.clock import parse_stamp
 from pilotlight.runtime.errors import RecordUnreadable
 from pilotlight.runtime.points import choose
 from pilotlight.runtime.records.point import COMPLETE, RecoveryPoint
+from support.data_cloud import EAST, buckets, client, databases, make_global, running
 
 SEEDS_QUICK = 4
 FIRINGS_MAX = 12

@@ -15,8 +15,6 @@ from typing import Any
 
 import psycopg
 
-from data_cloud import EAST, PASSWORD, WEST, client, cluster, connect
-from inventories import changed
 from pilotlight.local.kernel.cloud import Cloud
 from pilotlight.local.s3.replication import Replication
 from pilotlight.runtime.aws.boto import BotoClient
@@ -28,6 +26,8 @@ from pilotlight.runtime.naming import Names
 from pilotlight.runtime.records.inventory import Database, Datasets, Inventory, Keep
 from pilotlight.runtime.records.point import RecoveryPoint
 from pilotlight.runtime.recovery import Recovery
+from support.data_cloud import EAST, PASSWORD, WEST, client, cluster, connect
+from support.inventories import changed
 
 ACCOUNT = "123456789012"
 GLOBAL = "registry"

@@ -8,8 +8,8 @@ from typing import Any
 from stack_recording import Recording, record
 from stack_samples import NAMES, inventory
 
-from inventories import changed
 from pilotlight.stacks import program
+from support.inventories import changed
 
 
 def test_the_users_bucket_gets_versions_and_keeps_them_when_the_stack_goes(primary: Recording) -> None:

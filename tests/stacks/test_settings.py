@@ -13,13 +13,13 @@ from botocore.model import ServiceModel, Shape
 from stack_recording import Recording
 from stack_samples import inventory
 
-from inventories import changed
 from pilotlight.stacks import compute, settings
 from pilotlight.stacks.settings import Fate, Table
 from pilotlight.stacks.settings_of_cluster import CLUSTER
 from pilotlight.stacks.settings_of_group import ATTACHED, GROUP, READ_OTHERWISE
 from pilotlight.stacks.settings_of_template import TEMPLATE
 from pilotlight.stacks.settings_of_volume import VOLUME
+from support.inventories import changed
 
 TABLES = [
     ("ec2", "ResponseLaunchTemplateData", TEMPLATE),

@@ -8,11 +8,11 @@ import dataclasses
 import pytest
 from stack_samples import NAMES, USER_DATA, inventory
 
-from inventories import changed
 from pilotlight import stacks
 from pilotlight.runtime.errors import PlaceholderUnfilled
 from pilotlight.runtime.records.inventory import Keep
 from pilotlight.stacks import buckets, compute, monitoring, network, placeholders
+from support.inventories import changed
 
 
 def test_every_spec_is_frozen_and_equal_when_computed_again() -> None:

@@ -10,12 +10,12 @@ import pytest
 from stack_recording import Recording, record
 from stack_samples import NAMES, inventory
 
-from inventories import changed
 from pilotlight.runtime.naming import ALARMS
 from pilotlight.runtime.records.inventory import Notify
 from pilotlight.stacks import program
 from pilotlight.stacks.alarms import alarm_specs
 from pilotlight.stacks.monitoring import monitoring_spec
+from support.inventories import changed
 
 GLOBAL = {"Role", "RolePolicy", "InstanceProfile", "HealthCheck", "Record"}
 

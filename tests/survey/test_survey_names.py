@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from surveyed_account import ACCOUNT, Account, a_cluster, problems
 
-from inventories import changed
 from pilotlight.runtime.clock import FakeClock
 from pilotlight.runtime.errors import SurveyProblems
 from pilotlight.runtime.naming import STACKS, TAG_WORKLOAD, Names
 from pilotlight.survey.named import Kind, Named, named
 from pilotlight.survey.survey import survey
 from pilotlight.workload.model import Vault, Workload
+from support.inventories import changed
 
 KINDS = {"corpus": "dataset", "registry": "database", "fleet": "compute"}
 ORIGINAL = str(a_cluster()["DBClusterArn"])

@@ -16,7 +16,7 @@ from pulumi import automation
 from pilotlight.deploy.command import Command
 from pilotlight.deploy.pulumi import Backend, PulumiEngine
 from pilotlight.engine.results import Program, Result, Tell, silent
-from stand_in import serving
+from support.provider_double import serving
 
 HERE = "us-east-1"
 PASSPHRASE = "of a test"

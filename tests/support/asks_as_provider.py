@@ -19,7 +19,7 @@ from pilotlight.engine.resources.shape import is_gone
 from pilotlight.runtime.aws.session import error_code
 from pilotlight.stacks.provider_calls import TABLE
 from pilotlight.stacks.provider_calls.calls import SOMETIMES, Calls
-from provider_arguments import ARGUMENTS, Known
+from support.provider_arguments import ARGUMENTS, Known
 
 READS = ("Get", "List", "Describe", "Head")
 NOT_SET = frozenset({

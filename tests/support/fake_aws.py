@@ -1,4 +1,4 @@
-"""An AWS small enough to read: two regions in dictionaries, behind the Door, on a clock that tests move.
+"""An AWS small enough to read: two regions in dictionaries, behind the AWS client protocol, on a clock that tests move.
 
 Acts take their time (promotion, instances, copies), a region can be cut off, every call is recorded. What recovery
 does not call is not here, so a new call shows as an AttributeError.
@@ -15,15 +15,6 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
-from door_buckets import Buckets
-from door_machines import (
-    HEALTH_SECONDS,
-    LAUNCHED,
-    Machines,
-)
-from door_names import ACCOUNT, NAMES, PRIMARY, STANDBY
-from door_tables import Tables
-from inventories import listed
 from model.leases import ACTING
 from pilotlight.runtime.aws import paging
 from pilotlight.runtime.aws.client import is_reading, refused
@@ -34,6 +25,15 @@ from pilotlight.runtime.errors import RegionUnreachable
 from pilotlight.runtime.kinds.autoscaling.software import digests
 from pilotlight.runtime.records.inventory import Compute, Database, Datasets, Inventory, Keep, Traffic, Volumes
 from pilotlight.runtime.recovery import Recovery
+from support.fake_dynamodb import Tables
+from support.fake_machines import (
+    HEALTH_SECONDS,
+    LAUNCHED,
+    Machines,
+)
+from support.fake_names import ACCOUNT, NAMES, PRIMARY, STANDBY
+from support.fake_s3 import Buckets
+from support.inventories import listed
 
 CORPUS, MODELS = f"inference-corpus-{ACCOUNT}", f"inference-models-{ACCOUNT}"
 CORPUS_COPY, MODELS_COPY = NAMES.standby_bucket("corpus"), NAMES.standby_bucket("checkpoints")
@@ -106,7 +106,7 @@ def _database() -> Database:
 
 
 class FakeAws(Machines):
-    """The Door."""
+    """An AwsClient."""
 
     def __init__(self, clock: FakeClock) -> None:
         super().__init__(clock)
@@ -130,7 +130,7 @@ class FakeAws(Machines):
         self.database_status = "available"
         self.rows: list[str] = []
 
-    # -- the door ----------------------------------------------------------------------------------------------
+    # -- the client ----------------------------------------------------------------------------------------------
 
     def call(self, service: str, operation: str, region: str, **parameters: Any) -> dict[str, Any]:
         self.made.append((service, operation, region))

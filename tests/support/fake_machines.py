@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from door_names import NAMES, PRIMARY, STANDBY
 from pilotlight.runtime.aws.client import refused
 from pilotlight.runtime.clock import FakeClock, stamp
+from support.fake_names import NAMES, PRIMARY, STANDBY
 
 TEMPLATE = "inference-template"
 LAUNCHED = {"ImageId": "ami-1", "UserData": "c2VydmU="}

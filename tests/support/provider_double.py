@@ -19,7 +19,6 @@ import grpc
 from google.protobuf import empty_pb2, json_format, struct_pb2
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 
-from as_provider import as_provider
 from pilotlight.engine import providers
 from pilotlight.engine.acts import Invokes
 from pilotlight.engine.diff import REPLACE, SAME, compare, keep_ignored
@@ -28,6 +27,7 @@ from pilotlight.engine.provider import Place, ResourceType
 from pilotlight.engine.resources import TYPES
 from pilotlight.engine.values import DEFAULTS, clean, reveal
 from pilotlight.runtime.errors import PilotlightError
+from support.asks_as_provider import as_provider
 
 VERSION = "7.51.1"
 CHANGED, REPLACED = provider_pb2.PropertyDiff.UPDATE, provider_pb2.PropertyDiff.UPDATE_REPLACE
