@@ -7,7 +7,7 @@ import os
 import random
 
 from fence import client
-from trainer import Trainer, checkpoint, digest
+from trainer import FOLDER, Trainer, checkpoint, digest
 
 CORPUS_OBJECTS = 40
 BYTES_PER_OBJECT = 20_000
@@ -28,7 +28,7 @@ def main() -> None:
         )
     trainer = Trainer()
     files = checkpoint(FIRST_STEP, trainer.seed)
-    folder = f"checkpoints/step-{FIRST_STEP:06d}/"
+    folder = f"{FOLDER}{FIRST_STEP:06d}/"
     for name, body in files.items():
         objects.put_object(Bucket=trainer.bucket, Key=folder + name, Body=body)
     trainer.register(FIRST_STEP, f"s3://{trainer.bucket}/{folder}", digest(files))

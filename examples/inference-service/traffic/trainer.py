@@ -11,15 +11,17 @@ import random
 import struct
 import sys
 import time
+import tomllib
+from pathlib import Path
 
 import psycopg
 from acknowledgements import Log, end_with_parent
 from botocore.exceptions import BotoCoreError, ClientError
 from fence import client, fence_from_environment
 
-SHARDS = 4
+FACTS = tomllib.loads(Path(__file__).with_name("traffic.toml").read_text())["checkpoints"]
+FOLDER, SHARDS, STEP = FACTS["folder"], FACTS["shards"], FACTS["step"]
 FLOATS_PER_SHARD = 16_384
-STEP = 20
 BETWEEN_SHARDS_SECONDS = 0.3
 BETWEEN_CHECKPOINTS_SECONDS = 1.0
 RETRY_SECONDS = 0.5
@@ -80,7 +82,7 @@ class Trainer:
     def save(self, step: int) -> bool:
         """Upload and register one checkpoint; False when the fence refuses."""
         files = checkpoint(step, self.seed)
-        folder = f"checkpoints/step-{step:06d}/"
+        folder = f"{FOLDER}{step:06d}/"
         self.log.write("started", step=step)
         for name, body in files.items():
             if self.refused():

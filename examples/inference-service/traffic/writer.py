@@ -8,6 +8,8 @@ import json
 import os
 import sys
 import time
+import tomllib
+from pathlib import Path
 
 import psycopg
 from acknowledgements import Log, end_with_parent
@@ -18,7 +20,10 @@ PAUSE_SECONDS = 0.06
 RETRY_SECONDS = 0.3
 ROWS_PER_OBJECT = 2
 
-TABLE = "CREATE TABLE IF NOT EXISTS numbers (n integer PRIMARY KEY, at timestamptz NOT NULL DEFAULT now())"
+FACTS = tomllib.loads(Path(__file__).with_name("traffic.toml").read_text())
+PREFIX, ROWS = FACTS["objects"]["prefix"], FACTS["rows"]["table"]
+
+TABLE = f"CREATE TABLE IF NOT EXISTS {ROWS} (n integer PRIMARY KEY, at timestamptz NOT NULL DEFAULT now())"
 
 
 class Writer:
@@ -51,14 +56,14 @@ class Writer:
         self.log.write("row", n=number)
         if number % ROWS_PER_OBJECT == 0:
             body = json.dumps({"n": number, "at": time.time()}).encode()
-            self.objects.put_object(Bucket=self.bucket, Key=f"numbers/{number:08d}.json", Body=body)
+            self.objects.put_object(Bucket=self.bucket, Key=f"{PREFIX}{number:08d}.json", Body=body)
             self.log.write("object", n=number)
 
     def row(self, number: int) -> None:
         if self.database is None:
             self.database = psycopg.connect(os.environ["DATABASE_URL"], autocommit=True, connect_timeout=2)
             self.database.execute(TABLE)
-        self.database.execute("INSERT INTO numbers (n) VALUES (%s) ON CONFLICT DO NOTHING", (number,))
+        self.database.execute(f"INSERT INTO {ROWS} (n) VALUES (%s) ON CONFLICT DO NOTHING", (number,))
 
     def lost(self, problem: Exception) -> None:
         self.log.write("error", why=f"{type(problem).__name__}: {problem}".splitlines()[0])

@@ -10,9 +10,9 @@ import urllib.request
 from collections.abc import Callable, Collection
 
 from pilotlight.demo import checks
-from pilotlight.demo.before import NUMBERS, start
+from pilotlight.demo.before import start
 from pilotlight.demo.measure import Acknowledged, Loss, acknowledged, loss, newest_loss
-from pilotlight.demo.scene import FILES_PER_CHECKPOINT, STEP_SIZE, Scene
+from pilotlight.demo.scene import Scene
 from pilotlight.demo.traffic import Program, Said
 from pilotlight.demo.waiting import wait_for
 from pilotlight.report.record import Answer, AssetFigures, CheckpointFigures, FailbackFigures
@@ -36,7 +36,7 @@ def measure(scene: Scene, first: Said) -> None:
     objects = acknowledged(scene.writer.events(), "object", "n", disaster)
     rows = acknowledged(scene.writer.events(), "row", "n", disaster)
     saved = acknowledged(scene.trainer.events(), "registered", "step", disaster)
-    arrived = witness.numbered(scene.bucket("dataset", scene.standby), NUMBERS)
+    arrived = witness.numbered(scene.bucket("dataset", scene.standby), scene.facts.objects)
     _figure(scene, "dataset", loss(objects, arrived, disaster))
     _figure(scene, "checkpoints", newest_loss(saved, first.step, disaster))
     _figure(scene, "volumes", _volumes(scene))
@@ -47,7 +47,7 @@ def measure(scene: Scene, first: Said) -> None:
 def _checkpoint(scene: Scene, first: Said) -> None:
     assert scene.trainer is not None
     begun = max(each["step"] for each in scene.trainer.events("started"))
-    scene.torn = (len(scene.arrived(begun)), FILES_PER_CHECKPOINT)
+    scene.torn = (len(scene.arrived(begun)), scene.facts.files_per_checkpoint)
     scene.checkpoint = CheckpointFigures(begun, scene.recovery.newest_complete_step(), first.step)
 
 
@@ -63,7 +63,7 @@ def _volumes(scene: Scene) -> Loss:
 def _records(scene: Scene) -> list[Acknowledged]:
     """Every record on the primary's first volume, read where the embedded cloud keeps its bytes."""
     volume = next(iter(scene.built.volumes[0].devices.values()))
-    lines = (scene.stage.cloud.directory / "volumes" / volume / "records.log").read_text().splitlines()
+    lines = (scene.stage.cloud.directory / "volumes" / volume / scene.facts.volume_file).read_text().splitlines()
     records = [line.split() for line in lines if len(line.split()) == 2]
     return [Acknowledged(int(number), float(at)) for number, at in records if float(at) <= scene.disaster_at]
 
@@ -73,7 +73,7 @@ def write_in_standby(scene: Scene) -> None:
     last = scene.checkpoint.recovered_step if scene.checkpoint else 0
     scene.standby_writer = start(scene, "writer", scene.standby, FIRST=str(FIRST_STANDBY_NUMBER))
     scene.standby_trainer = start(
-        scene, "trainer", scene.standby, FIRST=str(last + STEP_SIZE), SEED=str(scene.options.seed + 1)
+        scene, "trainer", scene.standby, FIRST=str(last + scene.facts.step), SEED=str(scene.options.seed + 1)
     )
 
     def written() -> int | None:
@@ -139,7 +139,7 @@ def _lost_on_the_way_home(scene: Scene) -> int:
     witness, until = scene.witnesses[scene.primary], scene.now()
     assert scene.standby_writer is not None and scene.standby_trainer is not None
     events = scene.standby_writer.events()
-    objects = witness.numbered(scene.bucket("dataset", scene.primary), NUMBERS)
+    objects = witness.numbered(scene.bucket("dataset", scene.primary), scene.facts.objects)
     pairs: list[tuple[list[Acknowledged], Collection[int]]] = [
         (acknowledged(events, "row", "n", until), witness.rows(scene.cluster(scene.primary))),
         (acknowledged(events, "object", "n", until), objects),

@@ -21,7 +21,6 @@ POINT_SECONDS = 45.0
 """Several recovery points of every asset fit into this at the rehearsal's pace."""
 SERVING_SECONDS = 30.0
 PREDICT = "/predict"
-NUMBERS = "numbers/"
 
 
 def deploy_example(scene: Scene) -> None:
@@ -48,7 +47,12 @@ def _witnesses(scene: Scene) -> None:
     login = json.loads(secrets.get_secret_value(SecretId=scene.outputs["database_secret"])["SecretString"])
     for region in (scene.primary, scene.standby):
         scene.witnesses[region] = Witness(
-            scene.stage.cloud, region, login["username"], login["password"], scene.outputs["database_name"]
+            scene.stage.cloud,
+            region,
+            login["username"],
+            login["password"],
+            scene.outputs["database_name"],
+            scene.facts,
         )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pilotlight.demo.diagnosis import diagnose
-from pilotlight.demo.scene import FILES_PER_CHECKPOINT, Scene
+from pilotlight.demo.scene import Scene
 from pilotlight.demo.traffic import Said
 from pilotlight.demo.waiting import wait_for
 from pilotlight.runtime.clock import parse_stamp
@@ -65,7 +65,7 @@ def _torn(scene: Scene) -> int | None:
     step = int(started[-1]["step"])
     uploaded = [each for each in scene.trainer.events("uploaded") if each["step"] == step]
     arrived = scene.arrived(step)
-    return step if 0 < len(arrived) < FILES_PER_CHECKPOINT and len(uploaded) > len(arrived) else None
+    return step if 0 < len(arrived) < scene.facts.files_per_checkpoint and len(uploaded) > len(arrived) else None
 
 
 def await_recovery(scene: Scene) -> Said:

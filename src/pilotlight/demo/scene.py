@@ -8,10 +8,12 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from pilotlight.demo.stage import Stage
 from pilotlight.demo.traffic import Client, Program
+from pilotlight.demo.traffic_facts import TrafficFacts, facts_of
 from pilotlight.demo.witness import Witness
 from pilotlight.deploy import archive
 from pilotlight.deploy.current import current_inventory
@@ -27,12 +29,6 @@ from pilotlight.runtime.naming import Names
 from pilotlight.runtime.records.inventory import Inventory
 from pilotlight.runtime.recovery import Recovery, open_recovery
 from pilotlight.workload.model import Workload
-
-CHECKPOINT_FOLDER = "checkpoints/step-"
-"""How the example's trainer names its folders, six digits after it."""
-FILES_PER_CHECKPOINT = 5
-"""Its index and four shards."""
-STEP_SIZE = 20
 
 
 @dataclass(frozen=True)
@@ -95,6 +91,11 @@ class Scene:
     def names(self) -> Names:
         return self.built.names
 
+    @cached_property
+    def facts(self) -> TrafficFacts:
+        """What the example's traffic writes."""
+        return facts_of(self.options.example)
+
     @property
     def recovery(self) -> Recovery:
         """The recovery, as an operator has it; there from `up` on."""
@@ -113,7 +114,7 @@ class Scene:
 
     def arrived(self, step: int) -> dict[str, int]:
         """The files of a checkpoint that are in the standby bucket: key -> size."""
-        prefix = f"{CHECKPOINT_FOLDER}{step:06d}/"
+        prefix = f"{self.facts.checkpoint_folder}{step:06d}/"
         return self.witnesses[self.standby].keys(self.bucket("checkpoints", self.standby), prefix)
 
     # -- acts --------------------------------------------------------------------------------------------------

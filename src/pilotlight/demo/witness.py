@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import psycopg
+from psycopg import sql
 
+from pilotlight.demo.traffic_facts import TrafficFacts
 from pilotlight.local.handle import LocalCloud
 
 CONNECT_SECONDS = 3
@@ -26,6 +28,7 @@ class Witness:
     user: str
     password: str
     database: str
+    facts: TrafficFacts
 
     def client(self, service: str) -> Any:
         return self.cloud.client(service, self.region)
@@ -53,7 +56,8 @@ class Witness:
     def rows(self, cluster: str) -> set[int]:
         """The numbers of numbered rows."""
         with self.connect(cluster) as connection:
-            return {row[0] for row in connection.execute("SELECT n FROM numbers")}
+            select = sql.SQL("SELECT {} FROM {}").format(*self._names())
+            return {row[0] for row in connection.execute(select)}
 
     def registered(self, cluster: str) -> dict[int, str]:
         """Step -> sha256 of every checkpoint registered."""
@@ -64,7 +68,12 @@ class Witness:
         """Try to write a row where none may be written; returns the refusal, or an empty text when it was taken."""
         try:
             with self.connect(cluster) as connection:
-                connection.execute("INSERT INTO numbers (n) VALUES (-1)")
+                column, table = self._names()
+                connection.execute(sql.SQL("INSERT INTO {} ({}) VALUES (-1)").format(table, column))
         except psycopg.Error as problem:
             return str(problem).splitlines()[0]
         return ""
+
+    def _names(self) -> tuple[sql.Identifier, sql.Identifier]:
+        """(column, table) of the numbered rows."""
+        return sql.Identifier(self.facts.column), sql.Identifier(self.facts.table)
