@@ -112,7 +112,7 @@ def test_with_json_stdout_is_one_value_and_the_lines_go_to_whoever_watches(
     failover(recovery, as_json=True)
     out, err = capsys.readouterr()
     told = json.loads(out)
-    assert told["schema"] == "pilotlight/journal/1" and told["state"] == "succeeded"
+    assert told["schema"] == "pilotlight/journal/2" and told["state"] == "succeeded"
     assert told["report"]["schema"] == "pilotlight/report/1" and told["report"]["kind"] == "failover"
     assert {each["name"]: each["lost_items"] for each in told["report"]["assets"]}["registry"] is None
     assert "proven    commit" in err

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from pilotlight.runtime.errors import RecordUnreadable
 from pilotlight.runtime.kinds.buckets.reference import BucketReference
 from pilotlight.runtime.records.codec import dumps, loads
+from pilotlight.runtime.records.evidence import Restored, Synced
 from pilotlight.runtime.records.inventory import Compute, Database, Datasets, Inventory, Keep, Traffic, Volumes
 from pilotlight.runtime.records.point import Part, RecoveryPoint
 from pilotlight.runtime.records.runs import PROVEN, Entry, Journal, Runbook, Step
@@ -93,6 +94,22 @@ def test_a_point_of_the_first_edition_names_what_it_named():
     assert named[2].stands_on == (*(each["set"] for each in raw[2]["sets"]), raw[2]["run"])
     assert (named[3].global_cluster, named[4].stands_on) == (raw[3]["global"], (raw[4]["image"],))
     assert loads(RecoveryPoint, dumps(found), "point") == found
+
+
+def test_a_journal_of_the_first_edition_is_read_and_its_lines_have_no_phase():
+    line = {"step": "fence", "state": "proven", "at": "t", "epoch": 3, "evidence": {"epoch": 3}}
+    older = {"run": "r1", "kind": "failover", "workload": "w", "epoch": 3, "state": "succeeded", "started_at": "t"}
+    told = json.dumps(older | {"entries": [line], "schema": "pilotlight/journal/1"})
+    found = loads(Journal, told, "journal")
+    assert (found.schema, found.entries[0].phase) == (Journal.SCHEMA, "") and found.proven("fence")
+
+
+def test_what_a_later_step_decides_by_is_a_record_and_evidence_that_is_none_is_refused_by_name():
+    line = Entry("restore-fleet", PROVEN, "t", 3, {"template": "run", "versions": [4, 5], "left": []})
+    assert line.read(Restored) == Restored("run", (4, 5))
+    assert Entry("sync-corpus", PROVEN, "t", 3, {"settled": 7}).read(Synced).never_served == ""
+    with pytest.raises(RecordUnreadable, match="the evidence of restore-fleet"):
+        Entry("restore-fleet", PROVEN, "t", 3, {"versions": "4"}).read(Restored)
 
 
 def test_a_runbook_and_its_journal_survive():

@@ -136,7 +136,7 @@ def test_a_group_that_may_not_launch_is_let_before_an_instance_is_waited_for(aws
     group.names, group.desired, group.maximum, group.suspended = ("a-template", "7"), 1, 1, ["Launch"]
     step = Step("launch-fleet-0", "launch-one", "fleet", arguments=OneInstance(index=0))
     context = RecoveryContext(aws, inventory(), aws.clock, aws.fetch)
-    restored = {"template": "a-template", "versions": ["7"]}
+    restored = {"template": "a-template", "versions": [7]}
     one = StepContext(step, "failover", "run", 1, context, lambda name: restored, None, lambda: None)
     assert isinstance(ACTIONS["launch-one"].ask(one), Absent)
     group.suspended = []
@@ -225,3 +225,9 @@ def test_looking_again_is_proven_only_where_everything_is_so_at_once(aws: FakeAw
     assert type(found) is type(second) and "second: " in str(getattr(found, "observed", ""))
     looks.act(asks)
     assert isinstance(looks.ask(asks), Proven) is isinstance(second, Absent), "what is on its way is waited for"
+
+
+def test_a_step_that_was_told_another_actions_arguments_says_so_and_asks_for_nothing(aws: FakeAws) -> None:
+    """A runbook that says `stop` without saying whether it is a fence would leave a group that launches again."""
+    with pytest.raises(StepFailed, match="stop takes Stopping, and the runbook gives Where"):
+        asked(aws, "stop", "fleet", THERE)

@@ -11,7 +11,6 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
@@ -21,6 +20,7 @@ from pilotlight.runtime.clock import Clock, parse_stamp
 from pilotlight.runtime.errors import BadOption, NoSuchPoint, PilotlightError, RecordUnreadable, RunInterrupted
 from pilotlight.runtime.readiness import people
 from pilotlight.runtime.records.codec import encode
+from pilotlight.runtime.records.evidence import Chosen
 from pilotlight.runtime.records.point import RecoveryPoint
 from pilotlight.runtime.records.runs import CHOSEN, FAILED, INTENDED, Entry, Journal, Runbook
 from pilotlight.runtime.recovery import Recovery
@@ -196,14 +196,14 @@ def _report(recovery: Recovery, journal: Journal, began_at: str, file: Path) -> 
     from pilotlight.report.of_run import of_run
 
     chosen = journal.proven(CHOSEN)
-    point = _point(recovery, chosen.evidence) if chosen else None
+    point = _point(recovery, chosen.read(Chosen).point) if chosen else None
     return of_run(journal, recovery.context.inventory, point, began_at if journal.kind == "failover" else "", str(file))
 
 
-def _point(recovery: Recovery, evidence: dict[str, Any]) -> RecoveryPoint | None:
+def _point(recovery: Recovery, point: str) -> RecoveryPoint | None:
     """The point of the run; one that is gone since leaves the loss unknown, and the run as it is."""
     try:
-        return recovery.point(str(evidence.get("point", "")))
+        return recovery.point(point)
     except (NoSuchPoint, RecordUnreadable):
         return None
 

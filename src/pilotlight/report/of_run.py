@@ -7,7 +7,6 @@ moment that the copy in use is known to hold. Everything here is in the journal 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 from pilotlight.report.record import (
     BOUND,
@@ -21,6 +20,7 @@ from pilotlight.report.record import (
 )
 from pilotlight.runtime.clock import parse_stamp
 from pilotlight.runtime.kinds.registry import in_order, kind_of
+from pilotlight.runtime.records.evidence import Chosen, ChosenCheckpoint
 from pilotlight.runtime.records.inventory import Asset, Inventory
 from pilotlight.runtime.records.point import Part, RecoveryPoint
 from pilotlight.runtime.records.runs import CHOSEN, FAILED, INTENDED, PROVEN, SUCCEEDED, Journal
@@ -38,7 +38,8 @@ def of_run(
     """`began_at` is when that was seen which called for the run, where anybody kept it; else when the run began."""
     lost_at, back_at = _span(journal, began_at)
     seconds = max(0.0, parse_stamp(back_at) - parse_stamp(lost_at))
-    chosen = _evidence(journal, CHOSEN)
+    entry = journal.proven(CHOSEN)
+    chosen = entry.read(Chosen) if entry else Chosen()
     home = journal.kind == FAILBACK
     assets = () if home else tuple(_figures(each, point, chosen, lost_at, inventory) for each in _stateful(inventory))
     wanted = ObjectiveFigures(inventory.rpo_seconds, inventory.rto_seconds)
@@ -66,7 +67,7 @@ def of_run(
         kind=journal.kind,
         run=journal.run,
         state=journal.state,
-        point=str(chosen.get("point", "")),
+        point=chosen.point,
         next=_next(journal, inventory, file),
     )
 
@@ -85,11 +86,6 @@ def _proven_at(journal: Journal, step: str) -> str:
     return entry.at if entry else ""
 
 
-def _evidence(journal: Journal, step: str) -> dict[str, Any]:
-    entry = journal.proven(step)
-    return entry.evidence if entry else {}
-
-
 def _stateful(inventory: Inventory) -> list[Asset]:
     return [asset for kind, asset in in_order(inventory) if kind.holds_state]
 
@@ -97,13 +93,13 @@ def _stateful(inventory: Inventory) -> list[Asset]:
 def _figures(
     asset: Asset,
     point: RecoveryPoint | None,
-    chosen: dict[str, Any],
+    chosen: Chosen,
     lost_at: str,
     inventory: Inventory,
 ) -> AssetFigures:
     part = point.part(asset.name) if point else None
-    taken = chosen.get("checkpoints", {}).get(asset.name, {})
-    as_of = str(taken.get("written_at") or (part.as_of if part else ""))
+    taken = chosen.checkpoints.get(asset.name)
+    as_of = (taken.written_at if taken else "") or (part.as_of if part else "")
     seconds = round(max(0.0, parse_stamp(lost_at) - parse_stamp(as_of)), 3) if as_of else None
     gpus = kind_of(asset).gpus(asset)
     return AssetFigures(
@@ -120,19 +116,17 @@ def _figures(
     )
 
 
-def _steps(taken: dict[str, Any], part: Part | None) -> int | None:
-    begun, used = taken.get("newest_started_step"), taken.get("step")
-    if isinstance(begun, int) and isinstance(used, int):
-        return max(0, begun - used)
+def _steps(taken: ChosenCheckpoint | None, part: Part | None) -> int | None:
+    if taken and taken.newest_started_step is not None and taken.step is not None:
+        return max(0, taken.newest_started_step - taken.step)
     return part.loss.steps if part and part.loss else None
 
 
-def _checkpoint(chosen: dict[str, Any]) -> CheckpointFigures | None:
-    found = [each for each in chosen.get("checkpoints", {}).values() if isinstance(each.get("step"), int)]
-    begun, complete = chosen.get("newest_started_step"), chosen.get("newest_complete_step")
-    if not found or not isinstance(begun, int) or not isinstance(complete, int):
+def _checkpoint(chosen: Chosen) -> CheckpointFigures | None:
+    steps = [each.step for each in chosen.checkpoints.values() if each.step is not None]
+    if not steps or chosen.newest_started_step is None or chosen.newest_complete_step is None:
         return None
-    return CheckpointFigures(begun, complete, int(found[-1]["step"]))
+    return CheckpointFigures(chosen.newest_started_step, chosen.newest_complete_step, steps[-1])
 
 
 def _failback(journal: Journal) -> FailbackFigures:

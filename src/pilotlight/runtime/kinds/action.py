@@ -15,8 +15,9 @@ from pilotlight.runtime.aws.client import AwsClient
 from pilotlight.runtime.clock import Clock
 from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.errors import ChosenPointGone, StepFailed
+from pilotlight.runtime.records.evidence import Chosen
 from pilotlight.runtime.records.inventory import AnyAsset, Compute, Database, Datasets, Inventory
-from pilotlight.runtime.records.runs import AnyArguments, Step
+from pilotlight.runtime.records.runs import CHOSEN, AnyArguments, AnyEvidence, Step, read_evidence
 from pilotlight.runtime.store.ledger import Ledger
 
 
@@ -95,6 +96,16 @@ class StepContext:
         if not isinstance(found, record):
             raise self.failed(f"{self.step.action} takes {record.__name__}, and the runbook gives {found!r}")
         return found
+
+    @property
+    def chosen(self) -> Chosen:
+        """What this run goes on with; nothing of anything before it has chosen."""
+        return self.proof(CHOSEN, Chosen) or Chosen()
+
+    def proof(self, step: str, record: type[AnyEvidence]) -> AnyEvidence | None:
+        """What another step of the run has proven, as a record; None where it has proven nothing."""
+        evidence = self.evidence_of(step)
+        return read_evidence(record, evidence, step) if evidence else None
 
     def asset(self, record: type[AnyAsset]) -> AnyAsset:
         """The asset the step is about, whose record is of this class; StepFailed where it is declared no more."""

@@ -18,8 +18,9 @@ from pilotlight.runtime.naming import ACTIVE_UNKNOWN, POINTS_STALE, PROTECT_FAIL
 from pilotlight.runtime.points.choose import newest_usable
 from pilotlight.runtime.points.costs import in_words, kind_of, losses, older_software
 from pilotlight.runtime.readiness.standing import Known, standings
+from pilotlight.runtime.records.evidence import Chosen, LookedAgain
 from pilotlight.runtime.records.point import RecoveryPoint
-from pilotlight.runtime.records.runs import CHOSEN, LATE, LOOKED_AGAIN, PASSED, Journal, proofs
+from pilotlight.runtime.records.runs import CHOSEN, LOOKED_AGAIN, Journal, proofs
 from pilotlight.runtime.store.ledger import Request
 
 SUBJECT_LENGTH_MAX = 99
@@ -129,15 +130,16 @@ def cautions(journal: Journal) -> tuple[str, ...]:
     """What the run went on without: points that it passed over, checkpoints that it could not read; and what an older
     run did late, which it has looked at again."""
     chosen, again = journal.proven(CHOSEN), journal.proven(LOOKED_AGAIN)
-    evidence, late = chosen.evidence if chosen else {}, again.evidence if again else {}
-    found = evidence.get("checkpoints", {})
+    went_on_with = chosen.read(Chosen) if chosen else Chosen()
+    late = again.read(LookedAgain).late_acts if again else ()
+    taken = went_on_with.checkpoints.items()
     return (
-        *(f"Point {each['point']} is newer and was passed over: {each['why']}." for each in evidence.get(PASSED, [])),
-        *(f"{name}: {each['caution']}." for name, each in found.items() if "caution" in each),
+        *(f"Point {each.point} is newer and was passed over: {each.why}." for each in went_on_with.passed_over),
+        *(f"{name}: {each.caution}." for name, each in taken if each.caution),
         *(
-            f"Run {each['run']} (epoch {each['epoch']}) did {each['call']} in {each['region']} at {each['at']}, when "
+            f"Run {each.run} (epoch {each.epoch}) did {each.call} in {each.region} at {each.at}, when "
             f"its lease was lost; what that touches was looked at again."
-            for each in late.get(LATE, [])
+            for each in late
         ),
         *_left_at_home(journal),
     )

@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeVar
 
-from pilotlight.runtime.records.codec import Tagged
+from pilotlight.runtime.errors import RecordUnreadable
+from pilotlight.runtime.records.codec import Tagged, decode
 
 INTENDED = "intended"
 PROVEN = "proven"
@@ -106,6 +107,18 @@ class Runbook:
     schema: str = "pilotlight/runbook/1"
 
 
+AnyEvidence = TypeVar("AnyEvidence")
+
+
+def read_evidence(record: type[AnyEvidence], evidence: dict[str, Any], step: str) -> AnyEvidence:
+    """What a step has proven, as a record; RecordUnreadable where it is none."""
+    try:
+        found: AnyEvidence = decode(record, evidence)
+    except (ValueError, TypeError, KeyError, AttributeError) as problem:
+        raise RecordUnreadable(record=f"the evidence of {step}", reason=str(problem)) from problem
+    return found
+
+
 @dataclass(frozen=True)
 class Entry:
     """One line of the journal."""
@@ -118,12 +131,18 @@ class Entry:
     phase: str = ""
     """Of the step; empty in lines of the lease, and in what editions wrote that had no phases."""
 
+    def read(self, record: type[AnyEvidence]) -> AnyEvidence:
+        """Its evidence as a record (records/evidence.py); RecordUnreadable where it is none."""
+        return read_evidence(record, self.evidence, self.step)
+
 
 @dataclass(frozen=True)
 class Journal:
     """One execution of a runbook: `state` is running, succeeded, failed, superseded or waiting-for-approval."""
 
-    SCHEMA: ClassVar[str] = "pilotlight/journal/1"
+    SCHEMA: ClassVar[str] = "pilotlight/journal/2"
+    EARLIER: ClassVar[dict[str, Any]] = {"pilotlight/journal/1": lambda raw: raw}
+    """Edition 1 had no phases."""
 
     run: str
     kind: str
@@ -134,7 +153,7 @@ class Journal:
     finished_at: str = ""
     reason: str = ""
     entries: tuple[Entry, ...] = ()
-    schema: str = "pilotlight/journal/1"
+    schema: str = "pilotlight/journal/2"
 
     def proven(self, step: str) -> Entry | None:
         """The newest entry that proves this step, if there is one and it was not withdrawn."""

@@ -27,6 +27,7 @@ from pilotlight.runtime.errors import (
     Throttled,
 )
 from pilotlight.runtime.kinds.action import Absent, Action, Answer, Proven, StepContext, Underway
+from pilotlight.runtime.records.evidence import LateAct
 from pilotlight.runtime.records.runs import (
     FAILED,
     INTENDED,
@@ -41,7 +42,7 @@ from pilotlight.runtime.records.runs import (
 )
 from pilotlight.runtime.runs.watching import UNWATCHED, Observer, waiting
 from pilotlight.runtime.store.lease import RENEW_SECONDS, Held
-from pilotlight.runtime.store.ledger import CUT, LateAct
+from pilotlight.runtime.store.ledger import CUT
 
 SIDE_BY_SIDE_MAX = 8
 """Steps at once: more than any runbook here has, and few enough for one Lambda function's memory."""

@@ -7,7 +7,6 @@ is a small run of its own, with lease and journal, so that it cannot cross a fai
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict
 from typing import Any
 
 from pilotlight.runtime.clock import stamp
@@ -15,7 +14,8 @@ from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.errors import PilotlightError, RegionUnreachable, Throttled
 from pilotlight.runtime.kinds.action import Proven, StepContext
 from pilotlight.runtime.kinds.registry import in_order
-from pilotlight.runtime.records.runs import LATE, LOOKED_AGAIN, Journal
+from pilotlight.runtime.records.evidence import LookedAgain
+from pilotlight.runtime.records.runs import LOOKED_AGAIN, Journal
 from pilotlight.runtime.runs import runbooks
 from pilotlight.runtime.runs.register import ACTIONS
 from pilotlight.runtime.runs.run import carry_out
@@ -61,9 +61,9 @@ def _late(context: RecoveryContext) -> Iterator[str]:
         return
     journal = context.ledger.journal(active.run)
     looked = journal.proven(LOOKED_AGAIN) if journal else None
-    seen = looked.evidence.get(LATE, []) if looked else []
+    seen = looked.read(LookedAgain).late_acts if looked else ()
     for act in context.ledger.late_acts(active.epoch):
-        if asdict(act) not in seen and act.at >= young:
+        if act not in seen and act.at >= young:
             yield (
                 f"run {act.run} (epoch {act.epoch}) did {act.call} in {act.region} at {act.at}, when "
                 f"its lease was lost and run {active.run} had looked for the last time: see that what it touches is as "

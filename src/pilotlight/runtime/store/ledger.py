@@ -17,6 +17,7 @@ from typing import Any
 
 from pilotlight.runtime.clock import Clock, parse_stamp, stamp
 from pilotlight.runtime.errors import EpochStale
+from pilotlight.runtime.records.evidence import LateAct
 from pilotlight.runtime.records.point import COMPLETE, PARTIAL, REFUSED
 from pilotlight.runtime.records.runs import RUNNING, SUPERSEDED, Entry, Journal
 from pilotlight.runtime.store import rosters
@@ -51,19 +52,6 @@ class Active:
     state: str = SERVING
     away: bool = True
     """Whether the standby may have written since the primary served last; not known is so."""
-
-
-@dataclass(frozen=True)
-class LateAct:
-    """An act of a run that had lost its lease by the time the act was done: `epoch` was the run's, `current` the newest
-    by then. Times as stamps."""
-
-    at: str
-    run: str
-    epoch: int
-    current: int
-    call: str
-    region: str
 
 
 @dataclass(frozen=True)

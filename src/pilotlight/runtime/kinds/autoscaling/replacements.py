@@ -19,6 +19,7 @@ from pilotlight.runtime.errors import CallRefused
 from pilotlight.runtime.kinds.autoscaling import launching
 from pilotlight.runtime.kinds.autoscaling.observe import group
 from pilotlight.runtime.kinds.autoscaling.software import specification
+from pilotlight.runtime.records.evidence import Restored
 from pilotlight.runtime.records.inventory import Compute
 from pilotlight.runtime.store.ledger import SERVING
 
@@ -132,6 +133,12 @@ def _held(context: RecoveryContext, asset: Compute, run: str) -> Held | None:
     """What the run that made the standby serve has proven."""
     journal = context.ledger.journal(run)
     entry = journal.proven(RESTORED + asset.name) if journal else None
-    if entry is None or len(entry.evidence["versions"]) < 2:
+    found = entry.read(Restored) if entry else None
+    if found is None or len(found.versions) < 2:
         return None
-    return Held(str(entry.evidence["template"]), tuple(str(each) for each in entry.evidence["versions"]))
+    return held_by(found)
+
+
+def held_by(found: Restored) -> Held:
+    """What a group is held to by what its run has proven (pure)."""
+    return Held(found.template, tuple(str(each) for each in found.versions))

@@ -90,13 +90,12 @@ class ForgetTemplate:
 
 def image_of(work: StepContext) -> str:
     """The image that was chosen for the step's compute group; empty in journals of older editions."""
-    return str(work.evidence_of("choose-point").get("images", {}).get(work.compute().name, ""))
+    return work.chosen.images.get(work.compute().name, "")
 
 
 def chosen(work: StepContext) -> Layout:
     """What the point gives each instance; StepFailed where a device would come up blank."""
-    told = work.evidence_of("choose-point").get("volumes", {})
-    named = {name: read_reference(VolumeReference, each) for name, each in told.items()}
+    named = {name: read_reference(VolumeReference, each) for name, each in work.chosen.volumes.items()}
     found = launching.layout(work.inventory, work.compute(), named)
     if found.problems:
         raise work.failed("; ".join(found.problems))

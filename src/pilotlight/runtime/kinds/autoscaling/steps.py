@@ -16,6 +16,7 @@ from pilotlight.runtime.kinds.action import Absent, Answer, Proven, StepContext,
 from pilotlight.runtime.kinds.autoscaling import launching, replacements
 from pilotlight.runtime.kinds.autoscaling.observe import group
 from pilotlight.runtime.kinds.autoscaling.software import specification
+from pilotlight.runtime.records.evidence import Restored
 from pilotlight.runtime.records.runs import Arguments
 
 SCALE_SECONDS = 900
@@ -108,7 +109,7 @@ class LaunchOne(Scale):
     def ask(self, work: StepContext) -> Answer:
         """Whether an instance of this version is a member."""
         found, index, version = _group(work), work.arguments(OneInstance).index, _version(work)
-        members = launching.members(found, _restored(work)["template"])
+        members = launching.members(found, _restored(work).template)
         instance = next((each for each, of in members.items() if of == version), "")
         if instance:
             return Proven({"index": index, "instance": instance, "version": version})
@@ -120,7 +121,7 @@ class LaunchOne(Scale):
     def act(self, work: StepContext) -> None:
         """Point the group at the version, let it launch, wish for one more."""
         found, wished = _group(work), work.arguments(OneInstance).index + 1
-        name = _restored(work)["template"]
+        name = _restored(work).template
         sizes = {"MinSize": 0, "DesiredCapacity": wished, "MaxSize": max(work.compute().count, found["MaxSize"])}
         if not launching.launches(found):
             launching.let_launch(work.client, work.region, found, True)
@@ -134,7 +135,7 @@ class Hold(Scale):
     def ask(self, work: StepContext) -> Answer:
         """By index; what is missing is launched anew."""
         found, restored = _group(work), _restored(work)
-        held = replacements.Held(restored["template"], tuple(str(each) for each in restored["versions"]))
+        held = replacements.held_by(restored)
         if isinstance(replacements.decide(found, held), replacements.Idle):
             serving = [each for each in found["Instances"] if _serves(each)]
             if len(serving) >= len(held.versions):
@@ -145,7 +146,7 @@ class Hold(Scale):
     def act(self, work: StepContext) -> None:
         """What the probe would do at its next look."""
         found, restored = _group(work), _restored(work)
-        held = replacements.Held(restored["template"], tuple(str(each) for each in restored["versions"]))
+        held = replacements.held_by(restored)
         replacements.act(work.client, work.region, found, held)
 
 
@@ -172,13 +173,16 @@ class Stop:
         _resize(work, MinSize=0, DesiredCapacity=0)
 
 
-def _restored(work: StepContext) -> dict[str, Any]:
+def _restored(work: StepContext) -> Restored:
     """What the step before has proven: the run's template, and its version by index."""
-    return work.evidence_of(replacements.RESTORED + work.step.asset)
+    found = work.proof(replacements.RESTORED + work.step.asset, Restored)
+    if found is None:
+        raise work.failed("no template of this run is proven")
+    return found
 
 
 def _version(work: StepContext) -> str:
-    return str(_restored(work)["versions"][work.arguments(OneInstance).index])
+    return str(_restored(work).versions[work.arguments(OneInstance).index])
 
 
 def _group(work: StepContext) -> dict[str, Any]:

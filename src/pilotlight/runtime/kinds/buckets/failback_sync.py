@@ -19,6 +19,8 @@ from pilotlight.runtime.kinds.action import Absent, Answer, Proven, StepContext,
 from pilotlight.runtime.kinds.buckets.backfill import bring, resolved
 from pilotlight.runtime.kinds.buckets.listing import SIZE, Bucket, Current, Stays, stays
 from pilotlight.runtime.kinds.buckets.observe import Certain, Comparison, buckets, compare
+from pilotlight.runtime.records.codec import encode
+from pilotlight.runtime.records.evidence import Synced
 from pilotlight.runtime.records.runs import Arguments
 from pilotlight.runtime.store.ledger import FAILING_OVER
 
@@ -32,8 +34,6 @@ SYNC_SECONDS = 24 * 3600
 EVERY_SECONDS = 1.0
 PASSES_MAX = 10
 """Each pass leaves what was changed while it went, which is less each time; what is left then is waited for."""
-NEVER_SERVED = "never_served"
-"""The key of the evidence where nothing is brought home."""
 SERVES_FROM = ("promote-", "launch-", "scale-", "traffic")
 """How the steps of a failover begin from which on the workload may write in the standby region, done or intended."""
 
@@ -56,7 +56,7 @@ class BringHome:
     def ask(self, work: StepContext) -> Answer:
         """Compare; what is there only in the primary is in the evidence, and what stays there."""
         if _never_served(work):
-            return Proven({NEVER_SERVED: f"{work.inventory.standby} never served: nothing was written there"})
+            return Proven(encode(Synced(f"{work.inventory.standby} never served: nothing was written there")))
         found = self._compared(work)
         if self._missing(work, found) or (work.begun_at is None and found.waiting):
             return Absent(f"{found.waiting} objects are not in the primary bucket yet")
@@ -125,7 +125,8 @@ def _never_served(work: StepContext) -> bool:
     """Whether the failover that this goes home from was given up before it promoted, launched or moved anything. The
     final step asks the first one, which was asked before the record changed."""
     if work.arguments(Syncing).final:
-        return NEVER_SERVED in work.evidence_of(f"sync-{work.step.asset}")
+        first = work.proof(f"sync-{work.step.asset}", Synced)
+        return first is not None and bool(first.never_served)
     active = work.ledger.active(work.inventory.primary)
     if active.away or active.region != work.inventory.standby or active.state != FAILING_OVER:
         return False

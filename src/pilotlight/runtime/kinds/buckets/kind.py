@@ -87,7 +87,7 @@ class ReplicatedBucket(AssetKind[Datasets]):
         protection.judge_part(context, asset, part)
 
     def overdue(self, part: Part) -> int | None:
-        return int(part.evidence["overdue"]) if "overdue" in part.evidence else None
+        return int(part.evidence["overdue"]) if part.evidence.get("compared") else None
 
     def verify(
         self, context: RecoveryContext, asset: Datasets, part: Part, deep: bool, progress: Progress

@@ -198,7 +198,8 @@ def _missing(asset: Datasets, found: Comparison) -> tuple[str, ...]:
 
 def counts(found: Comparison, rule: Rule) -> dict[str, object]:
     """The evidence of one comparison from which a bucket is called protected or not."""
-    told = {"settled": found.settled, "waiting": found.waiting, "overdue": found.overdue}
+    told: dict[str, object] = {"compared": True, "settled": found.settled}
+    told |= {"waiting": found.waiting, "overdue": found.overdue}
     why = {"rule": rule.why} if rule.why else {}
     return told | {"before_rule": found.before_rule, "overdue_keys": found.overdue_keys} | why
 
@@ -208,5 +209,5 @@ def observe_alone(asset: Datasets, last: Part | None) -> Part:
     if last is None or not last.proven:
         reason = f"the primary region does not answer, and none of the newest {POINTS_MAX} points proved this part"
         return Part(asset.name, asset.kind, asset.mechanism, False, "", missing=(reason,))
-    evidence = last.evidence | {"primary": "did not answer; as an earlier point proved it"}
+    evidence = last.evidence | {"compared": False, "primary": "did not answer; as an earlier point proved it"}
     return Part(asset.name, asset.kind, asset.mechanism, True, last.as_of, last.reference, evidence)

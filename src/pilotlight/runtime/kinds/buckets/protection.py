@@ -40,7 +40,7 @@ class Found:
 
 def judge_part(context: RecoveryContext, asset: Datasets, part: Part) -> None:
     """After a scheduled run: a bucket that it compared."""
-    if "overdue" in part.evidence and "primary" not in part.evidence:
+    if part.evidence.get("compared"):
         judge(context, asset, _found(part.evidence))
 
 

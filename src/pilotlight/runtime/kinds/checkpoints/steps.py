@@ -56,12 +56,12 @@ class TellCheckpoint:
 
     def _uri(self, work: StepContext) -> str:
         if work.region == work.inventory.standby:
-            found = work.evidence_of("choose-point").get("checkpoints", {}).get(work.step.asset)
+            found = work.chosen.checkpoints.get(work.step.asset)
             if found is None:
                 raise work.failed("the point that this run chose names no checkpoint of it: it was declared later")
-        else:
-            found = choose_checkpoint(work, work.datasets(), work.region, work.datasets().primary_bucket)
-        return f"s3://{found['bucket']}/{found['prefix']}"
+            return f"s3://{found.bucket}/{found.prefix}"
+        newest = choose_checkpoint(work, work.datasets(), work.region, work.datasets().primary_bucket)
+        return f"s3://{newest['bucket']}/{newest['prefix']}"
 
 
 class ForgetCheckpoint:
