@@ -32,6 +32,9 @@ STILL_SECONDS = 10.0
 FOLLOW_SECONDS = 12 * 3600.0
 """How long a command follows a run that another process carries: longer than Lambda goes on by itself."""
 
+STARTED_BY_AN_ALARM = {"failover"}
+"""Kinds of runs whose time begins before them, with what called for them."""
+
 Run = Callable[[Observer], Journal | None]
 
 
@@ -197,7 +200,8 @@ def _report(recovery: Recovery, journal: Journal, began_at: str, file: Path) -> 
 
     chosen = journal.proven(CHOSEN)
     point = _point(recovery, chosen.read(Chosen).point) if chosen else None
-    return of_run(journal, recovery.context.inventory, point, began_at if journal.kind == "failover" else "", str(file))
+    called = began_at if journal.kind in STARTED_BY_AN_ALARM else ""
+    return of_run(journal, recovery.context.inventory, point, called, str(file))
 
 
 def _point(recovery: Recovery, point: str) -> RecoveryPoint | None:

@@ -10,6 +10,8 @@ from collections.abc import Iterable
 
 from pilotlight.report.record import (
     BOUND,
+    FAILBACK,
+    HOMEWARD,
     AssetFigures,
     Check,
     CheckpointFigures,
@@ -25,7 +27,6 @@ from pilotlight.runtime.records.inventory import Asset, Inventory
 from pilotlight.runtime.records.point import Part, RecoveryPoint
 from pilotlight.runtime.records.runs import CHOSEN, FAILED, INTENDED, PROVEN, SUCCEEDED, Journal
 
-FAILBACK = "failback"
 STOPPED = "quiesce"
 """The step of a failback from which nothing can be written in the standby region."""
 LANES = {"failover": "recovery", FAILBACK: FAILBACK}
@@ -40,7 +41,7 @@ def of_run(
     seconds = max(0.0, parse_stamp(back_at) - parse_stamp(lost_at))
     entry = journal.proven(CHOSEN)
     chosen = entry.read(Chosen) if entry else Chosen()
-    home = journal.kind == FAILBACK
+    home = journal.kind in HOMEWARD
     assets = () if home else tuple(_figures(each, point, chosen, lost_at, inventory) for each in _stateful(inventory))
     wanted = ObjectiveFigures(inventory.rpo_seconds, inventory.rto_seconds)
     return Report(
@@ -77,7 +78,7 @@ def _span(journal: Journal, began_at: str) -> tuple[str, str]:
     last = journal.entries[-1].at if journal.entries else journal.started_at
     served = [_proven_at(journal, name) for name in ("commit", "traffic")]
     back = next((at for at in served if at), last)
-    first = _proven_at(journal, STOPPED) if journal.kind == FAILBACK else began_at
+    first = _proven_at(journal, STOPPED) if journal.kind in HOMEWARD else began_at
     return first or journal.started_at, back
 
 
@@ -183,7 +184,7 @@ def _next(journal: Journal, inventory: Inventory, file: str) -> tuple[str, ...]:
             f"Mend what is named above, then `pilotlight {journal.kind} {file}` again: "
             "it goes on from here, and proven steps are not repeated.",
         )
-    if journal.kind == FAILBACK:
+    if journal.kind in HOMEWARD:
         return (
             f"`pilotlight status {file}` says when every asset is PROTECTED again.",
             f"`pilotlight points verify newest {file}` reads the next recovery point anew.",

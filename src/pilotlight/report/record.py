@@ -13,6 +13,9 @@ from typing import Any, ClassVar
 MEASURED = "measured"
 BOUND = "recovery point"
 REHEARSAL = "rehearsal"
+FAILBACK = "failback"
+HOMEWARD = {FAILBACK}
+"""Kinds of runs that end in the primary region."""
 
 
 @dataclass(frozen=True)

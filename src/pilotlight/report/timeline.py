@@ -8,9 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from html import escape
 
-from pilotlight.report.record import Moment, Report
+from pilotlight.report.record import HOMEWARD, Moment, Report
 
-FAILBACK = "failback"
 SUCCEEDED = "succeeded"
 WIDTH = 1080
 LEFT = 110
@@ -71,7 +70,7 @@ def _title(report: Report) -> str:
 
 def _told(report: Report) -> str:
     """The run in one sentence."""
-    if report.kind == FAILBACK:
+    if report.kind in HOMEWARD:
         return f"home in {report.primary} again, {report.rto_seconds:.1f} s without writes"
     told = f"{report.primary} lost, serving from {report.standby} again after {report.rto_seconds:.1f} s"
     if report.failback is None:

@@ -99,7 +99,7 @@ class Access:
         theirs = bool(principal.account) and self._owner(question) not in ("", principal.account)
         if (theirs or _needs_own_policy(question)) and own is Verdict.SILENT:
             return f"because no resource-based policy allows the {question.action} action"
-        if principal.kind == "root":
+        if principal.type == "root":
             return None
         return self._identity_refusal(principal, question, Verdict.SILENT if theirs else own)
 
@@ -183,13 +183,13 @@ def _context_of(principal: Principal, region: str) -> dict[str, tuple[str, ...]]
         "aws:securetransport": ("true",),
         "aws:principalarn": (principal.role_arn or principal.arn,),
         "aws:principalaccount": (principal.account,),
-        "aws:principaltype": (PRINCIPAL_TYPES.get(principal.kind, "Service"),),
+        "aws:principaltype": (PRINCIPAL_TYPES.get(principal.type, "Service"),),
         "aws:userid": (principal.user_id,),
         "aws:requestedregion": (region,),
         "aws:sourceip": ("127.0.0.1",),
         "kms:calleraccount": (principal.account,),
     }
-    return context | ({"aws:username": (principal.name,)} if principal.kind == "user" else {})
+    return context | ({"aws:username": (principal.name,)} if principal.type == "user" else {})
 
 
 PRINCIPAL_TYPES = {"root": "Account", "user": "User", "role": "AssumedRole", "anonymous": "Anonymous"}

@@ -87,7 +87,7 @@ class Identities:
     def documents(self, principal: Principal) -> list[str]:
         """Identity policies of a user (with its groups) or of a role; none where it was deleted."""
         iam = self.iam(principal.account)
-        if principal.kind == "role":
+        if principal.type == "role":
             return documents_of(next((role for role in iam.roles.values() if role.name == principal.name), None))
         user = iam.users.get(principal.name)
         groups = [group for group in iam.groups.values() if user in group.users]
@@ -95,7 +95,7 @@ class Identities:
 
     def boundary(self, principal: Principal) -> str | None:
         """The permissions boundary's document, where there is one."""
-        holder = self.role(principal.role_arn) if principal.kind == "role" else None
+        holder = self.role(principal.role_arn) if principal.type == "role" else None
         arn = getattr(holder, "permissions_boundary_arn", None)
         policy = self.iam(principal.account).managed_policies.get(arn) if arn else None
         return policy_document(policy) if policy else None

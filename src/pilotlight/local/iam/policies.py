@@ -29,9 +29,9 @@ class Verdict(IntEnum):
 
 @dataclass(frozen=True)
 class Principal:
-    """Who calls: `kind` is root, user, role, service or anonymous; `arn` as in CloudTrail."""
+    """Who calls: `type` is root, user, role, service or anonymous; `arn` as in CloudTrail."""
 
-    kind: str
+    type: str
     arn: str
     account: str
     name: str = ""
@@ -42,7 +42,7 @@ class Principal:
     @property
     def label(self) -> str:
         """How the call record names it."""
-        return self.kind if self.kind in ("root", "anonymous") else self.arn
+        return self.type if self.type in ("root", "anonymous") else self.arn
 
     @property
     def names(self) -> frozenset[str]:
@@ -131,13 +131,13 @@ def _reach(element: Any, principal: Principal | None) -> Verdict:
         return Verdict.ALLOW
     if not isinstance(element, Mapping):
         return Verdict.SILENT
-    if principal.kind == "service":
+    if principal.type == "service":
         return Verdict.ALLOW if principal.name in values_of(element.get("Service")) else Verdict.SILENT
     named = values_of(element.get("AWS"))
     if "*" in named or principal.names & set(named):
         return Verdict.ALLOW
     account = {principal.account, f"arn:aws:iam::{principal.account}:root"}
-    return Verdict.ACCOUNT if principal.kind != "anonymous" and account & set(named) else Verdict.SILENT
+    return Verdict.ACCOUNT if principal.type != "anonymous" and account & set(named) else Verdict.SILENT
 
 
 def _conditions_hold(statement: Statement, question: Question, denies: bool, log: Log) -> bool:

@@ -170,14 +170,14 @@ class LambdaRuntime(Behaviour):
     # -- the API -----------------------------------------------------------------------------------------------
 
     def answer_invoke(
-        self, region: str, function: str, qualifier: str | None, body: bytes, kind: str, tail: bool
+        self, region: str, function: str, qualifier: str | None, body: bytes, invocation: str, tail: bool
     ) -> tuple[int, dict[str, str], bytes]:
         """The Invoke operation: status, headers and body."""
         check_content(body, SYNCHRONOUS_BYTES_MAX)
-        if kind == "DryRun":
+        if invocation == "DryRun":
             self._function(region, function, qualifier)
             return 204, {}, b""
-        if kind == "Event":
+        if invocation == "Event":
             self._function(region, function, qualifier)
             return 202, {"x-amzn-RequestId": self.accept(region, function, body)}, b""
         outcome = self.run(region, function, qualifier, body)

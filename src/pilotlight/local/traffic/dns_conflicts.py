@@ -55,24 +55,24 @@ def conflicts(there: list[Key], changes: list[dict[str, Any]]) -> Iterator[str]:
 
 
 def _beside(key: Key, others: set[Key]) -> Iterator[str]:
-    name, kind, identifier = key
-    alike = [each for each in others if each[:2] == (name, kind)]
+    name, what, identifier = key
+    alike = [each for each in others if each[:2] == (name, what)]
     if identifier and any(not each[2] for each in alike):
         yield (
-            f"RRSet with DNS name {name}., type {kind}, SetIdentifier {identifier} cannot be created as a non-weighted "
+            f"RRSet with DNS name {name}., type {what}, SetIdentifier {identifier} cannot be created as a non-weighted "
             "set exists with the same name and type."
         )
     if not identifier and any(each[2] for each in alike):
         yield (
-            f"RRSet with DNS name {name}., type {kind} cannot be created as other RRSets exist with the same name and "
+            f"RRSet with DNS name {name}., type {what} cannot be created as other RRSets exist with the same name and "
             "type."
         )
-    kinds = {each[1] for each in others if each[0] == name} - {kind}
-    if kind == "CNAME" and kinds:
+    kinds = {each[1] for each in others if each[0] == name} - {what}
+    if what == "CNAME" and kinds:
         yield f"RRSet of type CNAME with DNS name {name}. is not permitted as it conflicts with other records"
     elif "CNAME" in kinds:
         yield (
-            f"RRSet of type {kind} with DNS name {name}. is not permitted because a conflicting RRSet of type CNAME "
+            f"RRSet of type {what} with DNS name {name}. is not permitted because a conflicting RRSet of type CNAME "
             "with the same DNS name already exists in zone"
         )
 

@@ -246,13 +246,13 @@ def passed_on(request: Request) -> dict[str, str]:
 
 
 def _holds(condition: Mapping[str, Any], request: Request) -> bool:
-    kind = condition.get("Field")
-    if kind == "path-pattern":
+    field = condition.get("Field")
+    if field == "path-pattern":
         return any(fnmatchcase(request.path.split("?")[0], each) for each in _values(condition, "PathPatternConfig"))
-    if kind == "host-header":
+    if field == "host-header":
         host = request.host.lower()
         return any(fnmatchcase(host, each.lower()) for each in _values(condition, "HostHeaderConfig"))
-    if kind == "http-request-method":
+    if field == "http-request-method":
         return request.method in _values(condition, "HttpRequestMethodConfig")
     return False
 

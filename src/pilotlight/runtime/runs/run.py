@@ -195,7 +195,9 @@ def under_way(context: RecoveryContext, kind: str) -> Journal | None:
     ids, which are moments, the run of a machine whose clock is ahead would hide it."""
     active = context.ledger.active(context.inventory.primary)
     found = context.ledger.journal(active.run) if active.run else None
-    return found if found and found.kind == kind and found.state != SUCCEEDED else None
+    if found is None or found.kind != kind or found.state == SUCCEEDED:
+        return None
+    return found
 
 
 def is_going_home(context: RecoveryContext) -> bool:
