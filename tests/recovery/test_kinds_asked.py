@@ -9,12 +9,16 @@ import pytest
 
 from pilotlight.runtime.aws.fetch import Fetched
 from pilotlight.runtime.context import RecoveryContext
+from pilotlight.runtime.errors import RegionUnreachable
 from pilotlight.runtime.kinds.action import Absent, Proven, StepContext
 from pilotlight.runtime.kinds.buckets import fencing
+from pilotlight.runtime.kinds.buckets.kind import ReplicatedBucket
 from pilotlight.runtime.kinds.buckets.reprotecting import CANARY
 from pilotlight.runtime.kinds.checkpoints.steps import beyond
-from pilotlight.runtime.kinds.kind import NOT_NAMED, UNPROTECTED
+from pilotlight.runtime.kinds.kind import NOT_NAMED, UNPROTECTED, Observation
 from pilotlight.runtime.kinds.registry import KINDS, by_kind, kind_of
+from pilotlight.runtime.points.earlier import Earlier
+from pilotlight.runtime.points.observation import _observed
 from pilotlight.runtime.records.point import Part, RecoveryPoint
 from pilotlight.runtime.records.runs import Step, Where
 from pilotlight.runtime.runs.register import ACTIONS
@@ -111,3 +115,25 @@ def test_a_canary_that_is_no_json_is_somebody_elses_object_and_is_written_over(a
     context = RecoveryContext(aws, inventory(), aws.clock, aws.fetch)
     made = StepContext(step, "failback", "run", 1, context, lambda name: {}, None, lambda: None)
     assert isinstance(ACTIONS["canary-arrives"].ask(made), Absent)
+
+
+def test_a_primary_that_falls_silent_while_any_kind_looks_leaves_a_point_of_what_the_standby_holds(
+    aws: FakeAws,
+) -> None:
+    """A kind that does not think of it must not cost the points of all the others."""
+    looks = list[bool]()
+
+    class Unthinking(ReplicatedBucket):
+        def observe(self, look: Observation, asset: Any) -> Part:
+            looks.append(look.primary_answers)
+            region = PRIMARY if look.primary_answers or everywhere else STANDBY
+            if region == PRIMARY:
+                raise RegionUnreachable(region=STANDBY if everywhere else PRIMARY, service="s3", operation="list")
+            return Part(asset.name, asset.kind, "replication", True, "2026-01-01T00:00:00Z")
+
+    everywhere, recovery = False, recovery_of(aws)
+    look = Observation(recovery.context, True, Earlier(recovery.context))
+    assert _observed(Unthinking(), look, inventory().datasets[0]).proven and looks == [True, False]
+    everywhere = True
+    with pytest.raises(RegionUnreachable):
+        _observed(Unthinking(), look, inventory().datasets[0])

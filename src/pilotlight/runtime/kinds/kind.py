@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import IO, Any, ClassVar, Generic, Protocol
 
 from pilotlight.runtime.clock import parse_stamp
 from pilotlight.runtime.context import RecoveryContext
-from pilotlight.runtime.errors import RegionUnreachable
+from pilotlight.runtime.errors import CallRefused, RegionUnreachable
 from pilotlight.runtime.kinds.action import Action, StepContext
 from pilotlight.runtime.kinds.command import Command
 from pilotlight.runtime.records.inventory import AnyAsset, Asset, Inventory
@@ -131,6 +132,15 @@ class Observation:
         if problem.facts["region"] != self.context.inventory.primary:
             raise problem
         self.primary_answers = False
+
+
+@contextmanager
+def remarked(what: str, remarks: list[str]) -> Iterator[None]:
+    """What AWS refuses for one asset or kind is a remark, and the others go on."""
+    try:
+        yield
+    except (CallRefused, RegionUnreachable) as problem:
+        remarks.append(f"{what}: {problem.message}")
 
 
 def loss(part: Part, moment: str) -> Loss:

@@ -49,6 +49,11 @@ def learn(look: Observation) -> None:
 def _observed(kind: AssetKind[Any], look: Observation, asset: Asset) -> Part:
     try:
         return kind.observe(look, asset)
+    except RegionUnreachable as problem:
+        if not look.primary_answers:
+            raise
+        look.primary_only(problem)
+        return _observed(kind, look, asset)
     except CallRefused as refusal:
         reason = refusal.message
     except TooManyFiles as problem:

@@ -16,7 +16,7 @@ from pilotlight.runtime.aws.wrappers import Fenced, Made, Until, with_innermost
 from pilotlight.runtime.clock import stamp
 from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.errors import CallRefused, EpochStale, PilotlightError
-from pilotlight.runtime.kinds.kind import Observation
+from pilotlight.runtime.kinds.kind import Observation, remarked
 from pilotlight.runtime.kinds.registry import by_kind, in_order
 from pilotlight.runtime.kinds.volumes.schedule import run_id
 from pilotlight.runtime.metrics import put_metric
@@ -79,9 +79,12 @@ def _keep(context: RecoveryContext, held: Held, left: Callable[[RecoveryContext]
 
 
 def _keep_up(context: RecoveryContext) -> tuple[str, ...]:
-    """What later points need is begun; remarks about what could not be."""
-    kinds = by_kind(context.inventory)
-    return tuple(remark for kind, assets in kinds for remark in kind.keep_up(context, assets))
+    """What later points need is begun; remarks about what could not be: one kind keeps no other from being kept."""
+    remarks = list[str]()
+    for kind, assets in by_kind(context.inventory):
+        with remarked(kind.name, remarks):
+            remarks += kind.keep_up(context, assets)
+    return tuple(remarks)
 
 
 def _timed(context: RecoveryContext, deadline: float | None) -> RecoveryContext:

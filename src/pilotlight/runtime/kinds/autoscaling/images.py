@@ -16,7 +16,7 @@ from pilotlight.runtime.clock import stamp
 from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.errors import CallRefused
 from pilotlight.runtime.kinds.autoscaling.software import launched
-from pilotlight.runtime.kinds.volumes.schedule import told
+from pilotlight.runtime.kinds.kind import remarked
 from pilotlight.runtime.kinds.volumes.snapshots import FILTER_VALUES_MAX
 from pilotlight.runtime.naming import TAG_ASSET, TAG_SOURCE_IMAGE, TAG_WORKLOAD
 from pilotlight.runtime.records.inventory import Compute
@@ -76,7 +76,7 @@ def keep_up(context: RecoveryContext, assets: Iterable[Compute]) -> tuple[str, .
     """Begin the copies that lack; remarks about what could not be."""
     remarks: list[str] = []
     for asset in assets:
-        with told(asset.name, remarks):
+        with remarked(asset.name, remarks):
             remarks += _keep_up_one(context, asset)
     return tuple(remarks)
 

@@ -7,14 +7,14 @@ in turn, within the limit of the region; a run whose copies were begun is finish
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 
 from pilotlight.runtime.aws.client import aws_code
 from pilotlight.runtime.clock import parse_stamp, stamp
 from pilotlight.runtime.context import RecoveryContext
-from pilotlight.runtime.errors import CallRefused, RegionUnreachable
+from pilotlight.runtime.errors import CallRefused
+from pilotlight.runtime.kinds.kind import remarked
 from pilotlight.runtime.kinds.volumes import snapshots
 from pilotlight.runtime.kinds.volumes.selection import IN_THE_WAY, USABLE, Instance, Places, Selection, places, selected
 from pilotlight.runtime.kinds.volumes.snapshots import ERROR, UNASSIGNED, Snapshot, SnapshotRun
@@ -47,21 +47,12 @@ def keep_up(context: RecoveryContext, assets: Iterable[Volumes]) -> tuple[str, .
     remarks: list[str] = []
     waiting: list[list[tuple[Volumes, Snapshot]]] = []
     for asset in assets:
-        with told(asset.name, remarks):
+        with remarked(asset.name, remarks):
             waiting.append([(asset, each) for each in _keep_up_one(context, asset, remarks)])
     if any(waiting):
-        with told("snapshot copies", remarks):
+        with remarked("snapshot copies", remarks):
             remarks += _copy(context, list(_in_turn(waiting)))
     return tuple(remarks)
-
-
-@contextmanager
-def told(what: str, remarks: list[str]) -> Iterator[None]:
-    """What AWS refuses for one group is a remark, and the others go on."""
-    try:
-        yield
-    except (CallRefused, RegionUnreachable) as problem:
-        remarks.append(f"{what}: {problem.message}")
 
 
 def _keep_up_one(context: RecoveryContext, asset: Volumes, remarks: list[str]) -> list[Snapshot]:
