@@ -1,7 +1,8 @@
 """The survey of volume groups: every selected volume, by instance and device, as a scheduled run will take them.
 
-The places are those of `recovery.selection`, so that what is surveyed is what is snapshot. A group may be at zero now:
-volumes that no instance has keep the place that the tags of their snapshot copies tell, or a tag of their own.
+The places are those of runtime/kinds/volumes/selection.py, so that what is surveyed is what is snapshot. A group may be
+at zero now: volumes that no instance has keep the place that the tags of their snapshot copies tell, or a tag of their
+own.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Choosing and judging, with no call to anybody (pure): does a cut hold together, and which point is used."""
+"""Choosing and judging, with no call to anybody (pure): does a point hold together, and which point is used."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The RecoveryPoint: one consistent cut over all assets, with proof that each part is in the standby region.
+"""The RecoveryPoint: one consistent set of copies of all assets, each proven to be in the standby region.
 
 A part that is not proven there makes the point partial, and a partial point is never chosen, unless all that it lacks
 is the newest software of its compute groups. Points are written once and never changed (naming.PAPER_POINTS + id +
@@ -113,7 +113,7 @@ def _with_tags(raw: dict[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class RecoveryPoint:
-    """One cut. `status` is complete, partial or refused."""
+    """`status` is complete, partial or refused."""
 
     SCHEMA: ClassVar[str] = "pilotlight/recovery-point/2"
     EARLIER: ClassVar[dict[str, Any]] = {"pilotlight/recovery-point/1": _with_tags}

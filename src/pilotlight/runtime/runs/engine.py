@@ -108,7 +108,7 @@ class Engine:
     def look_back(self) -> None:
         """What an earlier process has proven, and a late act has undone since, is proven again before more stands on
         it: traffic would wait for instances that nobody wishes for any more. What gives no answer now is asked for by
-        the look before the commit (steps/again.py); after that look nothing is withdrawn."""
+        the look before the commit (runs/again.py); after that look nothing is withdrawn."""
         proven = proofs(self._seen())
         looks = (step.arguments for step in self.runbook.steps)
         lasting = next((each.steps for each in looks if isinstance(each, LookingAgain)), ())

@@ -1,7 +1,7 @@
 """The rows that name checkpoints, read from the primary before anything that they name is looked at.
 
-What refers is read first and what is referred to afterwards, so a row of the cut cannot name a checkpoint that was
-still to be written when the cut looked. Through the RDS Data API, because a function needs no network of the
+What refers is read first and what is referred to afterwards, so a row of the look cannot name a checkpoint that was
+still to be written when it was read. Through the RDS Data API, because a function needs no network of the
 database's for it; on a secondary cluster it does not answer (Aurora User Guide, "Limitations with Data API").
 """
 
