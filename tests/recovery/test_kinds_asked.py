@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from pilotlight.runtime.aws.fetch import Fetched
+from pilotlight.runtime.clock import stamp
 from pilotlight.runtime.context import RecoveryContext
-from pilotlight.runtime.errors import RegionUnreachable
+from pilotlight.runtime.errors import CallRefused, RegionUnreachable
 from pilotlight.runtime.kinds.action import Absent, Proven, StepContext
 from pilotlight.runtime.kinds.buckets import fencing
 from pilotlight.runtime.kinds.buckets.kind import ReplicatedBucket
@@ -17,6 +18,9 @@ from pilotlight.runtime.kinds.buckets.reprotecting import CANARY
 from pilotlight.runtime.kinds.checkpoints.steps import beyond
 from pilotlight.runtime.kinds.kind import NOT_NAMED, UNPROTECTED, Observation
 from pilotlight.runtime.kinds.registry import KINDS, by_kind, kind_of
+from pilotlight.runtime.kinds.volumes.pruning import unneeded_copies
+from pilotlight.runtime.kinds.volumes.snapshots import TAG_DEVICE, TAG_RUN, TAG_RUN_SIZE, Snapshot, _snapshot
+from pilotlight.runtime.naming import TAG_CREATED_AT, TAG_SET
 from pilotlight.runtime.points.earlier import Earlier
 from pilotlight.runtime.points.observation import _observed
 from pilotlight.runtime.records.point import Part, RecoveryPoint
@@ -137,3 +141,60 @@ def test_a_primary_that_falls_silent_while_any_kind_looks_leaves_a_point_of_what
     everywhere = True
     with pytest.raises(RegionUnreachable):
         _observed(Unthinking(), look, inventory().datasets[0])
+
+
+def test_a_refused_write_of_the_journal_is_not_taken_for_a_lease_that_another_has(aws: FakeAws) -> None:
+    """Whoever is told `LeaseHeld` waits for somebody who does not exist."""
+    leases = recovery_of(aws).context.ledger.leases
+    aws.denied = {"dynamodb:update_item"}
+    with pytest.raises(CallRefused, match="dynamodb:update_item"):
+        leases.take("somebody")
+    aws.denied = set()
+    assert leases.take("somebody").holder == "somebody"
+
+
+def test_what_may_not_be_deleted_costs_no_point_and_is_told(aws: FakeAws) -> None:
+    recovery = recovery_of(aws)
+    aws.denied = {"ec2:delete_snapshot"}
+    for _ in range(6):
+        aws.clock.sleep(61)
+        assert recovery.protect() is not None
+    heartbeat = recovery.context.ledger.sightings.heartbeat()
+    assert heartbeat is not None and any("could not be deleted" in each for each in heartbeat.troubles)
+
+
+def test_copies_of_a_run_that_a_kept_point_names_by_the_run_alone_stay() -> None:
+    """Copies of one run whose sets were renamed would go, and the point with them."""
+
+    def copy_of(run: str, as_of: str, set: str) -> Snapshot:
+        item = {"SnapshotId": f"snap-{set}", "State": "completed", "VolumeId": "vol-1", "Tags": [
+            {"Key": TAG_RUN, "Value": run}, {"Key": TAG_CREATED_AT, "Value": as_of}, {"Key": TAG_SET, "Value": set},
+            {"Key": TAG_RUN_SIZE, "Value": "1"}, {"Key": TAG_DEVICE, "Value": "/dev/sdf"},
+        ]}  # fmt: skip
+        return _snapshot(item)
+
+    old = copy_of("20260101T000000000Z", "2026-01-01T00:00:00.000Z", "a")
+    new = copy_of("20260102T000000000Z", "2026-01-02T00:00:00.000Z", "b")
+    assert unneeded_copies([old, new], set()) == [old]
+    assert unneeded_copies([old, new], {"20260101T000000000Z"}) == []
+
+
+def test_a_group_that_may_not_be_looked_at_is_not_called_up_for_checkpoints_that_are_late(aws: FakeAws) -> None:
+    recovery, built = recovery_of(aws), inventory()
+    recovery.context.ledger.sightings.keep_cadence("checkpoints", 10.0, stamp(aws.clock.now() - 1000))
+    kind, assets = next(each for each in by_kind(built) if each[0].name == "checkpoints")
+    aws.groups[PRIMARY, built.computes[0].primary_group].desired = 1
+    assert "usually one comes every" in kind.amiss(recovery.context, assets, PRIMARY)[0]
+    aws.denied = {"autoscaling:describe_auto_scaling_groups"}
+    assert kind.amiss(recovery.context, assets, PRIMARY) == []
+
+
+def test_a_standby_at_rest_names_the_stacks_template_again_and_not_the_runs(aws: FakeAws) -> None:
+    """The next deployment would find a template that the last run left there."""
+    built = inventory()
+    fleet = aws.groups[STANDBY, built.computes[0].standby_group]
+    fleet.names, fleet.suspended = (built.names.run_template("fleet"), "1"), []
+    step = Step("forget-template-fleet", "forget-template", "fleet")
+    context = RecoveryContext(aws, built, aws.clock, aws.fetch)
+    made = StepContext(step, "failback", "run", 1, context, lambda name: {}, None, lambda: None)
+    assert isinstance(ACTIONS["forget-template"].ask(made), Absent)
