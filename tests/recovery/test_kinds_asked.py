@@ -8,16 +8,20 @@ from typing import Any
 import pytest
 
 from pilotlight.runtime.aws.fetch import Fetched
+from pilotlight.runtime.aws.wrappers import Wrapper
 from pilotlight.runtime.clock import stamp
 from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.errors import CallRefused, RegionUnreachable
+from pilotlight.runtime.handlers.recover import parse
 from pilotlight.runtime.kinds.action import Absent, Proven, StepContext
 from pilotlight.runtime.kinds.buckets import fencing
+from pilotlight.runtime.kinds.buckets.backfill import FAILURES_NAMED_MAX, Brought
 from pilotlight.runtime.kinds.buckets.kind import ReplicatedBucket
 from pilotlight.runtime.kinds.buckets.reprotecting import CANARY
 from pilotlight.runtime.kinds.checkpoints.steps import beyond
 from pilotlight.runtime.kinds.kind import NOT_NAMED, UNPROTECTED, Observation
 from pilotlight.runtime.kinds.registry import KINDS, by_kind, kind_of
+from pilotlight.runtime.kinds.traffic import steps as traffic
 from pilotlight.runtime.kinds.volumes.pruning import unneeded_copies
 from pilotlight.runtime.kinds.volumes.snapshots import TAG_DEVICE, TAG_RUN, TAG_RUN_SIZE, Snapshot, _snapshot
 from pilotlight.runtime.naming import TAG_CREATED_AT, TAG_SET
@@ -25,7 +29,10 @@ from pilotlight.runtime.points.earlier import Earlier
 from pilotlight.runtime.points.observation import _observed
 from pilotlight.runtime.records.point import Part, RecoveryPoint
 from pilotlight.runtime.records.runs import Step, Where
+from pilotlight.runtime.runs.engine import Engine
 from pilotlight.runtime.runs.register import ACTIONS
+from pilotlight.runtime.runs.standing import _away
+from pilotlight.runtime.store.ledger import FAILING_OVER, SERVING, SWITCHING
 from support.fake_aws import PRIMARY, STANDBY, FakeAws, inventory, recovery_of
 
 
@@ -198,3 +205,50 @@ def test_a_standby_at_rest_names_the_stacks_template_again_and_not_the_runs(aws:
     context = RecoveryContext(aws, built, aws.clock, aws.fetch)
     made = StepContext(step, "failback", "run", 1, context, lambda name: {}, None, lambda: None)
     assert isinstance(ACTIONS["forget-template"].ask(made), Absent)
+
+
+def test_of_several_target_groups_the_one_with_fewest_healthy_targets_counts(aws: FakeAws) -> None:
+    """The words of their states would sort them otherwise, and a group that serves nobody would be called up."""
+    health = {"a": ["healthy", "healthy"], "b": ["unused"]}
+
+    class Balanced(Wrapper):
+        def call(self, service: str, operation: str, region: str, **parameters: Any) -> dict[str, Any]:
+            if operation == "describe_target_health":
+                states = health[parameters["TargetGroupArn"]]
+                return {"TargetHealthDescriptions": [{"TargetHealth": {"State": each}} for each in states]}
+            if operation == "describe_auto_scaling_groups":
+                return {"AutoScalingGroups": [{"TargetGroupARNs": list(health)}]}
+            return super().call(service, operation, region, **parameters)
+
+    context = RecoveryContext(Balanced(aws), inventory(), aws.clock, aws.fetch)
+    made = StepContext(Step("checks", "healthy"), "failover", "run", 1, context, lambda name: {}, None, lambda: None)
+    assert traffic._targets(made, "group") == (0, "unused")
+
+
+def test_who_says_that_the_primary_is_switching_says_nothing_of_whether_the_standby_wrote(aws: FakeAws) -> None:
+    """Only a primary that serves again ends that."""
+    for region, state, away in ((PRIMARY, SWITCHING, None), (PRIMARY, SERVING, False), (STANDBY, FAILING_OVER, None),
+                                (STANDBY, SERVING, True)):  # fmt: skip
+        arguments = Where("primary" if region == PRIMARY else "standby")
+        context = RecoveryContext(aws, inventory(), aws.clock, aws.fetch)
+        step = Step("commit", "say-active", arguments=arguments)
+        assert _away(StepContext(step, "failback", "r", 1, context, lambda name: {}, None, lambda: None), state) is away
+
+
+def test_a_function_that_goes_on_without_a_count_begins_at_none() -> None:
+    found = parse({"go_on": 1}, "an-alarm")
+    assert found is not None and found.tries == 0
+
+
+def test_all_failed_copies_are_counted_and_so_many_named() -> None:
+    brought = Brought()
+    for number in range(FAILURES_NAMED_MAX + 2):
+        brought.fail(f"key-{number}", "refused")
+    assert (brought.failed, len(brought.failures)) == (FAILURES_NAMED_MAX + 2, FAILURES_NAMED_MAX)
+
+
+def test_a_step_that_the_runbook_does_not_have_is_nobodys_work(aws: FakeAws) -> None:
+    recovery = recovery_of(aws)
+    held = recovery.context.ledger.leases.take("somebody")
+    engine = Engine(recovery.context, recovery.runbook("failover"), "run", held, ACTIONS)
+    assert engine._work_named("nothing-of-that-name") is None and engine._work_named("fence") is not None
