@@ -6,10 +6,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from layouts import Kept
 
 from pilotlight.runtime.checkpoints.encodings.pickles import Made, Name
-from pilotlight.runtime.checkpoints.format import Damaged
-from pilotlight.runtime.checkpoints.formats.dcp import Contents, _complete, _part, _planned
+from pilotlight.runtime.checkpoints.format import Candidate, Damaged, File
+from pilotlight.runtime.checkpoints.formats import dcp
+from pilotlight.runtime.checkpoints.formats.dcp import Contents, _complete, _part, _planned, told_step
 
 
 def part(**changed: Any) -> Any:
@@ -49,3 +51,21 @@ def test_a_plan_that_names_other_items_is_damage_and_one_that_says_nothing_is_no
     for planned in ({"model.weight": ("model", "bias")}, {"model.bias": ("model", "bias")}, {"other": "no path"}):
         with pytest.raises(Damaged, match="otherwise than it was saved"):
             _planned(planned, items)
+
+
+def test_the_step_of_every_parameter_in_an_optimizer_is_not_read_for_the_steps_number(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Adam keeps a tensor `step` beside every moment: thousands of ranged reads that cannot answer."""
+    parts = [part(fqn=f"optimizer.state.{n}.step") for n in range(3)] + [part(fqn="train_state.step", offset=16)]
+    monkeypatch.setattr(dcp, "contents", lambda *_: Contents(parts, {"train_state.step"}))
+    opened = list[int]()
+
+    def value(span: Any, *_: Any) -> Any:
+        opened.append(span.start)
+        return SimpleNamespace(walked=SimpleNamespace(value=1200))
+
+    monkeypatch.setattr(dcp.torch_archive, "opened", value)
+    candidate = Candidate("ck/", (File("ck/__0_0.distcp", 32),))
+    assert told_step(candidate, Kept({})) == 1200
+    assert opened == [16]

@@ -151,6 +151,13 @@ def test_tensors_under_a_name_that_nobody_knows_are_read_all_the_same() -> None:
     assert not cut.complete
 
 
+def test_two_files_of_one_stem_are_two_checkpoints_and_the_older_stays_one_when_the_newer_is_cut() -> None:
+    both = {"loras/style-000002.safetensors": tensors("w2"), "loras/style.safetensors": tensors("w9")}
+    assert {path: each.complete for path, each in judged(both).items()} == dict.fromkeys(both, True)
+    cut = judged(both | {"loras/style.safetensors": tensors("w9")[:-3]})
+    assert {path: each.complete for path, each in cut.items()} == dict(zip(both, (True, False), strict=True))
+
+
 def test_a_checkpoint_that_lacks_what_all_its_neighbours_have_is_suspect() -> None:
     one = {name.removeprefix("run/checkpoint-100/"): body for name, body in LAYOUTS["hf-ranks"].files.items()}
     files: Files = {}

@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 from damage import DAMAGES, FIXTURES, accuses, copied, damage, files, judged
 
+from pilotlight.runtime.checkpoints.encodings.ocdbt import Database
+from pilotlight.runtime.checkpoints.encodings.ocdbt_fields import Node, Span, Version
 from pilotlight.runtime.checkpoints.format import Verdict
+from pilotlight.runtime.checkpoints.formats.orbax import _same_entries
 
 ITEM = "1200/default/"
 
@@ -109,6 +112,30 @@ def test_trees_of_two_saves_under_right_names_are_told_apart(folder: Path) -> No
     newest, older = processes / "83dbad42280a36fcbf3c3fb9021219a7", processes / "e751e59410c463b5a55a41b94c9d4f0d"
     newest.write_bytes(older.read_bytes())
     assert not of_1200(folder).complete
+
+
+def test_a_tree_that_holds_other_values_is_named_by_the_file_of_its_newest_root() -> None:
+    """Each of both may be the one of another step: both are named, by their paths in the checkpoint."""
+
+    def database(folder: str, path: str, entries: set[int]) -> Database:
+        root = Node(Span(path, 0, 9), 0, "", "") if path else None
+        return Database(folder, [Version(root, 1, 0)], entries=entries)
+
+    merged, process = database("default/", "d/ab", {1, 2}), database("default/ocdbt.process_0/", "", {1})
+    found = list(_same_entries(merged, [process]))
+    assert [each.file for each in found] == ["default/d/ab", "default/ocdbt.process_0/manifest.ocdbt"]
+    assert not list(_same_entries(merged, [process, database("default/ocdbt.process_1/", "", {2})]))
+
+
+def test_an_item_without_files_is_missing_also_where_its_handler_is_not_known(folder: Path) -> None:
+    path = folder / "1200/_CHECKPOINT_METADATA"
+    metadata = json.loads(path.read_text())
+    metadata["item_handlers"] |= {"dataset": "grain.checkpoint.CheckpointHandler"}
+    path.write_text(json.dumps(metadata))
+    assert told(of_1200(folder), "dataset/") == "missing"
+    (folder / "1200/dataset").mkdir()
+    (folder / "1200/dataset/process_0-of-1.json").write_text("{}")
+    assert "cannot be judged" in told(of_1200(folder), "dataset/")
 
 
 def test_items_that_the_metadata_names_must_be_there(folder: Path) -> None:
