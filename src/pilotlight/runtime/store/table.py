@@ -62,14 +62,13 @@ class Table:
         answer = self._call("get_item", Key=to_item({"pk": pk, "sk": sk}), ConsistentRead=True)
         return from_item(answer["Item"]) if answer.get("Item") else None
 
-    def put(self, pk: str, sk: str, values: dict[str, Any], new: bool = False) -> bool:
-        """Write one item; with `new`, only where there is none. Whether it was written."""
+    def put(self, pk: str, sk: str, values: dict[str, Any], new: bool = False) -> None:
+        """Write one item; with `new`, only where there is none."""
         condition = {"ConditionExpression": "attribute_not_exists(pk)"} if new else {}
         try:
             self._call("put_item", Item=to_item({"pk": pk, "sk": sk} | values), **condition)
         except CallRefused as refusal:
-            return _unless_condition(refusal)
-        return True
+            _unless_condition(refusal)
 
     def update(
         self, pk: str, sk: str, changes: str, values: dict[str, Any], condition: str = ""
@@ -139,10 +138,9 @@ class Table:
         return self._client.call("dynamodb", operation, self._region, TableName=self._name, **parameters)
 
 
-def _unless_condition(refusal: CallRefused) -> bool:
+def _unless_condition(refusal: CallRefused) -> None:
     if aws_code(refusal) != CONDITION_FAILED:
         raise refusal
-    return False
 
 
 def _expressed(expression: str, values: dict[str, Any]) -> dict[str, Any]:
