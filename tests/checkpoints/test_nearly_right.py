@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from damage import copied, judged
+from layouts import Kept, hf, tensors
 
 from pilotlight.runtime.checkpoints.format import Candidate, Damaged, File
 from pilotlight.runtime.checkpoints.formats import deepspeed, megatron, safetensors
@@ -33,6 +34,15 @@ def test_what_is_believed_is_believed_with_the_step_that_its_files_tell(tmp_path
     (found,) = find(reader)
     assert believed(found, reader).step == verify(found, reader).step == 1200
     assert believed(found).step is None, "nothing was read"
+
+
+def test_the_step_of_a_trainers_folder_that_no_name_tells_stays_known_when_it_is_believed() -> None:
+    """`best/`, judged once: how many steps a disaster costs would be unknown from the second scheduled run on."""
+    whole = hf({"model.safetensors": tensors("w")})
+    files = {name.replace("checkpoint-100", "best"): body for name, body in whole.items()}
+    reader = Kept(files)
+    (found,) = find(reader)
+    assert believed(found, reader).step == verify(found, reader).step == 100
 
 
 def _single() -> dict[str, bytes]:

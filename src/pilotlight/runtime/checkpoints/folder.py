@@ -99,6 +99,13 @@ class Folder:
         unjudged = tuple(Unjudged(name, _named(candidate, name).size) for name in unknown)
         return Judged(layout, shown, tuple(found.problems), unjudged, _step(found))
 
+    def step(self, candidate: Candidate, reader: Reader) -> int | None:
+        """See TellsStep; of all its files only the trainer's state is read."""
+        found = Contents(candidate)
+        found.by_role[TRAINER] = sorted(name for name in _direct(candidate) if roles.of(name).role == TRAINER)
+        _judge(found, found.names(TRAINER), RESUME, reader)
+        return _step(found)
+
     def kind(self, candidate: Candidate, reader: Reader) -> str:
         """See TellsKind."""
         return kind_of(_direct(candidate)) or self.name
