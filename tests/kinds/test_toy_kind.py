@@ -1,4 +1,4 @@
-"""A kind of asset is two folders and two lines: a toy is added to a copy of the package that way and taken from its
+"""A kind of asset is two folders and three lines: a toy is added to a copy of the package that way and taken from its
 declaration to the loss of a region, home again and down. CONTRIBUTING.md, "A new asset kind", tells it in words."""
 
 from __future__ import annotations

@@ -183,7 +183,7 @@ class AssetKind(ABC, Generic[AnyAsset]):
     @abstractmethod
     def observe(self, look: Observation, asset: AnyAsset) -> Part:
         """The asset's part of a point: what is proven in the standby region at this moment. What AWS refuses becomes a
-        part that is not proven."""
+        part that is not proven; where the primary falls silent meanwhile, it is asked again without."""
 
     def learn(self, context: RecoveryContext, asset: AnyAsset, seen: Any) -> None:
         """Keep what was seen, so that the next look need not find it out again."""

@@ -1,5 +1,5 @@
 """Every kind of asset that the recovery runtime knows, in the order in which they are looked at: what refers to another
-kind comes after it. A new kind is its folder beside this file, and a line here.
+kind comes after it. A new kind is its folder beside this file, its import and a line here.
 """
 
 from __future__ import annotations

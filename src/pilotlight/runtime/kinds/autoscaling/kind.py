@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import ClassVar
 
 from pilotlight.runtime.context import RecoveryContext
-from pilotlight.runtime.errors import RegionUnreachable
 from pilotlight.runtime.kinds.action import Action, StepContext
 from pilotlight.runtime.kinds.autoscaling import images, launching, observe, restoring, steps
 from pilotlight.runtime.kinds.autoscaling.images import AVAILABLE
@@ -44,8 +43,9 @@ class AutoScalingGroup(AssetKind[Compute]):
     def observe(self, look: Observation, asset: Compute) -> Part:
         """Whether what the primary launches could be launched, every instance with its volumes."""
         client, inventory = look.context.client, look.context.inventory
-        seen = _software(look, asset) if look.primary_answers else None
-        if seen is None:
+        if look.primary_answers:
+            seen = observe.look(client, inventory, asset)
+        else:
             seen = observe.remembered(inventory, asset, look.earlier.such(asset.name, observe.was_seen))
         part = observe.observe(client, inventory, asset, look.context.clock, seen)
         return _comes_up(inventory, asset, part, look.parts)
@@ -139,14 +139,6 @@ class AutoScalingGroup(AssetKind[Compute]):
             elif serving < wanted:
                 found.append(f"{name}: {serving} of {wanted} instances in service")
         return found
-
-
-def _software(look: Observation, asset: Compute) -> observe.Seen | None:
-    try:
-        return observe.look(look.context.client, look.context.inventory, asset)
-    except RegionUnreachable as problem:
-        look.primary_only(problem)
-        return None
 
 
 def _comes_up(inventory: Inventory, asset: Compute, part: Part, found: Mapping[str, Part]) -> Part:

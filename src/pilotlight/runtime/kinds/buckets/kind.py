@@ -9,7 +9,6 @@ from dataclasses import replace
 from typing import ClassVar
 
 from pilotlight.runtime.context import RecoveryContext
-from pilotlight.runtime.errors import RegionUnreachable
 from pilotlight.runtime.kinds.action import Absent, Action, StepContext
 from pilotlight.runtime.kinds.buckets import (
     failback_sync,
@@ -22,6 +21,7 @@ from pilotlight.runtime.kinds.buckets import (
 )
 from pilotlight.runtime.kinds.buckets.listing import Bucket, Current
 from pilotlight.runtime.kinds.buckets.manifests import Manifest
+from pilotlight.runtime.kinds.buckets.protection import NOT_PROVEN
 from pilotlight.runtime.kinds.buckets.reference import BucketReference
 from pilotlight.runtime.kinds.buckets.rule import seen as rule_seen
 from pilotlight.runtime.kinds.command import Command
@@ -69,13 +69,8 @@ class ReplicatedBucket(AssetKind[Datasets]):
         if not look.primary_answers:
             return observe.observe_alone(asset, look.earlier.part(asset.name))
         context = look.context
-        manifest = Manifest(asset.name)
-        try:
-            rule = rule_seen(context, asset)
-            part = observe.observe(context.client, context.inventory, asset, context.clock, manifest.add, rule)
-        except RegionUnreachable as problem:
-            look.primary_only(problem)
-            return observe.observe_alone(asset, look.earlier.part(asset.name))
+        manifest, rule = Manifest(asset.name), rule_seen(context, asset)
+        part = observe.observe(context.client, context.inventory, asset, context.clock, manifest.add, rule)
         look.lists[asset.name] = manifest
         told = {"remarks": [manifest.unlisted]} if manifest.unlisted else {}
         found = part.reference
@@ -134,7 +129,7 @@ class ReplicatedBucket(AssetKind[Datasets]):
             yield Command(what, "s3", "delete_bucket_policy", region, where)
 
     def fence_left(self, work: StepContext) -> list[str]:
-        if not isinstance(self.actions["open-bucket"].ask(work), Absent):
+        if not isinstance(fencing.OpenBucket().ask(work), Absent):
             return []
         bucket = work.datasets().primary_bucket
         mend = f"take the statement {fencing.FENCE} out of its policy"
@@ -165,9 +160,6 @@ class ReplicatedBucket(AssetKind[Datasets]):
     def lacks(self, part: Part | None) -> bool:
         """Whether a bucket whose copy is whole lacks something all the same."""
         return False
-
-
-NOT_PROVEN = protection.NOT_PROVEN
 
 
 def reread(

@@ -161,9 +161,6 @@ class CheckpointFolder(ReplicatedBucket):
         what = f"{asset.name}: the workload is told of its newest complete checkpoint"
         yield Command(what, "ssm", "put_parameter", inventory.primary, given | {"Overwrite": True})
 
-    def fence_left(self, work: StepContext) -> list[str]:
-        return ReplicatedBucket().fence_left(work)
-
     # -- watching ----------------------------------------------------------------------------------------------
 
     def watched(self, inventory: Inventory, assets: tuple[Datasets, ...], region: str) -> Iterator[str]:

@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterator
 from typing import ClassVar
 
 from pilotlight.runtime.context import RecoveryContext
-from pilotlight.runtime.errors import RegionUnreachable
 from pilotlight.runtime.kinds.action import StepContext
 from pilotlight.runtime.kinds.kind import AssetKind, Observation, PartVerified, Progress, Usable
 from pilotlight.runtime.kinds.volumes import observe, pruning, schedule, snapshots
@@ -28,11 +27,7 @@ class VolumeGroup(AssetKind[Volumes]):
 
     def observe(self, look: Observation, asset: Volumes) -> Part:
         """The newest scheduled run all of whose copies are completed."""
-        try:
-            seen = observe.look(look.context, asset, look.primary_answers)
-        except RegionUnreachable as problem:
-            look.primary_only(problem)
-            seen = observe.look(look.context, asset, False)
+        seen = observe.look(look.context, asset, look.primary_answers)
         look.seen[asset.name] = seen
         return observe.part(look.context.inventory, asset, seen, look.context.clock.now())
 
