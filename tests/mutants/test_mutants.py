@@ -169,7 +169,7 @@ def test_a_harness_that_is_killed_leaves_the_tree_and_no_process_behind(tmp_path
     before = tree(root)
     harness = subprocess.Popen(command(root), env=os.environ | {"SEEN": str(seen)}, stdout=subprocess.DEVNULL)
     until = time.monotonic() + 60
-    while not seen.exists() and time.monotonic() < until:
+    while not (seen.exists() and seen.read_text().endswith("\n")) and time.monotonic() < until:
         time.sleep(0.05)
     harness.send_signal(signal.SIGKILL)
     harness.wait()

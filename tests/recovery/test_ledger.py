@@ -144,6 +144,9 @@ def test_a_journal_comes_back_in_the_order_in_which_it_was_written(ledger: Ledge
         ("choose", {"seen": 1}),
         ("adopt", {"seen": 2}),
     ]
+    assert {number: entry.step for number, entry in ledger.lines("r", 0).items()} == {1: "choose", 2: "adopt"}
+    assert list(ledger.lines("r")) == [0, 1, 2]
+    assert ledger.newest_run() == ("r", "running")
 
 
 def test_a_run_that_is_taken_up_again_keeps_its_beginning_and_loses_its_failure(

@@ -9,7 +9,7 @@ import pytest
 from pilotlight.runtime.errors import LeaseHeld
 from pilotlight.runtime.records.runs import FAILED, INTENDED, PROVEN, Entry, Journal
 from pilotlight.runtime.recovery import Recovery
-from pilotlight.runtime.runs.watching import WAITS_FOR, WAITS_SECONDS
+from pilotlight.runtime.runs.watching import WAITS_FOR, WAITS_SECONDS, Beside
 from pilotlight.runtime.store.lease import LEASE_SECONDS
 from support.fake_aws import FakeAws, recovery_of
 
@@ -73,6 +73,37 @@ def test_whoever_waits_beside_another_process_sees_its_lines_as_they_come(aws: F
     assert watching.heard.count(line) == 1
     assert watching.waited[0][0] == "recover in Lambda"
     assert len(watching.waited) <= LEASE_SECONDS + 1
+
+
+def test_a_line_is_told_once_and_what_was_told_is_not_read_again(aws: FakeAws) -> None:
+    """A journal of a thousand lines is read once, however often its end is looked for."""
+    watching = Watching(recovery := recovery_of(aws))
+    ledger = recovery.context.ledger
+    beside = Beside(ledger, watching)
+    held = ledger.leases.take("another")
+    ledger.open_run("20260101-failover", "failover", held)
+    lines = [Entry(f"step-{number}", PROVEN, "2026-01-01T00:00:00.000Z", 2) for number in range(1, 5)]
+    for number, line in enumerate(lines[:3], start=1):
+        ledger.append("20260101-failover", line, number, held)
+    beside.catch_up()
+    assert watching.heard == lines[:3]
+    ledger.append("20260101-failover", lines[3], 4, held)
+    assert ledger.lines("20260101-failover", 3) == {4: lines[3]}
+    ledger.close_run("20260101-failover", "failover", held, FAILED, "its end is told, too")
+    beside.catch_up()
+    beside.catch_up()
+    assert watching.heard == lines
+
+
+def test_a_run_that_had_ended_before_is_not_told(aws: FakeAws) -> None:
+    watching = Watching(recovery := recovery_of(aws))
+    ledger = recovery.context.ledger
+    held = ledger.leases.take("another")
+    ledger.open_run("20260101-failover", "failover", held)
+    ledger.append("20260101-failover", Entry("step", PROVEN, "2026-01-01T00:00:00.000Z", 2), 1, held)
+    ledger.close_run("20260101-failover", "failover", held, FAILED)
+    Beside(ledger, watching).catch_up()
+    assert watching.heard == []
 
 
 def test_one_that_waits_in_vain_says_who_has_the_lease(aws: FakeAws) -> None:

@@ -470,14 +470,17 @@ class Disaster:
     def _one_more(self, recovery: Recovery, process: Process) -> bool:
         """What the record calls for; True when nothing does, and a point is complete."""
         active = recovery.active()
+        away = active.region == STANDBY
         if active.state == FAILING_OVER:
             self._ended(process, recovery.failover())
-        elif active.region == STANDBY or active.state == SWITCHING or recovery.under_way(FAILBACK):
+        elif active.state == SWITCHING or recovery.under_way(FAILBACK) or (self.plan.home and away):
             recovery.protect()
             self._ended(process, recovery.failback())
         point = recovery.protect()
         self._mend(recovery)
-        return point is not None and point.status == "complete" and recovery.active().state == SERVING
+        active = recovery.active()
+        protected = active.region == STANDBY or (point is not None and point.status == "complete")
+        return protected and active.state == SERVING
 
     def _mend(self, recovery: Recovery) -> None:
         """As the schedule tells people of what an older run left."""

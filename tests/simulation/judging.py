@@ -383,6 +383,8 @@ class Judge:
 
     def objects(self) -> None:
         """Each key says what was written to it last; what was written before is below it."""
+        self.aws.s3.cut = self.aws.dark
+        self.aws.s3.arrive()
         region = self.record()["region"]
         bucket = BUCKETS[region][0]
         last: dict[str, Written] = {}

@@ -56,6 +56,7 @@ SKEW_SECONDS_MAX = 60.0
 SECOND_LOSS_SHARE, SERVICE_SILENT_SHARE, COPIES_LOST_SHARE = 0.35, 0.25, 0.2
 FAILED_OVER_SHARE, DUEL_SHARE = 0.4, 0.45
 MANUAL_SHARE = 0.3
+HOME_SHARE = 0.5
 PROTECT, FAILOVER, FAILBACK, ALARM = "protect", "failover", "failback", "alarm"
 
 
@@ -105,6 +106,8 @@ class Plan:
     """A person has to approve; the word is given a minute after it is asked for."""
     copies_lost_at: float | None = None
     copies_lost_when_chosen: bool = False
+    home: bool = True
+    """Whether a person brings it home before it is judged at rest; otherwise it rests where the record says."""
 
     @property
     def size(self) -> int:
@@ -121,6 +124,11 @@ class Plan:
 
 def plan_of(seed: int) -> Plan:
     """The disaster of a seed."""
+    home = random.Random(f"{seed}/home").random() < HOME_SHARE
+    return replace(_plan_of(seed), home=home)
+
+
+def _plan_of(seed: int) -> Plan:
     rng = random.Random(seed)
     if rng.random() < DUEL_SHARE:
         return _duel(rng, seed)

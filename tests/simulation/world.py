@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import random
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,6 +39,7 @@ KILL_CALLS = (60, 360)
 """Which of recovery's calls the region ends at: a scheduled run makes some twenty of them."""
 PAUSES_SECONDS = (0.0, 0.05, 0.3, 1.1)
 """S3 tells whole seconds: some seeds must pass from one to the next, some must not."""
+LISTING = ("list_object_versions", "list_objects_v2")
 DELAYS_SECONDS = (0.0, 0.02, 0.2, 0.8)
 """Of replication."""
 
@@ -64,17 +66,22 @@ class RealClock:
 
 
 class Ending(Wrapper):
-    """The primary region ends at the nth call that recovery makes, before it is carried out."""
+    """The primary region ends at the nth call that recovery makes, before it is carried out; what the standby's
+    buckets list is seen as well."""
 
     def __init__(self, inner: AwsClient, cloud: Cloud, at: int) -> None:
         super().__init__(inner)
         self._cloud, self.at, self.calls = cloud, at, 0
+        self.seen: Callable[[], None] = lambda: None
 
     def call(self, service: str, operation: str, region: str, **parameters: Any) -> dict[str, Any]:
         self.calls += 1
         if self.calls == self.at:
             self._cloud.darken(EAST)
-        return super().call(service, operation, region, **parameters)
+        answer = super().call(service, operation, region, **parameters)
+        if region == WEST and operation in LISTING:
+            self.seen()
+        return answer
 
 
 @dataclass
@@ -110,6 +117,7 @@ class World:
         self.inventory = self._inventory()
         self.clock = RealClock(self.cloud, self.rng.choice([0.02, 0.1]))
         self.client = Ending(BotoClient(), self.cloud, self.rng.randrange(*KILL_CALLS))
+        self.client.seen = self.look
         self.recovery = Recovery(RecoveryContext(self.client, self.inventory, self.clock), f"seed {self.seed}")
         self._build()
 
@@ -227,14 +235,19 @@ class World:
         """One scheduled run of `protect`; a primary that ends in the middle of it is its business."""
         replication = self.cloud.behaviour(Replication)
         replication.hold()
+        self.look()
         try:
             return self.recovery.protect()
         except PilotlightError as problem:
             assert self.cloud.is_dark(EAST), f"a scheduled run failed without a reason: {problem}"
             return None
         finally:
-            self.sight = Sight(self)
             replication.go_on()
+
+    def look(self) -> None:
+        """What the oracle judges by: both regions when the standby's buckets were last listed. What a scheduled run
+        waits for afterwards (a dark primary, asked again) lets replication go on unseen."""
+        self.sight = Sight(self)
 
 
 class Sight:

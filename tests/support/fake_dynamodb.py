@@ -19,6 +19,7 @@ class Tables:
     def __init__(self, region: str) -> None:
         self.region = region
         self.items: dict[tuple[str, str, str], Item] = {}
+        self.partitions: dict[tuple[str, str], set[tuple[str, str, str]]] = {}
         self.lock = threading.RLock()
         self.protected = True
 
@@ -42,7 +43,7 @@ class Tables:
         with self.lock:
             if ConditionExpression and _key(TableName, Item) in self.items:
                 raise self._condition_failed("put_item")
-            self.items[_key(TableName, Item)] = dict(Item)
+            self._keep(_key(TableName, Item), dict(Item))
         return {}
 
     def update_item(
@@ -64,7 +65,7 @@ class Tables:
             for assignment in _split(UpdateExpression.removeprefix("SET ")):
                 name, expression = (each.strip() for each in assignment.split("=", 1))
                 changed[ExpressionAttributeNames[name]] = reading.value(expression)
-            self.items[_key(TableName, Key)] = changed
+            self._keep(_key(TableName, Key), changed)
         return {"Attributes": dict(changed)}
 
     def transact_write_items(self, TransactItems: list[dict[str, Any]]) -> dict[str, Any]:
@@ -91,8 +92,14 @@ class Tables:
         return "None" if reading.holds(condition) else "ConditionalCheckFailed"
 
     def delete_item(self, TableName: str, Key: Item) -> dict[str, Any]:
-        self.items.pop(_key(TableName, Key), None)
+        key = _key(TableName, Key)
+        self.items.pop(key, None)
+        self.partitions.get(key[:2], set()).discard(key)
         return {}
+
+    def _keep(self, key: tuple[str, str, str], item: Item) -> None:
+        self.items[key] = item
+        self.partitions.setdefault(key[:2], set()).add(key)
 
     def query(
         self,
@@ -102,10 +109,10 @@ class Tables:
         ConsistentRead: bool,
         ScanIndexForward: bool,
     ) -> dict[str, Any]:
-        assert ConsistentRead and KeyConditionExpression == "pk = :pk"
-        wanted = ExpressionAttributeValues[":pk"]["S"]
+        assert ConsistentRead and KeyConditionExpression in ("pk = :pk", "pk = :pk AND sk > :after")
+        wanted, after = (ExpressionAttributeValues.get(name, {"S": ""})["S"] for name in (":pk", ":after"))
         with self.lock:
-            keys = sorted(key for key in self.items if key[:2] == (TableName, wanted))
+            keys = sorted(key for key in self.partitions.get((TableName, wanted), ()) if key[2] > after)
             return {"Items": [dict(self.items[key]) for key in (keys if ScanIndexForward else keys[::-1])]}
 
     def _condition_failed(self, operation: str) -> Exception:
@@ -159,7 +166,8 @@ def _split(text: str) -> list[str]:
 
 def _tables(region: str, items: dict[tuple[str, str, str], Item]) -> Tables:
     found = Tables(region)
-    found.items = items
+    for key, item in items.items():
+        found._keep(key, item)
     return found
 
 

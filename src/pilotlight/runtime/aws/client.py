@@ -6,6 +6,7 @@ region is how a recovery fails. Operations are named as in boto3 (`describe_volu
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from typing import Any, Protocol
 
@@ -28,6 +29,7 @@ class AwsClient(Protocol):
         ...
 
 
+@functools.lru_cache(maxsize=1024)
 def is_reading(operation: str) -> bool:
     """Whether an operation changes nothing, so that it may be repeated and needs no fence."""
     return operation.startswith(READING)

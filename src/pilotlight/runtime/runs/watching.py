@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from pilotlight.runtime.errors import RegionUnreachable, Throttled
-from pilotlight.runtime.records.runs import RUNNING, Entry, Journal
+from pilotlight.runtime.records.runs import RUNNING, Entry
 from pilotlight.runtime.store.ledger import Ledger
 
 WAITS_FOR = "waits_for"
@@ -56,7 +56,8 @@ class Beside:
     ledger: Ledger
     observer: Observer
     _waited: bool = False
-    _told: set[tuple[str, str, str, str]] = field(default_factory=set)
+    _told: dict[str, int] = field(default_factory=dict)
+    """Run -> the number of its last line that was told."""
 
     def waited(self, holder: str, seconds: float) -> None:
         """Called before every look at the lease but the first."""
@@ -72,16 +73,8 @@ class Beside:
     def catch_up(self) -> None:
         """Tell every line that was not told yet; a look that fails is made up for by the next one."""
         with contextlib.suppress(RegionUnreachable, Throttled):
-            newest = next(iter(self.ledger.runs(limit=1)), None)
-            if newest is not None and (newest.state == RUNNING or self._knows(newest)):
-                self._tell(newest)
-
-    def _knows(self, journal: Journal) -> bool:
-        return any(run == journal.run for run, *_ in self._told)
-
-    def _tell(self, journal: Journal) -> None:
-        for entry in journal.entries:
-            line = (journal.run, entry.step, entry.state, entry.at)
-            if line not in self._told:
-                self._told.add(line)
-                self.observer.wrote(journal.run, entry)
+            run, state = self.ledger.newest_run() or ("", "")
+            if state == RUNNING or run in self._told:
+                for number, entry in self.ledger.lines(run, self._told.get(run, -1)).items():
+                    self._told[run] = number
+                    self.observer.wrote(run, entry)

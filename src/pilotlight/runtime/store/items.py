@@ -23,12 +23,11 @@ def attribute(value: str | int | float | bool) -> dict[str, Any]:
 
 def from_item(item: Item) -> dict[str, Any]:
     """The values of an item."""
-    return {name: _value(each) for name, each in item.items()}
+    return {
+        name: _number(each["N"]) if "N" in each else value for name, each in item.items() for value in each.values()
+    }
 
 
-def _value(attribute: dict[str, Any]) -> Any:
-    ((kind, value),) = attribute.items()
-    if kind != "N":
-        return value
-    number = float(value)
+def _number(text: str) -> int | float:
+    number = float(text)
     return int(number) if number.is_integer() else number

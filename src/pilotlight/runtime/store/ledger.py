@@ -239,10 +239,20 @@ class Ledger:
             if item["sk"] == "run":
                 header = item
             else:
-                evidence = json.loads(item["evidence"])
-                phase = str(item.get("phase", ""))
-                entries.append(Entry(item["step"], item["state"], item["at"], item["epoch"], evidence, phase))
+                entries.append(_entry(item))
         return _journal(run, header, tuple(entries)) if header else None
+
+    def lines(self, run: str, after: int = -1) -> dict[int, Entry]:
+        """Number -> entry, of the lines of a journal that come after one: who watches does not read it all again."""
+        found = self._table.query(f"run#{run}", after=f"{LINE}{after:06d}" if after >= 0 else LINE)
+        return {int(item["sk"].removeprefix(LINE)): _entry(item) for item in found if item["sk"].startswith(LINE)}
+
+    def newest_run(self) -> tuple[str, str] | None:
+        """(run, state) of the newest that has a journal, without its lines."""
+        for item in self._table.query("runs", newest_first=True):
+            if header := self._table.get(f"run#{item['sk']}", "run"):
+                return str(item["sk"]), str(header["state"])
+        return None
 
     def runs(self, kind: str = "", limit: int | None = None) -> list[Journal]:
         """The runs of a kind, or of all, the newest first: every one, or so many as whoever asks wants to see. One that
@@ -439,6 +449,11 @@ class Ledger:
 def _said(line: PointLine) -> dict[str, Any]:
     lists = {name: json.dumps(getattr(line, name)) for name in _LISTS}
     return {"status": line.status, "created_at": line.created_at, "outdated": line.outdated} | lists
+
+
+def _entry(item: dict[str, Any]) -> Entry:
+    evidence, phase = json.loads(item["evidence"]), str(item.get("phase", ""))
+    return Entry(item["step"], item["state"], item["at"], item["epoch"], evidence, phase)
 
 
 def _journal(run: str, header: dict[str, Any], entries: tuple[Entry, ...]) -> Journal:

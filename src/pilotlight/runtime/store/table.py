@@ -118,15 +118,16 @@ class Table:
         """Remove one item; none there is fine."""
         self._call("delete_item", Key=to_item({"pk": pk, "sk": sk}))
 
-    def query(self, pk: str, newest_first: bool = False) -> Iterator[dict[str, Any]]:
-        """Every item of a partition in the order of `sk`."""
+    def query(self, pk: str, newest_first: bool = False, after: str = "") -> Iterator[dict[str, Any]]:
+        """Every item of a partition in the order of `sk`, or those that come after one."""
+        given = {":pk": pk} | ({":after": after} if after else {})
         pages = self._client.pages(
             "dynamodb",
             "query",
             self._region,
             TableName=self._name,
-            KeyConditionExpression="pk = :pk",
-            ExpressionAttributeValues=to_item({":pk": pk}),
+            KeyConditionExpression="pk = :pk AND sk > :after" if after else "pk = :pk",
+            ExpressionAttributeValues=to_item(given),
             ConsistentRead=True,
             ScanIndexForward=not newest_first,
         )
