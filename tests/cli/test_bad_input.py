@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import typer.main
 
-from pilotlight.cli import app, talk
+from pilotlight.cli import app, streams, talk
 from pilotlight.cli.main import run
 from pilotlight.engine.state import open_stack
 from pilotlight.local.handle import LocalCloud, forget_settings
@@ -316,7 +316,7 @@ def test_a_command_without_any_stream_does_what_it_has_to() -> None:
 
 def test_a_run_goes_on_though_the_disk_of_its_log_is_full() -> None:
     with Path("/dev/full").open("wb") as full:
-        steady = talk.Steady(full.fileno(), "w", closefd=False)
+        steady = streams.Steady(full.fileno(), "w", closefd=False)
         text = io.TextIOWrapper(io.BufferedWriter(steady), line_buffering=True)
         for number in range(3):
             print(number, file=text)

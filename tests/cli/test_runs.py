@@ -28,7 +28,7 @@ import sys, time
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from cli.test_runs import recovery_before_a_disaster
-from pilotlight.cli.talk import by_the_line
+from pilotlight.cli.streams import by_the_line
 from pilotlight.cli.telling import watched
 recovery, clock = recovery_before_a_disaster()
 moves = clock.sleep

@@ -9,9 +9,12 @@ from __future__ import annotations
 import os
 import sys
 
+from pilotlight.cli.verbs import first_answer
 from pilotlight.runtime.errors import FileUnusable, OutputLost, PilotlightError, PythonTooOld
 
 PYTHON_MIN = (3, 11)
+COMPLETING = "_PILOTLIGHT_COMPLETE"
+"""Set by a shell that asks what could come next; Typer answers."""
 INTERRUPTED_WORDS = "interrupted: this command does no more; what AWS had begun goes on there"
 INTERRUPTED = 130
 """128 + SIGINT, as shells count it."""
@@ -21,7 +24,7 @@ COMPLETED, COMPLETED_BY_TYPER = "COMP_WORDS", "_TYPER_COMPLETE_ARGS"
 
 def main() -> None:
     """Entry point of the command."""
-    from pilotlight.cli.talk import by_the_line
+    from pilotlight.cli.streams import by_the_line
 
     streams = by_the_line()
     code = run(sys.argv[1:])
@@ -34,7 +37,11 @@ def run(arguments: list[str]) -> int:
     """Run one command line; returns the exit code."""
     try:
         check_python(sys.version_info[:2])
-        return _dispatch(arguments)
+        told = first_answer(arguments) if COMPLETING not in os.environ else None
+        if told is None:
+            return _dispatch(arguments)
+        print(told)
+        return 0
     except PilotlightError as problem:
         return _told(problem)
     except KeyboardInterrupt:
