@@ -1,6 +1,6 @@
 # Everything a newcomer types. `make setup` makes .venv with pinned dependencies; the rest stands on it.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-engine test-provider test-long simulate mutants bench lint types contracts permissions corpus docs clean
+.PHONY: help setup demo test test-engine test-provider test-long simulate mutants bench bench-quick lint types contracts permissions corpus docs clean
 
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 BIN := .venv/bin
@@ -46,8 +46,11 @@ simulate: setup  ## whole disasters, and recovery points of random worlds: make 
 mutants: setup  ## small faults in the safety code, and whether the tests notice: make mutants MUTANTS=200 SEED=1 ONLY=runtime/runs/run.py
 	$(BIN)/python scripts/mutants.py --mutants $(or $(MUTANTS),200) --seed $(or $(SEED),1) --only "$(ONLY)"
 
-bench: setup  ## ratios against named peers and limits
-	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+bench: setup  ## ratios against named peers and limits, in build/bench; peers come from the package registries
+	@failed=0; for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || failed=1; done; exit $$failed
+
+bench-quick: setup  ## the same at a tenth of the size, once each: whether they run at all
+	@for script in benchmarks/*.py; do echo "== $$script"; BENCH_QUICK=1 $(BIN)/python $$script || exit 1; done
 
 lint: setup  ## ruff: lint and formatting
 	$(BIN)/ruff check .

@@ -47,15 +47,6 @@ def test_a_refusal_says_service_operation_region_and_why(client: BotoClient) -> 
     assert aws_code(raised.value) == "NoSuchBucket"
 
 
-def test_every_page_is_seen(client: BotoClient) -> None:
-    client.call("s3", "create_bucket", "us-east-1", Bucket="bucket")
-    for number in range(5):
-        client.call("s3", "put_object", "us-east-1", Bucket="bucket", Key=f"{number}", Body=b"")
-    pages = list(client.pages("s3", "list_objects_v2", "us-east-1", Bucket="bucket", MaxKeys=2))
-    assert [item["Key"] for page in pages for item in page["Contents"]] == ["0", "1", "2", "3", "4"]
-    assert len(pages) == 3
-
-
 def test_a_listing_that_is_longer_than_its_bound_is_cut_with_a_word_and_counts_for_nothing() -> None:
     numbers = itertools.count()
 

@@ -14,6 +14,7 @@ import typer
 
 import pilotlight
 from pilotlight.cli import app
+from pilotlight.cli.main import run
 
 HEAVY = {"pulumi", "pulumi_aws", "moto", "psycopg"}
 ROOMS = {f"pilotlight.{each.name}" for each in pkgutil.iter_modules(pilotlight.__path__) if each.ispkg} - {
@@ -62,6 +63,17 @@ def test_the_help_loads_no_room_and_no_client() -> None:
     assert len(ROOMS) > 10 and "pilotlight.runtime" in ROOMS
     loads = loaded("--help") - {"pilotlight.runtime.errors"}
     assert (HEAVY | ROOMS - {"pilotlight.runtime"} | {"boto3", "botocore", "pydantic"}) & loads == set()
+
+
+@pytest.mark.parametrize("words", [(), ("--help",), ("--version",)])
+def test_what_the_command_says_of_itself_needs_no_parser(words: tuple[str, ...]) -> None:
+    assert {"typer", "click", "rich", "pilotlight.cli.app"} & loaded(*words) == set()
+
+
+def test_the_help_names_every_verb_and_what_it_is_for(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--help"]) == 0
+    told = capsys.readouterr().out
+    assert all(f"  {name} " in told and verb.help.split()[0] in told for name, verb in app.VERBS.items())
 
 
 @pytest.mark.parametrize("name", app.VERBS)

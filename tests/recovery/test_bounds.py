@@ -10,9 +10,8 @@ from typing import Any
 import pytest
 from test_engine import Switch, engine
 
-from pilotlight.runtime.aws import paging
 from pilotlight.runtime.checkpoints.format import Problem, Verdict
-from pilotlight.runtime.errors import ListingCut, RunGivenUp, StepFailed
+from pilotlight.runtime.errors import RunGivenUp, StepFailed
 from pilotlight.runtime.handlers.recover import GO_ON_MAX, Call, drive
 from pilotlight.runtime.kinds.autoscaling.steps import Scale
 from pilotlight.runtime.kinds.buckets import manifests
@@ -42,18 +41,15 @@ def test_objects_that_are_not_named_are_counted_in_the_point(aws: FakeAws, recov
 def test_a_listing_that_is_cut_is_a_part_that_is_not_proven(
     aws: FakeAws, recovery: Recovery, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = paging.pages
+    whole = aws.s3.list_object_versions
 
-    def cut(call: Any, service: str, operation: str, region: str, parameters: dict[str, Any]) -> Any:
-        yield from whole(call, service, operation, region, parameters)
-        if operation == "list_object_versions" and parameters["Bucket"] == CORPUS:
-            facts = {"service": service, "operation": operation, "region": region, "aws_code": "", "caller": ""}
-            raise ListingCut(reason="it has more than 100000 pages", **facts)
+    def cut(Bucket: str, **parameters: Any) -> Any:  # noqa: N803 - as AWS names it
+        return whole(Bucket=Bucket, **parameters) | ({"IsTruncated": True} if Bucket == CORPUS else {})
 
-    monkeypatch.setattr(paging, "pages", cut)
+    monkeypatch.setattr(aws.s3, "list_object_versions", cut)
     point = recovery.protect()
     assert point is not None and point.status == PARTIAL
-    assert any("corpus is not proven" in each and "more than 100000 pages" in each for each in point.problems)
+    assert any("corpus is not proven" in each and "no way to ask for it" in each for each in point.problems)
 
 
 def test_a_dataset_too_large_to_be_listed_does_not_hold_unseen(

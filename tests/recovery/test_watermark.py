@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from pilotlight.runtime.aws.client import AwsClient
 from pilotlight.runtime.kinds.buckets.listing import Bucket
-from pilotlight.runtime.kinds.buckets.observe import compare
+from pilotlight.runtime.kinds.buckets.observe import Rules, compare
 
 SOURCE, COPY = Bucket("us-east-1", "source"), Bucket("us-west-2", "copy")
 NOTHING_WAITS = 10**6
@@ -43,20 +43,21 @@ class Listings(AwsClient):
         self.history = history
 
     def call(self, service: str, operation: str, region: str, **parameters: Any) -> dict[str, Any]:
-        raise AssertionError("only listings are asked for")
-
-    def pages(self, service: str, operation: str, region: str, **parameters: Any) -> Iterator[dict[str, Any]]:
+        assert operation == "list_object_versions", "only listings are asked for"
         there = [(number, one) for number, one in enumerate(self.history)]
         held = [(number, one) for number, one in there if one.arrived or parameters["Bucket"] == SOURCE.name]
         told = [(one, one.entry(number, number == held[-1][0])) for number, one in reversed(held)]
-        yield {
+        return {
             "Versions": [entry for one, entry in told if one.body is not None],
             "DeleteMarkers": [entry for one, entry in told if one.body is None],
         }
 
+    def pages(self, service: str, operation: str, region: str, **parameters: Any) -> Iterator[dict[str, Any]]:
+        raise AssertionError("a page at a time")
+
 
 def watermark(history: list[Written], overdue_before: float = 0.0) -> float:
-    found = compare(Listings(history), SOURCE, COPY, overdue_before)
+    found = compare(Listings(history), SOURCE, COPY, Rules(overdue_before))
     return NOTHING_WAITS if found.oldest_waiting is None else found.oldest_waiting
 
 

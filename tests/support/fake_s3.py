@@ -27,6 +27,8 @@ class Version:
 
     told_etag: str = ""
     """What S3 says of bytes that have rotted since."""
+    has_checksum: bool | None = None
+    """Whether S3 keeps one; by itself of everything but what has rotted."""
 
     @property
     def etag(self) -> str:
@@ -105,12 +107,15 @@ class Buckets:
         first, _, last = Range.removeprefix("bytes=").partition("-") if Range else ("0", "", str(len(version.body)))
         return {"Body": version.body[int(first) : int(last) + 1]}
 
-    def head_object(self, Bucket: str, Key: str, VersionId: str = "", ChecksumMode: str = "") -> dict[str, Any]:
+    def head_object(
+        self, Bucket: str, Key: str, VersionId: str = "", ChecksumMode: str = "", IfMatch: str = ""
+    ) -> dict[str, Any]:
         version = self._version("head_object", Bucket, Key, VersionId)
+        if IfMatch and IfMatch != version.etag:
+            raise refused("s3", "head_object", self.regions[Bucket], "PreconditionFailed", "it has changed")
         found = {"ContentLength": len(version.body), "ETag": version.etag, "Metadata": version.metadata}
-        if (
-            ChecksumMode == "ENABLED" and not version.told_etag
-        ):  # S3 keeps one of every object that was uploaded since December 2024
+        checked = not version.told_etag if version.has_checksum is None else version.has_checksum
+        if ChecksumMode == "ENABLED" and checked:  # S3 keeps one of every object that was uploaded since December 2024
             checksum = base64.b64encode(zlib.crc32(version.body).to_bytes(4, "big")).decode()
             found |= {"ChecksumCRC32": checksum, "ChecksumType": "FULL_OBJECT"}
         return found | ({"ReplicationStatus": self.statuses[Key]} if Key in self.statuses else {})

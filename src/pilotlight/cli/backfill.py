@@ -44,6 +44,9 @@ def backfill(
     engine: Annotated[
         Engine, typer.Option(help="Copy from here, or hand the work to S3 Batch Replication.")
     ] = Engine.COPY,
+    read: Annotated[
+        bool, typer.Option("--read", help="Compare byte by byte what has no checksum: reads both sides whole.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Objects from before the rules, and failed ones; a bucket counts as protected once this has proven it.
@@ -56,7 +59,8 @@ def backfill(
     for each in wanted:
         say(f"{each.name}: s3://{each.primary_bucket} -> s3://{each.standby_bucket}")
         try:
-            done.append(_copied(recovery, each, json) if engine is Engine.COPY else _handed_over(recovery, each, json))
+            copied = engine is Engine.COPY
+            done.append(_copied(recovery, each, read, json) if copied else _handed_over(recovery, each, json))
         except (NotCopied, NotProtected, BatchJobFailed) as problem:
             problems.append(problem)
             _told(problem)
@@ -92,7 +96,7 @@ def _named(inventory: Inventory, names: list[str]) -> list[Datasets]:
     return [known[name] for name in names] if names else list(known.values())
 
 
-def _copied(recovery: Recovery, asset: Datasets, json: bool) -> Backfilled:
+def _copied(recovery: Recovery, asset: Datasets, read: bool, json: bool) -> Backfilled:
     """One bucket, under a bar that moves where somebody looks at it; how long it is, the last comparison knows."""
     objects = recovery.protections()[asset.name].objects
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
@@ -105,7 +109,7 @@ def _copied(recovery: Recovery, asset: Datasets, json: bool) -> Backfilled:
                 shown.update(task, completed=brought.compared, description=words)
                 line(f"  {asset.name}: {brought.compared:,} compared, {words}")
 
-        return recovery.backfill(asset, tell)
+        return recovery.backfill(asset, tell, read)
 
 
 def _handed_over(recovery: Recovery, asset: Datasets, json: bool) -> Backfilled:

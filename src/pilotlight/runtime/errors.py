@@ -529,7 +529,10 @@ class NotProtected(PilotlightError):
     unprotected."""
 
     code = 6
-    hint = "Run `pilotlight backfill`; if objects stay FAILED, read the replication role's permissions."
+    hint = (
+        "Run `pilotlight backfill`; if objects stay FAILED, read the replication role's permissions. Those that have a "
+        "copy of their size and no checksum, `pilotlight backfill --read` compares byte by byte."
+    )
 
 
 class NotCopied(PilotlightError):

@@ -63,9 +63,12 @@ class Recovery:
         fence_returned.fence_returned(self.context, self.holder)
         return protect.protect(self.context, self.holder, fence_returned.fences_left, deadline)
 
-    def backfill(self, asset: Datasets, progress: filling.Progress = filling.silent) -> filling.Backfilled:
-        """Copy what replication does not, and prove both sides equal; NotCopied, NotProtected when they are not."""
-        return filling.backfill(self.context, asset, progress)
+    def backfill(
+        self, asset: Datasets, progress: filling.Progress = filling.silent, reads: bool = False
+    ) -> filling.Backfilled:
+        """Copy what replication does not, and prove both sides equal, with `reads` byte by byte where S3 keeps no
+        checksum; NotCopied, NotProtected when they are not."""
+        return filling.backfill(self.context, asset, progress, reads)
 
     def hand_over(self, asset: Datasets, tell: batch.Tell = batch.silent) -> filling.Backfilled:
         """The same by S3 Batch Replication; BatchJobFailed, NotProtected when it did not do it."""

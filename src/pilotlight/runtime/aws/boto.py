@@ -7,6 +7,7 @@ silent. Every failure leaves here as one of our errors, with service, operation,
 
 from __future__ import annotations
 
+import contextlib
 import re
 import threading
 from collections.abc import Iterator
@@ -32,6 +33,8 @@ from botocore.exceptions import (
 
 from pilotlight.runtime.aws import paging, transient
 from pilotlight.runtime.aws.client import refused
+from pilotlight.runtime.aws.listings import ASKED as LISTING
+from pilotlight.runtime.aws.listings import Elsewhere, Listings
 from pilotlight.runtime.aws.session import assumed, opened
 from pilotlight.runtime.errors import AwsSettingsUnusable, NoCredentials, PilotlightError, RegionUnreachable, Throttled
 
@@ -83,6 +86,7 @@ class BotoClient:
         self._session = session or _session()
         self._read_seconds = read_seconds
         self._clients: dict[tuple[str, str, bool], Any] = {}
+        self._listing: dict[str, Listings] = {}
         self._lock = threading.Lock()
 
     @classmethod
@@ -94,6 +98,9 @@ class BotoClient:
         """See AwsClient.call."""
         try:
             client = self._client(service, region, operation in COPYING)
+            if service == "s3" and operation in LISTING:
+                with contextlib.suppress(Elsewhere):
+                    return self._listings(client, region).page(operation, **parameters)
             answer: dict[str, Any] = getattr(client, operation)(**parameters)
             return _read_body(service, operation, region, answer)
         except ClientError as problem:
@@ -110,6 +117,12 @@ class BotoClient:
     def pages(self, service: str, operation: str, region: str, **parameters: Any) -> Iterator[dict[str, Any]]:
         """See AwsClient.pages."""
         return paging.pages(self.call, service, operation, region, parameters)
+
+    def _listings(self, client: Any, region: str) -> Listings:
+        with self._lock:
+            if region not in self._listing:
+                self._listing[region] = Listings(self._session, client, region, CONNECT_SECONDS, self._read_seconds)
+            return self._listing[region]
 
     def _client(self, service: str, region: str, copying: bool) -> Any:
         key = (service, region, copying)

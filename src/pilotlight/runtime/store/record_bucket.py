@@ -13,6 +13,7 @@ from pilotlight.runtime.naming import (
     RECORD_INVENTORY,
     RECORD_OF_FRONT,
     RECORD_POINTS,
+    RECORD_PROOFS,
     RECORD_RUNS,
     RECORD_STATES,
     Names,
@@ -69,6 +70,14 @@ class RecordBucket:
 
     def delete_manifest(self, key: str) -> None:
         self._client.call("s3", "delete_object", self._region, Bucket=self._bucket, Key=key)
+
+    def write_proofs(self, asset: str, digests: bytes) -> None:
+        """What is proven of pairs that listings do not prove; see kinds/buckets/proofs.py."""
+        self._put(f"{RECORD_PROOFS}{asset}", digests)
+
+    def proofs(self, asset: str) -> bytes:
+        """The same; RecordUnreadable where nothing was proven yet."""
+        return self._get(f"{RECORD_PROOFS}{asset}")
 
     def write_journal(self, journal: Journal) -> None:
         """The journal of a run as a record, beside the table it was kept in."""

@@ -16,27 +16,21 @@ from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.errors import CallRefused, NotCopied, NotProtected
 from pilotlight.runtime.kinds.buckets import copying, protection
 from pilotlight.runtime.kinds.buckets.listing import (
-    CHECKSUM,
     DIFFERENT,
-    SIZE,
     Bucket,
     Current,
     Stays,
     always_over,
     current,
     joined,
-    settled,
 )
-from pilotlight.runtime.kinds.buckets.observe import buckets, patience_seconds
+from pilotlight.runtime.kinds.buckets.observe import Rules, buckets, compare, patience_seconds
+from pilotlight.runtime.kinds.buckets.proofs import Proofs, resolved
 from pilotlight.runtime.kinds.buckets.rule import ALWAYS, Rule, seen
 from pilotlight.runtime.records.inventory import Datasets
 
 COPIES_AT_ONCE = 8
 """S3 copies inside itself, so this process only waits; more would win little and cost memory in a small function."""
-NAMED_MAX = 20
-FULL_CHECKSUMS = ("ChecksumCRC64NVME", "ChecksumSHA256", "ChecksumSHA1", "ChecksumCRC32C", "ChecksumCRC32")
-"""HeadObject's fields, the strongest evidence first; only one of type FULL_OBJECT says something about all bytes."""
-
 FAILURES_NAMED_MAX = 20
 POSITION_EVERY = 5_000
 """Objects between two remembered positions: five pages of a listing, and a moment to wait for the copies under way."""
@@ -90,6 +84,8 @@ class Proof:
     before_rule: int = 0
     strengths: dict[str, int] = field(default_factory=dict)
     missing_keys: list[str] = field(default_factory=list)
+    unproven: int = 0
+    """Of those missing or on their way: copies of the same size, of which no checksum tells whether they are equal."""
 
     @property
     def protected(self) -> bool:
@@ -107,8 +103,8 @@ class Backfilled:
     strengths: dict[str, int]
 
 
-def backfill(context: RecoveryContext, asset: Datasets, progress: Progress = silent) -> Backfilled:
-    """Copy everything that the standby bucket lacks, then prove it.
+def backfill(context: RecoveryContext, asset: Datasets, progress: Progress = silent, reads: bool = False) -> Backfilled:
+    """Copy what the standby bucket lacks, then prove it; with `reads` by the bytes where there is no checksum.
 
     Goes on where one that was cut off had come to. NotCopied when objects could not be copied, NotProtected when
     something is missing still; the bucket's state is kept in either case.
@@ -130,22 +126,24 @@ def backfill(context: RecoveryContext, asset: Datasets, progress: Progress = sil
         prove_and_keep(context, asset)
         raise
     context.ledger.set_position(asset.name, "")
-    proof = require(context, asset)
+    proof = require(context, asset, reads)
     return Backfilled(asset.name, brought.copied, brought.removed, proof.proven, proof.strengths)
 
 
-def prove_and_keep(context: RecoveryContext, asset: Datasets) -> Proof:
+def prove_and_keep(context: RecoveryContext, asset: Datasets, reads: bool = False) -> Proof:
     """Compare both sides, and keep what that says of the bucket."""
     rule = seen(context, asset)
-    proof = prove(context, asset, rule)
-    found = protection.Found(proof.missing, tuple(proof.missing_keys), proof.proven, proof.before_rule, rule.why)
+    proof = prove(context, asset, rule, reads)
+    found = protection.Found(
+        proof.missing, tuple(proof.missing_keys), proof.proven, proof.before_rule, rule.why, proof.unproven
+    )
     protection.judge(context, asset, found)
     return proof
 
 
-def require(context: RecoveryContext, asset: Datasets) -> Proof:
+def require(context: RecoveryContext, asset: Datasets, reads: bool = False) -> Proof:
     """Proof that a bucket is protected, or NotProtected."""
-    proof = prove_and_keep(context, asset)
+    proof = prove_and_keep(context, asset, reads)
     if not proof.protected:
         raise NotProtected(
             asset=asset.name,
@@ -157,48 +155,24 @@ def require(context: RecoveryContext, asset: Datasets) -> Proof:
     return proof
 
 
-def prove(context: RecoveryContext, asset: Datasets, rule: Rule = ALWAYS) -> Proof:
+def prove(context: RecoveryContext, asset: Datasets, rule: Rule = ALWAYS, reads: bool = False) -> Proof:
     """Compare source and copy as they are; objects younger than the objective may still be on their way, those from
     before the rule are not."""
     source, copy = buckets(context.inventory, asset)
-    young = context.clock.now() - patience_seconds(context.inventory, asset)
-    proof = Proof(asset.name, asset.primary_bucket, asset.standby_bucket)
-    for ours, theirs in joined(current(context.client, source), current(context.client, copy)):
-        if ours is None:
-            continue
-        strength = resolved(context, source, copy, ours, theirs)
-        if strength != DIFFERENT:
-            proof.proven += 1
-            proof.strengths[strength] = proof.strengths.get(strength, 0) + 1
-        elif ours.modified >= young and ours.modified >= rule.since:
-            proof.waiting += 1
-        else:
-            proof.missing += 1
-            proof.before_rule += ours.modified < rule.since
-            proof.missing_keys += [ours.key] if len(proof.missing_keys) < NAMED_MAX else []
-    return proof
-
-
-def resolved(context: RecoveryContext, source: Bucket, copy: Bucket, ours: Current, theirs: Current | None) -> str:
-    """Strength of the evidence for one pair; where only sizes are known, checksums of both sides decide."""
-    strength = settled(ours, theirs)
-    if strength != SIZE or theirs is None:
-        return strength
-    here, there = _checksums(context, source, ours), _checksums(context, copy, theirs)
-    common = [name for name in FULL_CHECKSUMS if name in here and name in there]
-    if not common:
-        return SIZE
-    return CHECKSUM if all(here[name] == there[name] for name in common) else DIFFERENT
-
-
-def _checksums(context: RecoveryContext, bucket: Bucket, item: Current) -> dict[str, str]:
-    where = {"Bucket": bucket.name, "Key": item.key} | (
-        {"VersionId": item.version} if item.version not in ("", "null") else {}
+    rules = Rules(context.clock.now() - patience_seconds(context.inventory, asset), False, rule.since)
+    found = compare(context.client, source, copy, rules, proofs=Proofs(context, asset.name, source, copy, reads))
+    return Proof(
+        asset.name,
+        asset.primary_bucket,
+        asset.standby_bucket,
+        found.settled,
+        found.overdue,
+        found.waiting - found.overdue,
+        found.before_rule,
+        found.strengths,
+        found.overdue_keys,
+        found.unproven,
     )
-    head = context.client.call("s3", "head_object", bucket.region, **where, ChecksumMode="ENABLED")
-    if head.get("ChecksumType", "FULL_OBJECT") != "FULL_OBJECT":
-        return {}
-    return {name: head[name] for name in FULL_CHECKSUMS if head.get(name)}
 
 
 # -- bringing --------------------------------------------------------------------------------------------------
@@ -248,7 +222,7 @@ _NOTHING = Current("", "", 0.0)
 
 
 def _differs(context: RecoveryContext, source: Bucket, target: Bucket, ours: Current, theirs: Current | None) -> bool:
-    return resolved(context, source, target, ours, theirs) == DIFFERENT
+    return resolved(context.client, source, target, ours, theirs) == DIFFERENT
 
 
 def _bring_one(

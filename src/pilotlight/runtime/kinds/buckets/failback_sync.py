@@ -16,9 +16,10 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from pilotlight.runtime.kinds.action import Absent, Answer, Proven, StepContext, Wait
-from pilotlight.runtime.kinds.buckets.backfill import bring, resolved
+from pilotlight.runtime.kinds.buckets.backfill import bring
 from pilotlight.runtime.kinds.buckets.listing import SIZE, Bucket, Current, Stays, stays
-from pilotlight.runtime.kinds.buckets.observe import Certain, Comparison, buckets, compare
+from pilotlight.runtime.kinds.buckets.observe import Certain, Comparison, Rules, buckets, compare
+from pilotlight.runtime.kinds.buckets.proofs import resolved
 from pilotlight.runtime.records.codec import encode
 from pilotlight.runtime.records.evidence import Synced
 from pilotlight.runtime.records.runs import Arguments
@@ -92,7 +93,8 @@ class BringHome:
     def _compared(self, work: StepContext) -> Comparison:
         source, target = _homeward(work)
         before = work.begun_at - CLOCKS_SECONDS if work.begun_at is not None else 0.0
-        return compare(work.client, source, target, before, with_past=False, stays=_stays(work), certain=_certain(work))
+        rules = Rules(before, with_past=False, stays=_stays(work), certain=_certain(work))
+        return compare(work.client, source, target, rules)
 
 
 def _stays(work: StepContext) -> Stays:
@@ -109,7 +111,7 @@ def _certain(work: StepContext) -> Certain:
 
     def certain(ours: Current, theirs: Current) -> str:
         young = ours.modified >= fenced_at - CLOCKS_SECONDS
-        return resolved(work.context, source, target, ours, theirs) if young else SIZE
+        return resolved(work.client, source, target, ours, theirs) if young else SIZE
 
     return certain
 

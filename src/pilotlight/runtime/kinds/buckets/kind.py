@@ -21,6 +21,7 @@ from pilotlight.runtime.kinds.buckets import (
 )
 from pilotlight.runtime.kinds.buckets.listing import Bucket, Current
 from pilotlight.runtime.kinds.buckets.manifests import Manifest
+from pilotlight.runtime.kinds.buckets.proofs import Proofs
 from pilotlight.runtime.kinds.buckets.protection import NOT_PROVEN
 from pilotlight.runtime.kinds.buckets.reference import BucketReference
 from pilotlight.runtime.kinds.buckets.rule import seen as rule_seen
@@ -70,7 +71,8 @@ class ReplicatedBucket(AssetKind[Datasets]):
             return observe.observe_alone(asset, look.earlier.part(asset.name))
         context = look.context
         manifest, rule = Manifest(asset.name), rule_seen(context, asset)
-        part = observe.observe(context.client, context.inventory, asset, context.clock, manifest.add, rule)
+        proofs = Proofs(context, asset.name, *observe.buckets(context.inventory, asset))
+        part = observe.observe(context.client, context.inventory, asset, context.clock, manifest, rule, proofs)
         look.lists[asset.name] = manifest
         told = {"remarks": [manifest.unlisted]} if manifest.unlisted else {}
         found = part.reference

@@ -15,6 +15,8 @@ from pilotlight.runtime.aws.client import AwsClient
 
 VERSION = "version"
 CHECKSUM = "checksum"
+CONTENT = "content"
+"""Both were read."""
 ETAG = "etag"
 SIZE = "size"
 DIFFERENT = ""
@@ -93,10 +95,10 @@ def strength(source: Current, copy: Current) -> str:
 
     A replica of an older version may arrive after a newer one of the same size was written: its id tells it apart.
     """
-    if source.version == copy.version and source.version not in ("", "null"):
-        return VERSION
     if source.size != copy.size:
         return DIFFERENT
+    if source.version == copy.version and source.version not in ("", "null"):
+        return VERSION
     if source.etag and source.etag == copy.etag:
         return ETAG
     if copy.modified < source.modified or any(copy.version == older.version for older in source.older):

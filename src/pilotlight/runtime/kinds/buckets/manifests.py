@@ -10,7 +10,7 @@ import gzip
 import hashlib
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import IO, cast
 
 from pilotlight.runtime.kinds.buckets.listing import Current
@@ -21,6 +21,29 @@ OBJECTS_MAX = 1_000_000
 LATER = "whether they are still there later cannot be told by `pilotlight points verify`"
 MEMORY_BYTES_MAX = 8 * 1024 * 1024
 """What is longer waits on disk until it is written."""
+LINES_BYTES_MAX = 256 * 1024
+"""Of each range of keys; there are up to a hundred."""
+
+
+class Lines:
+    """Those of one range of keys."""
+
+    def __init__(self) -> None:
+        self._file = cast(IO[bytes], tempfile.SpooledTemporaryFile(LINES_BYTES_MAX))  # noqa: SIM115 - read by whoever takes them
+        self.objects = 0
+
+    def add_all(self, items: Iterable[Current]) -> None:
+        """Objects of the standby bucket, in the order of their keys."""
+        for item in items:
+            self.objects += 1
+            if self.objects <= OBJECTS_MAX:
+                self._file.write(_line(item))
+
+    def read(self) -> Iterator[bytes]:
+        """All of them, once."""
+        self._file.seek(0)
+        with self._file:
+            yield from self._file
 
 
 class Manifest:
@@ -34,12 +57,21 @@ class Manifest:
         self.objects = 0
 
     def add(self, item: Current) -> None:
-        """One object of the standby bucket."""
+        """One object of the standby bucket, behind those that were added."""
         self.objects += 1
         if self.objects <= OBJECTS_MAX:
-            line = json.dumps([item.key, item.version, item.size, item.etag]).encode() + b"\n"
-            self._digest.update(line)
-            self._lines.write(line)
+            self._write(_line(item))
+
+    def take(self, lines: Lines) -> None:
+        """Those of the next range of keys."""
+        self.objects += lines.objects
+        if self.objects <= OBJECTS_MAX:
+            for line in lines.read():
+                self._write(line)
+
+    def _write(self, line: bytes) -> None:
+        self._digest.update(line)
+        self._lines.write(line)
 
     @property
     def key(self) -> str:
@@ -60,6 +92,10 @@ class Manifest:
         self._lines.close()
         self._file.seek(0)
         return self._file
+
+
+def _line(item: Current) -> bytes:
+    return json.dumps([item.key, item.version, item.size, item.etag]).encode() + b"\n"
 
 
 def lines(body: IO[bytes]) -> Iterator[Current]:

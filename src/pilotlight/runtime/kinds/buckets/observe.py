@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from pilotlight.runtime.aws.client import AwsClient
 from pilotlight.runtime.clock import Clock, stamp
@@ -20,14 +21,18 @@ from pilotlight.runtime.kinds.buckets.arrival import waiting_since, was_there
 from pilotlight.runtime.kinds.buckets.listing import (
     DIFFERENT,
     SIZE,
+    VERSION,
     Bucket,
     Current,
+    Pair,
     Stays,
     always_over,
-    current,
     joined,
     settled,
 )
+from pilotlight.runtime.kinds.buckets.manifests import Lines, Manifest
+from pilotlight.runtime.kinds.buckets.merging import Same
+from pilotlight.runtime.kinds.buckets.ranges import Reader
 from pilotlight.runtime.kinds.buckets.reference import BucketReference
 from pilotlight.runtime.kinds.buckets.rule import ALWAYS, Rule
 from pilotlight.runtime.records.inventory import Datasets, Inventory
@@ -43,8 +48,24 @@ Certain = Callable[[Current, Current], str]
 
 
 def by_listing(ours: Current, theirs: Current) -> str:
-    """Nothing more is asked."""
+    """Nothing more is known."""
     return SIZE
+
+
+class Asking(Protocol):
+    """Whoever can prove pairs of which only the sizes are known."""
+
+    def strength(self, ours: Current, theirs: Current) -> str:
+        """CHECKSUM where it was proven before, else SIZE."""
+        ...
+
+    def ask(self, pairs: list[tuple[Current, Current]]) -> Iterable[tuple[tuple[Current, Current], str]]:
+        """Each with CHECKSUM, DIFFERENT or SIZE, in their order."""
+        ...
+
+    def keep(self) -> None:
+        """Remember what was proven."""
+        ...
 
 
 @dataclass
@@ -65,63 +86,148 @@ class Comparison:
     """Keys whose state in the copy stays though the source's differs; only where that was asked for."""
     kept_keys: list[str] = field(default_factory=list)
     strengths: dict[str, int] = field(default_factory=dict)
+    unproven: int = 0
+    """Pairs of one size, of which nothing proves that their bytes are the same: they wait."""
+    unproven_keys: list[str] = field(default_factory=list)
+    pending: list[tuple[Current, Current]] = field(default_factory=list)
+    """Pairs of one size that are to be asked for."""
+
+    def add(self, other: Comparison) -> None:
+        """What was found of the keys behind these."""
+        self.pending += other.pending
+        for name in ("settled", "waiting", "overdue", "before_rule", "extra", "kept"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        for name in ("overdue_keys", "extra_keys", "kept_keys"):
+            setattr(self, name, (getattr(self, name) + getattr(other, name))[:NAMED_MAX])
+        waiting = [each for each in (self.oldest_waiting, other.oldest_waiting) if each is not None]
+        self.oldest_waiting = min(waiting, default=None)
+        for strength, keys in other.strengths.items():
+            self.strengths[strength] = self.strengths.get(strength, 0) + keys
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How pairs are judged. What waits since before `overdue_before` is overdue, and so is what was written before
+    `rule_since`, when no rule was there to take it up.
+
+    Without its past, a key that is gone on both sides is settled, whatever it was a moment ago, and one that is
+    overwritten again and again waits since its newest version: so for a copy that is made of what is current and gets
+    no versions by replication. `certain` may look closer at pairs of which only the sizes are known to be equal.
+    """
+
+    overdue_before: float
+    with_past: bool = True
+    rule_since: float = -math.inf
+    stays: Stays = always_over
+    certain: Certain = by_listing
+    asks: bool = False
+    """Whether pairs of one size are kept to be asked for, and are not settled."""
+
+    def pair(self, found: Comparison, ours: Current | None, theirs: Current | None) -> Current | None:
+        """Count one key; the copy's object where it is settled and there."""
+        if ours is None:
+            if theirs is not None and not theirs.deleted:
+                _extra(found, theirs)
+            return None
+        strength = settled(ours, theirs)
+        if strength == SIZE and theirs is not None:
+            strength = self.certain(ours, theirs)
+            if strength == SIZE and self.asks:
+                found.pending.append((ours, theirs))
+                return theirs
+        return self._judged(found, strength, ours, theirs)
+
+    def again(self, found: Comparison, ours: Current, theirs: Current, strength: str) -> None:
+        """Count a pair of one size that was asked for."""
+        if strength == SIZE:
+            found.unproven += 1
+            found.unproven_keys += [ours.key] if len(found.unproven_keys) < NAMED_MAX else []
+            _waiting(found, ours, ours.modified, self.overdue_before, self.rule_since)
+        else:
+            self._judged(found, strength, ours, theirs)
+
+    def _judged(self, found: Comparison, strength: str, ours: Current, theirs: Current | None) -> Current | None:
+        if strength == DIFFERENT and self.stays(ours, theirs):
+            _kept(found, ours)
+        elif strength == DIFFERENT or (self.with_past and was_there(ours, theirs, self.overdue_before)):
+            since = waiting_since(ours, theirs, self.overdue_before) if self.with_past else ours.modified
+            _waiting(found, ours, since, self.overdue_before, self.rule_since)
+        else:
+            _settled(found, strength, 1)
+            return theirs if theirs is not None and not theirs.deleted else None
+        return None
+
+
+@dataclass
+class _Told:
+    """Of one range of keys."""
+
+    found: Comparison
+    lines: Lines | None
 
 
 def compare(
     client: AwsClient,
     source: Bucket,
     copy: Bucket,
-    overdue_before: float,
-    keep: Callable[[Current], None] = lambda item: None,
-    with_past: bool = True,
-    rule_since: float = -math.inf,
-    stays: Stays = always_over,
-    certain: Certain = by_listing,
+    rules: Rules,
+    manifest: Manifest | None = None,
+    proofs: Asking | None = None,
 ) -> Comparison:
-    """Compare what is current in both; what waits since before `overdue_before` is overdue, and so is what was written
-    before `rule_since`, when no rule was there to take it up; `keep` gets each copy.
+    """Compare what is current in both; the manifest gets each object of the copy that is settled, or of the source's
+    size. With `proofs`, what is known by its size alone is settled once checksums have proven it."""
+    rules = rules if proofs is None else replace(rules, certain=proofs.strength, asks=True)
 
-    Without its past, a key that is gone on both sides is settled, whatever it was a moment ago, and one that is
-    overwritten again and again waits since its newest version: so for a copy that is made of what is current and gets
-    no versions by replication. `certain` may look closer at pairs of which only the
-    sizes are known to be equal.
-    """
-    return compared(
-        current(client, source), current(client, copy), overdue_before, keep, with_past, rule_since, stays, certain
-    )
+    def take(told: Iterable[Same | Pair], into: _Told) -> None:
+        for each in told:
+            held = _count(each, rules, into)
+            if into.lines:
+                into.lines.add_all(held)
+
+    def begin() -> _Told:
+        return _Told(Comparison(), Lines() if manifest else None)
+
+    found = Comparison()
+    for each in Reader(client, source, copy, begin, take).read():
+        found.add(each.found)
+        if manifest and each.lines:
+            manifest.take(each.lines)
+    return asked(found, rules, proofs)
+
+
+def asked(found: Comparison, rules: Rules, proofs: Asking | None) -> Comparison:
+    """The same, with the pairs that were left to be asked for."""
+    if proofs is not None:
+        pairs, found.pending = found.pending, []
+        for (ours, theirs), strength in proofs.ask(pairs):
+            rules.again(found, ours, theirs, strength)
+        proofs.keep()
+    return found
+
+
+def _count(each: Same | Pair, rules: Rules, into: _Told) -> Iterable[Current]:
+    """Into what was found; what of it is settled in the copy."""
+    if isinstance(each, Same):
+        _settled(into.found, VERSION, each.keys)
+        return each.objects()
+    held = rules.pair(into.found, *each)
+    return [held] if held else []
 
 
 def compared(
-    source: Iterable[Current],
-    copy: Iterable[Current],
-    overdue_before: float,
-    keep: Callable[[Current], None] = lambda item: None,
-    with_past: bool = True,
-    rule_since: float = -math.inf,
-    stays: Stays = always_over,
-    certain: Certain = by_listing,
+    source: Iterable[Current], copy: Iterable[Current], rules: Rules, proofs: Asking | None = None
 ) -> Comparison:
     """The same of listings that were made before; both in the order of their keys."""
+    rules = rules if proofs is None else replace(rules, certain=proofs.strength, asks=True)
     found = Comparison()
-    for ours, theirs in joined(source, copy):
-        if ours is None:
-            if theirs is not None and not theirs.deleted:
-                _extra(found, theirs)
-            continue
-        strength = settled(ours, theirs)
-        if strength == SIZE and theirs is not None:
-            strength = certain(ours, theirs)
-        if strength == DIFFERENT and stays(ours, theirs):
-            _kept(found, ours)
-        elif strength == DIFFERENT or (with_past and was_there(ours, theirs, overdue_before)):
-            since = waiting_since(ours, theirs, overdue_before) if with_past else ours.modified
-            _waiting(found, ours, since, overdue_before, rule_since)
-        else:
-            found.settled += 1
-            if theirs is not None and not theirs.deleted:
-                keep(theirs)
-            found.strengths[strength] = found.strengths.get(strength, 0) + 1
-    return found
+    for pair in joined(source, copy):
+        rules.pair(found, *pair)
+    return asked(found, rules, proofs)
+
+
+def _settled(found: Comparison, strength: str, keys: int) -> None:
+    found.settled += keys
+    found.strengths[strength] = found.strengths.get(strength, 0) + keys
 
 
 def _kept(found: Comparison, source: Current) -> None:
@@ -164,14 +270,15 @@ def observe(
     inventory: Inventory,
     asset: Datasets,
     clock: Clock,
-    keep: Callable[[Current], None] = lambda item: None,
+    manifest: Manifest | None = None,
     rule: Rule = ALWAYS,
+    proofs: Asking | None = None,
 ) -> Part:
-    """The part of a dataset, with the primary region answering; `keep` gets every object that is proven there."""
+    """The part of a dataset, with the primary region answering; the manifest gets every object that is proven there."""
     looked_at = clock.now()
     source, copy = buckets(inventory, asset)
     before = looked_at - patience_seconds(inventory, asset)
-    found = compare(client, source, copy, before, keep, rule_since=rule.since)
+    found = compare(client, source, copy, Rules(before, rule_since=rule.since), manifest, proofs)
     begun = math.floor(looked_at)
     watermark = begun if found.oldest_waiting is None else min(begun, found.oldest_waiting)
     return Part(
@@ -181,17 +288,14 @@ def observe(
         proven=not found.overdue,
         as_of=stamp(watermark),
         reference=BucketReference(asset.standby_bucket, asset.prefix, stamp(watermark)),
-        evidence=counts(found, rule)
-        | {
-            "extra": found.extra,
-            "strengths": found.strengths,
-        },
+        evidence=counts(found, rule) | {"extra": found.extra},
         missing=_missing(asset, found),
     )
 
 
 def _missing(asset: Datasets, found: Comparison) -> tuple[str, ...]:
-    named = tuple(f"s3://{asset.primary_bucket}/{key} has not arrived" for key in found.overdue_keys)
+    why = dict.fromkeys(found.unproven_keys, "has a copy of its size, and no checksum tells whether of its bytes")
+    named = tuple(f"s3://{asset.primary_bucket}/{key} {why.get(key, 'has not arrived')}" for key in found.overdue_keys)
     left = found.overdue - len(named)
     return (*named, f"and {left} more of s3://{asset.primary_bucket} have not arrived") if left else named
 
@@ -199,7 +303,9 @@ def _missing(asset: Datasets, found: Comparison) -> tuple[str, ...]:
 def counts(found: Comparison, rule: Rule) -> dict[str, object]:
     """The evidence of one comparison from which a bucket is called protected or not."""
     told: dict[str, object] = {"compared": True, "settled": found.settled}
-    told |= {"waiting": found.waiting, "overdue": found.overdue}
+    told |= {"waiting": found.waiting, "overdue": found.overdue, "strengths": found.strengths}
+    if found.unproven:
+        told |= {"unproven": found.unproven, "unproven_keys": found.unproven_keys}
     why = {"rule": rule.why} if rule.why else {}
     return told | {"before_rule": found.before_rule, "overdue_keys": found.overdue_keys} | why
 

@@ -36,6 +36,8 @@ class Found:
     objects: int
     before_rule: int = 0
     no_rule: str = ""
+    unproven: int = 0
+    """Of those missing: copies of the same size, of which nothing proves the bytes."""
 
 
 def judge_part(context: RecoveryContext, asset: Datasets, part: Part) -> None:
@@ -51,6 +53,7 @@ def _found(evidence: dict[str, Any]) -> Found:
         objects=int(evidence.get("settled", 0)),
         before_rule=int(evidence.get("before_rule", 0)),
         no_rule=str(evidence.get("rule", "")),
+        unproven=int(evidence.get("unproven", 0)),
     )
 
 
@@ -63,6 +66,12 @@ def judge(context: RecoveryContext, asset: Datasets, found: Found) -> Protection
 def _objections(context: RecoveryContext, asset: Datasets, found: Found) -> Iterator[str]:
     if found.no_rule:
         yield found.no_rule
+    if found.missing and found.unproven:
+        yield (
+            f"{found.unproven} object(s) have a copy of the same size, and S3 keeps no checksum that tells whether of "
+            "the same bytes; `pilotlight backfill --read` compares them"
+        )
+        return
     late = found.missing - found.before_rule
     if found.before_rule and not found.no_rule:
         yield f"{found.before_rule} object(s) from before the replication rule have no copy; run `pilotlight backfill`"

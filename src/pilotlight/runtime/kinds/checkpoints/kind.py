@@ -25,6 +25,7 @@ from pilotlight.runtime.kinds.buckets import observe as buckets
 from pilotlight.runtime.kinds.buckets.kind import ReplicatedBucket, reread
 from pilotlight.runtime.kinds.buckets.listing import Bucket, Current, current
 from pilotlight.runtime.kinds.buckets.manifests import Manifest
+from pilotlight.runtime.kinds.buckets.proofs import Proofs
 from pilotlight.runtime.kinds.buckets.rule import seen as rule_seen
 from pilotlight.runtime.kinds.checkpoints import observe, steps
 from pilotlight.runtime.kinds.checkpoints.dangling import Look
@@ -228,7 +229,8 @@ def _replicated(
     except RegionUnreachable as problem:
         look.primary_only(problem)
         return {}
-    return buckets.counts(buckets.compared(ours, theirs, before, rule_since=rule.since), rule)
+    proofs = Proofs(context, asset.name, *buckets.buckets(context.inventory, asset))
+    return buckets.counts(buckets.compared(ours, theirs, buckets.Rules(before, rule_since=rule.since), proofs), rule)
 
 
 def _manifest(look: Observation, asset: Datasets, taken: Found, listing: list[Current]) -> str:

@@ -1,0 +1,3 @@
+module pilotlight/benchmarks/s3_listing
+
+go 1.21

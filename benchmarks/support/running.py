@@ -1,0 +1,80 @@
+"""Peers and servers of benchmarks: installed from the package registries into build/bench, started, measured, ended."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+PLACE = Path("build/bench").resolve()
+SERVERS = Path(__file__).parents[1] / "servers"
+RCLONE = "github.com/rclone/rclone@latest"
+
+
+class Missing(Exception):
+    """A peer cannot be had here."""
+
+
+def server(name: str) -> Path:
+    """A synthetic server, built with Go."""
+    built = PLACE / "servers" / name
+    subprocess.run(["go", "build", "-o", built, "."], cwd=SERVERS / name, check=True)
+    return built
+
+
+def python_peer(package: str, command: str) -> Path:
+    """A command of a Python package, in an environment of the peers' own."""
+    bin = PLACE / "peers/bin"
+    if not (bin / command).exists():
+        if not (bin / "python").exists():
+            subprocess.run([sys.executable, "-m", "venv", bin.parent], check=True)
+        _install([bin / "python", "-m", "pip", "install", "--quiet", package], {})
+    return bin / command
+
+
+def go_peer(module: str, command: str) -> Path:
+    """A command that Go builds."""
+    bin = PLACE / "go"
+    if not (bin / command).exists():
+        _install(["go", "install", module], {"GOBIN": str(bin)})
+    return bin / command
+
+
+def _install(command: list[Any], settings: dict[str, str]) -> None:
+    done = subprocess.run(command, env=os.environ | settings, check=False, capture_output=True, text=True)
+    if done.returncode:
+        raise Missing(done.stderr.strip().splitlines()[-1] if done.stderr.strip() else "it could not be installed")
+
+
+@contextmanager
+def serving(command: list[Any], ready: str = "ready") -> Iterator[None]:
+    """A server, from when it says that it is ready."""
+    process = subprocess.Popen([str(each) for each in command], stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        while ready not in (line := process.stdout.readline()):
+            if not line:
+                raise RuntimeError(f"{command[0]} ended before it was ready")
+        time.sleep(0.2)
+        yield
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def measured(command: list[Any], settings: dict[str, str]) -> tuple[dict[str, Any], str]:
+    """Seconds, seconds of a core and peak MB of one process with all that it starts; and what it printed."""
+    began, log = time.monotonic(), PLACE / "output.log"
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            [str(each) for each in command], env=os.environ | settings, stdout=output, stderr=output
+        )
+        _, _, used = os.wait4(process.pid, 0)
+    seconds = time.monotonic() - began
+    core = used.ru_utime + used.ru_stime
+    return {"seconds": seconds, "core_seconds": core, "peak_mb": used.ru_maxrss / 1024}, log.read_text(errors="replace")
