@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -16,7 +16,8 @@ from typing import Any
 
 from greenlet import getcurrent, greenlet
 
-from pilotlight.runtime.kinds.buckets import backfill
+from pilotlight.runtime.checkpoints import format
+from pilotlight.runtime.kinds.buckets import backfill, proofs
 from pilotlight.runtime.runs import engine
 from pilotlight.runtime.store import lease
 
@@ -97,8 +98,15 @@ class Task:
             self._scheduler.wake(each)
         self.waiters = []
 
+    def wait(self) -> Any:
+        """Its result, once it has ended."""
+        wait([self], FIRST_COMPLETED)
+        return self.result()
+
     def result(self) -> Any:
         """What it came to; its error is raised."""
+        if not self.done:
+            return self.wait()
         if self.error is not None:
             raise self.error
         return self.value
@@ -309,6 +317,12 @@ class Pool:
         self._tasks.append(task)
         return task
 
+    def map(self, act: Callable[..., Any], *given: Iterable[Any]) -> Iterator[Any]:
+        """The results, in the order of what was given."""
+        tasks = [self.submit(act, *each) for each in zip(*given, strict=False)]
+        for each in tasks:
+            yield each.wait()
+
 
 FIRST_COMPLETED = "FIRST_COMPLETED"
 
@@ -339,6 +353,8 @@ def cooperative(scheduler: Scheduler) -> Iterator[None]:
         (engine, "ThreadPoolExecutor", Pool),
         (engine, "wait", wait),
         (backfill, "ThreadPoolExecutor", Pool),
+        (format, "ThreadPoolExecutor", Pool),
+        (proofs, "ThreadPoolExecutor", Pool),
         (backfill, "wait", wait),
     ]
     before = [(module, name, getattr(module, name)) for module, name, _ in changes if hasattr(module, name)]

@@ -6,18 +6,22 @@ nothing in a replica: S3 promises time per object, not order, so every file that
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol, runtime_checkable
 
 from pilotlight.runtime.checkpoints.steps import staging, step_of
+from pilotlight.runtime.errors import PilotlightError
 
 BYTES_READ_MIN = 1024 * 1024
 BYTES_READ_SHARE = 0.001
 """At most 1 MiB or 0.1 % of the checkpoint is read, whichever is larger, whatever the files claim of themselves."""
-
+AHEAD_AT_ONCE = 16
+"""Shards of a bucket that are read at once."""
 SAID_CHARACTERS_MAX = 300
 """What is said of one damage; numbers and names out of damaged files can be of any length."""
 
@@ -131,14 +135,19 @@ class Candidate:
         """The file of this name, relative to the folder."""
         if "/" not in name:
             return self.direct.get(name)
-        return next((file for file in self.files if file.key == self.prefix + name), None)
+        return self._by_key.get(self.prefix + name)
+
+    @cached_property
+    def _by_key(self) -> dict[str, File]:
+        return {file.key: file for file in self.files}
 
     def name(self, file: File) -> str:
         """A file's name, relative to the folder."""
         return file.key.removeprefix(self.prefix)
 
-    @property
+    @cached_property
     def bytes_total(self) -> int:
+        """Of all its files."""
         return sum(file.size for file in self.files)
 
     @property
@@ -305,6 +314,35 @@ class Metered:
         """See Reader.files."""
         return self._inner.files()
 
+    def ahead(self, files: Iterable[File], length: int) -> None:
+        """Read the beginnings of these files at once where each is waited for, as far as they are kept: what is asked
+        for then is here. One that does not come is asked for again, by whoever needs it."""
+        if not getattr(self._inner, "waits", False):
+            return
+        with ThreadPoolExecutor(AHEAD_AT_ONCE, thread_name_prefix="ahead") as pool:
+            begun = [
+                (file, size, pool.submit(self._inner.read_range, file, 0, size))
+                for file, size in self._fitting(files, length)
+            ]
+            for file, size, reading in begun:
+                with contextlib.suppress(PilotlightError, Unreadable):
+                    self._keep(file, 0, size, reading.result())
+
+    def _fitting(self, files: Iterable[File], length: int) -> Iterator[tuple[File, int]]:
+        """(file, bytes) of those that are within the budget, and that can be kept."""
+        left = min(self.budget - self.bytes_read, BYTES_READ_MIN - self._kept_bytes)
+        for file in files:
+            size = min(file.size, length)
+            if not file.refused and 0 < size <= left and (file.key, 0, size) not in self._kept:
+                left -= size
+                yield file, size
+
+    def _keep(self, file: File, start: int, length: int, data: bytes) -> None:
+        self.bytes_read += len(data)
+        if len(data) == length and self._kept_bytes + length <= BYTES_READ_MIN:
+            self._kept[(file.key, start, length)] = data
+            self._kept_bytes += length
+
     def read_range(self, file: File, start: int, length: int) -> bytes:
         """See Reader.read_range; BudgetSpent before anything is read beyond the budget."""
         self.last_read = file.key
@@ -316,10 +354,7 @@ class Metered:
             lacking = self.bytes_read + length - self.budget
             raise BudgetSpent(f"{UNDECIDED}: {lacking} bytes more are needed than the {self.budget} that may be read")
         data = self._inner.read_range(file, start, length) if length else b""
-        self.bytes_read += len(data)
+        self._keep(file, start, length, data)
         if len(data) != length:
             raise Unreadable(f"{len(data)} of {length} bytes came back")
-        if self._kept_bytes + length <= BYTES_READ_MIN:
-            self._kept[(file.key, start, length)] = data
-            self._kept_bytes += length
         return data

@@ -6,6 +6,7 @@ an unreadable one and not a mixture of two.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +26,9 @@ CHANGED = ("PreconditionFailed", "InvalidRange")
 class BucketReader:
     """Files below s3://bucket/prefix, in one region; keys are relative to the prefix. What is gone or was overwritten
     since it was listed is unreadable; any other refusal (a key, a permission) says nothing of the file."""
+
+    waits = True
+    """Each reading is waited for, so many are begun at once."""
 
     def __init__(self, client: AwsClient, region: str, bucket: str, prefix: str = "") -> None:
         self._client, self._region, self.bucket, self.prefix = client, region, bucket, prefix
@@ -75,15 +79,29 @@ class FolderReader:
         self._blobs = self._folder.parent.parent / "blobs" if self._folder.parent.name == "snapshots" else None
 
     def files(self) -> Iterator[File]:
-        """See Reader.files; a link that leads nowhere is a file of no bytes."""
-        for path in [self._folder / self._only] if self._only else sorted(self._folder.rglob("*")):
-            if path.is_file() or (path.is_symlink() and not path.is_dir()):
-                size = path.stat().st_size if path.exists() else 0
-                refused = LEADS_OUT if self._leads_out(path) else ""
-                yield File(path.relative_to(self._folder).as_posix(), size, refused=refused)
+        """See Reader.files, folder by folder in the order of names; a link that leads nowhere is a file of no bytes."""
+        with os.scandir(self._folder) as entries:
+            found = [each for each in entries if not self._only or each.name == self._only]
+        yield from self._listed(found, "")
 
-    def _leads_out(self, path: Path) -> bool:
-        target = path.resolve()
+    def _listed(self, entries: list[os.DirEntry[str]], below: str) -> Iterator[File]:
+        for entry in sorted(entries, key=lambda each: each.name):
+            key = below + entry.name
+            if entry.is_dir(follow_symlinks=False):
+                with os.scandir(entry.path) as inside:
+                    found = list(inside)
+                yield from self._listed(found, f"{key}/")
+            elif entry.is_symlink():
+                if not entry.is_dir():
+                    link = Path(entry.path)
+                    size = link.stat().st_size if link.exists() else 0
+                    yield File(key, size, refused=LEADS_OUT if self._leads_out(link) else "")
+            elif entry.is_file():
+                yield File(key, entry.stat().st_size)
+
+    def _leads_out(self, link: Path) -> bool:
+        """Only links can: folders that are links are not gone into."""
+        target = link.resolve()
         allowed = [self._folder, *([self._blobs.resolve()] if self._blobs else [])]
         return not any(target.is_relative_to(each) for each in allowed)
 
@@ -92,10 +110,23 @@ class FolderReader:
         if file.refused:
             raise Unreadable(file.refused)
         try:
-            with (self._folder / file.key).open("rb") as opened:
-                opened.seek(start)
-                return opened.read(length)
+            opened = os.open(f"{self._folder}/{file.key}", os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                return _read(opened, start, length)
+            finally:
+                os.close(opened)
         except FileNotFoundError as problem:
             raise Unreadable(f"cannot be read: {problem.strerror}") from problem
         except OSError as problem:
             raise Undecided(f"{UNDECIDED}: cannot be read: {problem.strerror}") from problem
+
+
+def _read(opened: int, start: int, length: int) -> bytes:
+    """So many bytes, or those that there are; one call of the system may give fewer."""
+    found = os.pread(opened, length, start)
+    if len(found) == length or not found:
+        return found
+    pieces = [found]
+    while found and length > (got := sum(map(len, pieces))):
+        pieces.append(found := os.pread(opened, length - got, start + got))
+    return b"".join(pieces)

@@ -22,11 +22,11 @@ def suspects(found: Sequence[Found]) -> dict[str, tuple[str, ...]]:
     told: dict[str, tuple[str, ...]] = {}
     for group in _runs(found):
         shapes = {each.candidate.path: _shape(each) for each in group}
-        for path, shape in shapes.items():
-            others = [other for name, other in shapes.items() if name != path]
-            lacking = tuple(_lacking(shape, others)) if len(others) >= NEIGHBOURS_MIN else ()
-            if lacking:
-                told[path] = lacking
+        if len(shapes) > NEIGHBOURS_MIN:
+            usual = _usual(shapes.values())
+            for path, shape in shapes.items():
+                if lacking := tuple(_lacking(shape, usual, len(shapes) - 1)):
+                    told[path] = lacking
     return told
 
 
@@ -44,12 +44,20 @@ def _shape(found: Found) -> Counter[str]:
     return Counter(_NUMBER.sub("#", found.candidate.name(file)) for file in found.candidate.files)
 
 
-def _lacking(shape: Counter[str], others: Sequence[Counter[str]]) -> Iterable[str]:
-    for name in sorted(set.intersection(*(set(other) for other in others))):
-        least = min(other[name] for other in others)
-        if shape[name] < least:
-            yield (
-                f"its neighbours have {name}"
-                if least == 1
-                else f"its neighbours have {least} of {name}, it {shape[name]}"
-            )
+def _usual(shapes: Iterable[Counter[str]]) -> dict[str, list[int]]:
+    """Name -> how often it is there, in each that has it, the fewest first."""
+    found: dict[str, list[int]] = {}
+    for shape in shapes:
+        for name, times in shape.items():
+            found.setdefault(name, []).append(times)
+    return {name: sorted(times) for name, times in found.items()}
+
+
+def _lacking(shape: Counter[str], usual: dict[str, list[int]], others: int) -> Iterable[str]:
+    for name, times in sorted(usual.items()):
+        own = shape[name]
+        if len(times) - (own > 0) < others:
+            continue
+        least = times[1] if own and own == times[0] else times[0]
+        if own < least:
+            yield (f"its neighbours have {name}" if least == 1 else f"its neighbours have {least} of {name}, it {own}")

@@ -8,7 +8,7 @@ What was found complete can be remembered by its fingerprint: one whose files ar
 from __future__ import annotations
 
 import hashlib
-import unicodedata
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from fnmatch import fnmatchcase
@@ -45,6 +45,8 @@ from pilotlight.runtime.errors import PilotlightError
 __all__ = ["AUTO", "Found", "Listing", "TooManyFiles"]
 
 AUTO = "auto"
+_CONTROL = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\ud800-\\udfff]")
+"""Unicode's categories Cc and Cs."""
 UNKNOWN_NAMED_MAX = 20
 """How many unknown files a verdict names; it counts them all."""
 
@@ -224,7 +226,7 @@ def _names_that_lead_astray(candidate: Candidate) -> Iterator[Problem]:
             yield Problem(candidate.name(file), file.refused)
         elif ".." in parts or file.key.startswith("/") or "\\" in file.key:
             yield Problem(candidate.name(file), "has a name that leads out of its folder")
-        elif any(unicodedata.category(character) in ("Cc", "Cs") for character in file.key):
+        elif _CONTROL.search(file.key):
             yield Problem(candidate.name(file), "has control characters in its name")
 
 

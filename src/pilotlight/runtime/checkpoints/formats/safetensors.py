@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from pilotlight.runtime.checkpoints.encodings.json_text import parse
-from pilotlight.runtime.checkpoints.format import Candidate, Damaged, File, Problem, Reader, Unreadable
+from pilotlight.runtime.checkpoints.format import Candidate, Damaged, File, Metered, Problem, Reader, Unreadable
 
 HEADER_BYTES_MAX = 100_000_000
 LENGTH_BYTES = 8
@@ -62,8 +62,14 @@ def problems(candidate: Candidate, reader: Reader) -> list[Problem]:
     found += [Problem(name, "missing: there are shards, but nothing says which belong to it")
               for name in _lost(candidate, indexes)]  # fmt: skip
     rest = [file for file in files if _name(candidate, file) not in named]
+    _ahead(reader, rest, len(files))
     found += [problem for file in rest for problem in _alone(candidate, file, reader, len(files), indexes)]
     return found + _ranks(candidate, rest, reader)
+
+
+def _ahead(reader: Reader, files: list[File], count: int) -> None:
+    if isinstance(reader, Metered) and len(files) > 1:
+        reader.ahead(files, max(LENGTH_BYTES, first_read(count)))
 
 
 def _named(indexes: list[File], reader: Reader) -> set[str]:
@@ -156,6 +162,7 @@ def _verify_index(candidate: Candidate, index: File, reader: Reader) -> Iterator
     except (Damaged, Unreadable) as damage:
         yield Problem(_name(candidate, index), str(damage))
         return
+    _ahead(reader, [file for name in sorted(shards) if (file := candidate.named(name))], len(shards))
     for name in sorted(shards):
         problem = _verify_shard(candidate, name, shards[name], reader, len(shards))
         if problem:
