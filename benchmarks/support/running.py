@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,9 @@ from typing import Any
 PLACE = Path("build/bench").resolve()
 SERVERS = Path(__file__).parents[1] / "servers"
 RCLONE = "github.com/rclone/rclone@latest"
+
+SECONDS_MAX = 900.0
+"""One that takes longer is ended, and its figures tell."""
 
 
 class Missing(Exception):
@@ -74,7 +78,10 @@ def measured(command: list[Any], settings: dict[str, str]) -> tuple[dict[str, An
         process = subprocess.Popen(
             [str(each) for each in command], env=os.environ | settings, stdout=output, stderr=output
         )
+        ending = threading.Timer(SECONDS_MAX, process.kill)
+        ending.start()
         _, _, used = os.wait4(process.pid, 0)
+        ending.cancel()
     seconds = time.monotonic() - began
     core = used.ru_utime + used.ru_stime
     return {"seconds": seconds, "core_seconds": core, "peak_mb": used.ru_maxrss / 1024}, log.read_text(errors="replace")

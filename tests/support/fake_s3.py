@@ -51,6 +51,8 @@ class Buckets:
         self.statuses: dict[str, str] = {}
         """key -> ReplicationStatus."""
         self.numbers = itertools.count(1)
+        self.page_keys = 0
+        """So many keys a page of a listing; 0: all."""
 
     # -- what tests do -----------------------------------------------------------------------------------------
 
@@ -84,10 +86,16 @@ class Buckets:
     def head_bucket(self, Bucket: str) -> dict[str, Any]:
         return {}
 
-    def list_objects_v2(self, Bucket: str, Prefix: str = "") -> dict[str, Any]:
+    def list_objects_v2(
+        self, Bucket: str, Prefix: str = "", Delimiter: str = "", StartAfter: str = "", MaxKeys: int = 1000
+    ) -> dict[str, Any]:
         self.arrive()
-        found = [(key, each[-1]) for key, each in sorted(self.objects[Bucket].items()) if key.startswith(Prefix)]
-        return {"IsTruncated": False, "Contents": [_listed(key, v) for key, v in found if not v.deleted]}
+        there = [(key, each[-1]) for key, each in sorted(self.objects[Bucket].items()) if key.startswith(Prefix)]
+        found = [(key, version) for key, version in there if key > StartAfter and not version.deleted]
+        begins = {key[: key.index(Delimiter, len(Prefix)) + 1] for key, _ in found if Delimiter in key[len(Prefix) :]}
+        if Delimiter:
+            return {"IsTruncated": False, "CommonPrefixes": [{"Prefix": each} for each in sorted(begins)]}
+        return {"IsTruncated": False, "Contents": [_listed(key, version) for key, version in found[:MaxKeys]]}
 
     def list_object_versions(self, Bucket: str, Prefix: str = "", KeyMarker: str = "") -> dict[str, Any]:
         self.arrive()
@@ -96,7 +104,15 @@ class Buckets:
             for version in each if key.startswith(Prefix) and key > KeyMarker else []:
                 latest = {"VersionId": version.id, "IsLatest": version is each[-1]}
                 (markers if version.deleted else versions).append(_listed(key, version) | latest)
-        return {"IsTruncated": False, "Versions": versions, "DeleteMarkers": markers}
+        told: dict[str, Any] = {"IsTruncated": False, "Versions": versions, "DeleteMarkers": markers}
+        keys = sorted({each["Key"] for each in (*versions, *markers)})
+        if self.page_keys and len(keys) > self.page_keys:
+            last = keys[self.page_keys - 1]
+            told = {
+                name: [each for each in told[name] if each["Key"] <= last] for name in ("Versions", "DeleteMarkers")
+            }
+            told |= {"IsTruncated": True, "NextKeyMarker": last}
+        return told
 
     def get_object(
         self, Bucket: str, Key: str, Range: str = "", IfMatch: str = "", VersionId: str = ""

@@ -33,8 +33,7 @@ from botocore.exceptions import (
 
 from pilotlight.runtime.aws import paging, transient
 from pilotlight.runtime.aws.client import refused
-from pilotlight.runtime.aws.listings import ASKED as LISTING
-from pilotlight.runtime.aws.listings import Elsewhere, Listings
+from pilotlight.runtime.aws.raw_s3 import COPY_READ_SECONDS, MADE, Elsewhere, RawS3
 from pilotlight.runtime.aws.session import assumed, opened
 from pilotlight.runtime.errors import AwsSettingsUnusable, NoCredentials, PilotlightError, RegionUnreachable, Throttled
 
@@ -42,8 +41,6 @@ CONNECT_SECONDS = 2
 """A healthy endpoint answers the handshake in milliseconds; a lost one never does."""
 READ_SECONDS = 20
 """Longer than any control-plane answer used here; CopyObject of up to 5 GiB has its own limit below."""
-COPY_READ_SECONDS = 900
-"""S3 answers CopyObject and UploadPartCopy when the copy is done."""
 CONNECTIONS_MAX = 16
 BODY_BYTES_MAX = 128 * 1024 * 1024
 """More than the largest safetensors header; whatever is larger must be read in ranges."""
@@ -86,7 +83,7 @@ class BotoClient:
         self._session = session or _session()
         self._read_seconds = read_seconds
         self._clients: dict[tuple[str, str, bool], Any] = {}
-        self._listing: dict[str, Listings] = {}
+        self._raw: dict[str, RawS3] = {}
         self._lock = threading.Lock()
 
     @classmethod
@@ -98,9 +95,9 @@ class BotoClient:
         """See AwsClient.call."""
         try:
             client = self._client(service, region, operation in COPYING)
-            if service == "s3" and operation in LISTING:
+            if service == "s3" and operation in MADE:
                 with contextlib.suppress(Elsewhere):
-                    return self._listings(client, region).page(operation, **parameters)
+                    return self._raw_s3(client, region).call(operation, **parameters)
             answer: dict[str, Any] = getattr(client, operation)(**parameters)
             return _read_body(service, operation, region, answer)
         except ClientError as problem:
@@ -118,11 +115,11 @@ class BotoClient:
         """See AwsClient.pages."""
         return paging.pages(self.call, service, operation, region, parameters)
 
-    def _listings(self, client: Any, region: str) -> Listings:
+    def _raw_s3(self, client: Any, region: str) -> RawS3:
         with self._lock:
-            if region not in self._listing:
-                self._listing[region] = Listings(self._session, client, region, CONNECT_SECONDS, self._read_seconds)
-            return self._listing[region]
+            if region not in self._raw:
+                self._raw[region] = RawS3(self._session, client, region, CONNECT_SECONDS, self._read_seconds)
+            return self._raw[region]
 
     def _client(self, service: str, region: str, copying: bool) -> Any:
         key = (service, region, copying)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pilotlight.runtime.aws.client import AwsClient
+from pilotlight.runtime.aws.pages import VERSIONS, Page, Row, rows
 
 VERSION = "version"
 CHECKSUM = "checksum"
@@ -68,6 +69,11 @@ def _versions(client: AwsClient, bucket: Bucket, after: str) -> Iterator[Current
     where = {"Bucket": bucket.name, "Prefix": bucket.prefix} | ({"KeyMarker": after} if after else {})
     pages = client.pages("s3", "list_object_versions", bucket.region, **where)
     for page in pages:
+        if isinstance(page, Page):
+            found = rows(VERSIONS, page.raw, page.encoded)
+            found.sort(key=lambda each: (each.key.encode(), not each.latest, -each.seconds))
+            yield from map(of_row, found)
+            continue
         items = [(_version(item), bool(item["IsLatest"])) for item in page.get("Versions", [])]
         items += [(_marker(item), bool(item["IsLatest"])) for item in page.get("DeleteMarkers", [])]
         items.sort(key=lambda each: (each[0].key.encode(), not each[1], -each[0].modified))
@@ -134,6 +140,11 @@ def _among(item: Current, older: Iterable[Current]) -> bool:
 def always_over(ours: Current, theirs: Current | None) -> bool:
     """Where a copy is to become what its source is, nothing of the copy's own stays."""
     return False
+
+
+def of_row(row: Row) -> Current:
+    """An entry of a page."""
+    return Current(row.key, row.version, row.seconds, row.size, row.etag, row.deleted)
 
 
 def _version(item: dict[str, Any]) -> Current:

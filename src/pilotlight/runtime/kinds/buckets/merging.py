@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 
-from pilotlight.runtime.aws.pages import ENTRY, VERSIONS, Page, Row, key_bytes, rows
-from pilotlight.runtime.kinds.buckets.listing import Current, Pair, joined
+from pilotlight.runtime.aws.pages import ENTRY, VERSIONS, Page, key_bytes, rows
+from pilotlight.runtime.kinds.buckets.listing import Current, Pair, joined, of_row
 
 KEY, CLOSE = b"<Key>", b"</Key>"
 VERSION, MARKER = b"<Version>", b"<DeleteMarker>"
@@ -41,7 +41,7 @@ class Same:
         """What is current of them in the copy."""
         for row in rows(VERSIONS, self.raw, self.encoded):
             if row.latest and not row.deleted:
-                yield _item(row)
+                yield of_row(row)
 
 
 @dataclass
@@ -76,8 +76,7 @@ class Side:
         return taken
 
     def _last(self) -> bytes:
-        at = self.raw.rfind(KEY)
-        return _key_behind(self.raw, at, self.encoded) if at >= 0 else b""
+        return _last(self.raw, self.encoded)
 
 
 @dataclass
@@ -86,12 +85,16 @@ class Merge:
 
     source: Side = field(default_factory=Side)
     copy: Side = field(default_factory=Side)
+    told_to: bytes = b""
+    """Every key up to this one was told."""
 
     def told(self) -> Iterator[Same | Pair]:
         """Everything that both sides tell by now, in the order of the keys."""
         limit = self._limit()
         ours, theirs = self.source.take(limit), self.copy.take(limit)
+        ends = _last(ours, self.source.encoded), _last(theirs, self.copy.encoded)
         yield from _merged(ours, theirs, self.source.encoded, self.copy.encoded)
+        self.told_to = max(self.told_to, *ends)
 
     def lacks(self, side: Side) -> bool:
         """Whether nothing more can be told before this side's next page is there."""
@@ -156,15 +159,11 @@ def _grouped(raw: bytes, encoded: bool) -> Iterator[Current]:
     for _, versions in groupby(rows(VERSIONS, raw, encoded), key=lambda each: each.key):
         of_one = list(versions)
         if len(of_one) == 1:
-            yield _item(of_one[0])
+            yield of_row(of_one[0])
             continue
         of_one.sort(key=lambda each: (not each.latest, -each.seconds))
-        newest, *older = map(_item, of_one)
+        newest, *older = map(of_row, of_one)
         yield replace(newest, older=tuple(older))
-
-
-def _item(row: Row) -> Current:
-    return Current(row.key, row.version, row.seconds, row.size, row.etag, row.deleted)
 
 
 # -- where entries begin ---------------------------------------------------------------------------------------
@@ -182,6 +181,11 @@ def _first(raw: bytes, encoded: bool, key: bytes) -> int:
         else:
             high = middle
     return high
+
+
+def _last(raw: bytes, encoded: bool) -> bytes:
+    at = raw.rfind(KEY)
+    return _key_behind(raw, at, encoded) if at >= 0 else b""
 
 
 def _entry_at(raw: bytes, start: int, end: int) -> int:

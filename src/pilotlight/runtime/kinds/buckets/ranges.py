@@ -99,6 +99,12 @@ class Reader(Generic[Told]):
                     pool.shutdown(wait=False, cancel_futures=True)
         return [each.told for each in self._ranges]
 
+    @property
+    def told_to(self) -> str:
+        """Everything up to this key was told, whatever of what lies behind it was, too."""
+        unfinished = next((each for each in self._ranges if not each.merge.over), self._ranges[-1])
+        return unfinished.merge.told_to.decode() or unfinished.after
+
     def _until_over(self, pool: ThreadPoolExecutor) -> None:
         while self._under_way:
             of, side, found = self._arrived.get()

@@ -1,0 +1,3 @@
+module pilotlight/benchmarks/s3_copy
+
+go 1.21
