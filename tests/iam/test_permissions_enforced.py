@@ -38,6 +38,7 @@ UNSHOWN = {
         "dynamodb:DeleteItem": "nothing is old enough to be pruned",
         "ec2:CreateSnapshot": "no volume of the example is detached (tests/recovery/test_volumes_kept.py)",
         "ec2:DeleteSnapshot": "nothing is old enough to be pruned",
+        "lambda:InvokeFunction": "a run whose copies take longer than one invocation calls itself (tests/recovery)",
         "ec2:(Copy|Deregister)Image": "nobody releases an image in the example (tests/workloads does)",
     },
     r"recover": {

@@ -68,6 +68,7 @@ RECOVER = [
     ("sns:Publish", NAMES.people_topic_arn, {}),
 ]
 PROTECT = [
+    ("lambda:InvokeFunction", ITSELF.replace("recover", "protect"), {}),
     ("s3:GetObject", SOURCE, {}),
     ("s3:ListBucketVersions", f"arn:aws:s3:::inference-checkpoints-{ACCOUNT}", {}),
     ("s3:GetReplicationConfiguration", f"arn:aws:s3:::inference-checkpoints-{ACCOUNT}", {}),

@@ -70,6 +70,9 @@ class Machines:
         self.volumes: dict[str, dict[str, str]] = {}
         self.unsnapshot: set[str] = set()
         self.snapshot_call_seconds = 0.0
+        self.copy_seconds = COPY_SECONDS
+        self.keys = {NAMES.key_alias}
+        self.copies_refused = 0
         self.attach("i-1", 0.0, {"/dev/sdf": "vol-1", "/dev/sdg": "vol-2"}, {"/dev/sdh": "vol-9"})
 
     # -- compute -----------------------------------------------------------------------------------------------
@@ -281,10 +284,11 @@ class Machines:
         return {}
 
     def ec2_copy_snapshot(self, region: str, SourceSnapshotId: str, TagSpecifications: Any, **rest: Any) -> Any:
-        assert region == STANDBY and rest["Encrypted"] and rest["KmsKeyId"] == NAMES.key_alias
+        assert region == STANDBY and rest["Encrypted"] and rest["KmsKeyId"] in self.keys
         assert self.snapshots[PRIMARY][SourceSnapshotId]
         under_way = sum(self.clock.now() < each["done"] for each in self.snapshots[STANDBY].values())
         if under_way >= COPIES_AT_ONCE:
+            self.copies_refused += 1
             raise refused("ec2", "copy_snapshot", region, "ResourceLimitExceeded", "Too many copies in progress")
         self._snapshot(region, "vol-ffffffff", TagSpecifications[0]["Tags"])
         return {}
@@ -292,7 +296,7 @@ class Machines:
     def _snapshot(self, region: str, volume: str, tags: Any) -> None:
         id = f"snap-{next(self.ids)}"
         asset = next((each["Value"] for each in tags if each["Key"] == "pilotlight:asset"), "")
-        done = self.clock.now() + COPY_SECONDS
+        done = self.clock.now() + self.copy_seconds
         self.snapshots[region][id] = {"VolumeId": volume, "Tags": tags, "done": done, "asset": asset}
 
     def ec2_describe_snapshots(

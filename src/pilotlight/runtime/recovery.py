@@ -24,6 +24,7 @@ from pilotlight.runtime.kinds.checkpoints.listing import choose, list_checkpoint
 from pilotlight.runtime.kinds.kind import Progress, named, silent
 from pilotlight.runtime.points import protect
 from pilotlight.runtime.points import verify as verifying
+from pilotlight.runtime.points.protect import ScheduledRun
 from pilotlight.runtime.points.verify import Verification
 from pilotlight.runtime.readiness.status import Status
 from pilotlight.runtime.readiness.status import status as standing_whole
@@ -57,11 +58,19 @@ class Recovery:
         return self.context.ledger.initialise(self.context.inventory.primary)
 
     def protect(self, deadline: float | None = None) -> RecoveryPoint | None:
-        """One scheduled run: a recovery point while the primary serves; else the returned primary is fenced. Runs that
-        died before they changed anything are closed."""
+        """The point of one scheduled run."""
+        return self.scheduled_run(deadline).point
+
+    def scheduled_run(self, deadline: float | None = None) -> ScheduledRun:
+        """A recovery point while the primary serves; else the returned primary is fenced. Runs that died before they
+        changed anything are closed."""
         runs.close_dead(self.context, self.holder)
         fence_returned.fence_returned(self.context, self.holder)
         return protect.protect(self.context, self.holder, fence_returned.fences_left, deadline)
+
+    def go_on(self, until: float, deadline: float) -> ScheduledRun:
+        """With what a scheduled run left under way, until the next one is due."""
+        return protect.go_on(self.context, self.holder, until, deadline)
 
     def backfill(
         self, asset: Datasets, progress: filling.Progress = filling.silent, reads: bool = False

@@ -57,6 +57,7 @@ def protect(inventory: Inventory) -> Document:
         *_lock_points(inventory),
         *of_kinds("protect", inventory),
         use_copies_key(names, ["kms:Decrypt", "kms:GenerateDataKey"]),
+        _go_on(names, "protect"),
         _metrics(),
     )
 
@@ -69,14 +70,13 @@ def copies(inventory: Inventory) -> Document:
 def recover(inventory: Inventory) -> Document:
     """A failover run: every act of it, in the standby region."""
     names = inventory.names
-    own = f"arn:{PARTITION}:lambda:{names.standby}:{names.account}:function:{names.function('recover')}"
     return document(
         _logs(names, "recover"),
         _journal(names, []),
         *_records(names),
         *of_kinds("recover", inventory),
         use_copies_key(names, ["kms:Decrypt", "kms:GenerateDataKey"]),
-        allow("GoOn", ["lambda:InvokeFunction"], [own]),
+        _go_on(names, "recover"),
         *_tell(names),
         _metrics(),
     )
@@ -91,6 +91,12 @@ def _tell(names: Names) -> tuple[Statement, Statement]:
         allow("TellPeople", ["sns:Publish"], [names.people_topic_arn]),
         use_key(names, names.standby, ["kms:Decrypt", "kms:GenerateDataKey"], "UseTopicKey"),
     )
+
+
+def _go_on(names: Names, purpose: str) -> Statement:
+    """A function that Lambda's time limit ends asks for itself again."""
+    own = f"arn:{PARTITION}:lambda:{names.standby}:{names.account}:function:{names.function(purpose)}"
+    return allow("GoOn", ["lambda:InvokeFunction"], [own])
 
 
 def _logs(names: Names, purpose: str) -> Statement:

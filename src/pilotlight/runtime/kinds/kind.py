@@ -176,6 +176,11 @@ class AssetKind(ABC, Generic[AnyAsset]):
         """Begin what later points need; remarks about what could not be. The primary answers."""
         return ()
 
+    def in_turns(self, context: RecoveryContext, assets: tuple[AnyAsset, ...]) -> Iterator[tuple[str, ...]]:
+        """What a region makes only so many of at once: each turn begins what there is room for, and says what waits.
+        There are turns for as long as something waits or is under way. The primary answers."""
+        return iter(())
+
     def ask_first(self, context: RecoveryContext, assets: tuple[AnyAsset, ...]) -> Mapping[str, Any]:
         """What has to be read before anything else is looked at, by asset. The primary answers."""
         return {}

@@ -4,18 +4,29 @@ policy lets go.
 The point says what is proven in the standby region at this moment; copies begun now are for later points. It is made
 also when the primary region does not answer, from what the standby holds, and says so. While the standby region is
 the active one there is nothing to copy from, and no point is made.
+
+A region makes only so many copies at once. Once its point is made, a run with a deadline goes on to begin further ones
+as others end, until the next run is due; when all are completed it makes the point that has them.
 """
 
 from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 
 from pilotlight.runtime.aws.wrappers import Fenced, Made, Until, with_innermost
 from pilotlight.runtime.clock import stamp
 from pilotlight.runtime.context import RecoveryContext
-from pilotlight.runtime.errors import CallRefused, EpochStale, PilotlightError
+from pilotlight.runtime.errors import (
+    CallRefused,
+    EpochStale,
+    PilotlightError,
+    RegionUnreachable,
+    Throttled,
+    TimeIsUp,
+)
 from pilotlight.runtime.kinds.kind import Observation, remarked
 from pilotlight.runtime.kinds.registry import by_kind, in_order
 from pilotlight.runtime.kinds.volumes.schedule import run_id
@@ -36,7 +47,22 @@ log = logging.getLogger(__name__)
 FURTHER_LOOKS_MAX = 3
 FURTHER_LOOK_SECONDS = 2.0
 """S3 replicates most objects within seconds: a point that waits for them is worth more than one that lacks them."""
+TURN_SECONDS = 5.0
+"""How often it is asked whether there is room for further copies: EBS tells of the end of one only when asked, and the
+shortest takes about a minute."""
+NEXT_RUN_SECONDS = 60.0
+"""EventBridge Scheduler User Guide, "Schedule types": a schedule fires within a minute of its time. A run lets go of
+its lease so long before the next one is due, or a quarter of the interval before, whichever is less."""
 PRIMARY_SILENT = "The primary region does not answer; the point is what the standby region holds."
+
+
+@dataclass(frozen=True)
+class ScheduledRun:
+    """What one came to. `waits_until`: something is under way still, and another process may go on with it until then
+    (seconds since 1970)."""
+
+    point: RecoveryPoint | None
+    waits_until: float | None = None
 
 
 def protect(
@@ -44,38 +70,124 @@ def protect(
     holder: str,
     left: Callable[[RecoveryContext], Iterable[str]],
     deadline: float | None = None,
-) -> RecoveryPoint | None:
-    """One scheduled run. None while the standby region serves or a run goes on. LeaseHeld when the last one still
+) -> ScheduledRun:
+    """One scheduled run. No point while the standby region serves or a run goes on. LeaseHeld when the last one still
     works.
 
-    `left` looks for what older runs left on the primary: a sentence each, which people are told.
+    `left` looks for what older runs left on the primary: a sentence each, which people are told. Without a `deadline`
+    (seconds since 1970) it ends with its point.
     """
     ledger = context.ledger
     ledger.sightings.keep_heartbeat()
-    active = ledger.active(context.inventory.primary)
-    if active.region != context.inventory.primary or active.state != SERVING:
-        return None
+    if not _serves(context):
+        return ScheduledRun(None)
+    until = context.clock.now() + context.inventory.every_seconds - _early(context.inventory.every_seconds)
     with ledger.leases.during(holder, PROTECT) as held:
+        own = _fenced(_timed(context, deadline), held)
         try:
-            return _keep(_fenced(_timed(context, deadline), held), held, left)
+            turns = Turns(own)
+            point, remarks = _keep(own, held, left, turns)
         except EpochStale:
             raise
         except PilotlightError as problem:
             _fail(context, problem)
             raise
+        if deadline is None:
+            return ScheduledRun(point)
+        return _go_on(own, held, turns, until, ScheduledRun(point), remarks)
 
 
-def _keep(context: RecoveryContext, held: Held, left: Callable[[RecoveryContext], Iterable[str]]) -> RecoveryPoint:
-    """What is due, the point, what it says of buckets, and what is not kept any longer."""
+def go_on(context: RecoveryContext, holder: str, until: float, deadline: float) -> ScheduledRun:
+    """What a scheduled run left under way is gone on with `until` the next is due; LeaseHeld when one works."""
+    if not _serves(context):
+        return ScheduledRun(None)
+    with context.ledger.leases.during(holder, PROTECT) as held:
+        own = _fenced(_timed(context, deadline), held)
+        return _go_on(own, held, Turns(own), until, ScheduledRun(None))
+
+
+def _serves(context: RecoveryContext) -> bool:
+    """Whether the primary region does, and nothing is changing that."""
+    active = context.ledger.active(context.inventory.primary)
+    return active.region == context.inventory.primary and active.state == SERVING
+
+
+def _early(every_seconds: float) -> float:
+    return min(NEXT_RUN_SECONDS, every_seconds / 4)
+
+
+def _keep(
+    context: RecoveryContext, held: Held, left: Callable[[RecoveryContext], Iterable[str]], turns: Turns
+) -> tuple[RecoveryPoint, tuple[str, ...]]:
+    """What is due, the point, what it says of buckets, and what is not kept any longer; with the remarks about what is
+    due."""
     primary_answers = context.answers(context.inventory.primary)
     remarks = _keep_up(context) if primary_answers else (PRIMARY_SILENT,)
+    waits = turns.take() if primary_answers else ()
+    point = _point(context, primary_answers, held, (*remarks, *waits))
+    _tidy(context, primary_answers, left)
+    return point, remarks
+
+
+def _point(context: RecoveryContext, primary_answers: bool, held: Held, remarks: tuple[str, ...]) -> RecoveryPoint:
+    """Made, and told to whoever judges and watches by it."""
     point = make_point(context, primary_answers, held, remarks)
     for kind, asset in in_order(context.inventory):
         if part := point.part(asset.name):
             kind.judge(context, asset, part)
     _publish(context, point.parts)
-    _tidy(context, primary_answers, left)
     return point
+
+
+def _go_on(
+    context: RecoveryContext,
+    held: Held,
+    turns: Turns,
+    until: float,
+    run: ScheduledRun,
+    remarks: tuple[str, ...] = (),
+) -> ScheduledRun:
+    """Turn after turn, then the point that has it all. A point is made already: what ends this early is no failure, and
+    the next run meets it again."""
+    clock, waited = context.clock, run.point is None
+    try:
+        while _serves(context):
+            if not turns.left:
+                complete = waited and context.answers(context.inventory.primary)
+                return ScheduledRun(_point(context, True, held, remarks)) if complete else run
+            if clock.now() + TURN_SECONDS >= until:
+                return run
+            clock.sleep(TURN_SECONDS)
+            turns.take()
+            waited = True
+    except TimeIsUp:
+        return replace(run, waits_until=until)
+    except (CallRefused, RegionUnreachable, Throttled):
+        pass
+    return run
+
+
+class Turns:
+    """The turns of all kinds of a workload (AssetKind.in_turns)."""
+
+    def __init__(self, context: RecoveryContext) -> None:
+        self._left = [(kind.name, kind.in_turns(context, assets)) for kind, assets in by_kind(context.inventory)]
+
+    @property
+    def left(self) -> bool:
+        return bool(self._left)
+
+    def take(self) -> tuple[str, ...]:
+        """One of each kind that has any left; remarks about what waits, and what could not be."""
+        remarks, left = list[str](), list[tuple[str, Iterator[tuple[str, ...]]]]()
+        for name, turns in self._left:
+            with remarked(name, remarks):
+                told = next(turns, None)
+                if told is not None:
+                    remarks += told
+                    left.append((name, turns))
+        self._left = left
+        return tuple(remarks)
 
 
 def _keep_up(context: RecoveryContext) -> tuple[str, ...]:

@@ -22,8 +22,12 @@ class VolumeGroup(AssetKind[Volumes]):
     name: ClassVar[str] = "volumes"
 
     def keep_up(self, context: RecoveryContext, assets: tuple[Volumes, ...]) -> tuple[str, ...]:
-        """Begin the scheduled runs that are due, and copies."""
+        """Begin the scheduled runs that are due."""
         return schedule.keep_up(context, assets)
+
+    def in_turns(self, context: RecoveryContext, assets: tuple[Volumes, ...]) -> Iterator[tuple[str, ...]]:
+        """Copies, as many at once as the region makes."""
+        return schedule.copy_in_turns(context, assets)
 
     def observe(self, look: Observation, asset: Volumes) -> Part:
         """The newest scheduled run all of whose copies are completed."""

@@ -14,14 +14,18 @@ from typing import Any
 from pilotlight.runtime.clock import parse_stamp
 from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.kinds.volumes.reference import Unassigned, VolumeReference, VolumeSet
+from pilotlight.runtime.kinds.volumes.schedule import COPIES_MAX, to_complete
 from pilotlight.runtime.kinds.volumes.selection import IN_THE_WAY, WHY, Selection, selected
-from pilotlight.runtime.kinds.volumes.snapshots import UNASSIGNED, Snapshot, SnapshotRun, listed, runs
+from pilotlight.runtime.kinds.volumes.snapshots import COMPLETED, ERROR, UNASSIGNED, Snapshot, SnapshotRun, listed, runs
 from pilotlight.runtime.records.inventory import Inventory, Volumes
 from pilotlight.runtime.records.point import Part
 from pilotlight.runtime.store import rosters
 from pilotlight.runtime.store.rosters import Place, Roster
 
 ABSENT = "not there"
+SNAPSHOT, TURN, COPY = "snapshot", "turn", "copy"
+"""What a volume of a run on its way waits for: that its snapshot is made, that the region has room for one more copy,
+that its copy is made."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,8 @@ class Seen:
     selection: Selection | None = None
     mounted: bool = False
     """Whether instances mount its volumes, so that each needs a place."""
+    sources: tuple[Snapshot, ...] = ()
+    """The primary's snapshots; none where it does not answer."""
 
 
 def look(context: RecoveryContext, asset: Volumes, primary_answers: bool) -> Seen:
@@ -41,8 +47,11 @@ def look(context: RecoveryContext, asset: Volumes, primary_answers: bool) -> See
     copies = runs(listed(context.client, inventory.standby, inventory.workload, asset.name))
     known = tuple(context.ledger.rosters(asset.name))
     mounted = any(asset.name in each.volumes for each in inventory.computes)
-    selection = selected(context.client, inventory.primary, asset) if primary_answers else None
-    return Seen(tuple(copies), known, selection, mounted)
+    if not primary_answers:
+        return Seen(tuple(copies), known, None, mounted)
+    selection = selected(context.client, inventory.primary, asset)
+    sources = listed(context.client, inventory.primary, inventory.workload, asset.name)
+    return Seen(tuple(copies), known, selection, mounted, tuple(sources))
 
 
 def part(inventory: Inventory, asset: Volumes, seen: Seen, now: float) -> Part:
@@ -51,7 +60,7 @@ def part(inventory: Inventory, asset: Volumes, seen: Seen, now: float) -> Part:
     bare = Part(asset.name, asset.kind, asset.mechanism, False, "")
     taken = chosen(seen)
     if taken is None:
-        return replace(bare, missing=_nothing(seen, region))
+        return replace(bare, missing=_nothing(seen, region), evidence=_waiting_for(seen))
     copies = _placed(taken, _roster(seen.rosters, taken.id))
     reference = _reference(asset, taken, copies)
     missing = (*_lacking(seen, taken, region), *_unseen(seen, taken, copies), *_in_the_way(seen, copies))
@@ -126,7 +135,7 @@ def _evidence(seen: Seen, copies: list[Snapshot], now: float) -> dict[str, Any]:
         "skew_seconds": round(max(moments) - min(moments), 3) if moments else 0.0,
         "gone": [each.volume for each in gone],
         "remarks": [each.said() for each in gone] + _remarks(seen, last),
-    }
+    } | _waiting_for(seen)
 
 
 def _gone(seen: Seen, last: Roster | None, now: float) -> tuple[rosters.Gone, ...]:
@@ -148,6 +157,35 @@ def _remarks(seen: Seen, last: Roster | None) -> list[str]:
         "or at each of its own with `assign: shared`"
         for each in several
     ]
+
+
+# -- what is on its way --------------------------------------------------------------------------------------
+
+
+def waiting(seen: Seen) -> dict[str, dict[str, str]]:
+    """Scheduled run -> volume -> SNAPSHOT, TURN or COPY, of runs that are not complete in the standby region (pure)."""
+    copies = [each for run in seen.copies for each in run.snapshots]
+    there = {each.source: each.state for each in copies}
+    found = dict[str, dict[str, str]]()
+    for run in to_complete(list(seen.sources), copies):
+        states = {each.member: _waits_for(each, there.get(each.id)) for each in run.snapshots}
+        found[run.id] = {volume: state for volume, state in sorted(states.items()) if state}
+    return found
+
+
+def _waits_for(source: Snapshot, copy: str | None) -> str:
+    if source.state != COMPLETED:
+        return SNAPSHOT
+    return {None: TURN, ERROR: TURN, COMPLETED: ""}.get(copy, COPY)
+
+
+def _waiting_for(seen: Seen) -> dict[str, Any]:
+    """Evidence: by run and by what is waited for, the volumes."""
+    by_run = {
+        run: {what: [volume for volume, each in states.items() if each == what] for what in sorted({*states.values()})}
+        for run, states in waiting(seen).items()
+    }
+    return {"waiting": by_run} if by_run else {}
 
 
 # -- what is missing -------------------------------------------------------------------------------------------
@@ -174,10 +212,13 @@ def _lacking(seen: Seen, run: SnapshotRun, region: str) -> tuple[str, ...]:
     roster = _roster(seen.rosters, run.id)
     done = {each.member for each in run.done}
     states = {each.member: each.state for each in run.snapshots}
+    turn = {volume for volume, what in waiting(seen).get(run.id, {}).items() if what == TURN}
+    why = f"{ABSENT} in {region}: it waits for one of the {COPIES_MAX} copies that {region} makes at once"
     if roster is None:
         return (f"{run.size - len(done)} of {run.size} copies of scheduled run {run.id} are not in {region}",)
     return tuple(
-        f"the copy of {each.said()} in scheduled run {run.id} is {states.get(each.volume, ABSENT)} in {region}"
+        f"the copy of {each.said()} in scheduled run {run.id} is "
+        + (why if each.volume in turn else f"{states.get(each.volume, ABSENT)} in {region}")
         for each in roster.places
         if each.volume not in done
     )

@@ -1,7 +1,8 @@
 """Scheduled runs over volumes: one run snapshots every selected volume of every instance, and its copies follow.
 
 The roster is written first, so that what belongs to a run is known however it ends. Copies are begun for all groups
-in turn, within the limit of the region; a run whose copies were begun is finished before a newer one is.
+in turn, within the limit of the region, and further ones as those end; a run whose copies were begun is finished before
+a newer one is.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pilotlight.runtime.errors import CallRefused
 from pilotlight.runtime.kinds.kind import remarked
 from pilotlight.runtime.kinds.volumes import snapshots
 from pilotlight.runtime.kinds.volumes.selection import IN_THE_WAY, USABLE, Instance, Places, Selection, places, selected
-from pilotlight.runtime.kinds.volumes.snapshots import ERROR, UNASSIGNED, Snapshot, SnapshotRun
+from pilotlight.runtime.kinds.volumes.snapshots import ERROR, PENDING, UNASSIGNED, Snapshot, SnapshotRun
 from pilotlight.runtime.naming import TAG_ASSET, TAG_WORKLOAD
 from pilotlight.runtime.records.inventory import Volumes
 from pilotlight.runtime.store import rosters
@@ -28,7 +29,8 @@ DUE_SHARE = 0.75
 UNFINISHED_RUNS_MAX = 3
 """Runs under way at once; when copies take longer than the interval, more of them would only slow all down."""
 COPIES_MAX = 20
-"""EBS User Guide, "Copy an Amazon EBS snapshot": concurrent copies to one destination region, not adjustable."""
+"""EBS User Guide, "Copy an Amazon EBS snapshot": concurrent copies of an account to one destination region, not
+adjustable."""
 TOO_MANY_COPIES = "ResourceLimitExceeded"
 """EC2 API Reference, "Error codes": what CopySnapshot answers beyond it."""
 
@@ -42,35 +44,35 @@ class Planned:
     places: tuple[Place, ...]
 
 
+@dataclass(frozen=True)
+class Waiting:
+    """What copies wait for: snapshots that can be copied now, in turn, and whether more is on its way."""
+
+    copies: tuple[tuple[Volumes, Snapshot], ...]
+    coming: bool
+
+
 def keep_up(context: RecoveryContext, assets: Iterable[Volumes]) -> tuple[str, ...]:
-    """Begin the runs that are due and the copies that can be begun; remarks about what could not be."""
+    """Begin the runs that are due; remarks about what could not be."""
     remarks: list[str] = []
-    waiting: list[list[tuple[Volumes, Snapshot]]] = []
     for asset in assets:
         with remarked(asset.name, remarks):
-            waiting.append([(asset, each) for each in _keep_up_one(context, asset, remarks)])
-    if any(waiting):
-        with remarked("snapshot copies", remarks):
-            remarks += _copy(context, list(_in_turn(waiting)))
+            _keep_up_one(context, asset, remarks)
     return tuple(remarks)
 
 
-def _keep_up_one(context: RecoveryContext, asset: Volumes, remarks: list[str]) -> list[Snapshot]:
-    """The snapshots of this group that wait for a copy, after a run was begun where one is due."""
+def _keep_up_one(context: RecoveryContext, asset: Volumes, remarks: list[str]) -> None:
+    """A run is begun where one is due."""
     inventory, client = context.inventory, context.client
-    copies = snapshots.listed(client, inventory.standby, inventory.workload, asset.name)
-    sources = snapshots.listed(client, inventory.primary, inventory.workload, asset.name)
-    known, selection = context.ledger.rosters(asset.name), selected(client, inventory.primary, asset)
-    last = rosters.newest(known)
-    runs_here, runs_there = snapshots.runs(sources), snapshots.runs(copies)
+    runs_there = snapshots.runs(snapshots.listed(client, inventory.standby, inventory.workload, asset.name))
+    runs_here = snapshots.runs(snapshots.listed(client, inventory.primary, inventory.workload, asset.name))
+    last, selection = rosters.newest(context.ledger.rosters(asset.name)), selected(client, inventory.primary, asset)
     fresh, now = bool(uncovered(asset, selection, last)), context.clock.now()
     due = is_due(runs_here, runs_there, now, inventory.every_seconds, fresh)
     if not due and is_late(runs_here, runs_there, now, inventory.every_seconds):
         remarks.append(f"{asset.name}: {UNFINISHED_RUNS_MAX} scheduled runs are being copied; no further one is begun.")
     if due and any(each.state in USABLE for each in selection.volumes):
-        known = [*known, _begin(context, asset, selection, last)]
-        sources = snapshots.listed(client, inventory.primary, inventory.workload, asset.name)
-    return to_copy(placed(sources, known, devices(asset, selection)), copies)
+        _begin(context, asset, selection, last)
 
 
 def is_due(
@@ -175,16 +177,79 @@ def tags_of(workload: str, asset: str) -> dict[str, str]:
 # -- copying ---------------------------------------------------------------------------------------------------
 
 
+def copy_in_turns(context: RecoveryContext, assets: Iterable[Volumes]) -> Iterator[tuple[str, ...]]:
+    """Each turn begins the copies that the region has room for, and tells how many wait; the last has seen all of them
+    completed. A snapshot whose copy failed is tried again by the next scheduled run, not by this one."""
+    assets, tried = tuple(assets), set[str]()
+    while True:
+        remarks = list[str]()
+        found = _waiting(context, assets, remarks)
+        copies = [each for each in found.copies if each[1].id not in tried]
+        if not copies and not found.coming:
+            break
+        while copies:
+            begun = _copy(context, copies)
+            tried |= {source.id for _, source in copies[:begun]}
+            del copies[:begun]
+            if copies:
+                yield (*remarks, waits(len(copies), context.inventory.standby))
+        yield tuple(remarks)
+    if remarks:
+        yield tuple(remarks)
+
+
+def _waiting(context: RecoveryContext, assets: Iterable[Volumes], remarks: list[str]) -> Waiting:
+    """Of all groups, as both regions have it now."""
+    by_group, coming = list[list[tuple[Volumes, Snapshot]]](), False
+    for asset in assets:
+        with remarked(asset.name, remarks):
+            sources, copies = _both(context, asset)
+            by_group.append([(asset, each) for each in to_copy(sources, copies)])
+            coming = coming or is_coming(sources, copies)
+    return Waiting(tuple(_in_turn(by_group)), coming)
+
+
+def _both(context: RecoveryContext, asset: Volumes) -> tuple[list[Snapshot], list[Snapshot]]:
+    """(the snapshots of a group, with their places; their copies)."""
+    inventory, client = context.inventory, context.client
+    copies = snapshots.listed(client, inventory.standby, inventory.workload, asset.name)
+    sources = snapshots.listed(client, inventory.primary, inventory.workload, asset.name)
+    known = context.ledger.rosters(asset.name)
+    return placed(sources, known, _devices(context, asset, sources, known)), copies
+
+
+def _devices(
+    context: RecoveryContext, asset: Volumes, sources: Iterable[Snapshot], known: Iterable[Roster]
+) -> Mapping[str, str]:
+    """Asked for only where a snapshot is of an older edition's run, which has no roster."""
+    if {each.run for each in sources} <= {each.run for each in known}:
+        return {}
+    return devices(asset, selected(context.client, context.inventory.primary, asset))
+
+
 def to_copy(sources: list[Snapshot], copies: list[Snapshot]) -> list[Snapshot]:
     """Completed snapshots that have no copy yet, of runs that are whole and newer than the newest one that is complete
     in the standby region; what was begun first, then the newest (pure)."""
     begun = {each.source for each in copies if each.state != ERROR}
     taken_up = {each.run for each in copies}
-    newest = snapshots.newest_complete(snapshots.runs(copies))
-    wanted = [each for each in snapshots.runs(sources) if each.whole and each.as_of > newest]
+    wanted = to_complete(sources, copies)
     started = [each for each in wanted if each.id in taken_up]
     fresh = [each for each in wanted if each.id not in taken_up]
     return [snapshot for run in (*reversed(started), *fresh) for snapshot in run.done if snapshot.id not in begun]
+
+
+def to_complete(sources: list[Snapshot], copies: list[Snapshot]) -> list[SnapshotRun]:
+    """Runs that can be whole in the standby region and are newer than the newest that is, the newest first (pure)."""
+    newest = snapshots.newest_complete(snapshots.runs(copies))
+    return [each for each in snapshots.runs(sources) if each.whole and each.as_of > newest]
+
+
+def is_coming(sources: list[Snapshot], copies: list[Snapshot]) -> bool:
+    """Whether a snapshot or a copy of these runs is being made (pure)."""
+    wanted = to_complete(sources, copies)
+    ids = {each.id for each in wanted}
+    made = [snapshot for run in wanted for snapshot in run.snapshots]
+    return any(each.state == PENDING for each in (*made, *(each for each in copies if each.run in ids)))
 
 
 def placed(sources: list[Snapshot], known: Iterable[Roster], devices: Mapping[str, str]) -> list[Snapshot]:
@@ -221,11 +286,11 @@ def _in_turn(waiting: list[list[tuple[Volumes, Snapshot]]]) -> Iterator[tuple[Vo
     return (each for row in zip_longest(*waiting) for each in row if each is not None)
 
 
-def _copy(context: RecoveryContext, waiting: list[tuple[Volumes, Snapshot]]) -> list[str]:
+def _copy(context: RecoveryContext, waiting: list[tuple[Volumes, Snapshot]]) -> int:
+    """Begin as many as the region has room for, whoever makes the others; how many that were."""
     inventory = context.inventory
     room = max(0, COPIES_MAX - snapshots.copies_under_way(context.client, inventory.standby))
-    begun = 0
-    for asset, source in waiting[:room]:
+    for begun, (asset, source) in enumerate(waiting[:room]):
         ours = tags_of(inventory.workload, asset.name)
         try:
             snapshots.copy(
@@ -234,9 +299,8 @@ def _copy(context: RecoveryContext, waiting: list[tuple[Volumes, Snapshot]]) -> 
         except CallRefused as refusal:
             if aws_code(refusal) != TOO_MANY_COPIES:
                 raise
-            break
-        begun += 1
-    return [waits(len(waiting) - begun, inventory.standby)] if len(waiting) > begun else []
+            return begun
+    return min(room, len(waiting))
 
 
 def waits(count: int, region: str) -> str:
