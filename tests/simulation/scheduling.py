@@ -16,6 +16,7 @@ from typing import Any
 
 from greenlet import getcurrent, greenlet
 
+from pilotlight.runtime.aws import batching
 from pilotlight.runtime.checkpoints import format
 from pilotlight.runtime.kinds.buckets import backfill, proofs
 from pilotlight.runtime.runs import engine
@@ -244,18 +245,24 @@ class Lock:
     def __init__(self) -> None:
         self._held, self._waiting = False, list[Task]()
 
-    def __enter__(self) -> None:
+    def acquire(self) -> None:
         while self._held:
             task = _Turn.scheduler._alive()
             self._waiting.append(task)
             _Turn.scheduler.park()
         self._held = True
 
-    def __exit__(self, *_: object) -> None:
+    def release(self) -> None:
         self._held = False
         waiting, self._waiting = self._waiting, []
         for each in waiting:
             _Turn.scheduler.wake(each)
+
+    def __enter__(self) -> None:
+        self.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
 
 
 class Event:
@@ -348,6 +355,7 @@ def cooperative(scheduler: Scheduler) -> Iterator[None]:
     _Turn.scheduler = scheduler
     primitives = SimpleNamespace(Lock=Lock, Event=Event, Thread=Thread)
     changes: list[tuple[Any, str, Any]] = [
+        (batching, "threading", primitives),
         (engine, "threading", primitives),
         (lease, "threading", primitives),
         (engine, "ThreadPoolExecutor", Pool),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import pytest
@@ -9,6 +10,7 @@ from stack_samples import ACCOUNT, NAMES, inventory
 
 from pilotlight.local.iam.policies import Question, Verdict, evaluate
 from pilotlight.stacks import function_policies, policies
+from support.inventories import changed
 
 STANDBY, PRIMARY = "us-west-2", "us-east-1"
 TABLE = f"arn:aws:dynamodb:{STANDBY}:{ACCOUNT}:table/{NAMES.journal_table}"
@@ -207,3 +209,17 @@ def test_what_a_role_must_not_do_it_may_not(role: str, call: tuple[str, str, dic
 def test_a_role_document_is_small_enough_for_iam(role: str) -> None:
     """IAM counts the characters of all inline policies of a role together: 10,240 ("IAM and STS quotas")."""
     assert len(_document(role)) + len(_document("copies")) < 10_240
+
+
+def test_several_databases_may_be_described_by_one_call_and_one_alone_needs_no_such_right() -> None:
+    """A call that names none is authorized on all (Service Authorization Reference, "Amazon RDS")."""
+    one = inventory()
+    other = dataclasses.replace(one.databases[0], name="other", global_cluster="other")
+    several = policies.text(function_policies.recover(changed(one, databases=(*one.databases, other))))
+    for action, of in (
+        ("DescribeGlobalClusters", "rds::{}:global-cluster:*"),
+        ("DescribeDBClusters", "rds:{}:cluster:*"),
+    ):
+        every = f"arn:aws:{of}".format(ACCOUNT if "::" in of else f"{STANDBY}:{ACCOUNT}")
+        assert evaluate([several], Question(f"rds:{action}", every, {})) is Verdict.ALLOW
+        assert not _allowed("recover", f"rds:{action}", every, {})

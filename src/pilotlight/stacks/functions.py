@@ -14,6 +14,8 @@ import pulumi_aws as aws
 
 from pilotlight.runtime.readiness import bounds
 from pilotlight.runtime.records.inventory import Inventory
+from pilotlight.runtime.runs import runbooks
+from pilotlight.runtime.runs.engine import at_once
 from pilotlight.stacks import function_policies, policies
 
 RUNTIME = "python3.12"
@@ -25,6 +27,12 @@ PROTECT_TIMEOUT_SECONDS = int(bounds.RUN_SECONDS)
 RECOVER_TIMEOUT_SECONDS = 900
 """The longest Lambda allows; a run then goes on in the next invocation, from the journal."""
 MEMORY_MIB = 512
+MEMORY_MANY_MIB = 1769
+"""One whole processor (Lambda Developer Guide, "Configure Lambda function memory"), which is all that Python uses. At
+512 MiB a run has 0.3 of one; a call takes some 1.5 ms of it, and a step some twenty calls. Threads need little: 400 of
+them 11 MiB."""
+STEPS_MANY = 100
+"""Steps that may be under way at once from which on the function gets it."""
 
 
 @dataclass(frozen=True)
@@ -66,17 +74,20 @@ def protect_spec(inventory: Inventory) -> FunctionSpec:
 def recover_spec(inventory: Inventory) -> FunctionSpec:
     """Drives a failover run (pure)."""
     policy = policies.text(function_policies.recover(inventory))
-    return _spec(inventory, "recover", RECOVER_TIMEOUT_SECONDS, policy)
+    many = at_once(runbooks.failover(inventory)) >= STEPS_MANY
+    return _spec(inventory, "recover", RECOVER_TIMEOUT_SECONDS, policy, MEMORY_MANY_MIB if many else MEMORY_MIB)
 
 
-def _spec(inventory: Inventory, purpose: str, timeout_seconds: int, policy: str) -> FunctionSpec:
+def _spec(
+    inventory: Inventory, purpose: str, timeout_seconds: int, policy: str, memory_mib: int = MEMORY_MIB
+) -> FunctionSpec:
     names = inventory.names
     return FunctionSpec(
         name=names.function(purpose),
         region=names.standby,
         handler=f"pilotlight.runtime.handlers.{purpose}.handler",
         timeout_seconds=timeout_seconds,
-        memory_mib=MEMORY_MIB,
+        memory_mib=memory_mib,
         role=names.role(purpose),
         trust=policies.text(policies.assume_by_own_resources("lambda.amazonaws.com")),
         policy=policy,

@@ -37,13 +37,15 @@ class AuroraPermissions(KindPermissions):
 
     def recover(self, inventory: Inventory, assets: tuple[Any, ...]) -> list[Statement]:
         """The secondary is promoted. FailoverGlobalCluster is authorized on the whole global cluster, so that of the
-        primary region the member that it leaves behind is named."""
+        primary region the member that it leaves behind is named. Several are described by one call, which names none
+        and is authorized on all (runtime/aws/batching.py)."""
         if not assets:
             return []
         involved = [_global_arn(inventory, each) for each in assets]
         involved += [arn for each in assets for arn in (each.primary_arn, each.standby_arn)]
         return [
             *_observe(inventory, assets, [each.standby_arn for each in assets]),
+            *(_observe_together(inventory) if len(assets) > 1 else []),
             allow("Promote", ["rds:FailoverGlobalCluster"], involved),
         ]
 
@@ -54,6 +56,14 @@ def _observe(inventory: Inventory, assets: tuple[Any, ...], clusters: list[str])
         allow("DescribeGlobal", ["rds:DescribeGlobalClusters"], globals_),
         allow("DescribeClusters", ["rds:DescribeDBClusters"], clusters),
     ]
+
+
+def _observe_together(inventory: Inventory) -> list[Statement]:
+    """Reading alone, of the standby region."""
+    names = inventory.names
+    of = [f"arn:{PARTITION}:rds::{names.account}:global-cluster:*"]
+    of += [f"arn:{PARTITION}:rds:{names.standby}:{names.account}:cluster:*"]
+    return [allow("DescribeTogether", ["rds:DescribeGlobalClusters", "rds:DescribeDBClusters"], of)]
 
 
 def _read_rows(inventory: Inventory, assets: tuple[Any, ...]) -> list[Statement]:

@@ -41,7 +41,9 @@ CONNECT_SECONDS = 2
 """A healthy endpoint answers the handshake in milliseconds; a lost one never does."""
 READ_SECONDS = 20
 """Longer than any control-plane answer used here; CopyObject of up to 5 GiB has its own limit below."""
-CONNECTIONS_MAX = 16
+CONNECTIONS_MAX = 400
+"""Kept open to one service of one region: as many as steps go on at once (runs/engine.py, SIDE_BY_SIDE_MAX). Each is
+made only when all others are in use."""
 BODY_BYTES_MAX = 128 * 1024 * 1024
 """More than the largest safetensors header; whatever is larger must be read in ranges."""
 

@@ -7,9 +7,9 @@ wait is over. An act must be harmless when it is repeated, because a run can be 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from pilotlight.runtime.aws.client import AwsClient
 from pilotlight.runtime.clock import Clock
@@ -44,6 +44,20 @@ class Absent:
 
 Answer = Proven | Underway | Absent
 
+Told = TypeVar("Told")
+
+
+class SideBySide(Protocol):
+    """Looks at several things at once; what they came to, in their order. The first error is raised once all are
+    done."""
+
+    def __call__(self, looks: Sequence[Callable[[], Told]]) -> list[Told]: ...
+
+
+def one_by_one(looks: Sequence[Callable[[], Told]]) -> list[Told]:
+    """The same, one after the other."""
+    return [look() for look in looks]
+
 
 @dataclass(frozen=True)
 class Wait:
@@ -68,6 +82,8 @@ class StepContext:
     keep_lease: Callable[[], None]
     work_of: Callable[[str], StepContext | None] = lambda step: None
     """Of another step of the same run, by its name."""
+    side_by_side: SideBySide = one_by_one
+    """For looks at many assets in one step."""
 
     @property
     def client(self) -> AwsClient:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
+from functools import partial
 
 from pilotlight.runtime.kinds.action import Absent, Action, Answer, Proven, StepContext, Underway, Wait
 from pilotlight.runtime.records.runs import LATE, LookingAgain
@@ -28,8 +29,9 @@ class LookAgain:
 
     def ask(self, work: StepContext) -> Answer:
         """Whether all of it is so at this moment; the first that is not says what was seen."""
-        for each in _named(work):
-            answer = self._actions[each.step.action].ask(each)
+        named = list(_named(work))
+        answers = work.side_by_side([partial(self._actions[each.step.action].ask, each) for each in named])
+        for each, answer in zip(named, answers, strict=True):
             if isinstance(answer, Absent):
                 return Absent(f"{each.step.name}: {answer.observed}")
             if isinstance(answer, Underway):

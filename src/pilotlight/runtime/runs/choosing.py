@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from pilotlight.runtime.errors import NoRecoveryPoint, PilotlightError, RecordUnreadable
@@ -56,8 +57,9 @@ def _looked_at(work: StepContext, id: str) -> Candidate:
     except RecordUnreadable as problem:
         return Candidate(id, None, (problem.message,))
     problems, evidence = list[str](), dict[str, Any]()
-    for kind, asset in in_order(work.inventory):
-        found = kind.usable(work, asset, point)
+    assets = list(in_order(work.inventory))
+    usable = work.side_by_side([partial(kind.usable, work, asset, point) for kind, asset in assets])
+    for (_, asset), found in zip(assets, usable, strict=True):
         problems += [f"{asset.name}: {each}" for each in found.problems]
         merge(evidence, found.evidence)
     return Candidate(id, point, tuple(problems), evidence)
@@ -142,8 +144,9 @@ class ChoosePoint:
 
 def _chosen(work: StepContext, point: RecoveryPoint, found: dict[str, Any]) -> dict[str, Any]:
     evidence: dict[str, Any] = {"point": point.id, "created_at": point.created_at} | found
-    for kind, asset in in_order(work.inventory):
-        merge(evidence, kind.choose(work, asset, point))
+    choices = [partial(kind.choose, work, asset, point) for kind, asset in in_order(work.inventory)]
+    for choice in work.side_by_side(choices):
+        merge(evidence, choice)
     return evidence
 
 

@@ -8,12 +8,14 @@ two asks, so that the process which goes on finds nothing half done.
 
 from __future__ import annotations
 
+import functools
 import threading
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import Any
 
+from pilotlight.runtime.aws.batching import Batched
 from pilotlight.runtime.aws.client import AwsClient
 from pilotlight.runtime.aws.wrappers import Fenced, Made, with_innermost
 from pilotlight.runtime.clock import parse_stamp, stamp
@@ -26,7 +28,7 @@ from pilotlight.runtime.errors import (
     StepTimedOut,
     Throttled,
 )
-from pilotlight.runtime.kinds.action import Absent, Action, Answer, Proven, StepContext, Underway
+from pilotlight.runtime.kinds.action import Absent, Action, Answer, Proven, StepContext, Told, Underway, one_by_one
 from pilotlight.runtime.records.evidence import LateAct
 from pilotlight.runtime.records.runs import (
     FAILED,
@@ -44,14 +46,40 @@ from pilotlight.runtime.runs.watching import UNWATCHED, Observer, waiting
 from pilotlight.runtime.store.lease import RENEW_SECONDS, Held
 from pilotlight.runtime.store.ledger import CUT
 
-SIDE_BY_SIDE_MAX = 8
-"""Steps at once: more than any runbook here has, and few enough for one Lambda function's memory."""
+SIDE_BY_SIDE_MAX = 400
+"""Steps at once, where a runbook has so many; each is a thread. Lambda allows 1,024 threads and open files (Lambda
+Developer Guide, "Lambda quotas"), and a step has a thread and a connection or two."""
+LOOKS_MAX = 32
+"""Looks at once within one step, which has the run for itself."""
+LOOK_EARLY = 0.01
+"""The share of the time between two looks that may be lacking: a look is not repeated at once."""
 ACTS_MAX = 3
 """How often an act is tried whose outcome is unknown; before each try it was asked for and found absent."""
 
 
 class Paused(Exception):
     """The deadline is near; nothing is half done."""
+
+
+def at_once(runbook: Runbook) -> int:
+    """How many steps of a runbook may be under way at once (pure)."""
+    return max(1, min(SIDE_BY_SIDE_MAX, len(runbook.steps)))
+
+
+def to_next_look(now: float, every: float) -> float:
+    """Seconds until the next multiple of `every`: all steps that wait look at the same moments, so that they can be
+    answered together (aws/batching.py) (pure)."""
+    left = every - now % every
+    return left if left > every * LOOK_EARLY else left + every
+
+
+@dataclass(eq=False)
+class _Line:
+    """A line of the journal on its way."""
+
+    entry: Entry
+    written: bool = False
+    problem: BaseException | None = None
 
 
 @dataclass
@@ -64,7 +92,8 @@ class Engine:
     held: Held
     actions: Mapping[str, Action]
     deadline: float | None = None
-    side_by_side: int = SIDE_BY_SIDE_MAX
+    side_by_side: int = 0
+    """Steps at once; 0: as many as the runbook has, up to SIDE_BY_SIDE_MAX."""
     entries: list[Entry] = field(default_factory=list)
     written: int = 0
     """The place of the journal's last line."""
@@ -75,7 +104,9 @@ class Engine:
         self._renewed_at = self.context.clock.now()
         self._stop = False
         self._writing = threading.Lock()
-        self._fenced = self.context.through(with_innermost(self.context.client, self._fence))
+        self._coming = list[_Line]()
+        self.side_by_side = self.side_by_side or at_once(self.runbook)
+        self._fenced = self.context.through(Batched(with_innermost(self.context.client, self._fence)))
 
     def _fence(self, inner: AwsClient) -> AwsClient:
         leases = self.context.ledger.leases
@@ -114,12 +145,19 @@ class Engine:
         lasting = next((each.steps for each in looks if isinstance(each, LookingAgain)), ())
         if LOOKED_AGAIN in proven:
             return
-        for step in self.runbook.steps:
-            if step.name in lasting and step.name in self._proven() and proven[step.name].epoch != self.held.epoch:
-                self._keep_going()
-                answer = self._ask(step, self.actions[step.action])
-                if isinstance(answer, Absent):
-                    self.withdraw(step.name, f"it was proven at {proven[step.name].at}; now: {answer.observed}")
+        steps = [
+            each
+            for each in self.runbook.steps
+            if each.name in lasting and each.name in proven and proven[each.name].epoch != self.held.epoch
+        ]
+        answers = self._looks([functools.partial(self._look_back_at, each) for each in steps])
+        for step, answer in zip(steps, answers, strict=True):
+            if isinstance(answer, Absent) and step.name in self._proven():
+                self.withdraw(step.name, f"it was proven at {proven[step.name].at}; now: {answer.observed}")
+
+    def _look_back_at(self, step: Step) -> Answer:
+        self._keep_going()
+        return self._ask(step, self.actions[step.action])
 
     def withdraw(self, name: str, reason: str) -> None:
         """A step, and all that stand on it, begin anew; called while none is under way."""
@@ -195,7 +233,7 @@ class Engine:
             if self.context.clock.now() - started >= action.wait.seconds:
                 raise self._timed_out(step, action, answer.observed)
             self._keep_going(action.wait.every)
-            self.context.clock.sleep(action.wait.every)
+            self.context.clock.sleep(to_next_look(self.context.clock.now(), action.wait.every))
             answer = self._ask(step, action)
         return answer
 
@@ -236,7 +274,16 @@ class Engine:
             begun_at=self._intended_at(step),
             keep_lease=self._keep_going,
             work_of=self._work_named,
+            side_by_side=self._looks,
         )
+
+    def _looks(self, looks: Sequence[Callable[[], Told]]) -> list[Told]:
+        """See SideBySide."""
+        if min(self.side_by_side, len(looks)) < 2:
+            return one_by_one(looks)
+        with ThreadPoolExecutor(min(LOOKS_MAX, len(looks)), thread_name_prefix="look") as pool:
+            under_way = [pool.submit(look) for look in looks]
+        return [each.result() for each in under_way]
 
     def _work_named(self, name: str) -> StepContext | None:
         step = next((each for each in self.runbook.steps if each.name == name), None)
@@ -257,15 +304,37 @@ class Engine:
             self.context.ledger.leases.renew(self.held)
 
     def _write(self, step: Step, state: str, evidence: dict[str, Any]) -> None:
-        """One line after the other: transactions that look at the same lease at once would only refuse one another."""
-        with self._writing:
+        """One transaction after the other: those that look at the same lease at once would only refuse one another.
+        What comes while one is on its way goes into the next, all together."""
+        with self._lock:
             at = stamp(self.context.clock.now())
-            entry = Entry(step.name, state, at, self.held.epoch, evidence, step.phase)
-            self.written += 1
-            self.context.ledger.append(self.run, entry, self.written, self.held)
-            with self._lock:
-                self.entries.append(entry)
-        self.observer.wrote(self.run, entry)
+            line = _Line(Entry(step.name, state, at, self.held.epoch, evidence, step.phase))
+            self._coming.append(line)
+        while not line.written:
+            with self._writing:
+                if line.problem is not None:
+                    raise line.problem
+                if not line.written:
+                    self._write_coming()
+        self.observer.wrote(self.run, line.entry)
+
+    def _write_coming(self) -> None:
+        """The first of them. Where it is not known whether they were written, nobody writes them again."""
+        with self._lock:
+            lines, first = list(self._coming), self.written + 1
+        entries, problem = [each.entry for each in lines], None
+        try:
+            count = self.context.ledger.append_first(self.run, entries, first, self.held)
+        except BaseException as raised:
+            count, problem = len(lines), raised
+        self.written += count
+        with self._lock:
+            del self._coming[:count]
+            self.entries += entries[:count] if problem is None else []
+        for each in lines[:count]:
+            each.problem, each.written = problem, problem is None
+        if problem is not None:
+            raise problem
 
     def _proven(self) -> set[str]:
         return set(proofs(self._seen()))

@@ -17,7 +17,7 @@ from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.errors import ChosenPointGone, EpochStale, LeaseHeld, PilotlightError
 from pilotlight.runtime.records.runs import CHOSEN, PROVEN, RUNNING, SUCCEEDED, Entry, Journal, Runbook
 from pilotlight.runtime.runs import runbooks
-from pilotlight.runtime.runs.engine import SIDE_BY_SIDE_MAX, Engine, Paused
+from pilotlight.runtime.runs.engine import Engine, Paused
 from pilotlight.runtime.runs.register import ACTIONS
 from pilotlight.runtime.runs.watching import UNWATCHED, Beside, Observer
 from pilotlight.runtime.store.lease import PATIENCE_SECONDS, RUN, Held
@@ -37,7 +37,7 @@ def run_failover(
     context: RecoveryContext,
     holder: str,
     deadline: float | None = None,
-    side_by_side: int = SIDE_BY_SIDE_MAX,
+    side_by_side: int = 0,
     patience: float = PATIENCE_SECONDS,
     seen_at: float | None = None,
     observer: Observer = UNWATCHED,
@@ -61,7 +61,7 @@ def run_failback(
     context: RecoveryContext,
     holder: str,
     deadline: float | None = None,
-    side_by_side: int = SIDE_BY_SIDE_MAX,
+    side_by_side: int = 0,
     patience: float = PATIENCE_SECONDS,
     observer: Observer = UNWATCHED,
 ) -> Journal | None:
@@ -101,7 +101,7 @@ def carry_out(
     runbook: Runbook,
     held: Held,
     deadline: float | None = None,
-    side_by_side: int = SIDE_BY_SIDE_MAX,
+    side_by_side: int = 0,
     observer: Observer = UNWATCHED,
 ) -> Journal:
     """Run a runbook under a lease that is held, and give it back; a failed step is raised as its error."""

@@ -10,7 +10,7 @@ is written together with a look at its lease, in one transaction: who lost it wr
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import Any
@@ -35,6 +35,12 @@ KNOWN_MAX = 20_000
 """States of 16 characters: 340 KB, within the 400 KB of an item. What is left out is read again at the next scheduled
 run."""
 LINE = "line#"
+LINES_MAX = 99
+"""DynamoDB API Reference, TransactWriteItems: up to 100 actions; one is the look at the lease."""
+TRANSACTION_BYTES_MAX = 3_000_000
+"""Of evidence; the same page: a transaction has up to 4 MB."""
+LINE_BYTES = 1_000
+"""What a line is beside its evidence, at most."""
 CUT = "cut"
 """The key of evidence that was too long to be kept."""
 EVIDENCE_BYTES_MAX = 380_000
@@ -190,8 +196,21 @@ class Ledger:
 
     def append(self, run: str, entry: Entry, number: int, held: Held) -> None:
         """One line of the journal. `number` is its place: the clock of the machine that goes on may be behind."""
-        line = {"step": entry.step, "state": entry.state, "at": entry.at, "epoch": entry.epoch, "phase": entry.phase}
-        self._together(held, Put(f"run#{run}", f"{LINE}{number:06d}", line | {"evidence": _bounded(entry.evidence)}))
+        self.append_first(run, [entry], number, held)
+
+    def append_first(self, run: str, entries: Sequence[Entry], number: int, held: Held) -> int:
+        """The first of these lines, as many as one transaction holds, all of them or none; how many. `number` is the
+        place of the first."""
+        puts, size = list[Put](), 0
+        for place, each in enumerate(entries[:LINES_MAX], number):
+            line = {"step": each.step, "state": each.state, "at": each.at, "epoch": each.epoch, "phase": each.phase}
+            evidence = _bounded(each.evidence)
+            size += len(evidence) + LINE_BYTES
+            if puts and size > TRANSACTION_BYTES_MAX:
+                break
+            puts.append(Put(f"run#{run}", f"{LINE}{place:06d}", line | {"evidence": evidence}))
+        self._together(held, *puts)
+        return len(puts)
 
     def next_line(self, run: str) -> int:
         """The place of the next line: after every one that is there, also where one before it never arrived."""

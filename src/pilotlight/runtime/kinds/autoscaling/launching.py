@@ -187,11 +187,22 @@ def _contents(wanted: Version) -> str:
     return json.dumps([wanted.run, wanted.index, sorted(wanted.devices.items()), wanted.image])
 
 
-def add_version(client: AwsClient, inventory: Inventory, asset: Compute, wanted: Version) -> None:
-    """One version for one instance; the template is made with the first. The token makes a repetition the same, and one
-    of another choice another: EC2 refuses a token that comes with other contents."""
+def add_versions(
+    client: AwsClient, inventory: Inventory, asset: Compute, wanted: Iterable[Version], is_there: bool
+) -> None:
+    """One version for each instance; the template is made with the first, unless it `is_there`."""
+    wanted = list(wanted)
+    source = template(client, inventory.standby, asset.standby_launch_template) if wanted else {}
+    for number, each in enumerate(wanted):
+        _add_version(client, inventory, asset, each, source, is_there or number > 0)
+
+
+def _add_version(
+    client: AwsClient, inventory: Inventory, asset: Compute, wanted: Version, source: Mapping[str, Any], is_there: bool
+) -> None:
+    """The token makes a repetition the same, and one of another choice another: EC2 refuses a token that comes with
+    other contents."""
     region, name = inventory.standby, inventory.names.run_template(asset.name)
-    source = template(client, region, asset.standby_launch_template)
     given: dict[str, Any] = {
         "LaunchTemplateName": name,
         "VersionDescription": description(wanted.run, wanted.index),
@@ -200,7 +211,7 @@ def add_version(client: AwsClient, inventory: Inventory, asset: Compute, wanted:
             source["LaunchTemplateData"], blank_devices(inventory, asset), wanted.devices, wanted.image
         ),
     }
-    if versions_of(client, region, name):
+    if is_there:
         client.call("ec2", "create_launch_template_version", region, **given)
         return
     tags = inventory.names.tags(asset.name) | {TAG_TEMPLATE: TEMPLATE_OF_RUN}

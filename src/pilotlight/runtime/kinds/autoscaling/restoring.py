@@ -47,11 +47,11 @@ class Restore:
         problems = not_there(work, layout.snapshots)
         if problems:
             raise work.point_gone("; ".join(problems))
-        made = self._made(work, layout)
-        for index, devices in enumerate(layout.devices):
-            if index not in made:
-                wanted = Version(work.run, index, devices, image_of(work))
-                launching.add_version(work.client, work.inventory, work.compute(), wanted)
+        there, image = launching.versions_of(work.client, work.region, template_of(work)), image_of(work)
+        made = launching.made_by(work.run, there, layout, image)
+        wanted = [Version(work.run, index, each, image) for index, each in enumerate(layout.devices)]
+        lacking = [each for each in wanted if each.index not in made]
+        launching.add_versions(work.client, work.inventory, work.compute(), lacking, bool(there))
         made = self._made(work, layout)
         if 0 in made:
             launching.point(work.client, work.region, standby_group(work), template_of(work), str(made[0]))

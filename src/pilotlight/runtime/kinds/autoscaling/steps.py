@@ -71,7 +71,7 @@ class Scale:
         if found["DesiredCapacity"] < count or LAUNCH in suspended(found):
             may = "" if LAUNCH not in suspended(found) else "; it may launch none"
             return Absent(f"{found['DesiredCapacity']} instances wished for, {len(serving)} in service{may}")
-        return Underway(self._observed(work, len(serving), count))
+        return Underway(self._observed(work, found, len(serving), count))
 
     def act(self, work: StepContext) -> None:
         """Wish for the count; let the group launch again where a fence had stopped it."""
@@ -80,8 +80,9 @@ class Scale:
             _processes(work, "resume_processes")
         _resize(work, MinSize=count, DesiredCapacity=count, MaxSize=max(count, found["MaxSize"]))
 
-    def _observed(self, work: StepContext, serving: int, count: int) -> str:
-        refused = self._refused(work)
+    def _observed(self, work: StepContext, found: dict[str, Any], serving: int, count: int) -> str:
+        """Nothing is refused to a group that has all the instances that it wishes for, and they only boot."""
+        refused = self._refused(work) if len(found["Instances"]) < found["DesiredCapacity"] else {}
         types = work.compute().instance_types
         patient = work.begun_at is None or work.clock.now() < work.begun_at + PATIENCE_SECONDS
         if refused and not patient and set(types) <= refused.keys():
@@ -115,7 +116,7 @@ class LaunchOne(Scale):
             return Proven({"index": index, "instance": instance, "version": version})
         named = specification(found)
         if named.get("Version") == version and launching.launches(found) and found["DesiredCapacity"] > index:
-            return Underway(self._observed(work, len(members), work.compute().count))
+            return Underway(self._observed(work, found, len(members), work.compute().count))
         return Absent(f"no instance was launched from version {version} yet")
 
     def act(self, work: StepContext) -> None:
@@ -140,7 +141,7 @@ class Hold(Scale):
             serving = [each for each in found["Instances"] if _serves(each)]
             if len(serving) >= len(held.versions):
                 return Proven({"instances": [_shown(each) for each in serving], "refused": self._refused(work)})
-            return Underway(self._observed(work, len(serving), len(held.versions)))
+            return Underway(self._observed(work, found, len(serving), len(held.versions)))
         return Absent(replacements.told(found, held))
 
     def act(self, work: StepContext) -> None:

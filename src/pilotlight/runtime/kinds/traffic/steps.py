@@ -8,6 +8,7 @@ DNS name that says where it comes from.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 from pilotlight.runtime.aws.fetch import Fetched
 from pilotlight.runtime.kinds.action import Absent, Action, Answer, Proven, StepContext, Underway, Wait
@@ -43,10 +44,11 @@ class Healthy:
         """The groups' wishes first, then the balancer's verdict, then one GET through it."""
         for _, started in _stopped(work):
             return Absent(f"{started.step.name}: it was stopped since it was proven")
-        targets = 0
-        for asset in work.inventory.computes:
-            name = asset.standby_group if work.region == work.inventory.standby else asset.primary_group
-            healthy, told = _targets(work, name)
+        targets, computes = 0, work.inventory.computes
+        at_standby = work.region == work.inventory.standby
+        names = [each.standby_group if at_standby else each.primary_group for each in computes]
+        found = work.side_by_side([partial(_targets, work, each) for each in names])
+        for asset, name, (healthy, told) in zip(computes, names, found, strict=True):
             if healthy is not None and healthy < asset.count:
                 return Underway(f"{name}: {healthy} of {asset.count} targets healthy ({told})")
             targets += healthy or 0
@@ -65,11 +67,13 @@ class Healthy:
 
 def _stopped(work: StepContext) -> Iterator[tuple[Action, StepContext]]:
     """The groups whose instances nobody asks for any more, as the step that started them."""
+    found = list[tuple[Action, StepContext]]()
     for asset in work.inventory.computes:
         started = work.work_of(f"scale-{asset.name}")
-        action: Action = Hold() if started and started.step.action == "hold" else Scale()
-        if started is not None and isinstance(action.ask(started), Absent):
-            yield action, started
+        if started is not None:
+            found.append((Hold() if started.step.action == "hold" else Scale(), started))
+    answers = work.side_by_side([partial(action.ask, started) for action, started in found])
+    return (each for each, answer in zip(found, answers, strict=True) if isinstance(answer, Absent))
 
 
 def _targets(work: StepContext, name: str) -> tuple[int | None, str]:
