@@ -6,7 +6,9 @@ import json
 import math
 from typing import Any
 
-from pilotlight.runtime.clock import FakeClock
+import pytest
+
+from pilotlight.runtime.clock import FakeClock, parse_stamp
 from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.handlers import protect as handler
 from pilotlight.runtime.kinds.volumes import schedule
@@ -172,3 +174,20 @@ def test_nothing_further_is_copied_once_the_standby_serves() -> None:
     aws.ec2_copy_snapshot = lost  # type: ignore[method-assign]
     keeping.protect(deadline=aws.clock.now() + DEADLINE_SECONDS)
     assert len(aws.snapshots[STANDBY]) == COPIES_AT_ONCE
+
+
+def test_who_waits_for_copies_is_told_when_they_end() -> None:
+    aws, of = cloud(100), workload()
+    recovery(aws, of).protect(deadline=aws.clock.now() + DEADLINE_SECONDS)
+    aws.clock.sleep(HOUR)
+    recovery(aws, of).protect()
+    aws.clock.sleep(COPY_SECONDS + 1)
+    began = aws.clock.now()
+    told = recovery(aws, of).protect()
+    assert told is not None
+    (waits,) = [each for each in told.problems if "wait for their copy" in each]
+    ends = parse_stamp(waits.rstrip(".").rsplit(" ", 1)[1])
+    aws.clock.sleep(1)
+    recovery(aws, of).protect(deadline=began + DEADLINE_SECONDS)
+    assert ends - began == 5 * COPY_SECONDS
+    assert aws.clock.now() - began == pytest.approx(ends - began, rel=0.05)

@@ -297,7 +297,8 @@ class Machines:
         id = f"snap-{next(self.ids)}"
         asset = next((each["Value"] for each in tags if each["Key"] == "pilotlight:asset"), "")
         done = self.clock.now() + self.copy_seconds
-        self.snapshots[region][id] = {"VolumeId": volume, "Tags": tags, "done": done, "asset": asset}
+        now = self.clock.now()
+        self.snapshots[region][id] = {"VolumeId": volume, "Tags": tags, "done": done, "asset": asset, "made": now}
 
     def ec2_describe_snapshots(
         self, region: str, OwnerIds: Any = None, Filters: Any = None, SnapshotIds: Any = None
@@ -308,6 +309,7 @@ class Machines:
                 "VolumeId": each["VolumeId"],
                 "State": "completed" if self.clock.now() >= each["done"] else "pending",
                 "Tags": each["Tags"],
+                **_times(each.get("made"), each["done"], self.clock.now()),
             }
             for id, each in self.snapshots[region].items()
             if (SnapshotIds is None or id in SnapshotIds) and each["asset"] in _of_asset(Filters, each["asset"])
@@ -318,6 +320,12 @@ class Machines:
         if self.snapshots[region].pop(SnapshotId, None) is None:
             raise refused("ec2", "delete_snapshot", region, "InvalidSnapshot.NotFound", "there is none")
         return {}
+
+
+def _times(made: float | None, done: float, now: float) -> dict[str, datetime]:
+    """StartTime, and CompletionTime once it has one."""
+    moments = {} if made is None else {"StartTime": made, "CompletionTime": done}
+    return {name: datetime.fromtimestamp(at, tz=UTC) for name, at in moments.items() if at <= now}
 
 
 def _of_asset(filters: Any, default: str) -> list[str]:

@@ -21,7 +21,7 @@ def failback(
     directory: Directory,
     declaration: Declaration = DEFAULT_DECLARATION,
     target: TargetOption = Target.LOCAL,
-    dry_run: Annotated[bool, typer.Option(help="Print the runbook; do nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option(help="Print the runbook and the least time it takes; do nothing.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask, also where something does not come home.")] = False,
     report: Report = None,
     json: Json = False,
@@ -34,7 +34,7 @@ def failback(
     except RegionUnreachable as silence:
         raise _by_hand(declaration, silence) from silence
     if dry_run:
-        show_runbook(recovery.runbook("failback"), json)
+        show_runbook(recovery.runbook("failback"), recovery.lower_bound("failback"), json)
         return
     before_failback(recovery, here.workload, yes)
     watched(

@@ -16,7 +16,7 @@ def failover(
     directory: Directory,
     declaration: Declaration = DEFAULT_DECLARATION,
     target: TargetOption = Target.LOCAL,
-    dry_run: Annotated[bool, typer.Option(help="Print the runbook; do nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option(help="Print the runbook and the least time it takes; do nothing.")] = False,
     approve: Annotated[bool, typer.Option(help="Record the word for the request that waits, then run it.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask, also where the primary region answers.")] = False,
     report: Report = None,
@@ -26,7 +26,7 @@ def failover(
     here = place(declaration, target, directory)
     recovery = here.recovery()
     if dry_run:
-        show_runbook(recovery.runbook("failover"), json)
+        show_runbook(recovery.runbook("failover"), recovery.lower_bound("failover"), json)
         return
     if approve:
         say(f"asked for: {recovery.waiting().reason}")

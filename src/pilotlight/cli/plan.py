@@ -18,6 +18,8 @@ from pilotlight.cli.talk import Directory, Json, print_json, say
 from pilotlight.cli.target import DEFAULT_DECLARATION, Declaration, Target, place
 from pilotlight.planning.plan import Plan
 from pilotlight.planning.plan import plan as promise
+from pilotlight.runtime.aws.pacing import Bound
+from pilotlight.runtime.records.inventory import Inventory
 from pilotlight.workload.load import load
 
 LOOKED_AT = ("compute", "volumes", "database")
@@ -32,22 +34,28 @@ def plan(
     directory: Directory, declaration: Declaration = DEFAULT_DECLARATION, target: Look = None, json: Json = False
 ) -> None:
     """Mechanism, forecast and warnings by asset; with --target also the settings that are not carried over."""
-    left_out = None if target is None else _left_out(declaration, target, directory)
-    record = promise(load(declaration), left_out)
+    seen = None if target is None else _surveyed(declaration, target, directory)
+    record = promise(load(declaration)) if seen is None else promise(load(declaration), seen.left_out, _bound(seen))
     if json:
         print_json(record)
     else:
         _show(record, Console())
 
 
-def _left_out(declaration: Path, target: Target, directory: Path) -> tuple[str, ...]:
+def _surveyed(declaration: Path, target: Target, directory: Path) -> Inventory:
     from pilotlight.deploy.current import current_inventory
 
     here = place(declaration, target, directory)
     inventory = current_inventory(here.workload, here.account, here.client, here.clock)
     for remark in inventory.remarks:
         say(f"to know: {remark}")
-    return inventory.left_out
+    return inventory
+
+
+def _bound(inventory: Inventory) -> Bound | None:
+    from pilotlight.runtime.runs import forecast, runbooks
+
+    return forecast.lower_bound(runbooks.failover(inventory), inventory)
 
 
 def _show(record: Plan, console: Console) -> None:
@@ -59,6 +67,8 @@ def _show(record: Plan, console: Console) -> None:
         table.add_row(each.name, each.kind, each.mechanism, asked, forecast, each.because)
     console.print(table)
     console.print(f"RTO asked {record.wanted_rto_seconds:g} s, forecast {record.forecast_rto_seconds:g} s on AWS")
+    if record.lower_bound is not None:
+        console.print(record.lower_bound.told, highlight=False, soft_wrap=True)
     for sentence in record.watched:
         console.print(f"watched {sentence}", highlight=False)
     console.print(f"told {', '.join(record.told) or 'nobody'}", highlight=False)

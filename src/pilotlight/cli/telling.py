@@ -16,6 +16,7 @@ from rich.console import Console
 
 from pilotlight.cli.talk import print_json, progress, say
 from pilotlight.report.record import Report
+from pilotlight.runtime.aws.pacing import Bound
 from pilotlight.runtime.clock import Clock, parse_stamp
 from pilotlight.runtime.errors import BadOption, NoSuchPoint, PilotlightError, RecordUnreadable, RunInterrupted
 from pilotlight.runtime.readiness import people
@@ -38,10 +39,10 @@ STARTED_BY_AN_ALARM = {"failover"}
 Run = Callable[[Observer], Journal | None]
 
 
-def show_runbook(book: Runbook, json: bool) -> None:
-    """Phase by phase, the steps in order, each with what it waits for."""
+def show_runbook(book: Runbook, bound: Bound | None, json: bool) -> None:
+    """Phase by phase, the steps in order, each with what it waits for; then the least time that EC2 lets it take."""
     if json:
-        print_json(book)
+        print_json(encode(book) | {"lower_bound": encode(bound)})
         return
     phase = ""
     for step in book.steps:
@@ -49,6 +50,8 @@ def show_runbook(book: Runbook, json: bool) -> None:
             phase = step.phase
             print(phase)
         print(f"  {step.name}" + (f"  after {', '.join(step.needs)}" if step.needs else ""))
+    if bound is not None:
+        print(bound.told)
 
 
 @dataclass

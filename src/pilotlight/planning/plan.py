@@ -8,6 +8,7 @@ from typing import ClassVar
 from pilotlight.kinds.registry import aspect
 from pilotlight.planning import watching
 from pilotlight.planning.forecast import DETECTION_SECONDS, HEALTH_CHECK_SECONDS, Forecast, KindForecast
+from pilotlight.runtime.aws.pacing import Bound
 from pilotlight.workload.model import Workload
 
 
@@ -48,11 +49,14 @@ class Plan:
     """Addresses and endpoints that are told what needs a person."""
     left_out: tuple[str, ...] | None = None
     """Settings of the primary that the standby will lack, each with what to do; None where nobody has looked."""
+    lower_bound: Bound | None = None
+    """The least time that EC2's token buckets let a failover take; None where nobody has looked, or it asks nothing of
+    EC2."""
     schema: str = "pilotlight/plan/1"
 
 
-def plan(workload: Workload, left_out: tuple[str, ...] | None = None) -> Plan:
-    """Choose and forecast. `left_out`: what a survey found that is not carried over, if there was one."""
+def plan(workload: Workload, left_out: tuple[str, ...] | None = None, lower_bound: Bound | None = None) -> Plan:
+    """Choose and forecast. `left_out` and `lower_bound`: by what a survey found, if there was one."""
     forecasts = {name: forecasters()[asset.kind].forecast(workload, asset) for name, asset in workload.assets.items()}
     assets = tuple(_asset(workload, name, forecast) for name, forecast in forecasts.items())
     rto = _rto(workload, forecasts)
@@ -67,6 +71,7 @@ def plan(workload: Workload, left_out: tuple[str, ...] | None = None) -> Plan:
         watched=watching.watched(workload),
         told=watching.told(workload),
         left_out=left_out,
+        lower_bound=lower_bound,
     )
 
 

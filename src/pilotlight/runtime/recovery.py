@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pilotlight.runtime.aws.boto import BotoClient
 from pilotlight.runtime.aws.client import AwsClient
 from pilotlight.runtime.aws.fetch import Fetch, fetch
-from pilotlight.runtime.aws.pacing import Paced
+from pilotlight.runtime.aws.pacing import Bound, Paced
 from pilotlight.runtime.aws.wrappers import Retrying
 from pilotlight.runtime.clock import Clock, SystemClock, stamp
 from pilotlight.runtime.context import RecoveryContext
@@ -31,7 +31,7 @@ from pilotlight.runtime.readiness.status import status as standing_whole
 from pilotlight.runtime.records.inventory import Datasets, Inventory
 from pilotlight.runtime.records.point import RecoveryPoint
 from pilotlight.runtime.records.runs import Journal, Runbook
-from pilotlight.runtime.runs import fence_returned, runbooks
+from pilotlight.runtime.runs import fence_returned, forecast, runbooks
 from pilotlight.runtime.runs import run as runs
 from pilotlight.runtime.runs.watching import UNWATCHED, Observer
 from pilotlight.runtime.store.lease import PATIENCE_SECONDS
@@ -135,6 +135,10 @@ class Recovery:
     def runbook(self, kind: str) -> Runbook:
         """What would be done, for a dry run."""
         return {"failover": runbooks.failover, "failback": runbooks.failback}[kind](self.context.inventory)
+
+    def lower_bound(self, kind: str) -> Bound | None:
+        """The least time that AWS's token buckets let it take."""
+        return forecast.lower_bound(self.runbook(kind), self.context.inventory)
 
     def request(self, reason: str) -> Request:
         """Leave a failover to a person's word."""

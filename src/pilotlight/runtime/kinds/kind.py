@@ -244,6 +244,10 @@ class AssetKind(ABC, Generic[AnyAsset]):
         ready, put to rest, or protected (pure)."""
         return []
 
+    def ec2_calls(self, inventory: Inventory, asset: AnyAsset, action: str) -> Mapping[str, int]:
+        """Operation -> how often a step of this action calls it about the asset at the least, one by one (pure)."""
+        return {}
+
     def by_hand(self, work: StepContext, phase: str, asset: AnyAsset) -> Iterator[Command]:
         """The same on the way home as commands, for when the journal is lost: of RESTORE and START."""
         return iter(())

@@ -47,7 +47,7 @@ log = logging.getLogger(__name__)
 FURTHER_LOOKS_MAX = 3
 FURTHER_LOOK_SECONDS = 2.0
 """S3 replicates most objects within seconds: a point that waits for them is worth more than one that lacks them."""
-TURN_SECONDS = 5.0
+TURN_SECONDS = 2.0
 """How often it is asked whether there is room for further copies: EBS tells of the end of one only when asked, and the
 shortest takes about a minute."""
 NEXT_RUN_SECONDS = 60.0

@@ -17,7 +17,9 @@ from pilotlight.runtime.kinds.phases import FENCE, REST, RESTORE, STANDBY, START
 from pilotlight.runtime.kinds.volumes.reference import VolumeReference
 from pilotlight.runtime.records.inventory import Compute, Inventory
 from pilotlight.runtime.records.point import Part, RecoveryPoint
-from pilotlight.runtime.records.runs import Step, Where
+from pilotlight.runtime.records.runs import CHOSEN, LOOKED_AGAIN, Step, Where
+
+LOOK = "describe_launch_template_versions"
 
 
 class AutoScalingGroup(AssetKind[Compute]):
@@ -94,6 +96,19 @@ class AutoScalingGroup(AssetKind[Compute]):
             rests = about("stop", name, steps.Stopping(where.region), "rest")
             return [rests, about("forget-template", name, where, needs=(rests.name,))]
         return []
+
+    def ec2_calls(self, inventory: Inventory, asset: Compute, action: str) -> Mapping[str, int]:
+        """Looks at launch templates, which EC2 describes one by one, and what is made of them."""
+        versions = asset.count if launching.spread(inventory, asset) else 1
+        restored = {LOOK: 5, "create_launch_template": 1, "create_launch_template_version": versions - 1}
+        found: dict[str, Mapping[str, int]] = {
+            "point-exists": {LOOK: 1},
+            CHOSEN: {LOOK: 2},
+            "restore": restored,
+            LOOKED_AGAIN: {LOOK: 1},
+            "forget-template": {LOOK: 2, "delete_launch_template": 1},
+        }
+        return found.get(action, {})
 
     def by_hand(self, work: StepContext, phase: str, asset: Compute) -> Iterator[Command]:
         """The primary's group starts."""

@@ -7,6 +7,7 @@ a newer one is.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import zip_longest
@@ -46,10 +47,11 @@ class Planned:
 
 @dataclass(frozen=True)
 class Waiting:
-    """What copies wait for: snapshots that can be copied now, in turn, and whether more is on its way."""
+    """Snapshots that can be copied now, in turn; whether more is on its way; and how long the last copies took."""
 
     copies: tuple[tuple[Volumes, Snapshot], ...]
     coming: bool
+    took_seconds: float
 
 
 def keep_up(context: RecoveryContext, assets: Iterable[Volumes]) -> tuple[str, ...]:
@@ -192,7 +194,7 @@ def copy_in_turns(context: RecoveryContext, assets: Iterable[Volumes]) -> Iterat
             tried |= {source.id for _, source in copies[:begun]}
             del copies[:begun]
             if copies:
-                yield (*remarks, waits(len(copies), context.inventory.standby))
+                yield (*remarks, waits(len(copies), context.inventory.standby, context.clock.now(), found.took_seconds))
         yield tuple(remarks)
     if remarks:
         yield tuple(remarks)
@@ -200,13 +202,20 @@ def copy_in_turns(context: RecoveryContext, assets: Iterable[Volumes]) -> Iterat
 
 def _waiting(context: RecoveryContext, assets: Iterable[Volumes], remarks: list[str]) -> Waiting:
     """Of all groups, as both regions have it now."""
-    by_group, coming = list[list[tuple[Volumes, Snapshot]]](), False
+    by_group, coming, there = list[list[tuple[Volumes, Snapshot]]](), False, list[Snapshot]()
     for asset in assets:
         with remarked(asset.name, remarks):
             sources, copies = _both(context, asset)
             by_group.append([(asset, each) for each in to_copy(sources, copies)])
             coming = coming or is_coming(sources, copies)
-    return Waiting(tuple(_in_turn(by_group)), coming)
+            there += copies
+    return Waiting(tuple(_in_turn(by_group)), coming, pace(there))
+
+
+def pace(copies: Iterable[Snapshot]) -> float:
+    """Seconds that the newest completed copies took, in the mean; 0 where none is known (pure)."""
+    known = sorted((each for each in copies if each.took_seconds), key=lambda each: each.as_of)[-COPIES_MAX:]
+    return sum(each.took_seconds for each in known) / len(known) if known else 0.0
 
 
 def _both(context: RecoveryContext, asset: Volumes) -> tuple[list[Snapshot], list[Snapshot]]:
@@ -303,6 +312,15 @@ def _copy(context: RecoveryContext, waiting: list[tuple[Volumes, Snapshot]]) -> 
     return min(room, len(waiting))
 
 
-def waits(count: int, region: str) -> str:
-    """The remark that copies take turns (pure)."""
-    return f"{count} snapshots wait for their copy: {region} makes at most {COPIES_MAX} at once, whoever asks."
+def waits(count: int, region: str, now: float, took_seconds: float) -> str:
+    """The remark that copies take turns, and when they end at the pace of the last ones (pure)."""
+    told = f"{count} snapshots wait for their copy: {region} makes at most {COPIES_MAX} at once, whoever asks"
+    if not took_seconds:
+        return f"{told}."
+    ends = stamp(now + copying_seconds(count, took_seconds))
+    return f"{told}; at {took_seconds:.0f} s a copy all are completed at {ends}."
+
+
+def copying_seconds(waiting: int, took_seconds: float) -> float:
+    """How long it takes until all are completed that wait behind as many as the region makes at once (pure)."""
+    return (1 + math.ceil(waiting / COPIES_MAX)) * took_seconds

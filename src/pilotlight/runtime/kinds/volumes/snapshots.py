@@ -60,6 +60,8 @@ class Snapshot:
     label: str = ""
     assign: str = LAUNCH_ORDER
     launched_at: str = ""
+    took_seconds: float = 0.0
+    """From its beginning to its completion; 0 where EC2 does not tell."""
 
     @property
     def member(self) -> str:
@@ -190,7 +192,13 @@ def _read(item: dict[str, Any], tags: dict[str, str]) -> Snapshot:
         label=tags.get(TAG_LABEL, ""),
         assign=tags.get(TAG_ASSIGN, LAUNCH_ORDER),
         launched_at=tags.get(TAG_LAUNCHED_AT, ""),
+        took_seconds=_took(item),
     )
+
+
+def _took(item: dict[str, Any]) -> float:
+    began, completed = item.get("StartTime"), item.get("CompletionTime")
+    return (completed - began).total_seconds() if began and completed else 0.0
 
 
 # -- acts ------------------------------------------------------------------------------------------------------
