@@ -1,4 +1,4 @@
-"""What a user loses when one of these fails: the word, before anything runs, that EC2 does not let it be done in time."""
+"""What a user loses when one of these fails: the word, before anything runs, that EC2 does not let it be in time."""
 
 from __future__ import annotations
 

@@ -88,9 +88,14 @@ def selected(client: AwsClient, region: str, asset: Volumes) -> Selection:
     return Selection(tuple(volume_of(each, instances) for each in items), instances)
 
 
+INSTANCES_MAX = 1000
+"""EC2 API Reference, DescribeInstances: an answer has up to 1,000."""
+
+
 def instances_of(client: AwsClient, region: str, ids: list[str]) -> tuple[Instance, ...]:
     """These instances in the order of their launch; of one moment, in the order of their ids."""
-    pages = client.pages("ec2", "describe_instances", region, InstanceIds=ids)
+    asked = (ids[start : start + INSTANCES_MAX] for start in range(0, len(ids), INSTANCES_MAX))
+    pages = (page for some in asked for page in client.pages("ec2", "describe_instances", region, InstanceIds=some))
     items = [i for page in pages for reservation in page["Reservations"] for i in reservation["Instances"]]
     return tuple(sorted((_instance(each) for each in items), key=lambda each: (each.launched_at, each.id)))
 
