@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from fleet import failed_over, fleet
+from many_of_each import failed_over, fleet
 
 from pilotlight.runtime.aws.boto import CONNECTIONS_MAX
 from pilotlight.runtime.runs import forecast, runbooks
