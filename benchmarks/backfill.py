@@ -16,8 +16,8 @@ import urllib.request
 from collections.abc import Callable
 from typing import Any
 
-from support.results import QUICK, TIMES, Result, medians
-from support.running import RCLONE, Missing, go_peer, measured, python_peer, server, serving
+from measuring.results import QUICK, TIMES, Result, medians
+from measuring.running import RCLONE, Missing, go_peer, measured, python_peer, server, serving
 
 OBJECTS = 10_000 if QUICK else 100_000
 LIMIT = 3_500

@@ -11,8 +11,8 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from support.results import QUICK, TIMES, Result, medians
-from support.running import RCLONE, Missing, go_peer, measured, python_peer, server, serving
+from measuring.results import QUICK, TIMES, Result, medians
+from measuring.running import RCLONE, Missing, go_peer, measured, python_peer, server, serving
 
 PAIRS = 100_000 if QUICK else 1_000_000
 MANY = 10_000_000

@@ -13,8 +13,8 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from support.results import TIMES, Result, medians
-from support.running import Missing, python_peer
+from measuring.results import TIMES, Result, medians
+from measuring.running import Missing, python_peer
 
 ASKS = ("status", "examples/inference-service/workload.yaml", "--directory", "build/no-cloud-runs-here")
 """Ends where its first call would be made: there is no cloud that would answer."""

@@ -115,7 +115,9 @@ def test_more_than_one_call_takes_are_asked_for_by_several() -> None:
 
 def test_what_is_not_there_is_not_there_for_who_asks_for_it_and_for_nobody_else() -> None:
     aws = many(3)
-    assert gathered(aws, ["c1", "lost", "c2"]) == ["status of c1", "not there", "status of c2"]
+    first, lost, second = gathered(aws, ["c1", "lost", "c2"])
+    assert (first, second) == ("status of c1", "status of c2")
+    assert aws_code(lost) == "DBClusterNotFoundFault", "as AWS tells it to one who asks alone"
 
 
 def test_whoever_may_not_describe_several_at_once_asks_for_each_alone() -> None:

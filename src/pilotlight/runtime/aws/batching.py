@@ -22,7 +22,7 @@ Parameters = dict[str, Any]
 
 @dataclass(frozen=True)
 class Listing:
-    """How things of one kind are described by their names. What is not there is left out of the answer."""
+    """How things of one kind are described by their names."""
 
     items: str
     """The key of the answer under which they are listed."""
@@ -187,8 +187,10 @@ class Batched(Wrapper):
             raise batch.problem
         if batch.found is None:
             return self._alone(asked)
-        there = (batch.found.get(name.lower()) for name in asked.names)
-        return {asked.listing.items: [each for each in there if each is not None]}
+        there = [batch.found.get(name.lower()) for name in asked.names]
+        if None in there:
+            return self._alone(asked)  # how AWS says that it is not there is told by AWS
+        return {asked.listing.items: there}
 
     def _alone(self, asked: _Asked) -> dict[str, Any]:
         return self.inner.call(asked.service, asked.operation, asked.region, **asked.parameters)
