@@ -8,9 +8,15 @@ import zlib
 ALIGNMENT = 64
 
 
-def archive(pickle: bytes, storages: dict[str, bytes] | None = None, root: str = "archive", method: int = 0) -> bytes:
+def archive(
+    pickle: bytes,
+    storages: dict[str, bytes] | None = None,
+    root: str = "archive",
+    method: int = 0,
+    version: bytes = b"3\n",
+) -> bytes:
     """miniz's form: nothing compressed, descriptors behind the data, padding in the extra field, ZIP64 at the end."""
-    members = {"data.pkl": pickle, "byteorder": b"little", "version": b"3\n"}
+    members = {"data.pkl": pickle, "byteorder": b"little", "version": version}
     members |= {f"data/{key}": body for key, body in (storages or {}).items()}
     out, directory = bytearray(), bytearray()
     for name, body in members.items():

@@ -7,9 +7,11 @@ import json
 from pathlib import Path
 
 import pytest
+from layouts import Kept
 
 from pilotlight.runtime.checkpoints.deep import verify_deeply
 from pilotlight.runtime.checkpoints.format import Verdict
+from pilotlight.runtime.checkpoints.formats import generic
 from pilotlight.runtime.checkpoints.formats.generic import MANIFEST, SCHEMA, write_manifest
 from pilotlight.runtime.checkpoints.readers import FolderReader
 from pilotlight.runtime.checkpoints.verify import find, verify, verify_all
@@ -110,3 +112,70 @@ def test_the_manifest_tells_the_step_where_the_name_does_not(folder: Path) -> No
 def test_a_second_manifest_does_not_name_the_first(folder: Path) -> None:
     assert write_manifest(folder) == len(FILES)
     assert only(folder).complete
+
+
+def in_memory(*listed: dict[str, object], step: object = None, **files: bytes) -> Verdict:
+    """A folder of these files under a manifest that lists these."""
+    text = json.dumps({"schema": SCHEMA, "step": step, "files": listed}).encode()
+    (verdict,) = verify_all(Kept({f"best/{name}": body for name, body in (files | {MANIFEST: text}).items()}))
+    return verdict
+
+
+def entry(**changed: object) -> dict[str, object]:
+    return {"name": "a", "bytes": 2, "sha256": "0" * 64} | changed
+
+
+@pytest.mark.parametrize("name", ["/etc/passwd", "../step-4/a", "b/../../a", ".."])
+def test_a_name_that_leads_out_of_the_folder_is_told_so(name: str) -> None:
+    verdict = in_memory(entry(), entry(name=name), a=b"12")
+    assert [(each.file, each.what) for each in verdict.problems] == [(name, "is outside of the checkpoint's folder")]
+
+
+@pytest.mark.parametrize(
+    ("changed", "what"),
+    [
+        ({"bytes": -1}, "does not describe 'a' as it must be"),
+        ({"bytes": True}, "does not describe 'a' as it must be"),
+        ({"bytes": 2.0}, "does not describe 'a' as it must be"),
+        ({"name": 5}, "does not describe 5 as it must be"),
+        ({"sha256": None}, "has no SHA-256 of a"),
+        ({"sha256": "0" * 65}, "has no SHA-256 of a"),
+        ({"sha256": "A" * 64}, "has no SHA-256 of a"),
+    ],
+)
+def test_a_file_that_the_manifest_does_not_describe_proves_nothing(changed: dict[str, object], what: str) -> None:
+    verdict = in_memory(entry(**changed), a=b"12")
+    assert [(each.file, each.what) for each in verdict.problems] == [(MANIFEST, what)]
+
+
+def test_a_file_of_no_bytes_is_one() -> None:
+    assert in_memory(entry(bytes=0), a=b"").complete
+
+
+@pytest.mark.parametrize(("told", "step"), [(0, 0), (7, 7), (True, None), ("7", None), (None, None)])
+def test_the_step_is_the_number_that_the_manifest_tells(told: object, step: int | None) -> None:
+    assert in_memory(entry(), step=told, a=b"12").step == step
+
+
+def test_a_manifest_as_large_as_may_be_is_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    size = (folder / MANIFEST).stat().st_size
+    monkeypatch.setattr(generic, "MANIFEST_BYTES_MAX", size)
+    assert only(folder).complete
+    monkeypatch.setattr(generic, "MANIFEST_BYTES_MAX", size - 1)
+    assert [each.what for each in only(folder).problems] == [f"{size} bytes are too many for a manifest"]
+
+
+def test_a_manifest_of_a_folder_below_is_a_file_like_any_other(folder: Path) -> None:
+    (folder / "optimizer" / MANIFEST).write_text("{}")
+    assert write_manifest(folder) == len(FILES) + 1
+    assert only(folder).complete
+    (folder / "optimizer" / MANIFEST).write_text("[]x")
+    assert [each.file for each in only(folder).problems] == [f"optimizer/{MANIFEST}"]
+
+
+def test_a_large_file_is_hashed_whole(folder: Path) -> None:
+    (folder / "weights.bin").write_bytes(b"12345" * 4_000_000)
+    write_manifest(folder)
+    reader = FolderReader(folder.parent)
+    (found,) = find(reader)
+    assert verify_deeply(found, reader).complete

@@ -8,10 +8,19 @@ import json
 import pickle
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from archives import archive
-from damage import DAMAGES, FIXTURES, accuses, damage, judged
+from damage import DAMAGES, FIXTURES, accuses, damage, flipped, judged
+from layouts import TORCH_DIST, Files, Kept, below, saved
+from pickled import Share, saved_tensor
+from pickled import distributed as torch_distributed
+
+from pilotlight.runtime.checkpoints.deep import verify_deeply
+from pilotlight.runtime.checkpoints.format import Verdict
+from pilotlight.runtime.checkpoints.formats import megatron
+from pilotlight.runtime.checkpoints.verify import find, verify, verify_all
 
 RANKED = [
     f"iter_0000100/mp_rank_{tp:02d}_{pp:03d}/{file}"
@@ -99,3 +108,113 @@ def test_a_folder_of_ranks_that_is_looked_at_alone_is_judged_by_its_ranks(ranked
     (ranked / RANKED[-1]).unlink()
     (verdict,) = judged(ranked / "iter_0000100")
     assert not verdict.complete
+
+
+ONE = "mp_rank_00/model_optim_rng.pt"
+
+
+def told(iteration: Any = 100, **arguments: Any) -> bytes:
+    """A rank's file whose arguments tell these sizes."""
+    names = {"tp": "tensor", "pp": "pipeline", "ep": "expert"}
+    own = argparse.Namespace(**{f"{names[name]}_model_parallel_size": each for name, each in arguments.items()})
+    return archive(pickle.dumps({"iteration": iteration, "args": own, "model": {}}, 2))
+
+
+def only(files: Files, folder: str = "iter_0000100/") -> Verdict:
+    (verdict,) = verify_all(Kept(below(folder, files)))
+    return verdict
+
+
+def wrong(files: Files, folder: str = "iter_0000100/") -> list[tuple[str, str]]:
+    return [(each.file, each.what) for each in only(files, folder).problems]
+
+
+def test_a_torn_file_of_the_only_rank_is_one_problem_and_is_not_called_missing() -> None:
+    (problem,) = wrong({ONE: b"torn"})
+    assert problem[0] == ONE and "missing" not in problem[1]
+
+
+@pytest.mark.parametrize(
+    "body", [told(), told(tp=0), told(tp="2"), told(tp=True), told(tp=1, pp=0), told(pp=2), saved({"args": {}})]
+)
+def test_a_rank_that_tells_no_number_of_ranks_proves_nothing_of_the_others(body: bytes) -> None:
+    assert wrong({ONE: body}) == [(ONE, "missing, or does not tell how many ranks there were")]
+
+
+def test_a_folder_of_optimizers_alone_lacks_the_model() -> None:
+    assert wrong({"mp_rank_00/distrib_optim.pt": saved({})}) == [
+        (ONE, "missing, or does not tell how many ranks there were")
+    ]
+
+
+def test_ranks_of_experts_are_asked_for_like_every_other() -> None:
+    names = [f"mp_rank_00_00{rank}/model_optim_rng.pt" for rank in (0, 1)]
+    assert wrong({name: told(tp=1, ep=2) for name in names}) == []
+    assert wrong({names[0]: told(tp=1, ep=2)}) == [(names[1], "missing: there were 1 by 1 by 2 ranks")]
+
+
+def test_a_number_of_ranks_without_sense_is_one_problem_and_not_a_million(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert wrong({ONE: told(tp=50_001, pp=2)}) == [(ONE, "tells of 50001 by 2 by 1 ranks")]
+    monkeypatch.setattr(megatron, "RANKS_MAX", 1)
+    assert wrong({ONE: told(tp=1)}) == [], "as many as there may be"
+
+
+def test_a_rank_of_a_larger_run_is_foreign() -> None:
+    other = "mp_rank_01/model_optim_rng.pt"
+    assert wrong({ONE: told(tp=1), other: told(tp=1)}) == [(other, "foreign: there were 1 by 1 by 1 ranks")]
+
+
+@pytest.mark.parametrize(
+    ("folder", "iteration", "step", "complete"),
+    [
+        ("iter_0000100/", 100, 100, True),
+        ("iter_0000100/", None, 100, True),
+        ("iter_0000100/", True, 100, True),
+        ("iter_0000100/", 90, 90, False),
+        ("iter_0000000/", 0, 0, True),
+        ("release/", 90, 90, True),
+        ("release/", None, None, True),
+    ],
+)
+def test_the_iteration_is_what_the_files_tell_and_the_folder_is_called_by_it(
+    folder: str, iteration: Any, step: int | None, complete: bool
+) -> None:
+    verdict = only({ONE: told(iteration, tp=1)}, folder)
+    assert (verdict.step, verdict.complete) == (step, complete)
+    assert [each.file for each in verdict.problems] == ([] if complete else [ONE])
+
+
+def test_the_common_state_of_the_distributed_form_tells_its_iteration() -> None:
+    assert only(TORCH_DIST).complete
+    other = TORCH_DIST | {"common.pt": saved({"iteration": 90})}
+    assert wrong(other) == [("common.pt", "is of iteration 90, its folder of 100")] and only(other).step == 90
+    lost = {name: body for name, body in TORCH_DIST.items() if name != "common.pt"}
+    assert wrong(lost) == [("common.pt", "missing")] and only(lost).step == 100
+    (torn,) = wrong(TORCH_DIST | {"common.pt": b"torn"})
+    assert torn[0] == "common.pt"
+
+
+@pytest.mark.parametrize("marker", [b'{"sharded_backend": "zarr"}', b"[]", b"{}", b'"torch_dist"'])
+def test_a_marker_of_a_form_that_is_not_known_proves_nothing(marker: bytes) -> None:
+    ((file, what),) = wrong(TORCH_DIST | {"metadata.json": marker})
+    assert file == "metadata.json" and "cannot be judged" in what
+
+
+def test_a_folder_of_ranks_under_a_name_of_its_own_is_none_of_megatrons() -> None:
+    """Its iteration could not be told, and another format may know it."""
+    verdicts = verify_all(Kept(below("mine/", {ONE: told(tp=1)})))
+    assert "megatron" not in {each.format for each in verdicts}
+
+
+@pytest.mark.parametrize("torn", ["mp_rank_00/distrib_optim.pt", "__0_0.distcp"])
+def test_bytes_of_a_large_file_that_changed_are_found_by_reading_all(torn: str) -> None:
+    files: Files = {ONE: told(tp=1), "mp_rank_00/distrib_optim.pt": saved_tensor(200_000)}
+    if torn.endswith(".distcp"):
+        shards = torch_distributed({}, {"w": ((200_000,), [Share((0,), (200_000,), saved_tensor(200_000))])})
+        files = shards | {name: TORCH_DIST[name] for name in ("common.pt", "metadata.json")}
+    changed = files | {torn: flipped(files[torn], 400_000)}
+    for each, problems in ((files, []), (changed, [torn])):
+        reader = Kept(below("iter_0000100/", each))
+        (found,) = find(reader)
+        assert verify(found, reader).complete, "no checksum of it is within the budget"
+        assert [problem.file for problem in verify_deeply(found, reader).problems] == problems

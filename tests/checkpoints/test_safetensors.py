@@ -13,9 +13,13 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from layouts import INDEX as INDEX_OF_SHARDS
+from layouts import SHARDS, Files, Kept, below, index, tensors
 
 from pilotlight.runtime.checkpoints import judging
-from pilotlight.runtime.checkpoints.format import BYTES_READ_MIN, Candidate, File, Metered, Unreadable, Verdict
+from pilotlight.runtime.checkpoints.format import BYTES_READ_MIN, Candidate, Damaged, File, Metered, Unreadable, Verdict
+from pilotlight.runtime.checkpoints.formats import safetensors
+from pilotlight.runtime.checkpoints.formats.safetensors import first_read, read_index
 from pilotlight.runtime.checkpoints.readers import FolderReader
 from pilotlight.runtime.checkpoints.steps import step_of
 from pilotlight.runtime.checkpoints.verify import verify_all
@@ -242,3 +246,148 @@ def test_a_file_of_tensors_is_read_whatever_role_it_has(sharded: Path) -> None:
     file = next(each for each in reader.files() if each.key == SHARD)
     told = judging.judge(Candidate("", (file,)), file, reader, 1)
     assert told.judged and told.value, told
+
+
+def header(body: bytes, data: bytes = b"") -> bytes:
+    return struct.pack("<Q", len(body)) + body + data
+
+
+def told(files: Files) -> list[tuple[str, str]]:
+    """What is wrong with a folder of these files."""
+    (verdict,) = verify_all(Kept(below("best/", files)))
+    return [(each.file, each.what) for each in verdict.problems]
+
+
+@pytest.mark.parametrize(
+    ("body", "what"),
+    [
+        (header(b"{}"), ""),
+        (header(b"{}")[:9], "9 bytes are too few for a header"),
+        (header(b"[]"), "its header does not begin with {"),
+        (header(b" {}"), "its header does not begin with {"),
+        (header(b"{}", b"x"), "tensors end at 0, the file holds 1 bytes of them"),
+        (struct.pack("<Q", 3) + b"{}", "claims a header of 3 bytes in a file of 10"),
+        (header(b'{"a":{"dtype":"U8","shape":[],"data_offsets":[0,1]}}', b"x"), ""),
+        (header(b'{"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}}'), ""),
+        (header(b'{"a":{"dtype":"F4","shape":[2],"data_offsets":[0,1]}}', b"x"), ""),
+        (header(b'{"a":{"dtype":"F4","shape":[3],"data_offsets":[0,1]}}', b"x"), "tensor a has 1 bytes"),
+        (header(b'{"a":{"dtype":"U8","shape":[-1],"data_offsets":[1,0]}}'), "tensor a is not described"),
+        (header(b'{"a":{"dtype":"U8","shape":[1.0],"data_offsets":[0,1]}}', b"x"), "tensor a is not described"),
+        (header(b'{"a":{"dtype":"U8","shape":[1],"data_offsets":[1,2]}}', b"xy"), "tensor a begins at 1, not at 0"),
+        (header(b'{"__metadata__":{"format":"pt"}}'), ""),
+    ],
+)  # fmt: skip
+def test_a_header_is_exactly_what_the_format_says(body: bytes, what: str) -> None:
+    problems = told({"model.safetensors": body})
+    assert [file for file, _ in problems] == (["model.safetensors"] if what else [])
+    assert what in "".join(each for _, each in problems)
+
+
+def test_a_header_as_large_as_the_formats_own_reader_takes_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = b'{"a":{"dtype":"U8","shape":[8],"data_offsets":[0,8]}}'
+    for limit, problems in ((len(text), 0), (len(text) - 1, 1)):
+        monkeypatch.setattr(safetensors, "HEADER_BYTES_MAX", limit)
+        assert len(told({"model.safetensors": header(text, bytes(8))})) == problems
+
+
+def test_an_index_as_large_as_may_be_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = index("model.safetensors", w1=next(iter(SHARDS)))["model.safetensors.index.json"]
+    file, reader = File("i", len(text)), Kept({"i": text})
+    monkeypatch.setattr(safetensors, "HEADER_BYTES_MAX", len(text))
+    assert read_index(file, reader) == {next(iter(SHARDS)): {"w1"}}
+    monkeypatch.setattr(safetensors, "HEADER_BYTES_MAX", len(text) - 1)
+    with pytest.raises(Damaged, match="too many for an index"):
+        read_index(file, reader)
+    with pytest.raises(Damaged, match="not JSON"):
+        read_index(File("i", 0), Kept({}))
+
+
+def test_a_header_longer_than_the_first_read_is_read_on_and_a_short_one_is_read_once() -> None:
+    many = tensors(*(f"layers.{number}.weight" for number in range(600)))
+    for body, reads in ((many, 2), (tensors("w"), 1)):
+        asked = list[int]()
+
+        class Asked(Kept):
+            def read_range(self, file: File, start: int, length: int, asked: list[int] = asked) -> bytes:
+                asked.append(length)
+                return super().read_range(file, start, length)
+
+        (verdict,) = verify_all(Asked({"best/model.safetensors": body}))
+        assert verdict.complete and len(asked) == reads
+
+
+def test_the_first_reads_of_all_files_stay_within_half_of_the_smallest_budget() -> None:
+    """A model of a thousand shards would be undecided."""
+    assert [first_read(files) for files in (0, 1, 32, 64, 1024, 10**6)] == [16384, 16384, 16384, 8192, 512, 8]
+
+
+@pytest.mark.parametrize(
+    "shard", ["", "a//b.safetensors", "./a.safetensors", "a/../b.safetensors", "a\\b.safetensors", 5, None, "/a"]
+)
+def test_an_index_that_names_no_file_of_the_folder_is_refused(shard: object) -> None:
+    text = json.dumps({"metadata": {}, "weight_map": {"w": shard}})
+    ((file, what),) = told({INDEX: text.encode()})
+    assert file == INDEX and "which is not a file name" in what
+
+
+@pytest.mark.parametrize("text", ["[]", "{}", '{"weight_map": {}}', '{"weight_map": []}', '{"weight_map": 5}'])
+def test_an_index_that_names_nothing_is_refused(text: str) -> None:
+    assert (INDEX, "has no weight_map") in told({INDEX: text.encode()})
+
+
+def test_shards_hold_what_the_index_says_and_nothing_else() -> None:
+    files = SHARDS | INDEX_OF_SHARDS
+    assert told(files) == []
+    first, second = sorted(SHARDS)
+    assert told(files | {first: tensors("w1", "v")}) == [(first, "tensor v is in it but not in the index, 1 in all")]
+    assert told(files | {first: tensors("v")}) == [(first, "tensor w1 is not in it, 1 in all")]
+    assert told({name: body for name, body in files.items() if name != second}) == [(second, "missing")]
+    assert told(SHARDS) == [(INDEX, "missing: there are shards, but nothing says which belong to it")]
+    other = files | {"ema-00001-of-00001.safetensors": tensors("e")}
+    assert told(other) == [
+        ("ema.safetensors.index.json", "missing: there are shards, but nothing says which belong to it")
+    ]
+    assert told(files | {"value_head.safetensors": tensors("v")}) == []
+    assert [file for file, _ in told(files | {"value_head.safetensors": b"torn"})] == ["value_head.safetensors"]
+
+
+def share(rank: int, begin: object, shape: list[int], number: int = 1, of: int = 1) -> Files:
+    """A rank's share of a tensor."""
+    where = {} if begin is None else {"DCP_SHARDING_INFO": json.dumps({"w": {"saved_offsets": begin}})}
+    elements = 1
+    for each in shape:
+        elements *= each
+    entry = {"dtype": "U8", "shape": shape, "data_offsets": [0, elements]}
+    text = json.dumps(({"__metadata__": where} if where else {}) | {"w": entry}).encode()
+    return {f"shard-{rank:05d}-model-{number:05d}-of-{of:05d}.safetensors": header(text, bytes(elements))}
+
+
+FIRST = "shard-00001-model-00001-of-00001.safetensors"
+
+
+@pytest.mark.parametrize(
+    ("shares", "what"),
+    [
+        ([share(1, [0, 0], [2, 3]), share(2, [2, 0], [1, 3])], ""),
+        ([share(1, [0, 0], [2, 3]), share(2, [0, 3], [2, 2])], ""),
+        ([share(1, None, [2, 3])], ""),
+        ([share(1, [], [])], ""),
+        ([share(1, [0, 0], [2, 3]), share(2, [3, 0], [1, 3])], "a share of tensor w is missing: 2 do not fill it"),
+        ([share(1, [1, 0], [2, 3])], "a share of tensor w is missing: 1 do not fill it"),
+        ([share(1, [0], [2, 3])], "says that tensor w begins at [0]"),
+        ([share(1, [0, -1], [2, 3])], "says that tensor w begins at [0, -1]"),
+        ([share(1, [0, 1.0], [2, 3])], "says that tensor w begins at [0, 1.0]"),
+    ],
+)
+def test_the_shares_of_a_tensor_fill_it(shares: list[Files], what: str) -> None:
+    files = {name: body for each in shares for name, body in each.items()}
+    assert told(files) == ([(FIRST, what)] if what else [])
+
+
+def test_ranks_and_their_files_are_missing_by_the_numbers_of_the_others() -> None:
+    ranks = share(1, [0], [2]) | share(3, [2], [2])
+    assert told(ranks) == [("shard-00002-model-*", "missing: there were 3 ranks with 1 files")]
+    files = share(1, [0], [2], 1, 3) | share(1, [2], [2], 3, 3)
+    assert told(files) == [("shard-*-model-00002-of-00003.safetensors", "missing: there were 1 ranks with 3 files")]
+    torn = share(1, [0], [2]) | {"shard-00002-model-00001-of-00001.safetensors": b"torn"}
+    assert {file for file, _ in told(torn)} == {"shard-00002-model-00001-of-00001.safetensors"}

@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 from archives import archive, ended
 from damage import FIXTURES, judged
+from layouts import Files, Kept
+from pickled import Stored, pickled
 
 from pilotlight.runtime.checkpoints import deep, verify
-from pilotlight.runtime.checkpoints.format import BYTES_READ_MIN, Verdict
+from pilotlight.runtime.checkpoints.format import BYTES_READ_MIN, File, Verdict
 from pilotlight.runtime.checkpoints.readers import FolderReader
 
 EMPTY = pickle.dumps({}, 2)
@@ -117,3 +119,119 @@ def test_the_crc_of_these_archives_is_the_one_that_python_knows(tmp_path: Path) 
     (tmp_path / "model.pt").write_bytes(archive(EMPTY, {"0": b"abc"}))
     with zipfile.ZipFile(tmp_path / "model.pt") as opened:
         assert opened.testzip() is None and zlib.crc32(b"abc") == opened.getinfo("archive/data/0").CRC
+
+
+class Asked(Kept):
+    """Files in memory that remember which bytes were asked for."""
+
+    def __init__(self, contents: Files) -> None:
+        super().__init__(contents)
+        self.asked: list[tuple[int, int]] = []
+
+    def read_range(self, file: File, start: int, length: int) -> bytes:
+        self.asked.append((start, length))
+        return super().read_range(file, start, length)
+
+
+@pytest.mark.parametrize(
+    ("storage", "what"),
+    [
+        (Stored("0", 1), ""),
+        (Stored("0", 2), "storage 0 has 4 bytes, the pickle says 8"),
+        (Stored("1", 1), "no member for storage 1"),
+        (Stored("0", 1, "OtherStorage"), "of a kind that is not known"),
+        (Stored(0, 1), "of a kind that is not known"),
+        (Stored("0", True), "of a kind that is not known"),
+        (Stored("0", -1), "of a kind that is not known"),
+    ],
+)
+def test_what_the_pickle_says_of_a_storage_is_compared_with_its_member(
+    tmp_path: Path, storage: Stored, what: str
+) -> None:
+    body = archive(pickled({"w": storage}), {"0": b"abcd"})
+    verdict = of(tmp_path, body)
+    assert verdict.complete == (not what) and what in "".join(each.what for each in verdict.problems)
+
+
+def test_a_storage_of_no_elements_is_one_and_one_of_two_lengths_is_none(tmp_path: Path) -> None:
+    assert of(tmp_path, archive(pickled([Stored("0", 0), Stored("0", 0)]), {"0": b""})).complete
+    assert "names storage 0 with two lengths" in told(
+        tmp_path, archive(pickled([Stored("0", 1), Stored("0", 2)]), {"0": b"abcd"})
+    )
+
+
+def test_a_member_that_the_pickle_does_not_name_is_of_another_file(tmp_path: Path) -> None:
+    assert "data/1 that its pickle does not name" in told(
+        tmp_path, archive(pickled([Stored("0", 1)]), {"0": b"abcd", "1": b"abcd"})
+    )
+    beside = archive(EMPTY, {"../notes": b""}, root="archive").replace(b"data/../notes", b"data_of_notes")
+    assert "data_of_notes that its pickle does not name" in told(tmp_path, beside)
+
+
+def test_an_archive_whose_pickle_lies_elsewhere_is_none_of_pytorchs(tmp_path: Path) -> None:
+    assert "it has no data.pkl" in told(tmp_path, archive(EMPTY, root="a/b"))
+
+
+@pytest.mark.parametrize("size", [0, 3, 4, 21])
+def test_a_file_of_a_few_bytes_is_no_archive(tmp_path: Path, size: int) -> None:
+    assert "are too few for an archive" in told(tmp_path, b"x" * size)
+
+
+def test_a_small_member_of_a_large_file_that_changed_is_found_without_reading_all(tmp_path: Path) -> None:
+    folder = large(tmp_path / "big")
+    path = folder / "model.pt"
+    whole = path.read_bytes()
+    for member in (b"little", b"3\n"):
+        at = whole.index(member, whole.index(b"archive/byteorder" if member == b"little" else b"archive/version"))
+        path.write_bytes(whole[:at] + b"X" + whole[at + 1 :])
+        (verdict,) = judged(folder)
+        assert "CRC-32" in verdict.problems[0].what, member
+
+
+@pytest.mark.parametrize(("length", "found"), [(4096, True), (4097, False)])
+def test_a_line_of_a_large_file_is_compared_and_what_is_no_line_is_not_read(length: int, found: bool) -> None:
+    """A name is no promise of a size: gigabytes may lie under it, and the verdict would be undecided."""
+    line = b"3" * length
+    body = archive(pickled(Stored("0", 400_000)), {"0": b"\1" * 1_600_000}, version=line)
+    at = body.index(line)
+    (verdict,) = verify.verify_all(Kept({"model.pt": body[:at] + b"4" + body[at + 1 :]}))
+    assert verdict.complete is not found
+
+
+def test_a_large_file_is_judged_by_two_reads() -> None:
+    """Every one of them is a request to S3."""
+    reader = Asked({"model.pt": archive(pickled(Stored("0", 400_000)), {"0": b"\1" * 1_600_000})})
+    (found,) = verify.find(reader)
+    assert verify.verify(found, reader).complete
+    assert len(reader.asked) == 2, "the directory at its end, and the pickle at its beginning"
+
+
+def test_a_small_file_is_read_once() -> None:
+    reader = Asked({"model.pt": archive(pickled(Stored("0", 1000)), {"0": b"\1" * 4000})})
+    (found,) = verify.find(reader)
+    assert verify.verify(found, reader).complete and len(reader.asked) == 1
+
+
+def test_many_large_files_of_one_checkpoint_share_what_may_be_read() -> None:
+    """Each by itself would be within the budget; together they would be undecided."""
+    one = archive(pickled(Stored("0", 2000)), {"0": b"\1" * 8000})
+    files = {f"run/checkpoint-3/rng_state_{rank}.pth": one for rank in range(100)}
+    files |= {f"run/checkpoint-3/{name}": one for name in ("optimizer.pt", "scheduler.pt", "pytorch_model.bin")}
+    reader = Asked(files | {"run/checkpoint-3/trainer_state.json": b"{}"})
+    (found,) = verify.find(reader)
+    verdict = verify.verify(found, reader)
+    assert verdict.complete, verdict.problems
+    assert verdict.bytes_total > 640 * 1024 and verdict.bytes_read <= BYTES_READ_MIN
+    assert max(length for _, length in reader.asked) == 256 * 1024 // 104
+
+
+def test_a_folder_is_read_whole_up_to_what_the_smallest_budget_allows() -> None:
+    """A bit that changed in a small one is found without asking for more."""
+    frame = len(archive(pickled(Stored("0", 163000)), {"0": b""}))
+    for more, found in ((0, True), (1, False)):
+        size = 640 * 1024 - frame + more
+        kind = Stored("0", size, "ByteStorage")
+        body = archive(pickled(kind), {"0": b"\1" * size})
+        body = body[:300_000] + b"\2" + body[300_001:]
+        (verdict,) = verify.verify_all(Kept({"model.pt": body}))
+        assert len(body) == 640 * 1024 + more and verdict.complete is not found

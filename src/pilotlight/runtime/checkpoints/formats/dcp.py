@@ -112,8 +112,7 @@ def told_step(candidate: Candidate, reader: Reader) -> int | None:
         file = candidate.named(part.path)
         if file and part.item in found.plain and part.item.rpartition(".")[2] in STEP_KEYS:
             span = Span(file, part.offset, part.length)
-            tail = min(part.length, torch_archive.TAIL_BYTES_MAX)
-            value = torch_archive.opened(span, reader, tail, False).walked.value
+            value = torch_archive.opened(span, reader, torch_archive.TAIL_BYTES_MAX, False).walked.value
             if type(value) is int:
                 return value
     return None

@@ -119,8 +119,11 @@ def _wrong(candidate: Candidate, saved: dict[str, Saved]) -> Iterator[Problem]:
     yield from _other_kinds(saved)
     world = _world(saved)
     if world is None:
-        if not any(MODEL.match(name) for name in present):
+        models = sorted(name for name in present if MODEL.match(name))
+        if not models:
             yield Problem("mp_rank_00_model_states.pt", "missing: nothing tells how many ranks there were")
+        elif models[0] in saved:
+            yield Problem(models[0], "does not tell how many ranks there were")
         return
     dp, mp, stage = world
     if dp * mp > RANKS_MAX:

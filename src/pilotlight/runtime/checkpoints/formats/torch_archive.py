@@ -22,9 +22,9 @@ ELEMENT_BYTES = {
     "BoolStorage": 1, "QInt8Storage": 1, "QUInt8Storage": 1, "QUInt4x2Storage": 1, "QUInt2x4Storage": 1,
     "UntypedStorage": 1, "ComplexDoubleStorage": 16,
 }  # fmt: skip
-SMALL_MEMBERS = ("data.pkl", "byteorder", "version", ".format_version", ".storage_alignment", ".data/serialization_id")
-SMALL_MEMBER_BYTES_MAX = 4096
-"""The pickle apart, none of them holds more than a line."""
+LINES = ("byteorder", "version", ".format_version", ".storage_alignment", ".data/serialization_id")
+LINE_BYTES_MAX = 4096
+"""None of these members holds more than a line."""
 WHOLE_BYTES_MAX = 640 * 1024
 """Up to here all files of a checkpoint are read whole: it is within the smallest budget."""
 TAIL_BYTES_MAX = 64 * 1024
@@ -76,8 +76,6 @@ def read_all(candidate: Candidate, files: list[File], reader: Reader) -> tuple[d
 def read(file: File, reader: Reader, whole: bool, files: int = 1, strict: bool = True) -> Saved:
     """One file, or Damaged; `files` share the budget. `strict`: what would run code that nobody looked at is refused;
     beside the weights only whether the file is whole matters."""
-    if file.size < 4:
-        raise Damaged(f"{file.size} bytes are too few for an archive")
     tail = file.size if whole else max(TAIL_BYTES_MIN, min(TAIL_BYTES_MAX, TAILS_BYTES // files))
     try:
         return opened(Span(file, 0, file.size), reader, tail, whole, strict)
@@ -113,9 +111,9 @@ def _compare(archive: Archive, root: str, whole: bool) -> None:
     if whole:
         compare_all(archive)
         return
-    for name in SMALL_MEMBERS[1:]:
+    for name in LINES:
         member = archive.members.get(root + name)
-        if member is not None and member.bytes <= SMALL_MEMBER_BYTES_MAX:
+        if member is not None and member.bytes <= LINE_BYTES_MAX:
             archive.compare(member)
 
 
@@ -138,7 +136,7 @@ def _storages(archive: Archive, root: str, walked: Walked) -> None:
 
 
 def _is_stray(name: str, wanted: dict[str, int]) -> bool:
-    return name not in SMALL_MEMBERS and not (name.startswith("data/") and name.removeprefix("data/") in wanted)
+    return name not in ("data.pkl", *LINES) and not (name.startswith("data/") and name.removeprefix("data/") in wanted)
 
 
 def _storage(id: Any) -> tuple[str, int]:
