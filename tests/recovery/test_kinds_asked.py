@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 from typing import Any
 
 import pytest
@@ -17,9 +18,11 @@ from pilotlight.runtime.kinds.action import Absent, Proven, StepContext
 from pilotlight.runtime.kinds.buckets import fencing
 from pilotlight.runtime.kinds.buckets.backfill import FAILURES_NAMED_MAX, Brought
 from pilotlight.runtime.kinds.buckets.kind import ReplicatedBucket
+from pilotlight.runtime.kinds.buckets.protection import NOT_PROVEN
 from pilotlight.runtime.kinds.buckets.reprotecting import CANARY
+from pilotlight.runtime.kinds.checkpoints.reference import CheckpointReference
 from pilotlight.runtime.kinds.checkpoints.steps import beyond
-from pilotlight.runtime.kinds.kind import NOT_NAMED, UNPROTECTED, Observation
+from pilotlight.runtime.kinds.kind import NOT_NAMED, PROTECTED, UNPROTECTED, Observation
 from pilotlight.runtime.kinds.registry import KINDS, by_kind, kind_of
 from pilotlight.runtime.kinds.traffic import steps as traffic
 from pilotlight.runtime.kinds.volumes.pruning import unneeded_copies
@@ -27,12 +30,14 @@ from pilotlight.runtime.kinds.volumes.snapshots import TAG_DEVICE, TAG_RUN, TAG_
 from pilotlight.runtime.naming import TAG_CREATED_AT, TAG_SET
 from pilotlight.runtime.points.earlier import Earlier
 from pilotlight.runtime.points.observation import _observed
+from pilotlight.runtime.records.inventory import Training
 from pilotlight.runtime.records.point import Part, RecoveryPoint
 from pilotlight.runtime.records.runs import Step, Where
+from pilotlight.runtime.recovery import Recovery
 from pilotlight.runtime.runs.engine import Engine
 from pilotlight.runtime.runs.register import ACTIONS
 from pilotlight.runtime.runs.standing import _away
-from pilotlight.runtime.store.ledger import FAILING_OVER, SERVING, SWITCHING
+from pilotlight.runtime.store.ledger import FAILING_OVER, SERVING, SWITCHING, Protection
 from support.fake_aws import PRIMARY, STANDBY, FakeAws, inventory, recovery_of
 
 
@@ -252,3 +257,133 @@ def test_a_step_that_the_runbook_does_not_have_is_nobodys_work(aws: FakeAws) -> 
     held = recovery.context.ledger.leases.take("somebody")
     engine = Engine(recovery.context, recovery.runbook("failover"), "run", held, ACTIONS)
     assert engine._work_named("nothing-of-that-name") is None and engine._work_named("fence") is not None
+
+
+def kind_and_assets(name: str, **changes: Any) -> tuple[Any, Any]:
+    return next(each for each in by_kind(inventory(**changes)) if each[0].name == name)
+
+
+def test_late_checkpoints_are_told_of_the_region_that_trains_and_of_no_other(aws: FakeAws) -> None:
+    """A person would be woken for checkpoints of a region that has none to write."""
+    recovery, built = recovery_of(aws), inventory()
+    kind, assets = kind_and_assets("checkpoints")
+    sightings, group = recovery.context.ledger.sightings, aws.groups[PRIMARY, built.computes[0].primary_group]
+    group.desired = 1
+    assert kind.amiss(recovery.context, assets, PRIMARY) == [], "nothing is known of how often they come"
+    for age, told in ((30.0, 0), (31.0, 1)):
+        sightings.keep_cadence("checkpoints", 10.0, stamp(aws.clock.now() - age))
+        assert len(kind.amiss(recovery.context, assets, PRIMARY)) == told
+    assert kind.amiss(recovery.context, assets, STANDBY) == []
+    group.desired = 0
+    assert kind.amiss(recovery.context, assets, PRIMARY) == [], "nothing trains"
+
+
+def test_whose_rules_may_not_be_read_is_not_compared_and_the_point_says_why(aws: FakeAws) -> None:
+    aws.denied = {"s3:get_bucket_replication"}
+    point = recovery_of(aws).protect()
+    assert point is not None
+    checkpoints = point.part("checkpoints")
+    assert checkpoints is not None and checkpoints.proven
+    assert "its replication rule cannot be read" in str(checkpoints.evidence)
+
+
+def part_of(step: int | None, **evidence: Any) -> Part:
+    reference = CheckpointReference("b", "p/", step, "model")
+    at = "2026-01-01T00:00:00.000Z"
+    return Part("checkpoints", "checkpoints", "replication", True, at, reference=reference, evidence=evidence)
+
+
+@pytest.mark.parametrize(
+    ("training", "step", "begun", "steps", "gpu_hours"),
+    [
+        (None, 40, 60, 20, None),
+        (None, 60, 40, 0, None),
+        (None, None, 60, None, None),
+        (None, 40, None, None, None),
+        (Training(8), 40, 60, 20, 16.0),
+        (Training(8), None, None, None, 16.0),
+        (Training(8, 100.0), 40, 60, 200, 16.0),
+        (Training(8, 5.0), 40, 60, 20, 16.0),
+        (Training(8, 5.0), None, None, 10, 16.0),
+    ],
+)
+def test_what_a_training_would_lose_is_told_in_steps_and_in_hours_of_its_machines(
+    training: Training | None, step: int | None, begun: int | None, steps: int | None, gpu_hours: float | None
+) -> None:
+    kind, (asset,) = kind_and_assets("checkpoints")
+    asset = dataclasses.replace(asset, training=training)
+    lost = kind.loss(asset, part_of(step, newest_started_step=begun), "2026-01-01T02:00:00.000Z")
+    assert (lost.seconds, lost.steps, lost.gpu_hours) == (7200.0, steps, gpu_hours)
+    earlier = kind.loss(asset, part_of(step, newest_started_step=begun), "2025-12-31T23:00:00.000Z")
+    assert earlier.seconds == 0.0 and not earlier.gpu_hours, "a moment before it costs nothing"
+
+
+def test_a_point_that_names_no_volumes_says_so_in_the_evidence_of_the_choice(aws: FakeAws) -> None:
+    """The groups that mount them find nothing there, and say which; they would stumble over nothing."""
+    kind, (asset,) = kind_and_assets("volumes")
+    point = RecoveryPoint("p", "inference", "2026-01-01T00:00:00Z", "complete", ())
+    context = RecoveryContext(aws, inventory(), aws.clock, aws.fetch)
+    made = StepContext(Step("c", "choose"), "failover", "run", 1, context, lambda name: {}, None, lambda: None)
+    assert kind.usable(made, asset, point).evidence == {"volumes": {"index": {}}}
+
+
+def test_kinds_that_nobody_compares_say_nothing_of_objects_that_are_overdue() -> None:
+    """`status` would wait for a comparison that never comes."""
+    assert {kind.name for kind in KINDS if kind.replicated} == {"dataset", "checkpoints"}
+    assert {kind.name for kind in KINDS if not kind.holds_state} == {"compute"}
+
+
+def test_what_was_read_without_a_checksum_to_compare_with_is_remarked_where_all_was_read(aws: FakeAws) -> None:
+    recovery = recovery_of(aws)
+    assert recovery.protect() is not None
+
+    def remarks(deep: bool) -> list[str]:
+        found = recovery.verify("newest", deep)
+        return [each for part in found.parts if part.kind in ("dataset", "checkpoints") for each in part.remarks]
+
+    assert remarks(False) == [] == remarks(True), "S3 has a checksum of every object"
+
+    class Without(Wrapper):
+        def call(self, service: str, operation: str, region: str, **parameters: Any) -> dict[str, Any]:
+            found = super().call(service, operation, region, **parameters)
+            kept = {name: each for name, each in found.items() if not name.startswith("Checksum")}
+            return kept | ({"ServerSideEncryption": "aws:kms"} if operation == "head_object" else {})
+
+    recovery = Recovery(RecoveryContext(Without(aws), inventory(), aws.clock, aws.fetch), "test")
+    assert remarks(False) == []
+    assert [each for each in remarks(True) if "3 objects were read whole; S3 keeps no checksum" in each]
+
+
+@pytest.mark.parametrize(
+    ("held", "asked", "state"),
+    [(60.0, None, PROTECTED), (60.1, None, UNPROTECTED), (30.0, 30.0, PROTECTED), (31.0, 30.0, UNPROTECTED)],
+)
+def test_an_asset_is_protected_while_what_is_kept_of_it_is_as_young_as_was_asked(
+    held: float, asked: float | None, state: str
+) -> None:
+    kind, (asset,) = kind_and_assets("volumes")
+    asset = dataclasses.replace(asset, rpo_seconds=asked)
+    at = 1_700_000_000.0
+    part = Part("index", "volumes", "snapshots", True, stamp(at - held))
+    point = RecoveryPoint("p", "inference", stamp(at), "complete", (part,))
+    judged = kind.standing(inventory(), asset, part, point, None)
+    assert (judged.state, judged.at) == (state, stamp(at))
+    if state == UNPROTECTED:
+        assert "s old at" in judged.why
+    lost = dataclasses.replace(part, proven=False, missing=("a copy is gone",))
+    assert kind.standing(inventory(), asset, lost, point, None).why == "a copy is gone"
+    undated = dataclasses.replace(part, as_of="")
+    assert kind.standing(inventory(), asset, undated, point, None).state == PROTECTED
+
+
+def test_a_checkpoint_that_the_bucket_lost_is_not_protected_though_the_bucket_is_compared() -> None:
+    kept = Protection(PROTECTED, "2026-01-01T00:00:00Z", compared_at="2026-01-01T00:00:00Z")
+    kind, (asset,) = kind_and_assets("checkpoints")
+    point = RecoveryPoint("p", "inference", "2026-01-02T00:00:00Z", "partial", ())
+    torn = dataclasses.replace(part_of(40), proven=False, missing=("none is complete",))
+    for part, state in ((part_of(40), PROTECTED), (torn, UNPROTECTED), (None, PROTECTED)):
+        assert kind.standing(inventory(), asset, part, point, kept).state == state
+    dataset, (corpus,) = kind_and_assets("dataset")
+    assert dataset.standing(inventory(), corpus, torn, point, kept).state == PROTECTED
+    for nothing in (None, dataclasses.replace(kept, compared_at="")):
+        assert dataset.standing(inventory(), corpus, None, None, nothing).why == NOT_PROVEN

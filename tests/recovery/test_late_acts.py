@@ -24,7 +24,7 @@ from pilotlight.runtime.records.inventory import Keep
 from pilotlight.runtime.records.point import PARTIAL
 from pilotlight.runtime.records.runs import INTENDED, PROVEN, SUCCEEDED, WITHDRAWN, Entry, Journal
 from pilotlight.runtime.recovery import Recovery
-from pilotlight.runtime.runs.fence_returned import fences_left
+from pilotlight.runtime.runs.fence_returned import TOLD_SECONDS, fences_left
 from pilotlight.runtime.runs.run import run_failback, run_failover
 from pilotlight.runtime.runs.watching import Unwatched
 from pilotlight.runtime.store.lease import LEASE_SECONDS, PROTECT
@@ -237,6 +237,28 @@ def test_what_was_done_late_after_the_last_look_is_told_by_the_next_scheduled_ru
     if journal == "gone":
         monkeypatch.setattr(Ledger, "journal", lambda ledger, run: None)
     assert any("an older run" in each for each in fences_left(recovery.context))
+    aws.clock.sleep(TOLD_SECONDS)
+    assert any("an older run" in each for each in fences_left(recovery.context)), "somebody may not have looked yet"
+    aws.clock.sleep(1)
+    assert fences_left(recovery.context) == (), "who was told has looked"
+
+
+def test_what_the_last_look_has_seen_of_late_acts_is_not_told_again_every_minute(aws: FakeAws) -> None:
+    """Scheduled runs would be called failed for a day, and people told, for what the run made good already."""
+    recovery = recovery_of(aws)
+    aws.dark.add(PRIMARY)
+    recovery.failover()
+    aws.dark.clear()
+    ledger = recovery.context.ledger
+
+    def late(run: str) -> LateAct:
+        return LateAct(stamp(aws.clock.now()), run, 1, 9, "rds:failover_global_cluster", STANDBY)
+
+    recovery.failback(observer=Undoing("traffic", lambda: ledger.note_late(late("a seen run"))))
+    assert fences_left(recovery.context) == ()
+    ledger.note_late(late("an unseen run"))
+    (told,) = fences_left(recovery.context)
+    assert told.startswith("run an unseen run (epoch 1) did rds:failover_global_cluster in us-west-2")
 
 
 class Interleaved(Wrapper):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -15,7 +16,7 @@ from pilotlight.runtime.aws.wrappers import Wrapper
 from pilotlight.runtime.clock import FakeClock, SystemClock
 from pilotlight.runtime.errors import CallRefused, EpochStale, LeaseHeld
 from pilotlight.runtime.records.runs import PROVEN, SUPERSEDED, WITHDRAWN, Entry
-from pilotlight.runtime.store.lease import LEASE_SECONDS, PROTECT, Leases
+from pilotlight.runtime.store.lease import ACT_SECONDS, LEASE_SECONDS, PROTECT, Leases
 from pilotlight.runtime.store.ledger import EVIDENCE_BYTES_MAX, FAILING_OVER, SERVING, Ledger, PointLine
 from pilotlight.runtime.store.table import Put, Table
 from support.fake_aws import PRIMARY, STANDBY
@@ -303,3 +304,50 @@ def test_a_write_that_only_met_another_at_the_same_moment_is_no_lost_lease() -> 
 
     with pytest.raises(CallRefused):
         Table(Conflicting(BotoClient()), STANDBY, "journal").together(Put("runs", "run", {"kind": "failover"}))
+
+
+def test_a_lease_that_is_long_enough_for_an_act_is_not_written_again_before_it(
+    ledger: Ledger, clock: FakeClock
+) -> None:
+    """Every act would cost a write to the journal's table."""
+    held = ledger.leases.take("a")
+    until = ledger.leases.holder()[1]
+    clock.sleep(LEASE_SECONDS - ACT_SECONDS)
+    ledger.leases.confirm(held)
+    assert ledger.leases.holder() == ("a", until)
+    clock.sleep(1)
+    ledger.leases.confirm(held)
+    assert ledger.leases.holder()[1] == clock.now() + LEASE_SECONDS
+    ledger.leases.confirm(held, LEASE_SECONDS + 1)
+    clock.sleep(LEASE_SECONDS + 1)
+    ledger.leases.take("b")
+    with pytest.raises(EpochStale):
+        ledger.leases.confirm(held)
+
+
+def test_where_time_stands_still_no_thread_keeps_a_lease_and_where_it_goes_on_one_does(
+    ledger: Ledger, clock: FakeClock
+) -> None:
+    """A test of a run would be another one each time; a copy of an hour would lose its lease."""
+
+    def keeping() -> bool:
+        return any(each.name == "lease" for each in threading.enumerate())
+
+    for flows in (False, True):
+        clock.flows = flows
+        held = ledger.leases.take("a")
+        with ledger.leases.kept(held):
+            assert keeping() is flows
+        assert not keeping()
+
+
+def test_whoever_waits_for_a_lease_is_told_who_has_it_and_for_how_long_it_waits(
+    ledger: Ledger, clock: FakeClock
+) -> None:
+    ledger.leases.take("one")
+    told, began = list[tuple[str, float]](), clock.now()
+    with pytest.raises(LeaseHeld):
+        ledger.leases.take_within("two", 3.0, waited=lambda holder, seconds: told.append((holder, seconds)))
+    assert told == [("one", 3.0), ("one", 2.0)] and clock.now() - began == 2.0
+    assert ledger.leases.take_within("two", LEASE_SECONDS + 5).holder == "two"
+    assert clock.now() - began > LEASE_SECONDS

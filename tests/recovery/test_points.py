@@ -21,6 +21,9 @@ from pilotlight.runtime.records.inventory import Datasets, Keep, Lock
 from pilotlight.runtime.records.point import COMPLETE, REFUSED, RecoveryPoint
 from pilotlight.runtime.records.runs import WITHDRAWN, Step
 from pilotlight.runtime.recovery import Recovery
+from pilotlight.runtime.runs.choosing import LOOKS_MAX
+from pilotlight.runtime.runs.register import ACTIONS
+from pilotlight.runtime.store.ledger import Ledger, PointLine
 from support.fake_aws import CORPUS, CORPUS_COPY, MODELS_COPY, NAMES, PRIMARY, STANDBY, FakeAws, inventory, save
 from support.inventories import changed
 
@@ -321,3 +324,21 @@ def _by_run(aws: FakeAws, recovery: Recovery) -> tuple[list[RecoveryPoint], list
 def _delete_copies(aws: FakeAws, point: RecoveryPoint) -> None:
     for each in copies(point):
         del aws.snapshots[STANDBY][each]
+
+
+@pytest.mark.acts_alone
+def test_points_that_are_let_go_of_as_often_as_they_are_chosen_are_named_for_that(
+    aws: FakeAws, sound: Recovery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A person would read that a point cannot be recovered from, and no reason."""
+    (line, *_), looks = sound.context.ledger.points(), list[int]()
+
+    def points(ledger: Ledger) -> list[PointLine]:
+        looks.append(1)
+        return [line] if len(looks) % 2 else []
+
+    monkeypatch.setattr(Ledger, "points", points)
+    work = StepContext(Step("c", "choose-point"), "failover", "run", 1, sound.context, lambda n: {}, None, lambda: None)
+    with pytest.raises(StepFailed, match=rf"none of 1 points .*\(point {line.id}: it is not listed any more\)"):
+        ACTIONS["choose-point"].act(work)
+    assert len(looks) == 2 * LOOKS_MAX

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
+
 from pilotlight.runtime.records.codec import dumps, loads
-from pilotlight.runtime.records.runs import Runbook
+from pilotlight.runtime.records.runs import LookingAgain, Runbook
 from pilotlight.runtime.runs import runbooks
 from pilotlight.runtime.runs.register import ACTIONS
 from support.fake_aws import STANDBY, inventory
@@ -80,3 +84,167 @@ def test_writers_are_stopped_before_what_they_write_to_where_steps_are_done_one_
     names = [step.name for step in BOTH[1].steps]
     assert names.index("fence-compute-fleet") < names.index("fence-bucket-corpus")
     assert names.index("rest-fleet") < names.index("forget-checkpoint-checkpoints")
+
+
+def needs(runbook: Runbook) -> dict[str, set[str]]:
+    return {step.name: set(step.needs) for step in runbook.steps}
+
+
+def test_a_bucket_comes_home_as_soon_as_its_own_fence_stands() -> None:
+    """It would wait for every other bucket, or be copied while the primary's group still writes."""
+    home = needs(runbooks.failback(inventory()))
+    assert home["sync-corpus"] == {"fence-bucket-corpus"}
+    assert home["sync-checkpoints"] == {"fence-bucket-checkpoints"}
+    assert home["fence-bucket-corpus"] == {"primary-answers"}
+
+
+NOTHING: dict[str, Any] = {"databases": (), "volumes": (), "computes": (), "datasets": (), "traffic": None}
+DATA = {name: each for name, each in NOTHING.items() if name != "datasets"}
+AWAY = {
+    "preflight": "",
+    "fence": "preflight",
+    "choose-point": "fence",
+    "tell-checkpoint-checkpoints": "choose-point",
+    "promote-registry": "choose-point",
+    "restore-fleet": "choose-point",
+    "scale-fleet": "promote-registry restore-fleet tell-checkpoint-checkpoints",
+    "checks": "promote-registry restore-fleet scale-fleet tell-checkpoint-checkpoints",
+    "traffic": "checks",
+    "look-again": "checks promote-registry restore-fleet scale-fleet tell-checkpoint-checkpoints traffic",
+    "commit": "look-again",
+}
+HOME = {
+    "primary-answers": "",
+    "fence-compute-fleet": "primary-answers",
+    "fence-bucket-checkpoints": "primary-answers",
+    "fence-bucket-corpus": "primary-answers",
+    "sync-corpus": "fence-bucket-corpus",
+    "sync-checkpoints": "fence-bucket-checkpoints",
+    "rejoin-registry": "primary-answers",
+    "quiesce": "fence-bucket-checkpoints fence-bucket-corpus fence-compute-fleet rejoin-registry sync-checkpoints "
+    "sync-corpus",
+    "final-sync-corpus": "quiesce",
+    "final-sync-checkpoints": "quiesce",
+    "switch-registry": "quiesce",
+    "keep-by-hand": "final-sync-checkpoints final-sync-corpus switch-registry",
+    "hand-over": "keep-by-hand",
+    "open-bucket-corpus": "hand-over",
+    "open-bucket-checkpoints": "hand-over",
+    "tell-checkpoint-checkpoints": "hand-over",
+    "scale-fleet": "open-bucket-checkpoints open-bucket-corpus tell-checkpoint-checkpoints",
+    "checks": "scale-fleet",
+    "traffic": "checks",
+    "rest-fleet": "traffic",
+    "forget-template-fleet": "rest-fleet",
+    "forget-checkpoint-checkpoints": "traffic",
+    "look-again": "checks forget-checkpoint-checkpoints forget-template-fleet open-bucket-checkpoints "
+    "open-bucket-corpus rest-fleet scale-fleet switch-registry tell-checkpoint-checkpoints traffic",
+    "commit": "look-again",
+    "forget-by-hand": "commit",
+    "replicates-corpus": "commit",
+    "canary-arrives-corpus": "replicates-corpus",
+    "canary-gone-corpus": "canary-arrives-corpus",
+    "replicates-checkpoints": "commit",
+    "canary-arrives-checkpoints": "replicates-checkpoints",
+    "canary-gone-checkpoints": "canary-arrives-checkpoints",
+    "reprotect-registry": "commit",
+}
+DATA_HOME = {
+    name: HOME[name]
+    for name in HOME
+    if not any(each in name for each in ("fleet", "registry", "traffic"))
+    } | {
+    "quiesce": "fence-bucket-checkpoints fence-bucket-corpus sync-checkpoints sync-corpus",
+    "keep-by-hand": "final-sync-checkpoints final-sync-corpus",
+    "checks": "open-bucket-checkpoints open-bucket-corpus tell-checkpoint-checkpoints",
+    "forget-checkpoint-checkpoints": "checks",
+    "look-again": "checks forget-checkpoint-checkpoints open-bucket-checkpoints open-bucket-corpus "
+    "tell-checkpoint-checkpoints",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("runbook", "wanted"),
+    [
+        (runbooks.failover(inventory()), AWAY),
+        (runbooks.failback(inventory()), HOME),
+        (
+            runbooks.failover(inventory(**NOTHING)),
+            {
+                "preflight": "",
+                "fence": "preflight",
+                "choose-point": "fence",
+                "checks": "choose-point",
+                "look-again": "checks",
+                "commit": "look-again",
+            },
+        ),
+        (
+            runbooks.failback(inventory(**NOTHING)),
+            {
+                "primary-answers": "",
+                "quiesce": "primary-answers",
+                "keep-by-hand": "quiesce",
+                "hand-over": "keep-by-hand",
+                "checks": "hand-over",
+                "look-again": "checks",
+                "commit": "look-again",
+                "forget-by-hand": "commit",
+            },
+        ),
+        (
+            runbooks.failover(inventory(**DATA)),
+            {
+                "preflight": "",
+                "fence": "preflight",
+                "choose-point": "fence",
+                "tell-checkpoint-checkpoints": "choose-point",
+                "checks": "tell-checkpoint-checkpoints",
+                "look-again": "checks tell-checkpoint-checkpoints",
+                "commit": "look-again",
+            },
+        ),
+        (runbooks.failback(inventory(**DATA)), DATA_HOME),
+        (runbooks.fence_returned(inventory(**DATA)), {"fence-bucket-checkpoints": "", "fence-bucket-corpus": ""}),
+    ],
+)
+def test_what_waits_for_what_is_written_down_for_a_run_of_everything_and_of_little(
+    runbook: Runbook, wanted: dict[str, str]
+) -> None:
+    """A need that is lost lets a step act before it may; one too many makes a run longer than it was promised."""
+    assert {step.name: " ".join(sorted(step.needs)) for step in runbook.steps} == wanted
+    assert [step.name for step in runbook.steps] == [*wanted]
+    passing = {"fence", "quiesce", "hand-over", "keep-by-hand", "commit"}
+    assert {step.name for step in runbook.steps if not step.lasts} == passing & set(wanted)
+
+
+@pytest.mark.parametrize("runbook", BOTH, ids=lambda each: each.kind)
+def test_what_users_stand_on_stops_after_them(runbook: Runbook) -> None:
+    """Writers before what they write to, where a region is fenced or put to rest."""
+    names = [step.name for step in runbook.steps]
+    for group, bucket in (
+        ("fence-compute-fleet", "fence-bucket-corpus"),
+        ("rest-fleet", "forget-checkpoint-checkpoints"),
+    ):
+        if group in names and bucket in names:
+            assert names.index(group) < names.index(bucket)
+
+
+def test_without_users_names_nothing_moves_them_and_the_rest_follows_the_checks() -> None:
+    bare = inventory(traffic=None)
+    assert "traffic" not in needs(runbooks.failover(bare)) and "traffic" in needs(runbooks.failover(inventory()))
+    rest = [step for step in runbooks.failback(bare).steps if step.phase == "rest"]
+    assert rest and all("checks" in order(runbooks.failback(bare))[step.name] for step in rest)
+    with_names = [step for step in runbooks.failback(inventory()).steps if step.phase == "rest"]
+    assert all("traffic" in order(runbooks.failback(inventory()))[step.name] for step in with_names)
+
+
+def test_the_last_look_looks_at_all_that_lasts_and_at_nothing_that_a_later_step_changes() -> None:
+    for runbook in BOTH[:2]:
+        again = next(step for step in runbook.steps if step.name == "look-again")
+        assert isinstance(again.arguments, LookingAgain)
+        assert again.arguments.steps == again.needs
+        lasting = {step.name for step in runbook.steps if step.lasts}
+        assert set(again.needs) <= lasting
+        assert not {"keep-by-hand", "fence", "quiesce", "hand-over", "commit"} & set(again.needs)
+        assert {"checks", "traffic"} <= set(again.needs)

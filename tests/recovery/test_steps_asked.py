@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from pilotlight.runtime.aws.fetch import Fetched
+from pilotlight.runtime.aws.wrappers import Wrapper
 from pilotlight.runtime.context import RecoveryContext
-from pilotlight.runtime.errors import StepFailed
+from pilotlight.runtime.errors import CallRefused, StepFailed
 from pilotlight.runtime.kinds.action import Absent, Answer, Proven, StepContext, Underway, Wait
 from pilotlight.runtime.kinds.autoscaling.steps import OneInstance, Stopping
 from pilotlight.runtime.kinds.buckets.failback_sync import Syncing
+from pilotlight.runtime.kinds.buckets.reprotecting import CANARY
 from pilotlight.runtime.points import choose
 from pilotlight.runtime.records.inventory import Inventory, VaultAccount
 from pilotlight.runtime.records.point import Part
@@ -231,3 +235,128 @@ def test_a_step_that_was_told_another_actions_arguments_says_so_and_asks_for_not
     """A runbook that says `stop` without saying whether it is a fence would leave a group that launches again."""
     with pytest.raises(StepFailed, match="stop takes Stopping, and the runbook gives Where"):
         asked(aws, "stop", "fleet", THERE)
+
+
+@pytest.mark.parametrize(
+    ("action", "asset", "denied"),
+    [
+        ("fence-bucket", "corpus", "s3:get_bucket_policy"),
+        ("open-bucket", "corpus", "s3:get_bucket_policy"),
+        ("canary-arrives", "corpus", "s3:get_object"),
+        ("canary-gone", "corpus", "s3:get_object"),
+        ("replicates", "corpus", "s3:get_bucket_replication"),
+        ("bring-home", "corpus", "s3:list_object_versions"),
+        ("tell-checkpoint", "checkpoints", "ssm:get_parameter"),
+        ("forget-checkpoint", "checkpoints", "ssm:get_parameter"),
+        ("promote", "registry", "rds:describe_global_clusters"),
+        ("promote", "registry", "rds:describe_db_clusters"),
+        ("stop", "fleet", "autoscaling:describe_auto_scaling_groups"),
+    ],
+)
+def test_what_may_not_be_looked_at_ends_the_step_in_the_words_of_aws(
+    aws: FakeAws, action: str, asset: str, denied: str
+) -> None:
+    """It would be taken for "there is none": a fence would be called gone, a canary written over and over."""
+    recovery_of(aws).context.ledger.keep_fence("corpus", anew=True)
+    aws.denied = {denied}
+    arguments: Arguments = THERE
+    if action in ("stop", "bring-home"):
+        arguments = Stopping("primary") if action == "stop" else Syncing()
+    with pytest.raises(CallRefused, match=denied):
+        asked(aws, action, asset, arguments)
+
+
+def test_a_canary_that_is_nowhere_is_absent_and_one_of_another_run_is_no_proof(aws: FakeAws) -> None:
+    assert isinstance(asked(aws, "canary-arrives", "corpus", THERE), Absent)
+    assert isinstance(asked(aws, "canary-gone", "corpus", THERE), Proven)
+    for body, gone in ((b'{"run": "another"}', False), (b"{}", True)):
+        aws.s3.write(CORPUS, CANARY, body, replicate=False)
+        aws.s3.write(CORPUS_COPY, CANARY, body, replicate=False)
+        assert isinstance(asked(aws, "canary-arrives", "corpus", THERE), Absent)
+        assert isinstance(asked(aws, "canary-gone", "corpus", THERE), Proven) is gone
+
+
+def global_cluster(aws: FakeAws, member: dict[str, object] | None = None, **told: object) -> Wrapper:
+    """Aurora says this of the global cluster, and of the standby's member; None takes it out."""
+
+    class Told(Wrapper):
+        def call(self, service: str, operation: str, region: str, **parameters: Any) -> dict[str, Any]:
+            found = super().call(service, operation, region, **parameters)
+            if operation == "describe_global_clusters":
+                for each in found["GlobalClusters"]:
+                    each |= told
+                    members = each["GlobalClusterMembers"]
+                    each["GlobalClusterMembers"] = [
+                        one | (member or {}) if ":us-west-2:" in one["DBClusterArn"] else one
+                        for one in members
+                        if member is not None or ":us-west-2:" not in one["DBClusterArn"]
+                    ]
+            return found
+
+    return Told(aws)
+
+
+def asked_of(client: Wrapper, aws: FakeAws, action: str) -> Answer:
+    made = work(aws, action, "registry", inventory(), None, Where())
+    context = RecoveryContext(client, inventory(), aws.clock, aws.fetch)
+    return ACTIONS[action].ask(dataclasses.replace(made, context=context))
+
+
+@pytest.mark.parametrize(
+    ("member", "told", "answer"),
+    [
+        ({"IsWriter": True}, {}, Proven),
+        ({"IsWriter": False}, {}, Absent),
+        ({"IsWriter": True}, {"FailoverState": {"Status": "pending"}}, Underway),
+        ({"IsWriter": True}, {"Status": "failing-over"}, Underway),
+        ({"IsWriter": True}, {"Status": "switching-over"}, Underway),
+        ({"IsWriter": False}, {"Status": "modifying"}, Underway),
+        ({"IsWriter": False}, {"Status": "promoting"}, Underway),
+        ({"IsWriter": True}, {"Status": "upgrading"}, Proven),
+    ],
+)
+def test_a_writer_is_proven_only_where_nothing_is_under_way(
+    aws: FakeAws, member: dict[str, object], told: dict[str, object], answer: type
+) -> None:
+    """A second promotion is refused by Aurora, and one that was called done too early loses writes."""
+    assert isinstance(asked_of(global_cluster(aws, member, **told), aws, "promote"), answer)
+
+
+def test_a_cluster_that_left_its_global_cluster_is_named_and_not_waited_for(aws: FakeAws) -> None:
+    with pytest.raises(StepFailed, match="is not a member of"):
+        asked_of(global_cluster(aws), aws, "promote")
+
+
+@pytest.mark.parametrize(
+    ("member", "told", "answer"),
+    [
+        ({"IsWriter": False}, {}, Proven),
+        ({"IsWriter": False, "SynchronizationStatus": "connected"}, {}, Proven),
+        ({"IsWriter": False, "SynchronizationStatus": "pending-resync"}, {}, Underway),
+        ({"IsWriter": True}, {}, Underway),
+        ({"IsWriter": False}, {"FailoverState": {"Status": "pending"}}, Underway),
+        ({"IsWriter": False}, {"Status": "switching-over"}, Underway),
+        (None, {}, Underway),
+    ],
+)
+def test_a_reader_follows_only_where_it_is_a_member_in_step_with_its_writer(
+    aws: FakeAws, member: dict[str, object] | None, told: dict[str, object], answer: type
+) -> None:
+    """A way home that switches to one that lags loses its newest rows."""
+    assert isinstance(asked_of(global_cluster(aws, member, **told), aws, "follows"), answer)
+    aws.database_status = "upgrading"
+    assert isinstance(asked_of(global_cluster(aws, member, **told), aws, "follows"), Underway)
+
+
+def test_a_standby_of_data_alone_that_served_is_brought_home(again: Callable[[], FakeAws]) -> None:
+    """No step of its failover promotes or launches anything: that it served is what the record says."""
+    aws = again()
+    of = inventory(databases=(), computes=(), volumes=(), traffic=None)
+    recovery = Recovery(RecoveryContext(aws, of, aws.clock, aws.fetch), "test")
+    assert recovery.protect() is not None
+    aws.dark.add(PRIMARY)
+    recovery.failover()
+    aws.s3.write(CORPUS_COPY, "written-in-standby", b"new", replicate=False)
+    aws.dark.clear()
+    recovery.failback()
+    assert aws.s3.current(CORPUS)["written-in-standby"] == b"new"

@@ -266,6 +266,9 @@ class FakeAws(Machines):
         return {"records": [[{"stringValue": uri}] for uri in page[: int(sql.rsplit(" ", 1)[1])]]}
 
     def rds_failover_global_cluster(self, region: str, AllowDataLoss: bool, **which: str) -> dict[str, Any]:
+        if not AllowDataLoss and PRIMARY in self.dark:  # it is a switchover then, which needs both
+            why = "The global cluster's primary is not available."
+            raise refused("rds", "failover_global_cluster", region, "InvalidGlobalClusterStateFault", why)
         self._move(region, "failover_global_cluster")
         self.promotions += 1
         self.writer = STANDBY

@@ -224,8 +224,6 @@ def _replicated(
     before = context.clock.now() - buckets.patience_seconds(context.inventory, asset)
     try:
         rule = rule_seen(context, asset)
-    except CallRefused as refusal:
-        return {"not_compared": refusal.message}
     except RegionUnreachable as problem:
         look.primary_only(problem)
         return {}
