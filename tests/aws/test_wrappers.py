@@ -15,7 +15,15 @@ from pilotlight.runtime.aws.client import AwsClient
 from pilotlight.runtime.aws.pacing import MARGIN, Paced, bucket_of
 from pilotlight.runtime.aws.wrappers import Faulty, Fenced, Made, ReadOnly, Recording, Retrying, Wrapper, with_innermost
 from pilotlight.runtime.clock import FakeClock
-from pilotlight.runtime.errors import ActedLate, CallRefused, EpochStale, ListingCut, RegionUnreachable, Throttled
+from pilotlight.runtime.errors import (
+    ActedLate,
+    CallRefused,
+    EpochStale,
+    ListingCut,
+    RegionUnreachable,
+    Throttled,
+    TimeIsUp,
+)
 
 
 class Scripted:
@@ -216,3 +224,99 @@ def test_regions_and_actions_have_buckets_of_their_own() -> None:
         for _ in range(80):
             call()
     assert clock.now() == started
+
+
+def test_a_call_is_tried_again_as_often_as_is_said_and_the_last_answer_counts() -> None:
+    attempts = wrappers.THROTTLED_ATTEMPTS_MAX
+    inner = Scripted(*(throttled() for _ in range(attempts - 1)), {"done": True})
+    assert retrying(inner)[0].call("ec2", "create_snapshots", "us-east-1") == {"done": True}
+    reads = wrappers.UNREACHABLE_ATTEMPTS_MAX
+    inner = Scripted(*(silent() for _ in range(reads - 1)), {"read": 1})
+    assert retrying(inner)[0].call("ec2", "describe_volumes", "us-east-1") == {"read": 1}
+    inner = Scripted(*(silent() for _ in range(reads)), {"read": 1})
+    with pytest.raises(RegionUnreachable):
+        retrying(inner)[0].call("ec2", "describe_volumes", "us-east-1")
+
+
+def test_waits_between_attempts_double_up_to_a_limit() -> None:
+    """Without one a run would sleep for minutes; without doubling it would keep the bucket empty."""
+    asked = list[tuple[float, float]]()
+
+    class Chance(random.Random):
+        def uniform(self, a: float, b: float) -> float:
+            asked.append((a, b))
+            return b
+
+    inner, clock = Scripted(*(throttled() for _ in range(9))), FakeClock()
+    Retrying(inner, clock, Chance()).call("ec2", "create_snapshots", "us-east-1")
+    assert asked == [(0, wait) for wait in (0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 20.0, 20.0)]
+
+
+def test_from_the_moment_on_nothing_is_let_through() -> None:
+    inner, clock = Scripted(), FakeClock()
+    client = wrappers.Until(inner, "w", clock, clock.now() + 10)
+    clock.sleep(9.9)
+    client.call("ec2", "create_snapshots", "us-east-1")
+    clock.sleep(0.1)
+    with pytest.raises(TimeIsUp):
+        client.call("ec2", "describe_volumes", "us-east-1")
+    assert len(inner.calls) == 1
+
+
+def test_a_fault_is_met_at_its_call_alone_before_or_after_it_was_carried_out() -> None:
+    for carried_out, reached in ((False, 2), (True, 3)):
+        inner = Scripted()
+        client = Faulty(inner, 2, KeyError("fault"), carried_out)
+        client.call("s", "first", "us-east-1")
+        with pytest.raises(KeyError):
+            client.call("s", "second", "us-east-1")
+        client.call("s", "third", "us-east-1")
+        assert (len(inner.calls), client.calls) == (reached, 3)
+    refusing = Faulty(Scripted(throttled()), 1, KeyError("fault"), True)
+    with pytest.raises(KeyError):
+        refusing.call("s", "first", "us-east-1")
+
+
+def test_what_is_attempted_is_recorded_in_order_whatever_becomes_of_it() -> None:
+    client = Recording(Scripted(throttled()))
+    with pytest.raises(Throttled):
+        client.call("ec2", "create_snapshots", "us-east-1", Name="a")
+    client.call("ec2", "describe_volumes", "us-west-2")
+    assert client.made == [
+        Made("ec2", "create_snapshots", "us-east-1", {"Name": "a"}),
+        Made("ec2", "describe_volumes", "us-west-2"),
+    ]
+
+
+def test_a_client_for_reading_lets_no_act_through_and_every_look() -> None:
+    inner = Scripted()
+    with pytest.raises(CallRefused):
+        ReadOnly(inner).call("ec2", "create_snapshots", "us-east-1")
+    ReadOnly(inner).call("ec2", "describe_volumes", "us-east-1")
+    assert [operation for operation, _ in inner.calls] == ["describe_volumes"]
+
+
+def test_an_act_without_an_answer_is_told_as_late_where_the_lease_was_lost_meanwhile() -> None:
+    """It may have been carried out, and the newer run has to know."""
+    for looks, late in ((2, 0), (1, 1)):
+        lease = Lease(looks)
+        client = Fenced(Scripted(silent()), lease.confirm, lambda made, lease=lease: lease.late.append(made.operation))  # type: ignore[misc]
+        with pytest.raises((RegionUnreachable, ActedLate)) as problem:
+            client.call("ec2", "create_snapshots", "us-east-1")
+        assert len(lease.late) == late and isinstance(problem.value, ActedLate) is bool(late)
+
+
+def test_what_waits_is_not_what_a_new_innermost_is_put_around() -> None:
+    inner = Scripted()
+    client = Retrying(wrappers.Until(Recording(inner), "w", FakeClock(), 1e12), FakeClock(), random.Random(1))
+    made = list[AwsClient]()
+
+    def innermost(each: AwsClient) -> AwsClient:
+        made.append(each)
+        return Recording(each)
+
+    again = with_innermost(client, innermost)
+    assert isinstance(again, Retrying) and isinstance(again.inner, wrappers.Until)
+    assert isinstance(again.inner.inner, Recording) and again.inner.inner.inner is made[0]
+    assert isinstance(made[0], Recording) and made[0].inner is inner
+    assert isinstance(client.inner, wrappers.Until) and client.inner.inner is made[0], "the other client is as it was"

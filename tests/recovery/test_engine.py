@@ -8,11 +8,24 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from pilotlight.runtime.errors import EpochStale, RegionUnreachable, StepFailed, StepTimedOut
+from pilotlight.runtime.aws.client import refused
+from pilotlight.runtime.clock import FakeClock, stamp
+from pilotlight.runtime.errors import CallRefused, EpochStale, RegionUnreachable, StepFailed, StepTimedOut, Throttled
 from pilotlight.runtime.kinds.action import Absent, Answer, Proven, StepContext, Underway, Wait
-from pilotlight.runtime.records.runs import FAILED, INTENDED, PROVEN, WITHDRAWN, Runbook, Step
+from pilotlight.runtime.records.runs import (
+    FAILED,
+    INTENDED,
+    LOOKED_AGAIN,
+    PROVEN,
+    WITHDRAWN,
+    Entry,
+    LookingAgain,
+    Runbook,
+    Step,
+)
 from pilotlight.runtime.runs.engine import ACTS_MAX, Engine, Paused
 from pilotlight.runtime.store.lease import LEASE_SECONDS, Held
+from pilotlight.runtime.store.ledger import CUT
 from support.fake_aws import STANDBY, FakeAws, recovery_of
 
 
@@ -193,3 +206,153 @@ def test_instances_that_came_up_have_come_up_though_their_step_begins_anew(aws: 
     assert running.has_begun(("two",), "choose")
     running.withdraw("choose", "its copies are gone")
     assert not running.has_begun(("two",), "choose")
+
+
+def test_a_step_may_take_as_long_as_its_wait_says_and_not_a_moment_more(aws: FakeAws) -> None:
+    for after, proven in ((29.0, True), (31.0, False)):
+        switch, made = Switch(after_seconds=after), FakeAws(FakeClock())
+        running = engine(made, (Step("a", "switch"),), {"switch": switch})
+        if proven:
+            running.execute()
+        else:
+            with pytest.raises(StepTimedOut):
+                running.execute()
+
+
+def test_the_time_of_a_wait_begins_with_the_last_act(aws: FakeAws) -> None:
+    """An act that took long itself would leave its effect no time."""
+    switch = Switch(after_seconds=29.0)
+    switch.takes = lambda: aws.clock.sleep(20)
+    engine(aws, (Step("a", "switch"),), {"switch": switch}).execute()
+
+
+def test_a_look_that_gives_no_answer_while_a_step_waits_is_no_reason_to_give_up(aws: FakeAws) -> None:
+    class Deaf(Switch):
+        def ask(self, work: StepContext) -> Answer:
+            if self.acted_at and work.clock.now() < self.acted_at[0] + 3:
+                raise Throttled(service="s", operation="o", region=STANDBY, attempts=1)
+            return super().ask(work)
+
+    switch = Deaf()
+    engine(aws, (Step("a", "switch"),), {"switch": switch}).execute()
+    assert len(switch.acted_at) == 1
+
+
+def test_an_act_that_is_refused_ends_its_step_and_is_written_down(aws: FakeAws) -> None:
+    def refuse() -> None:
+        raise refused("rds", "failover_global_cluster", STANDBY, "AccessDenied", "no")
+
+    with pytest.raises(CallRefused):
+        engine(aws, (Step("a", "switch"),), {"switch": Switch(takes=refuse)}).execute()
+    journal = recovery_of(aws).context.ledger.journal("run")
+    assert journal is not None and journal.entries[-1].state == FAILED
+    assert "rds:failover_global_cluster" in journal.entries[-1].evidence["reason"]
+
+
+@pytest.mark.parametrize(("left", "stops"), [(30.0, False), (21.0, False), (20.0, True), (0.0, True)])
+def test_a_run_stops_before_the_deadline_by_the_wait_that_it_would_begin(
+    aws: FakeAws, left: float, stops: bool
+) -> None:
+    """A function that is ended by force leaves its lease, and the next one waits for that."""
+    switch = Switch(after_seconds=15.0, wait=Wait(60, 20, "a test"))
+    running = engine(aws, (Step("a", "switch"),), {"switch": switch}, deadline=aws.clock.now() + left)
+    if stops:
+        with pytest.raises(Paused):
+            running.execute()
+    else:
+        running.execute()
+    assert bool(switch.acted_at) is (left > 0)
+
+
+def test_steps_that_an_earlier_process_proved_are_not_asked_for_again(aws: FakeAws) -> None:
+    asked = list[str]()
+
+    class Asking(Switch):
+        def ask(self, work: StepContext) -> Answer:
+            asked.append(work.step.name)
+            return super().ask(work)
+
+    steps = (Step("a", "one"), Step("b", "two", needs=("a",)))
+    first = engine(aws, steps, {"one": Asking(), "two": Asking(acted_at=[0.0])})
+    first.execute()
+    asked.clear()
+    again = Engine(first.context, first.runbook, "run", first.held, first.actions, entries=first.entries, written=9)
+    again.execute()
+    assert asked == []
+
+
+def looking(aws: FakeAws, lasts: bool = True, looked: bool = False) -> tuple[Engine, Switch]:
+    """A run that another process has taken up: `a` and what stands on it were proven at the epoch before."""
+    steps = (
+        Step("a", "one"),
+        Step("b", "two", needs=("a",)),
+        Step(LOOKED_AGAIN, "two", needs=("b",), arguments=LookingAgain(steps=("a",) if lasts else ())),
+    )
+    switch = Switch(acted_at=[0.0])
+    running = engine(aws, steps, {"one": switch, "two": Switch(acted_at=[0.0])})
+    names = ["a", "b", *([LOOKED_AGAIN] if looked else [])]
+    running.entries = [Entry(name, PROVEN, stamp(aws.clock.now()), running.held.epoch - 1, {}) for name in names]
+    running.written = len(names)
+    return running, switch
+
+
+@pytest.mark.parametrize(
+    ("lasts", "looked", "undone", "withdrawn"),
+    [
+        (True, False, True, ["a", "b"]),
+        (True, False, False, []),
+        (False, False, True, []),
+        (True, True, True, []),
+    ],
+)
+def test_what_a_late_act_has_undone_since_another_process_proved_it_begins_anew(
+    aws: FakeAws, lasts: bool, looked: bool, undone: bool, withdrawn: list[str]
+) -> None:
+    """Traffic would wait for instances that nobody wishes for any more."""
+    running, switch = looking(aws, lasts, looked)
+    if undone:
+        switch.acted_at.clear()
+    running.look_back()
+    assert [name for name, state in states(aws) if state == WITHDRAWN] == withdrawn
+    running.entries = [Entry(each.step, each.state, each.at, running.held.epoch, {}) for each in running.entries]
+    if not withdrawn:
+        switch.acted_at.clear()
+        running.look_back()
+        assert not states(aws), "what this process has proven itself is not looked at"
+
+
+def test_what_gives_no_answer_is_not_called_undone(aws: FakeAws) -> None:
+    running, switch = looking(aws)
+    switch.ask = lambda work: Underway("it is on its way")  # type: ignore[method-assign]
+    running.look_back()
+    assert states(aws) == []
+
+
+def test_evidence_that_was_cut_is_no_evidence(aws: FakeAws) -> None:
+    """A step would go on with the names of what it needs and none of their values."""
+    running = engine(aws, (Step("a", "one"),), {"one": Switch(acted_at=[0.0])})
+    running.execute()
+    assert running._evidence_of("a") == {"on": True} and running._evidence_of("b") == {}
+    running.entries.append(Entry("a", PROVEN, stamp(aws.clock.now()), 2, {CUT: "9 bytes of evidence"}))
+    with pytest.raises(StepFailed, match="too long for one entry"):
+        running._evidence_of("a")
+
+
+def test_a_wait_begins_anew_after_its_step_was_withdrawn(aws: FakeAws) -> None:
+    steps = (Step("a", "one"),)
+    running = engine(aws, steps, {"one": Switch()})
+    running.execute()
+    first = running._intended_at(steps[0])
+    running.withdraw("a", "gone")
+    assert first is not None and running._intended_at(steps[0]) is None
+    aws.clock.sleep(100)
+    running.actions["one"].acted_at.clear()  # type: ignore[attr-defined]
+    running.execute()
+    assert running._intended_at(steps[0]) == first + 100
+
+
+def test_steps_in_order_and_side_by_side_prove_the_same(aws: FakeAws) -> None:
+    steps = (Step("c", "three", needs=("a", "b")), Step("a", "one"), Step("b", "two"))
+    actions = {name: Switch() for name in ("one", "two", "three")}
+    engine(aws, steps, actions, side_by_side=1).execute()
+    assert [name for name, state in states(aws) if state == PROVEN] == ["a", "b", "c"]

@@ -15,6 +15,7 @@ from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.errors import CallRefused, RegionUnreachable
 from pilotlight.runtime.handlers.recover import parse
 from pilotlight.runtime.kinds.action import Absent, Proven, StepContext
+from pilotlight.runtime.kinds.aurora.kind import NAMED_MAX
 from pilotlight.runtime.kinds.buckets import fencing
 from pilotlight.runtime.kinds.buckets.backfill import FAILURES_NAMED_MAX, Brought
 from pilotlight.runtime.kinds.buckets.kind import ReplicatedBucket
@@ -23,7 +24,8 @@ from pilotlight.runtime.kinds.buckets.reprotecting import CANARY
 from pilotlight.runtime.kinds.checkpoints.reference import CheckpointReference
 from pilotlight.runtime.kinds.checkpoints.steps import beyond
 from pilotlight.runtime.kinds.kind import NOT_NAMED, PROTECTED, UNPROTECTED, Observation
-from pilotlight.runtime.kinds.registry import KINDS, by_kind, kind_of
+from pilotlight.runtime.kinds.phases import RESTORE, START, SYNC
+from pilotlight.runtime.kinds.registry import KINDS, by_kind, in_order, kind_of
 from pilotlight.runtime.kinds.traffic import steps as traffic
 from pilotlight.runtime.kinds.volumes.pruning import unneeded_copies
 from pilotlight.runtime.kinds.volumes.snapshots import TAG_DEVICE, TAG_RUN, TAG_RUN_SIZE, Snapshot, _snapshot
@@ -387,3 +389,74 @@ def test_a_checkpoint_that_the_bucket_lost_is_not_protected_though_the_bucket_is
     assert dataset.standing(inventory(), corpus, torn, point, kept).state == PROTECTED
     for nothing in (None, dataclasses.replace(kept, compared_at="")):
         assert dataset.standing(inventory(), corpus, None, None, nothing).why == NOT_PROVEN
+
+
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        ({}, []),
+        ({"counts": {"dangling": 0, "ahead": 0}, "dangling": [], "ahead": []}, []),
+        ({"counts": {"dangling": 2}, "dangling": ["a", "b"]}, [
+            "registry has 2 rows that name checkpoints which are not complete in the standby region: a, b.",
+        ]),
+        ({"counts": {"ahead": 1}, "ahead": ["c"]}, [
+            "registry has 1 rows that name checkpoints newer than the one whose data is proven: c.",
+        ]),
+        ({"counts": {"dangling": 7}, "dangling": list("abcdefg")}, [
+            "registry has 7 rows that name checkpoints which are not complete in the standby region: "
+            f"{', '.join('abcdefg'[:NAMED_MAX])} and {7 - NAMED_MAX} more.",
+        ]),
+        ({"more": True, "named": 5}, [
+            "registry has more rows that name checkpoints than the 5 that are looked at, the last in the order of "
+            "their names; let `references.table` name a view of those that matter.",
+        ]),
+    ],
+)  # fmt: skip
+def test_rows_that_name_what_is_not_there_are_counted_and_the_first_are_named(
+    rows: dict[str, Any], told: list[str]
+) -> None:
+    """A registry would serve models that nobody has."""
+    kind, _ = kind_and_assets("database")
+    part = Part("registry", "database", "global", True, "2026-01-01T00:00:00Z", evidence={"rows": rows})
+    assert list(kind.loose_ends(part)) == told
+    assert list(kind.loose_ends(dataclasses.replace(part, proven=False))) == []
+
+
+@pytest.mark.acts_alone
+def test_what_is_left_to_do_by_hand_is_of_this_run_and_goes_once_the_primary_serves(aws: FakeAws) -> None:
+    """Commands of another run would move what this one has moved already."""
+
+    def work(action: str, run: str, of: Any = None) -> StepContext:
+        context = RecoveryContext(aws, of or inventory(), aws.clock, aws.fetch)
+        step = Step(action, action, arguments=Where("primary"))
+        return StepContext(step, "failback", run, 1, context, lambda name: {}, None, lambda: None)
+
+    keep, forget = ACTIONS["keep-by-hand"], ACTIONS["forget-by-hand"]
+    assert isinstance(keep.ask(work("keep-by-hand", "one")), Absent)
+    assert isinstance(forget.ask(work("forget-by-hand", "one")), Proven)
+    keep.act(work("keep-by-hand", "one"))
+    kept = keep.ask(work("keep-by-hand", "one"))
+    assert isinstance(kept, Proven) and isinstance(keep.ask(work("keep-by-hand", "two")), Absent)
+    left = forget.ask(work("forget-by-hand", "two"))
+    assert isinstance(left, Absent) and "run one" in left.observed
+    keep.act(work("keep-by-hand", "two", inventory(traffic=None)))
+    fewer = keep.ask(work("keep-by-hand", "two"))
+    assert isinstance(fewer, Proven) and fewer.evidence["commands"] == kept.evidence["commands"] - 1
+    forget.act(work("forget-by-hand", "two"))
+    assert isinstance(forget.ask(work("forget-by-hand", "two")), Proven)
+
+
+def test_the_commands_by_hand_open_what_was_fenced_and_start_what_was_stopped(aws: FakeAws) -> None:
+    aws.s3.policies[inventory().datasets[1].primary_bucket] = (
+        '{"Version": "2012-10-17", "Statement": [{"Sid": "Mine"}]}'
+    )
+    context = RecoveryContext(aws, inventory(), aws.clock, aws.fetch)
+    step = Step("k", "keep-by-hand", arguments=Where("primary"))
+    made = StepContext(step, "failback", "run", 1, context, lambda name: {}, None, lambda: None)
+    found = {phase: [each for kind, asset in in_order(inventory()) for each in kind.by_hand(made, phase, asset)]
+             for phase in (RESTORE, START, SYNC)}  # fmt: skip
+    assert [each.operation for each in found[RESTORE]] == ["delete_bucket_policy", "put_bucket_policy", "put_parameter"]
+    assert [each.operation for each in found[START]] == ["resume_processes", "update_auto_scaling_group"]
+    sizes = found[START][1].parameters
+    assert (sizes["MinSize"], sizes["DesiredCapacity"], sizes["MaxSize"]) == (1, 1, 4)
+    assert found[SYNC] == [] and {each.region for each in found[RESTORE] + found[START]} == {PRIMARY}

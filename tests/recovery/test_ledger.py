@@ -13,12 +13,20 @@ from moto import mock_aws
 from pilotlight.runtime.aws.boto import BotoClient
 from pilotlight.runtime.aws.client import refused
 from pilotlight.runtime.aws.wrappers import Wrapper
-from pilotlight.runtime.clock import FakeClock, SystemClock
+from pilotlight.runtime.clock import FakeClock, SystemClock, stamp
 from pilotlight.runtime.errors import CallRefused, EpochStale, LeaseHeld
 from pilotlight.runtime.records.runs import PROVEN, SUPERSEDED, WITHDRAWN, Entry
 from pilotlight.runtime.store.lease import ACT_SECONDS, LEASE_SECONDS, PROTECT, Leases
-from pilotlight.runtime.store.ledger import EVIDENCE_BYTES_MAX, FAILING_OVER, SERVING, Ledger, PointLine
-from pilotlight.runtime.store.table import Put, Table
+from pilotlight.runtime.store.ledger import (
+    CUT,
+    EVIDENCE_BYTES_MAX,
+    FAILING_OVER,
+    SERVING,
+    LateAct,
+    Ledger,
+    PointLine,
+)
+from pilotlight.runtime.store.table import Change, Check, Put, Table
 from support.fake_aws import PRIMARY, STANDBY
 
 
@@ -351,3 +359,204 @@ def test_whoever_waits_for_a_lease_is_told_who_has_it_and_for_how_long_it_waits(
     assert told == [("one", 3.0), ("one", 2.0)] and clock.now() - began == 2.0
     assert ledger.leases.take_within("two", LEASE_SECONDS + 5).holder == "two"
     assert clock.now() - began > LEASE_SECONDS
+
+
+def test_before_the_first_record_the_primary_serves_and_an_older_edition_says_nothing_of_who_wrote(
+    ledger: Ledger,
+) -> None:
+    first = ledger.active(PRIMARY)
+    assert (first.region, first.epoch, first.since, first.run, first.state) == (PRIMARY, 1, "", "", SERVING)
+    ledger._table.put("active", "active", {"region": STANDBY, "epoch": 3, "since": "s", "run": "r"})
+    older = ledger.active(PRIMARY)
+    assert (older.state, older.away) == (SERVING, True), "the standby may have written: nothing is left behind"
+
+
+def test_a_claim_keeps_what_is_said_of_who_serves_and_lets_no_older_one_in(ledger: Ledger, clock: FakeClock) -> None:
+    old = ledger.leases.take("a")
+    ledger.claim(old, PRIMARY)
+    assert ledger.active(PRIMARY).region == PRIMARY and ledger.active(PRIMARY).state == SERVING
+    ledger.set_active(STANDBY, FAILING_OVER, "r", old.epoch, old.epoch, away=True)
+    clock.sleep(LEASE_SECONDS + 1)
+    new = ledger.leases.take("b")
+    ledger.claim(new, PRIMARY)
+    active = ledger.active(PRIMARY)
+    assert (active.region, active.state, active.run, active.away) == (STANDBY, FAILING_OVER, "r", True)
+    with pytest.raises(EpochStale):
+        ledger.claim(new, PRIMARY)
+    ledger.set_active(PRIMARY, SERVING, "r", new.epoch, new.epoch, away=False)
+    assert ledger.active(PRIMARY).away is False
+    ledger.set_active(STANDBY, SERVING, "r", new.epoch, new.epoch)
+    assert ledger.active(PRIMARY).away is False, "nothing is said of it"
+
+
+def test_lines_of_a_journal_are_counted_from_the_first_and_go_on_behind_the_last(ledger: Ledger) -> None:
+    held = ledger.leases.take("a")
+    ledger.open_run("r", "failover", held)
+    assert ledger.next_line("r") == 0 and ledger.lines("r") == {}
+    for number in (0, 1, 2):
+        ledger.append("r", Entry(f"s{number}", PROVEN, "t", 2), number, held)
+    assert ledger.next_line("r") == 3
+    assert list(ledger.lines("r", 1)) == [2] and list(ledger.lines("r", 2)) == []
+
+
+def test_runs_are_told_by_their_kind_and_whether_they_are_open(ledger: Ledger) -> None:
+    held = ledger.leases.take("a")
+    assert ledger.newest_run() is None and ledger.open_runs() == {}
+    ledger.open_run("1-failover", "failover", held)
+    ledger.open_run("2-failback", "failback", held)
+    assert ledger.open_runs() == {"1-failover": "failover", "2-failback": "failback"}
+    ledger.close_run("2-failback", "failback", held, "failed", "why")
+    assert ledger.open_runs() == {"1-failover": "failover"}
+    assert ledger.newest_run() == ("2-failback", "failed")
+    assert [each.run for each in ledger.runs("failover")] == ["1-failover"]
+    assert [each.run for each in ledger.runs(limit=1)] == ["2-failback"] and ledger.journal("3") is None
+
+
+def test_evidence_is_kept_whole_up_to_what_an_item_takes(ledger: Ledger) -> None:
+    held = ledger.leases.take("a")
+    ledger.open_run("r", "failover", held)
+    frame = len('{"all": ""}')
+    for number, more in enumerate((0, 1)):
+        ledger.append("r", Entry("s", PROVEN, "t", 2, {"all": "x" * (EVIDENCE_BYTES_MAX - frame + more)}), number, held)
+    journal = ledger.journal("r")
+    assert journal is not None
+    assert [CUT in each.evidence for each in journal.entries] == [False, True]
+
+
+def test_late_acts_are_those_that_were_found_at_this_epoch_or_later(ledger: Ledger) -> None:
+    for current in (2, 3, 4):
+        ledger.note_late(LateAct(f"2026-01-0{current}", "r", 1, current, "s3:put_object", PRIMARY))
+    assert [each.current for each in ledger.late_acts(3)] == [3, 4] and ledger.late_acts(5) == []
+
+
+def test_a_request_waits_for_its_own_alarm_and_ends_with_it(ledger: Ledger, clock: FakeClock) -> None:
+    assert ledger.request() is None is ledger.open_request() and ledger.end_request("2026-01-02") is None
+    first = ledger.ask_for_approval("one", "2026-01-02")
+    clock.sleep(60)
+    for alarm in ("", "2026-01-01", "2026-01-02"):
+        assert ledger.ask_for_approval("again", alarm).requested_at == first.requested_at
+    second = ledger.ask_for_approval("two", "2026-01-03")
+    assert second.requested_at > first.requested_at
+    assert ledger.end_request("2026-01-02") is None, "the end of an earlier alarm"
+    assert ledger.open_request() is not None
+    ended = ledger.end_request("2026-01-03")
+    assert ended is not None and not ended.is_open and ledger.open_request() is None
+    ledger.ask_for_approval("by hand")
+    assert ledger.end_request("2026-01-09") is None, "no alarm is behind it"
+
+
+def test_a_word_that_was_given_after_an_alarm_went_off_is_for_that_one_too(ledger: Ledger, clock: FakeClock) -> None:
+    ledger.approve("somebody")
+    given = ledger.request()
+    assert given is not None and given.approved_by == "somebody"
+    assert ledger.ask_for_approval("alarm", stamp(clock.now() - 1)).approved_by == "somebody"
+    assert ledger.ask_for_approval("alarm", stamp(clock.now() + 1)).approved_by == ""
+    ledger.told()
+    told = ledger.request()
+    assert told is not None and told.told_at == stamp(clock.now())
+
+
+def test_a_request_that_was_never_made_is_carried_out_by_nobody(ledger: Ledger) -> None:
+    ledger.settle_request("r")
+    assert ledger.request() is None
+
+
+def test_a_bucket_is_protected_since_its_state_last_changed(ledger: Ledger, clock: FakeClock) -> None:
+    assert ledger.protection("corpus") is None
+    first = ledger.set_protection("corpus", "PROTECTED", "", 3)
+    clock.sleep(60)
+    again = ledger.set_protection("corpus", "PROTECTED", "", 4)
+    assert (again.since, again.compared_at > first.compared_at, again.objects) == (first.since, True, 4)
+    clock.sleep(60)
+    other = ledger.set_protection("corpus", "UNPROTECTED", "one is missing", 4)
+    assert other.since == other.compared_at and ledger.protection("corpus") == other
+
+
+def test_since_when_a_bucket_is_fenced_stays_what_it_was_until_it_is_fenced_anew(
+    ledger: Ledger, clock: FakeClock
+) -> None:
+    assert ledger.fenced_at("corpus") is None
+    ledger.keep_fence("corpus", anew=False)
+    began = clock.now()
+    clock.sleep(60)
+    ledger.keep_fence("corpus", anew=False)
+    assert ledger.fenced_at("corpus") == began
+    ledger.keep_fence("corpus", anew=True)
+    assert ledger.fenced_at("corpus") == began + 60
+    ledger.forget_fence("corpus")
+    assert ledger.fenced_at("corpus") is None
+
+
+def test_what_is_kept_of_one_asset_is_nothing_of_another(ledger: Ledger) -> None:
+    ledger.set_position("a", "key")
+    ledger.keep_job("a", "token", "")
+    ledger.reject_checkpoint("a", "step-1/", "it diverged", "somebody")
+    ledger.reject_checkpoint("ab", "step-2/#", "too", "another")
+    ledger.know_complete("a", ["2", "1"])
+    ledger.choose_point("run", "point")
+    assert (ledger.position("a"), ledger.position("b")) == ("key", "")
+    assert (ledger.job("a"), ledger.job("b")) == (("token", ""), ("", ""))
+    assert ledger.rejections("a") == {"step-1/": "refused by somebody: it diverged"}
+    assert ledger.rejections("ab") == {"step-2/#": "refused by another: too"}
+    assert (ledger.known_complete("a"), ledger.known_complete("b")) == ({"1", "2"}, frozenset())
+    assert (ledger.chosen_point("run"), ledger.chosen_point("other")) == ("point", "")
+    assert ledger.choices() == {"run": "point"}
+    ledger.forget_job("a")
+    ledger.forget_choice("run")
+    assert ledger.job("a") == ("", "") and ledger.choices() == {}
+
+
+def test_a_point_that_is_refused_keeps_what_it_stands_on(ledger: Ledger) -> None:
+    held = ledger.leases.take("a", PROTECT)
+    ledger.index_point(PointLine("1", "complete", "1", ("set",), ("list",), ("c#p/",), outdated=True), held)
+    ledger.refuse_point("1", "it diverged")
+    (line,) = ledger.points()
+    assert (line.status, line.why, line.sets, line.manifests, line.checkpoints, line.outdated) == (
+        "refused",
+        "it diverged",
+        ("set",),
+        ("list",),
+        ("c#p/",),
+        True,
+    )
+
+
+def test_a_record_that_is_there_is_not_written_over_where_it_is_to_be_new(ledger: Ledger) -> None:
+    table = ledger._table
+    table.put("p", "s", {"value": 1}, new=True)
+    table.put("p", "s", {"value": 2}, new=True)
+    assert (table.get("p", "s") or {})["value"] == 1
+    table.put("p", "s", {"value": 3})
+    assert (table.get("p", "s") or {})["value"] == 3
+    assert table.update("p", "s", "#value = :value", {"value": 4, "was": 1}, "#value = :was") is None
+    assert (table.update("p", "s", "#value = :value", {"value": 4, "was": 3}, "#value = :was") or {})["value"] == 4
+    assert not table.together(Check("p", "s", "#value = :was", {"was": 3}), Put("p", "t", {"value": 1}))
+    assert table.together(Check("p", "s", "#value = :was", {"was": 4}), Put("p", "t", {"value": 1}))
+    assert table.together(Change("p", "t", "#value = :value", {"value": 7}))
+    assert table.together(Check("p", "v", "attribute_not_exists(pk)"), Put("p", "u", {"value": 9}))
+    assert [each["value"] for each in table.query("p")] == [4, 7, 9]
+    assert [each["value"] for each in table.query("p", newest_first=True)] == [9, 7, 4]
+    assert [each["value"] for each in table.query("p", after="s")] == [7, 9]
+    table.delete("p", "s")
+    table.delete("p", "s")
+    assert table.get("p", "s") is None
+
+
+def test_a_refused_write_is_raised_whatever_it_was_for() -> None:
+    """It would be taken for "another was first"."""
+
+    class Denied(Wrapper):
+        def call(self, service: str, operation: str, region: str, **parameters: Any) -> dict[str, Any]:
+            raise refused(service, operation, region, "AccessDeniedException", "no")
+
+    table = Table(Denied(BotoClient()), STANDBY, "journal")
+    for act in (
+        lambda: table.put("p", "s", {}, new=True),
+        lambda: table.update("p", "s", "#a = :a", {"a": 1}),
+        lambda: table.together(Put("p", "s", {})),
+        lambda: table.get("p", "s"),
+        lambda: table.delete("p", "s"),
+        lambda: list(table.query("p")),
+    ):
+        with pytest.raises(CallRefused):
+            act()
