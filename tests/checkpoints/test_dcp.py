@@ -205,3 +205,36 @@ def test_metadata_as_large_as_may_be_is_read(monkeypatch: pytest.MonkeyPatch) ->
     assert only(sound).complete
     monkeypatch.setattr(dcp, "METADATA_BYTES_MAX", len(sound[".metadata"]) - 1)
     assert "bytes are too many" in only(sound).problems[0].what
+
+
+class Asked(Kept):
+    """Files in memory that remember how much was asked for at once."""
+
+    def __init__(self, contents: Files) -> None:
+        super().__init__(contents)
+        self.asked: list[int] = []
+
+    def read_range(self, file: File, start: int, length: int) -> bytes:
+        self.asked.append(length)
+        return super().read_range(file, start, length)
+
+
+def shares(count: int, elements: int) -> Files:
+    """One tensor of so many shares."""
+    parts = [Share((number * elements,), (elements,), saved_tensor(elements)) for number in range(count)]
+    return below("last/", distributed({}, {"w": ((count * elements,), parts)}))
+
+
+def test_every_part_of_a_small_checkpoint_is_read_once() -> None:
+    """Twice would be more than may be read, and a sound one undecided."""
+    reader = Asked(shares(5, 31_000))
+    (verdict,) = verify_all(reader)
+    assert verdict.complete and 600_000 < verdict.bytes_total < 640 * 1024
+    assert len(reader.asked) == 6 and verdict.bytes_read == verdict.bytes_total
+
+
+def test_reading_all_of_a_large_part_never_holds_more_of_it_than_a_few_mebibytes() -> None:
+    reader = Asked(shares(1, 2_500_000))
+    (found,) = find(reader)
+    assert verify_deeply(found, reader).complete
+    assert max(reader.asked) <= 8 * 1024 * 1024
