@@ -232,3 +232,32 @@ def test_bytes_of_a_large_layer_that_changed_are_found_by_reading_all() -> None:
         (found,) = find(reader)
         assert verify(found, reader).complete, "no checksum of it is within the budget"
         assert [problem.file for problem in verify_deeply(found, reader).problems] == problems
+
+
+BESIDES = {
+    "expp_rank_0_mp_rank_00_optim_states.pt": ("optimizer", True),
+    "layer_00-model_states.pt": ("weights", False),
+    "layer_00-model_00-model_states.pt": ("weights", False),
+    "layer_0_expert_1_mp_rank_00_model_states.pt": ("weights", False),
+}
+
+
+@pytest.mark.parametrize("name", BESIDES)
+def test_what_lies_beside_the_ranks_is_of_its_role_and_stands_in_the_way_of_what_that_is_needed_for(name: str) -> None:
+    role, loadable = BESIDES[name]
+    files = sound() | {name: saved({"w": 1})}
+    verdict = judged(files)
+    assert verdict.complete and verdict.unjudged == (), verdict.problems
+    assert [each.name for each in verdict.roles if name in each.files] == [role]
+    torn = judged(files | {name: b"torn"})
+    assert [each.file for each in torn.problems] == [name] and torn.loadable is loadable and not torn.resumable
+
+
+@pytest.mark.parametrize("name", [*BESIDES, MODEL, ranks()[0]])
+def test_a_folder_that_holds_any_file_of_deepspeeds_is_one_of_its_checkpoints(name: str) -> None:
+    """Of a sync that has only begun: nobody would be told that it is torn."""
+    assert judged({name: saved({"w": 1})}).format == "deepspeed"
+    assert (
+        verify_all(Kept({"ds/last/other_states.pt": b"x", "ds/last/mp_rank_00_model_states.txt": b"x"}), "deepspeed")
+        == []
+    )

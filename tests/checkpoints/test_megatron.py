@@ -218,3 +218,11 @@ def test_bytes_of_a_large_file_that_changed_are_found_by_reading_all(torn: str) 
         (found,) = find(reader)
         assert verify(found, reader).complete, "no checksum of it is within the budget"
         assert [problem.file for problem in verify_deeply(found, reader).problems] == problems
+
+
+def test_any_ranks_file_that_tells_how_many_there_were_tells_it_for_all() -> None:
+    second = "mp_rank_01/model_optim_rng.pt"
+    assert wrong({ONE: told(), second: told(tp=2)}) == []
+    assert wrong({ONE: told(), second: told(tp=3)}) == [
+        ("mp_rank_02/model_optim_rng.pt", "missing: there were 3 by 1 by 1 ranks")
+    ]

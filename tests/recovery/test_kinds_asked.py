@@ -40,7 +40,7 @@ from pilotlight.runtime.runs.engine import Engine
 from pilotlight.runtime.runs.register import ACTIONS
 from pilotlight.runtime.runs.standing import _away
 from pilotlight.runtime.store.ledger import FAILING_OVER, SERVING, SWITCHING, Protection
-from support.fake_aws import PRIMARY, STANDBY, FakeAws, inventory, recovery_of
+from support.fake_aws import MODELS, PRIMARY, STANDBY, FakeAws, inventory, recovery_of
 
 
 def asks(aws: FakeAws, region: str) -> list[dict[str, Any]]:
@@ -457,6 +457,8 @@ def test_the_commands_by_hand_open_what_was_fenced_and_start_what_was_stopped(aw
              for phase in (RESTORE, START, SYNC)}  # fmt: skip
     assert [each.operation for each in found[RESTORE]] == ["delete_bucket_policy", "put_bucket_policy", "put_parameter"]
     assert [each.operation for each in found[START]] == ["resume_processes", "update_auto_scaling_group"]
+    told = found[RESTORE][2].parameters
+    assert told["Overwrite"] is True and told["Value"] == f"s3://{MODELS}/checkpoints/step-000040/"
     sizes = found[START][1].parameters
     assert (sizes["MinSize"], sizes["DesiredCapacity"], sizes["MaxSize"]) == (1, 1, 4)
     assert found[SYNC] == [] and {each.region for each in found[RESTORE] + found[START]} == {PRIMARY}

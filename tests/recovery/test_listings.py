@@ -159,6 +159,8 @@ def test_every_object_is_counted_and_the_first_are_named() -> None:
     assert (extra.extra, len(extra.extra_keys)) == (25, 20)
     kept = counted(keys(25), [], stays=lambda ours, theirs: True)
     assert (kept.kept, len(kept.kept_keys), kept.waiting) == (25, 20, 0)
+    equal = counted([item("v1")], [item("v1")], stays=lambda ours, theirs: True)
+    assert (equal.kept, equal.settled) == (0, 1), "what is equal has arrived, and nothing has to stay"
     assert counted([], [item(deleted=True)]).extra == 0, "what is deleted on the other side is not there"
 
 

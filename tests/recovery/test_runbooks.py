@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from pilotlight.runtime.records.codec import dumps, loads
+from pilotlight.runtime.records.inventory import Inventory
 from pilotlight.runtime.records.runs import LookingAgain, Runbook
 from pilotlight.runtime.runs import runbooks
 from pilotlight.runtime.runs.register import ACTIONS
 from support.fake_aws import STANDBY, inventory
 
-BOTH = (runbooks.failover(inventory()), runbooks.failback(inventory()), runbooks.fence_returned(inventory()))
+ALL = (runbooks.failover, runbooks.failback, runbooks.fence_returned)
 
 
 def order(runbook: Runbook) -> dict[str, set[str]]:
@@ -24,7 +26,7 @@ def order(runbook: Runbook) -> dict[str, set[str]]:
 
 
 def test_every_need_is_an_earlier_step_and_every_action_is_known() -> None:
-    for runbook in BOTH:
+    for runbook in (each(inventory()) for each in ALL):
         assert len(order(runbook)) == len(runbook.steps), "names are unique"
         assert {step.action for step in runbook.steps} <= ACTIONS.keys()
 
@@ -64,12 +66,12 @@ def test_a_runbook_without_databases_volumes_or_traffic_still_ends_in_a_commit()
 
 
 def test_runbooks_are_records() -> None:
-    for runbook in BOTH:
+    for runbook in (each(inventory()) for each in ALL):
         assert loads(Runbook, dumps(runbook), "a runbook") == runbook
 
 
 def test_a_runbook_is_an_order_of_phases_and_every_step_is_in_one() -> None:
-    failover, failback, fence = ([step.phase for step in book.steps] for book in BOTH)
+    failover, failback, fence = ([step.phase for step in book.steps] for book in (each(inventory()) for each in ALL))
     assert list(dict.fromkeys(failover)) == [
         "preflight", "fence", "choose", "restore", "start", "check", "traffic", "commit",
     ]  # fmt: skip
@@ -81,7 +83,7 @@ def test_a_runbook_is_an_order_of_phases_and_every_step_is_in_one() -> None:
 
 
 def test_writers_are_stopped_before_what_they_write_to_where_steps_are_done_one_by_one() -> None:
-    names = [step.name for step in BOTH[1].steps]
+    names = [step.name for step in runbooks.failback(inventory()).steps]
     assert names.index("fence-compute-fleet") < names.index("fence-bucket-corpus")
     assert names.index("rest-fleet") < names.index("forget-checkpoint-checkpoints")
 
@@ -164,12 +166,13 @@ DATA_HOME = {
 
 
 @pytest.mark.parametrize(
-    ("runbook", "wanted"),
+    ("of", "changes", "wanted"),
     [
-        (runbooks.failover(inventory()), AWAY),
-        (runbooks.failback(inventory()), HOME),
+        (runbooks.failover, {}, AWAY),
+        (runbooks.failback, {}, HOME),
         (
-            runbooks.failover(inventory(**NOTHING)),
+            runbooks.failover,
+            NOTHING,
             {
                 "preflight": "",
                 "fence": "preflight",
@@ -180,7 +183,8 @@ DATA_HOME = {
             },
         ),
         (
-            runbooks.failback(inventory(**NOTHING)),
+            runbooks.failback,
+            NOTHING,
             {
                 "primary-answers": "",
                 "quiesce": "primary-answers",
@@ -193,7 +197,8 @@ DATA_HOME = {
             },
         ),
         (
-            runbooks.failover(inventory(**DATA)),
+            runbooks.failover,
+            DATA,
             {
                 "preflight": "",
                 "fence": "preflight",
@@ -204,24 +209,25 @@ DATA_HOME = {
                 "commit": "look-again",
             },
         ),
-        (runbooks.failback(inventory(**DATA)), DATA_HOME),
-        (runbooks.fence_returned(inventory(**DATA)), {"fence-bucket-checkpoints": "", "fence-bucket-corpus": ""}),
+        (runbooks.failback, DATA, DATA_HOME),
+        (runbooks.fence_returned, DATA, {"fence-bucket-checkpoints": "", "fence-bucket-corpus": ""}),
     ],
 )
 def test_what_waits_for_what_is_written_down_for_a_run_of_everything_and_of_little(
-    runbook: Runbook, wanted: dict[str, str]
+    of: Callable[[Inventory], Runbook], changes: dict[str, Any], wanted: dict[str, str]
 ) -> None:
     """A need that is lost lets a step act before it may; one too many makes a run longer than it was promised."""
+    runbook = of(inventory(**changes))
     assert {step.name: " ".join(sorted(step.needs)) for step in runbook.steps} == wanted
     assert [step.name for step in runbook.steps] == [*wanted]
     passing = {"fence", "quiesce", "hand-over", "keep-by-hand", "commit"}
     assert {step.name for step in runbook.steps if not step.lasts} == passing & set(wanted)
 
 
-@pytest.mark.parametrize("runbook", BOTH, ids=lambda each: each.kind)
-def test_what_users_stand_on_stops_after_them(runbook: Runbook) -> None:
+@pytest.mark.parametrize("of", ALL)
+def test_what_users_stand_on_stops_after_them(of: Callable[[Inventory], Runbook]) -> None:
     """Writers before what they write to, where a region is fenced or put to rest."""
-    names = [step.name for step in runbook.steps]
+    names = [step.name for step in of(inventory()).steps]
     for group, bucket in (
         ("fence-compute-fleet", "fence-bucket-corpus"),
         ("rest-fleet", "forget-checkpoint-checkpoints"),
@@ -240,7 +246,7 @@ def test_without_users_names_nothing_moves_them_and_the_rest_follows_the_checks(
 
 
 def test_the_last_look_looks_at_all_that_lasts_and_at_nothing_that_a_later_step_changes() -> None:
-    for runbook in BOTH[:2]:
+    for runbook in (each(inventory()) for each in ALL[:2]):
         again = next(step for step in runbook.steps if step.name == "look-again")
         assert isinstance(again.arguments, LookingAgain)
         assert again.arguments.steps == again.needs

@@ -39,7 +39,7 @@ TRAINER_LAYOUT, ACCELERATE, LLAMA, ADAPTER, TORCH, MODEL = (
 )
 RANKS_MAX = 100_000
 _NUMBERED = re.compile(
-    r"^(?P<stem>model|pytorch_model|optimizer|scheduler|custom_checkpoint)(?:_(?P<number>\d+))?(?P<end>\.\w+)$"
+    r"^(?P<stem>model|pytorch_model|optimizer|scheduler|custom_checkpoint)_(?P<number>\d+)(?P<end>\.\w+)$"
 )
 _OF_RANK = re.compile(r"_rank\d+")
 _DATA_OF_RANK = re.compile(r"/__(\d+)_\d+\.distcp$")
@@ -212,7 +212,7 @@ def _numbers(found: Contents) -> Iterator[Wanted]:
 
 def _before(match: re.Match[str]) -> Iterator[str]:
     """Names with the lower numbers of the same stem; objects are numbered from 0, the others' first has none."""
-    stem, number, end = match["stem"], int(match["number"] or 0), match["end"]
+    stem, number, end = match["stem"], int(match["number"]), match["end"]
     for each in range(min(number, RANKS_MAX)):
         bare = each == 0 and stem != "custom_checkpoint"
         yield f"{stem}{end}" if bare else f"{stem}_{each}{end}"

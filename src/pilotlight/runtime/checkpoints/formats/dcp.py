@@ -193,8 +193,9 @@ def _chunks(name: str, item: Made) -> list[tuple[int, ...]]:
 
 def _size(value: Any) -> tuple[int, ...]:
     """A torch.Size as numbers; of what is no tensor, none."""
-    numbers = value.arguments[0] if isinstance(value, Made) and len(value.arguments) == 1 else value
-    numbers = () if numbers is None else numbers
+    if isinstance(value, Made) and len(value.arguments) == 1:
+        (value,) = value.arguments
+    numbers = () if value is None else value
     if not isinstance(numbers, tuple) or any(type(each) is not int or each < 0 for each in numbers):
         raise Damaged("holds a size that is none")
     return numbers

@@ -263,7 +263,7 @@ def _other_steps(candidate: Candidate, saved: dict[str, Saved]) -> Iterator[Prob
 
 def _skipped(saved: dict[str, Saved]) -> int:
     """Steps that overflowed and moved no parameter: the optimizer has counted as many fewer."""
-    counts = [each.value.get("skipped_steps") for name, each in saved.items() if MODEL.match(name)]
+    counts = [each.value.get("skipped_steps") for each in saved.values()]
     return max((count for count in counts if type(count) is int), default=0)
 
 

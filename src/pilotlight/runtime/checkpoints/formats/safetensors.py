@@ -271,7 +271,7 @@ def _name(folder: Candidate, file: File) -> str:
 def _is_plain(name: str) -> bool:
     """A path below the folder, as transformers joins it (utils/hub.py, get_checkpoint_shard_files)."""
     parts = name.split("/")
-    return bool(name) and "\\" not in name and not any(part in ("", ".", "..") for part in parts)
+    return "\\" not in name and not any(part in ("", ".", "..") for part in parts)
 
 
 def first_read(files: int) -> int:
