@@ -141,11 +141,12 @@ class Tests:
     """What fails without any mutant: it can catch none, and is left out."""
 
     def of(self, mutant: Mutant) -> list[str]:
-        """The tests that execute what was changed, quickest first; what no function holds, whoever uses the file."""
+        """The tests that execute what was changed, quickest first; what no function holds is executed by whoever
+        imports the file first, and concerns whoever uses it."""
         lines = range(mutant.line, mutant.last + 1)
         mine = {node: said["lines"].get(mutant.file, ()) for node, said in self.found.items()}
         found = [node for node, seen in mine.items() if any(line in seen for line in lines)]
-        if not found and not mutant.function.rpartition(".")[2].islower():
+        if not mutant.function.rpartition(".")[2].islower():
             found = [node for node, seen in mine.items() if seen]
         return sorted(found, key=lambda node: (self.found[node]["seconds"], node))
 

@@ -190,7 +190,7 @@ def test_a_file_that_was_written_under_another_ranks_name_is_named() -> None:
 
 
 def test_every_layer_with_parameters_has_its_file_in_a_pipeline() -> None:
-    shapes = [{"0.weight": [2], "tied_modules.embed": [2], "1234567.w": [1]}, {"2.weight": [2], 5: [1]}, "no group"]
+    shapes = [{"0.weight": [2], "tied_modules.embed": [2], "123456.w": [1]}, {"2.weight": [2], 5: [1]}, "no group"]
     files = sound(module=None, param_shapes=shapes[:2]) | {"layer_00-model_states.pt": saved({"w": 1})}
     (lost,) = wrong(files)
     assert lost[0] == "layer_02-model_states.pt" and "parameters of this layer" in lost[1]

@@ -269,8 +269,10 @@ def test_shardings_speak_of_every_array_of_the_tree_and_of_no_other(folder: Path
     assert told(of_1200(folder), name) == f"does not speak of {tree[0]}, which the tree has"
     (folder / "1200" / name).write_text(json.dumps(named(*tree, "other.w")))
     assert told(of_1200(folder), name) == "speaks of other.w, which the tree does not have"
-    (folder / "1200" / name).write_text(json.dumps({"no base 64": "{}"}))
-    assert told(of_1200(folder), name) == "holds a name that is not in base 64"
+    first, *rest = named(*tree)
+    for other in ("no base 64", f"{first[:2]}!{first[2:]}"):
+        (folder / "1200" / name).write_text(json.dumps(dict.fromkeys([other, *rest], "{}")))
+        assert told(of_1200(folder), name) == "holds a name that is not in base 64"
 
 
 def test_what_each_process_says_of_its_arrays_speaks_of_the_trees(folder: Path) -> None:

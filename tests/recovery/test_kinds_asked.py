@@ -23,7 +23,7 @@ from pilotlight.runtime.kinds.buckets.protection import NOT_PROVEN
 from pilotlight.runtime.kinds.buckets.reprotecting import CANARY
 from pilotlight.runtime.kinds.checkpoints.reference import CheckpointReference
 from pilotlight.runtime.kinds.checkpoints.steps import beyond
-from pilotlight.runtime.kinds.kind import NOT_NAMED, PROTECTED, UNPROTECTED, Observation
+from pilotlight.runtime.kinds.kind import NOT_NAMED, PROTECTED, UNPROTECTED, Observation, loss
 from pilotlight.runtime.kinds.phases import RESTORE, START, SYNC
 from pilotlight.runtime.kinds.registry import KINDS, by_kind, in_order, kind_of
 from pilotlight.runtime.kinds.traffic import steps as traffic
@@ -462,3 +462,11 @@ def test_the_commands_by_hand_open_what_was_fenced_and_start_what_was_stopped(aw
     sizes = found[START][1].parameters
     assert (sizes["MinSize"], sizes["DesiredCapacity"], sizes["MaxSize"]) == (1, 1, 4)
     assert found[SYNC] == [] and {each.region for each in found[RESTORE] + found[START]} == {PRIMARY}
+
+
+def test_what_is_lost_is_told_to_the_millisecond_and_machines_to_the_thousandth_of_an_hour() -> None:
+    part = Part("corpus", "dataset", "replication", True, "2026-01-01T00:00:00.000Z")
+    assert loss(part, "2026-01-01T00:00:01.234567Z").seconds == 1.235
+    kind, (asset,) = kind_and_assets("checkpoints")
+    asset = dataclasses.replace(asset, training=Training(1))
+    assert kind.loss(asset, part_of(40), "2026-01-01T00:00:10.000Z").gpu_hours == 0.003

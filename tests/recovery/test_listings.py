@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import threading
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -14,7 +16,7 @@ from pilotlight.runtime.clock import FakeClock, stamp
 from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.errors import NotCopied
 from pilotlight.runtime.kinds.buckets import backfill, observe
-from pilotlight.runtime.kinds.buckets.backfill import NAMED_MAX, bring, prove, resolved
+from pilotlight.runtime.kinds.buckets.backfill import COPIES_AT_ONCE, NAMED_MAX, bring, prove, resolved
 from pilotlight.runtime.kinds.buckets.listing import (
     CHECKSUM,
     DIFFERENT,
@@ -355,3 +357,27 @@ def test_objects_that_cannot_be_copied_stop_no_other_and_are_all_counted() -> No
     facts = problem.value.facts
     assert (facts["failed"], facts["copied"], len(facts["failures"])) == (25, 5, 20)
     assert set(aws.s3.current(CORPUS_COPY)) == {f"{number:02d}" for number in range(25, 30)}
+
+
+def test_no_more_copies_are_begun_than_go_on_at_once() -> None:
+    """A bucket of a million objects would be a million waiting copies in a small function's memory."""
+    aws, go_on = FakeAws(FakeClock()), threading.Event()
+    for number in range(12):
+        aws.s3.write(CORPUS, f"{number:02d}", b"x", replicate=False)
+
+    class Slow(Wrapper):
+        def call(self, service: str, operation: str, region: str, **parameters: Any) -> dict[str, Any]:
+            if operation == "copy_object":
+                go_on.wait(10)
+            return super().call(service, operation, region, **parameters)
+
+    context, begun = RecoveryContext(Slow(aws), inventory(), aws.clock, aws.fetch), list[int]()
+    running = threading.Thread(target=lambda: bring(context, HERE, THERE, lambda done: begun.append(done.copied)))
+    running.start()
+    while len(begun) < COPIES_AT_ONCE:
+        time.sleep(0.01)
+    time.sleep(0.2)
+    assert max(begun) == COPIES_AT_ONCE
+    go_on.set()
+    running.join(10)
+    assert max(begun) == 12 and len(aws.s3.current(CORPUS_COPY)) == 12

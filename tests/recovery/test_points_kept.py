@@ -164,6 +164,10 @@ def test_copies_stay_while_they_are_the_newest_or_a_kept_point_names_them() -> N
     assert unneeded_copies([old], ()) == [] == unneeded_copies([], ())
     for needed in ("set1",):
         assert unneeded_copies([old, new], {needed}) == []
+    of_run = dataclasses.replace(old, run="a-run", set="a-set")
+    assert unneeded_copies([of_run, new], {"a-run"}) == [] == unneeded_copies([of_run, new], {"a-set"})
+    other = dataclasses.replace(of_run, id="other", set="another-set")
+    assert unneeded_copies([of_run, other, new], {"a-set"}) == [other], "points of older editions name sets"
     beside = copied(3, "d", id="s3d", set="another", run="run-b")
     assert unneeded_copies([new, beside], ()) == [], "of one moment none is older"
     begun = dataclasses.replace(snapshot(9, False), source="x")

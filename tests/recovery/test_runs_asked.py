@@ -23,6 +23,7 @@ from pilotlight.runtime.runs.run import INTERRUPTED, close_dead, is_going_home, 
 from pilotlight.runtime.store.lease import LEASE_SECONDS, Held
 from pilotlight.runtime.store.ledger import FAILING_OVER, SERVING, SWITCHING
 from support.fake_aws import MODELS_COPY, NAMES, PRIMARY, STANDBY, FakeAws, inventory, recovery_of
+from support.fake_machines import Version
 
 pytestmark = pytest.mark.acts_alone
 
@@ -246,7 +247,15 @@ def test_a_part_that_is_read_again_says_how_much_was_looked_at(aws: FakeAws) -> 
     assert index.looked_at == 2 and index.remarks == ()
     assert "the bytes inside snapshot copies are not read" in verified(aws, "index", deep=True).remarks[0]
     aws.images.clear()
-    assert any("ami-2 is gone" in each for each in verified(aws, "fleet").problems)
+    lost = verified(aws, "fleet")
+    assert any("ami-2 is gone" in each for each in lost.problems) and lost.remarks == (), "a problem is no remark"
+
+
+def test_a_group_that_comes_up_from_another_image_than_its_points_holds_and_is_remarked(aws: FakeAws) -> None:
+    aws.images["ami-3"] = aws.images.pop("ami-2")
+    aws.templates[NAMES.launch_template("fleet")].append(Version({"ImageId": "ami-3"}))
+    found = verified(aws, "fleet")
+    assert found.problems == () and "ami-3 of the last deployment is launched" in found.remarks[0]
 
 
 def test_a_checkpoint_that_is_gone_from_the_standby_is_told_by_its_path(aws: FakeAws) -> None:

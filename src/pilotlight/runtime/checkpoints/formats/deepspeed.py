@@ -230,7 +230,7 @@ def _experts(saved: dict[str, Saved], present: set[str], mp: int) -> Iterator[Pr
     if sum(counts) * mp > RANKS_MAX:
         return
     for layer, count in enumerate(counts):
-        for expert in range(count if count > 1 else 0):
+        for expert in range(count) if count > 1 else ():
             for rank in range(mp):
                 name = f"layer_{layer}_expert_{expert}_mp_rank_{rank:02d}_model_states.pt"
                 if name not in present:

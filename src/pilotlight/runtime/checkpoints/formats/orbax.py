@@ -33,6 +33,7 @@ TREE_HANDLERS = ("StandardCheckpointHandler", "PyTreeCheckpointHandler")
 JSON_HANDLERS = ("JsonCheckpointHandler",)
 COMMIT_TIME = "commit_timestamp_nsecs"
 JSON_BYTES_MAX = 256 * 1024 * 1024
+MARKER_BYTES_MAX = 4096
 
 _PROCESS = re.compile(r"^(ocdbt\.process_[^/]+/)")
 _COMMIT_TEXT = re.compile(r"^Checkpoint commit was successful to (?P<path>\S(?:.*\S)?)\Z", re.DOTALL)
@@ -282,7 +283,7 @@ def _markers(candidate: Candidate, items: list[str], is_damaged: bool, reader: R
             yield Problem(name, _unmarked(is_damaged))
             continue
         try:
-            text = reader.read_range(file, 0, min(file.size, 4096)).decode()
+            text = reader.read_range(file, 0, min(file.size, MARKER_BYTES_MAX)).decode()
             match = _COMMIT_TEXT.match(text)
             written_for = match["path"].split("/") if match else []
         except (Unreadable, UnicodeDecodeError) as damage:

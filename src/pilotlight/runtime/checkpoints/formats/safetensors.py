@@ -24,6 +24,8 @@ SUFFIX = ".safetensors"
 INDEX_KEYS = {"metadata", "weight_map"}
 FIRST_READ_BYTES_MAX = 16 * 1024
 """Most headers fit into this, so one read does; the budget of small checkpoints with many files makes it smaller."""
+FIRST_READS_BYTES_MAX = 512 * 1024
+"""Half of the smallest budget."""
 BITS: dict[str, int] = {
     "BOOL": 8, "U8": 8, "I8": 8, "F8_E5M2": 8, "F8_E4M3": 8, "F8_E8M0": 8, "F8_E4M3FNUZ": 8, "F8_E5M2FNUZ": 8,
     "I16": 16, "U16": 16, "F16": 16, "BF16": 16, "I32": 32, "U32": 32, "F32": 32,
@@ -276,4 +278,4 @@ def _is_plain(name: str) -> bool:
 
 def first_read(files: int) -> int:
     """Bytes of a file's first read, so that the first reads of all files stay within half of the smallest budget."""
-    return max(LENGTH_BYTES, min(FIRST_READ_BYTES_MAX, 512 * 1024 // max(1, files)))
+    return max(LENGTH_BYTES, min(FIRST_READ_BYTES_MAX, FIRST_READS_BYTES_MAX // files))

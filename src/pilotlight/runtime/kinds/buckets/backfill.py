@@ -255,7 +255,8 @@ class _Bringing:
             return
         if not ours.deleted:
             self._copies.begin(ours, lambda: self._copied(ours, theirs, strength), sure=strength == DIFFERENT)
-        elif theirs is not None:
+        else:
+            assert theirs is not None, "what is on neither side differs in nothing"
             removed = _unless_moved_on(lambda: copying.remove(self._client, self._target, theirs))
             self._copies.brought.removed += removed
 
