@@ -11,10 +11,11 @@ from pilotlight.runtime.aws.wrappers import Wrapper
 from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.errors import RecordUnreadable, StepFailed
 from pilotlight.runtime.kinds.action import Absent, Answer, Proven, StepContext
+from pilotlight.runtime.kinds.buckets.failback_sync import Syncing
 from pilotlight.runtime.kinds.buckets.fencing import DENIED, FENCE, with_fence, without_fence
 from pilotlight.runtime.kinds.buckets.reprotecting import is_ours
 from pilotlight.runtime.naming import RULE_BEFORE
-from pilotlight.runtime.records.inventory import Volumes
+from pilotlight.runtime.records.inventory import VaultAccount, Volumes
 from pilotlight.runtime.records.runs import Step, Where
 from pilotlight.runtime.runs.register import ACTIONS
 from support.fake_aws import (
@@ -217,3 +218,31 @@ def test_evidence_that_was_never_given_is_none_and_what_cannot_be_read_is_said(a
     assert work(aws, "a", THERE, chosen=chosen(20)).chosen.checkpoints["checkpoints"].step == 20
     with pytest.raises(RecordUnreadable):
         _ = work(aws, "a", THERE, chosen={"checkpoints": 5}).chosen
+
+
+def brings(aws: FakeAws, begun_at: float | None = None, **of: Any) -> tuple[float, list[str]]:
+    """(seconds that it takes to bring the corpus home, what was asked of S3)."""
+    step = Step("sync-corpus", "bring-home", "corpus", arguments=Syncing())
+    context = RecoveryContext(aws, inventory(**of), aws.clock, aws.fetch)
+    began, before = aws.clock.now(), len(aws.made)
+    made = StepContext(step, "failback", "run", 1, context, lambda name: {}, begun_at, lambda: None)
+    ACTIONS["bring-home"].act(made)
+    return aws.clock.now() - began, [each[1] for each in aws.made[before:] if each[0] == "s3"]
+
+
+def test_bringing_home_takes_no_longer_than_what_is_missing_needs(aws: FakeAws) -> None:
+    """Each bucket would cost seconds of the way home, and ten listings of a bucket of millions."""
+    recovery_of(aws).context.ledger.keep_fence("corpus", anew=True)
+    seconds, asked_for = brings(aws)
+    assert seconds == 0 and set(asked_for) == {"list_object_versions"} and len(asked_for) == 2
+    aws.s3.write(CORPUS_COPY, "arrives", b"x")
+    seconds, asked_for = brings(aws)
+    assert 1 <= seconds <= 2 and "copy_object" not in asked_for, "replication brought it"
+    aws.s3.write(CORPUS_COPY, "never-arrives", b"x", replicate=False)
+    seconds, asked_for = brings(aws)
+    assert seconds == 5 and asked_for.count("copy_object") == 1
+    assert asked_for.count("list_object_versions") == 2 * (5 + 1 + 1), "a second pass has nothing to do"
+    assert aws.s3.current(CORPUS)["never-arrives"] == b"x"
+    aws.s3.write(CORPUS_COPY, "of-another-account", b"x", replicate=False)
+    seconds, _ = brings(aws, vault=VaultAccount("999999999999", "vault"))
+    assert seconds == 0 and "of-another-account" in aws.s3.current(CORPUS), "no rule leads back from there"
