@@ -16,7 +16,7 @@ from pilotlight.runtime.aws.wrappers import Wrapper
 from pilotlight.runtime.clock import FakeClock, SystemClock, stamp
 from pilotlight.runtime.errors import CallRefused, EpochStale, LeaseHeld
 from pilotlight.runtime.records.runs import PROVEN, SUPERSEDED, WITHDRAWN, Entry
-from pilotlight.runtime.store.lease import ACT_SECONDS, LEASE_SECONDS, PROTECT, Leases
+from pilotlight.runtime.store.lease import ACT_SECONDS, LEASE_SECONDS, PROTECT, Held, Leases
 from pilotlight.runtime.store.ledger import (
     CUT,
     EVIDENCE_BYTES_MAX,
@@ -560,3 +560,10 @@ def test_a_refused_write_is_raised_whatever_it_was_for() -> None:
     ):
         with pytest.raises(CallRefused):
             act()
+
+
+def test_a_lease_that_nobody_ever_took_is_held_by_nobody_and_lost_by_whoever_says_so(ledger: Ledger) -> None:
+    assert (ledger.leases.epoch("other"), ledger.leases.holder("other")) == (1, ("", 0.0))
+    with pytest.raises(EpochStale) as problem:
+        ledger.leases.confirm(Held("other", "me", 7))
+    assert (problem.value.facts["held"], problem.value.facts["current"]) == (7, 1)
