@@ -11,18 +11,19 @@ from pilotlight.runtime.aws.client import refused
 from pilotlight.runtime.aws.wrappers import Wrapper
 from pilotlight.runtime.clock import stamp
 from pilotlight.runtime.context import RecoveryContext
-from pilotlight.runtime.errors import RegionUnreachable
+from pilotlight.runtime.errors import RecordUnreadable, RegionUnreachable
 from pilotlight.runtime.kinds.volumes import snapshots
 from pilotlight.runtime.kinds.volumes.pruning import unneeded_copies, unneeded_rosters, unneeded_sources
 from pilotlight.runtime.points import choose
 from pilotlight.runtime.points.protect import unsettled
+from pilotlight.runtime.points.prune import GRACE_SECONDS, prune
 from pilotlight.runtime.points.retention import DAY_SECONDS, RECENT, WEEK_SECONDS, kept
 from pilotlight.runtime.records.inventory import Keep
 from pilotlight.runtime.records.point import COMPLETE, PARTIAL, REFUSED, Part, RecoveryPoint
 from pilotlight.runtime.recovery import Recovery
 from pilotlight.runtime.store.ledger import PointLine
 from pilotlight.runtime.store.rosters import Roster
-from support.fake_aws import PRIMARY, FakeAws, inventory
+from support.fake_aws import PRIMARY, FakeAws, inventory, recovery_of
 
 
 def snapshot(at: int, done: bool, source: str = "") -> snapshots.Snapshot:
@@ -226,3 +227,19 @@ def test_a_primary_that_falls_silent_while_snapshots_are_pruned_costs_nothing(aw
     for _ in range(4):
         aws.clock.sleep(61)
         assert silent.protect() is not None
+
+
+@pytest.mark.acts_alone
+def test_what_a_point_stood_on_stays_as_long_as_whoever_read_of_it_may_live(aws: FakeAws) -> None:
+    context = recovery_of(aws).context
+    (*_, oldest) = context.ledger.points()
+    context.ledger.let_go(oldest)
+    aws.clock.sleep(GRACE_SECONDS)
+    prune(context, True)
+    assert [line.id for line, _ in context.ledger.gone_points()] == [oldest.id]
+    assert context.records.point(oldest.id).id == oldest.id
+    aws.clock.sleep(0.001)
+    prune(context, True)
+    assert context.ledger.gone_points() == []
+    with pytest.raises(RecordUnreadable):
+        context.records.point(oldest.id)
