@@ -477,3 +477,26 @@ def test_a_group_that_may_not_be_looked_at_ends_the_step(aws: FakeAws) -> None:
     for action in ("scale", "forget-template"):
         with pytest.raises(CallRefused):
             asked(aws, action)
+
+
+@pytest.mark.parametrize(
+    ("action", "arguments"),
+    [
+        ("scale", Where()),
+        ("stop", Stopping("standby")),
+        ("launch-one", OneInstance(index=0)),
+        ("hold", Where()),
+        ("forget-template", Where()),
+    ],
+)
+def test_a_group_that_is_gone_is_named_whatever_was_to_be_done_with_it(
+    aws: FakeAws, action: str, arguments: Arguments
+) -> None:
+    class Gone(Wrapper):
+        def call(self, service: str, operation: str, region: str, **parameters: Any) -> dict[str, Any]:
+            if operation == "describe_auto_scaling_groups":
+                return {"AutoScalingGroups": []}
+            return super().call(service, operation, region, **parameters)
+
+    with pytest.raises(StepFailed, match=f"there is no Auto Scaling group {AWAY[1]}"):
+        asked(aws, action, arguments, client=Gone(aws), restored=RESTORED)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import itertools
 import json
@@ -67,14 +68,14 @@ class Buckets:
 
     def arrive(self) -> None:
         """Replicas whose time has come arrive; none leaves or reaches a region that is cut off."""
-        waiting = []
-        for due, bucket, key, version in self.queue:
-            source = next((each for each, target in self.rules.items() if target == bucket), "")
+        for each in tuple(self.queue):
+            due, bucket, key, version = each
+            source = next((one for one, target in self.rules.items() if target == bucket), "")
             if due > self.clock.now() or {self.regions[bucket], self.regions.get(source, "")} & self.cut:
-                waiting.append((due, bucket, key, version))
-            else:
+                continue
+            with contextlib.suppress(ValueError):  # another thread has seen it arrive
+                self.queue.remove(each)
                 self.objects[bucket].setdefault(key, []).append(version)
-        self.queue = waiting
 
     def _add(self, bucket: str, key: str, version: Version, replicate: bool) -> None:
         self.objects[bucket].setdefault(key, []).append(version)
