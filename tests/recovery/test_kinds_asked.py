@@ -37,6 +37,7 @@ from pilotlight.runtime.records.point import Part, RecoveryPoint
 from pilotlight.runtime.records.runs import Step, Where
 from pilotlight.runtime.recovery import Recovery
 from pilotlight.runtime.runs.engine import Engine
+from pilotlight.runtime.runs.fence_returned import fence_returned
 from pilotlight.runtime.runs.register import ACTIONS
 from pilotlight.runtime.runs.standing import _away
 from pilotlight.runtime.store.ledger import FAILING_OVER, SERVING, SWITCHING, Protection
@@ -470,3 +471,36 @@ def test_what_is_lost_is_told_to_the_millisecond_and_machines_to_the_thousandth_
     kind, (asset,) = kind_and_assets("checkpoints")
     asset = dataclasses.replace(asset, training=Training(1))
     assert kind.loss(asset, part_of(40), "2026-01-01T00:00:10.000Z").gpu_hours == 0.003
+
+
+@pytest.mark.parametrize("operation", ["list_object_versions", "get_bucket_replication"])
+def test_a_bucket_of_checkpoints_that_falls_silent_is_told_by_what_the_standby_holds(
+    aws: FakeAws, operation: str
+) -> None:
+    """The scheduled run would fail, and keep no point of anything."""
+
+    class Silent(Wrapper):
+        def call(self, service: str, operation_: str, region: str, **parameters: Any) -> dict[str, Any]:
+            if (operation_, region) == (operation, PRIMARY):
+                raise RegionUnreachable(region=region, service=service, operation=operation_)
+            return super().call(service, operation_, region, **parameters)
+
+    of = inventory(datasets=(dataclasses.replace(inventory().datasets[1], uses=()),))
+    point = Recovery(RecoveryContext(Silent(aws), of, aws.clock, aws.fetch), "test").protect()
+    assert point is not None
+    part = point.part("checkpoints")
+    assert part is not None and part.proven and "compared" not in part.evidence
+
+
+def test_a_returned_region_that_falls_silent_while_it_is_looked_at_is_left_for_the_next_scheduled_run(
+    aws: FakeAws,
+) -> None:
+    recovery = recovery_of(aws)
+    aws.dark.add(PRIMARY)
+    recovery.failover()
+    aws.dark.clear()
+    aws.silent = {(PRIMARY, "autoscaling"), (PRIMARY, "s3")}
+    assert recovery.context.answers(PRIMARY)
+    assert fence_returned(recovery.context, "me") is None
+    aws.silent = set()
+    assert fence_returned(recovery.context, "me") is not None

@@ -382,3 +382,9 @@ def test_what_an_older_run_stops_while_nobody_is_at_work_is_started_before_traff
     assert again < said.index(("scale-fleet", PROVEN), again) < said.index(("traffic", INTENDED))
     assert ("open-bucket-corpus", WITHDRAWN) not in said
     whole(aws, PRIMARY)
+
+
+def test_a_late_act_of_before_any_run_made_a_region_serve_is_told_of_no_run_without_a_name(aws: FakeAws) -> None:
+    ledger = recovery_of(aws).context.ledger
+    ledger.note_late(LateAct(stamp(aws.clock.now()), "an older run", 1, 9, "s3:put_object", PRIMARY))
+    assert fences_left(recovery_of(aws).context) == ()

@@ -207,15 +207,15 @@ def _told_step(found: Found, metered: Metered) -> int | None:
 
 
 def _told_kind(found: Found, metered: Metered) -> str:
-    """What the files say of their format, else its name."""
+    """What the files say of their format; empty where they say nothing."""
     if not isinstance(found.format, TellsKind):
-        return found.format.name
+        return ""
     try:
         return found.format.kind(found.candidate, metered)
     except PilotlightError:
         raise
     except Exception:
-        return found.format.name
+        return ""
 
 
 def _names_that_lead_astray(candidate: Candidate) -> Iterator[Problem]:

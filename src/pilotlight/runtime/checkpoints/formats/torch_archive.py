@@ -91,9 +91,10 @@ def opened(span: Span, reader: Reader, tail_bytes: int, whole: bool, strict: boo
     pickles = [name for name in archive.members if name.endswith("/data.pkl") and name.count("/") == 1]
     if len(pickles) != 1:
         raise Damaged("is an archive, but none of PyTorch's: it has no data.pkl")
-    root = pickles[0].removesuffix("data.pkl")
+    (name,) = pickles
+    root = name.removesuffix("data.pkl")
     _compare(archive, root, whole)
-    walked = walk(archive.content(pickles[0]))
+    walked = walk(archive.content(name))
     if walked.strange and strict:
         raise Damaged(f"holds a pickle that names {walked.strange[0]}: loading it would run what nobody looked at")
     _storages(archive, root, walked)

@@ -205,9 +205,6 @@ def _primary_listing(look: Observation, source: Bucket) -> tuple[list[Current] |
         return _listed(look.context.client, source), ""
     except CallRefused as refusal:
         return None, refusal.message
-    except RegionUnreachable as problem:
-        look.primary_only(problem)
-        return None, ""
 
 
 def _reader(look: Observation, bucket: Bucket, listing: list[Current]) -> ListedBucket:
@@ -222,12 +219,7 @@ def _replicated(
         return {}
     context = look.context
     before = context.clock.now() - buckets.patience_seconds(context.inventory, asset)
-    try:
-        rule = rule_seen(context, asset)
-    except RegionUnreachable as problem:
-        look.primary_only(problem)
-        return {}
-    proofs = Proofs(context, asset.name, *buckets.buckets(context.inventory, asset))
+    rule, proofs = rule_seen(context, asset), Proofs(context, asset.name, *buckets.buckets(context.inventory, asset))
     return buckets.counts(buckets.compared(ours, theirs, buckets.Rules(before, rule_since=rule.since), proofs), rule)
 
 
