@@ -18,6 +18,7 @@ from pilotlight.runtime.naming import RULE_BEFORE
 from pilotlight.runtime.records.inventory import VaultAccount, Volumes
 from pilotlight.runtime.records.runs import Step, Where
 from pilotlight.runtime.runs.register import ACTIONS
+from pilotlight.runtime.store.ledger import FAILING_OVER
 from support.fake_aws import (
     CORPUS,
     CORPUS_COPY,
@@ -246,3 +247,17 @@ def test_bringing_home_takes_no_longer_than_what_is_missing_needs(aws: FakeAws) 
     aws.s3.write(CORPUS_COPY, "of-another-account", b"x", replicate=False)
     seconds, _ = brings(aws, vault=VaultAccount("999999999999", "vault"))
     assert seconds == 0 and "of-another-account" in aws.s3.current(CORPUS), "no rule leads back from there"
+
+
+def test_a_standby_whose_run_left_no_journal_may_have_served(aws: FakeAws) -> None:
+    """Nothing would come home of what was written there."""
+    ledger = recovery_of(aws).context.ledger
+    ledger.keep_fence("corpus", anew=True)
+    held = ledger.leases.take("a run")
+    ledger.claim(held, PRIMARY)
+    ledger.set_active(STANDBY, FAILING_OVER, "a run without a journal", held.epoch, held.epoch)
+    step = Step("sync-corpus", "bring-home", "corpus", arguments=Syncing())
+    context = RecoveryContext(aws, inventory(), aws.clock, aws.fetch)
+    made = StepContext(step, "failback", "run", 1, context, lambda name: {}, aws.clock.now(), lambda: None)
+    found = ACTIONS["bring-home"].ask(made)
+    assert isinstance(found, Proven) and found.evidence["settled"] and "never_served" not in found.evidence
