@@ -64,6 +64,9 @@ VERBS = {
         "backfill:backfill",
         "Objects from before the rules, and failed ones; a bucket counts as protected once this has proven it.",
     ),
+    "compare": Verb(
+        "compare:compare", "Compare what is current in both buckets of an asset, and say how strongly; changes nothing."
+    ),
     "points": Verb("points:app", "Recovery points: list, show, verify, refuse."),
     "checkpoints": Verb("checkpoints:app", "Checkpoints: verify any, and write the manifest of a generic one."),
     "status": Verb("status:status", "Where the workload stands, and how old that knowledge is."),

@@ -35,6 +35,7 @@ BEHAVIOURS: tuple[tuple[str, str], ...] = (
     ("rds.aurora", "Aurora"),
     ("rds.database_snapshots", "DatabaseSnapshots"),
     ("rds.rds_data", "DataApi"),
+    ("athena.queries", "Queries"),
     ("lambda_.runtime", "LambdaRuntime"),
     ("sns.notifications", "Notifications"),
     ("cloudwatch.alarms", "Alarms"),

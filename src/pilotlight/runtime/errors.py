@@ -143,6 +143,13 @@ class AwsSettingsUnusable(PilotlightError):
     )
 
 
+class PackageMissing(PilotlightError):
+    """{purpose} needs the package {package}, which is not installed here. Nothing was called and nothing changed."""
+
+    code = 3
+    hint = "pip install 'pilotlight[{extra}]', or `pip install {package}` into the environment of this command."
+
+
 class PythonTooOld(PilotlightError):
     """Python {version} is too old: Pilotlight needs 3.11 or newer."""
 
@@ -570,3 +577,35 @@ class CheckFailed(PilotlightError):
 
     code = 7
     hint = "Each line names the cause; the report and the cloud's call record have the evidence."
+
+
+# -- comparing by inventories (exit codes 6 and 7) -------------------------------------------------------------
+
+
+class InventoryUnusable(PilotlightError):
+    """s3://{bucket} ({region}) has no S3 Inventory that could be compared: {reason}. Nothing is known of its copies by
+    this, and nothing was changed."""
+
+    code = 6
+    hint = (
+        "Let S3 write one: Parquet, all versions, fields Size, LastModifiedDate and ETag, and a filter no narrower "
+        "than the asset; the first comes within 48 hours. Until then `pilotlight compare` without --engine "
+        "lists both sides."
+    )
+
+
+class QueryFailed(PilotlightError):
+    """{engine} did not answer: {reason}. What was compared until then counts for nothing, and nothing was changed."""
+
+    code = 6
+    hint = "Mend what is named, or take another engine: `pilotlight compare --help` has them."
+
+
+class NotEqual(PilotlightError):
+    """{asset}: s3://{copy} ({region}) is not known to hold all of s3://{bucket}: {found}. Nothing was changed."""
+
+    code = 7
+    hint = (
+        "`pilotlight backfill` copies what is missing and proves equal sizes by checksums; what replicates by itself, "
+        "and is late, `pilotlight status` tells."
+    )

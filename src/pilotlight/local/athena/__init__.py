@@ -1,0 +1,1 @@
+"""Athena: queries over external tables, answered by DuckDB."""
