@@ -25,6 +25,8 @@ from pilotlight.local.overrides import original, override
 
 FUNCTIONS = ("create macro checksum(x) as sum(hash(x) // 65536)",)
 """What Trino has and DuckDB has not, of what is used here (Trino, "Aggregate functions"); the numbers are others."""
+KEYS_MAX = 100_000
+"""Objects of a table's folder."""
 NO_OUTPUT = (
     "No output location provided. You did not provide an output location for your query results. Please specify an "
     "output location for your query results either in the request or in the workgroup."
@@ -161,12 +163,17 @@ class Queries(Behaviour):
         folder = self.cloud.directory / "athena"
         folder.mkdir(exist_ok=True)
         with self.cloud.lock("s3"):
-            keys = s3.list_objects(s3.get_bucket(table.bucket), table.folder, None)[0]
+            keys = sorted(_listed(s3, table), key=lambda each: str(each.name))
             places = [(table.bucket, each.name) for each in keys]
             if table.is_listed:
                 lines = [line for each in keys for line in each.value.decode().split()]
                 places = [_place(line) for line in lines]
             return [_kept(folder, s3.get_object(bucket, key), f"{bucket}/{key}") for bucket, key in places]
+
+
+def _listed(s3: Any, table: Table) -> set[Any]:
+    found: set[Any] = s3.list_objects(s3.get_bucket(table.bucket), table.folder, None, None, KEYS_MAX)[0]
+    return found
 
 
 def _kept(folder: Path, found: Any, place: str) -> Path:
