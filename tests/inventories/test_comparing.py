@@ -63,7 +63,7 @@ def test_the_answer_does_not_depend_on_the_length_of_the_prefixes(tmp_path: Path
         asked = Question(engine.source, engine.copy, engine.dialect, length=length,
                          waiting_since_ms=int((BEGUN - PATIENCE) * 1000))  # fmt: skip
         _, differing = comparing._fingerprints(engine, asked)
-        found = comparing._states(engine, asked, differing)
+        found, _ = comparing._states(engine, asked, differing)
         whole = by_duckdb(tmp_path, source, copy)
     joined_keys = {state: keys for state, (keys, _) in found.items()}
     for state in ("missing", "different"):
@@ -157,8 +157,8 @@ def test_spark_is_given_no_quote_or_backslash_of_a_key() -> None:
 def test_prefixes_are_as_long_as_the_data_asks_for() -> None:
     few = [1] * len(LENGTHS)
     assert chosen(1_000, few, 100_000_000) == LENGTHS[-1]
-    assert chosen(50_000, [1, 1, 1, 1, 1, 5, 50, *few[7:]], 100_000_000) == 24
-    assert chosen(200_000, [1, 1, 30, *few[3:]], 4_000_000_000) == 12, "a sample in one folder"
+    assert chosen(400_000, [1, 1, 1, 4, 5, 40, 400, *few[7:]], 100_000_000) == 20
+    assert chosen(200_000, [1, 2, 30, *few[3:]], 4_000_000_000) == 12, "a sample in one folder"
     assert chosen(0, [0] * len(LENGTHS), 0) == 4
 
 

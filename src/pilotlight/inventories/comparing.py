@@ -22,7 +22,7 @@ from pilotlight.inventories.statements import (
 )
 from pilotlight.runtime.clock import stamp
 
-GROUPS = 8192
+GROUPS = 1024
 """Prefixes that get a fingerprint, about: few enough for a table that stays in a core's cache, so many that the few
 that differ are a small part of all. Measured by benchmarks/inventory.py."""
 GAUGED_MIN, GAUGED_MAX = 2_000, 200_000
@@ -63,7 +63,7 @@ def compare(
     counts = [int(engine.rows(statements.rows(table))[0][0]) for table in (engine.source, engine.copy)]
     question = question.by(_length(engine, question, max(counts)))
     alike, differing = _fingerprints(engine, question)
-    found = _states(engine, question, differing)
+    found, named = _states(engine, question, differing)
     deleted = int(engine.rows(statements.markers(question))[0][0]) - sum(marked for _, marked in found.values())
     keys = {state: keys for state, (keys, _) in found.items()}
     strengths = {
@@ -82,7 +82,7 @@ def compare(
         waiting=keys.get(WAITING, 0),
         unsettled={state: keys.get(state, 0) for state in (statements.MISSING, statements.DIFFERENT)},
         extra=keys.get(EXTRA, 0),
-        keys=_named(engine, question, differing, keys),
+        keys=named,
         prefixes=tuple(differing[:PREFIXES_SHOWN]),
         prefixes_all=len(differing) <= PREFIXES_SHOWN,
         cannot_prove=limits(source.created_at, copy.created_at, waiting_since, now, strengths.get(SIZE, 0)),
@@ -99,10 +99,13 @@ def _length(engine: Engine, question: Question, count: int) -> int:
 
 def chosen(seen: int, prefixes: Sequence[int], count: int) -> int:
     """The length for `count` rows of which `seen` have so many prefixes of each of LENGTHS (pure)."""
-    for length, found in zip(LENGTHS, prefixes, strict=True):
-        if found * count >= min(GROUPS, count) * seen and found >= min(EACH_MIN, seen):
-            return length
-    return LENGTHS[-1]
+    wanted = min(GROUPS, count)
+    enough = [
+        length
+        for length, found in zip(LENGTHS, prefixes, strict=True)
+        if found * count >= wanted * seen and found >= min(EACH_MIN, seen)
+    ]
+    return enough[0] if enough else LENGTHS[-1]
 
 
 def _fingerprints(engine: Engine, question: Question) -> tuple[int, list[str]]:
@@ -116,23 +119,17 @@ def _fingerprints(engine: Engine, question: Question) -> tuple[int, list[str]]:
     return alike, differing[: RANGES_MAX + 1]
 
 
-def _states(engine: Engine, question: Question, differing: list[str]) -> dict[str, tuple[int, int]]:
-    """State -> (keys, of them delete markers of the source)."""
-    if not differing:
-        return {}
-    found = engine.rows(statements.states(question, differing))
-    return {str(state): (int(keys), int(marked)) for state, keys, _, marked in found}
-
-
-def _named(
-    engine: Engine, question: Question, differing: list[str], counts: dict[str, int]
-) -> dict[str, tuple[str, ...]]:
-    if not any(counts.get(state) for state in statements.NAMED):
-        return {}
-    found: dict[str, list[str]] = {}
-    for state, key in engine.rows(statements.keys(question, differing)):
-        found.setdefault(str(state), []).append(str(key))
-    return {state: tuple(keys) for state, keys in found.items()}
+def _states(
+    engine: Engine, question: Question, differing: list[str]
+) -> tuple[dict[str, tuple[int, int]], dict[str, tuple[str, ...]]]:
+    """(state -> (keys, of them delete markers of the source), state -> its first keys)."""
+    counts, named = dict[str, tuple[int, int]](), dict[str, list[str]]()
+    for state, number, marked, key in engine.rows(statements.states(question, differing)) if differing else ():
+        if key:
+            named.setdefault(str(state), []).append(str(key))
+        else:
+            counts[str(state)] = (int(number), int(marked))
+    return counts, {state: tuple(sorted(keys, key=str.encode)) for state, keys in named.items()}
 
 
 def _side(inventory: BucketInventory, prefix: str, rows: int) -> Side:

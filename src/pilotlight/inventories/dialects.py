@@ -20,6 +20,10 @@ class Dialect:
 
     fingerprint: str
     """An aggregate of `key`, `size` and `version` in which the order of rows is of no account."""
+    group: str
+    """What keys of one `{prefix}` have in common and others have not: the prefix itself, or what is grouped faster."""
+    any_key: str
+    """A `key` of a group, whichever."""
     milliseconds: str
     """Milliseconds since 1970 of the column `last_modified_date`."""
     literal: Callable[[str], str]
@@ -39,12 +43,18 @@ def hexadecimal(text: str) -> str:
 
 DUCKDB = Dialect(
     fingerprint="bit_xor(hash(hash(key, size, version)))",
+    # DuckDB groups numbers faster than texts. That two of a million prefixes have one hash of 64 bits is met once in
+    # 37 million comparisons.
+    group="hash({prefix})",
+    any_key="any_value(key)",
     milliseconds="epoch_ms(last_modified_date)",
     literal=quoted,
 )
 SPARK = Dialect(
     # Spark SQL, "xxhash64": the hash of each column is the seed of the next one's.
     fingerprint="bit_xor(xxhash64(key, size, version))",
+    group="{prefix}",
+    any_key="any_value(key)",
     milliseconds="unix_millis(cast(last_modified_date as timestamp))",
     literal=hexadecimal,
 )
@@ -53,6 +63,8 @@ TRINO = Dialect(
     # Athena's documents do not say whether its engine version 3 has it. One text a row: a row of columns is hashed
     # as a sum.
     fingerprint="checksum(concat(cast(size as varchar), ' ', coalesce(version, ''), ' ', key))",
+    group="{prefix}",
+    any_key="arbitrary(key)",
     # S3 User Guide, "Querying Amazon S3 Inventory with Amazon Athena": the column is a bigint of the external table.
     milliseconds="last_modified_date",
     literal=quoted,

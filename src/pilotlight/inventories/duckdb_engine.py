@@ -24,6 +24,7 @@ class DuckDb:
 
     def __init__(self, connection: Any, source: Sequence[Path], copy: Sequence[Path]) -> None:
         self._connection = connection
+        self.rows("set enable_progress_bar = false")
         for view, paths in ((self.source, source), (self.copy, copy)):
             names = ", ".join(quoted(str(path)) for path in paths)
             self.rows(f"create view {view} as select * from read_parquet([{names}])")

@@ -66,21 +66,17 @@ from prints group by 1, 2 order by 1 desc, 2 limit {RANGES_MAX + 2}"""
 
 
 def states(question: Question, differing: Sequence[str]) -> str:
-    """(state, keys, of them in the source, of them delete markers of the source), of the prefixes that differ."""
-    return f"""
-with {_states(question, differing)}
-select state, count(*) as keys, sum(ours) as ours, sum(marked) as marked from states group by 1 order by 1"""
-
-
-def keys(question: Question, differing: Sequence[str]) -> str:
-    """(state, key): the first keys of each state that somebody wants to see."""
+    """Of the prefixes that differ: (state, keys, of them delete markers of the source, ''); and (state, place, 0, key)
+    of the first keys of each state that somebody wants to see."""
     wanted = ", ".join(f"'{state}'" for state in NAMED)
     return f"""
 with {_states(question, differing)}
-select state, key from (
+select state, count(*) as keys, sum(marked) as marked, '' as key from states group by 1
+union all
+select state, place, 0, key from (
   select state, key, row_number() over (partition by state order by key) as place
   from states where state in ({wanted})) as placed
-where place <= {NAMED_MAX} order by 1, 2"""
+where place <= {NAMED_MAX}"""
 
 
 def markers(question: Question) -> str:
@@ -103,12 +99,13 @@ prints as (
 
 def _side(question: Question, table: str) -> str:
     """Objects without a version id get no fingerprint that would prove anything: their prefixes are joined."""
+    prefix = f"substr(key, 1, {question.length})"
     return f"""
-  select substr(key, 1, {question.length}) as prefix, count(*) as objects, count(version) as versions,
-    sum(size) as bytes, {question.dialect.fingerprint} as print
+  select substr({question.dialect.any_key}, 1, {question.length}) as prefix,
+    count(*) as objects, count(version) as versions, sum(size) as bytes, {question.dialect.fingerprint} as print
   from (select key, {_VERSION} as version, size from {table}
     where is_latest and not coalesce(is_delete_marker, false) and {_below(question)}) as objects
-  group by 1"""
+  group by {question.dialect.group.format(prefix=prefix)}"""
 
 
 _VERSION = "nullif(nullif(version_id, ''), 'null')"
@@ -132,7 +129,7 @@ source_older as (
   select key, {_VERSION} as version from {question.source} where not is_latest and {where}),
 states as (
   select coalesce(s.key, c.key) as key,
-    case when s.key is null then 0 else 1 end as ours, case when s.deleted then 1 else 0 end as marked,
+    case when s.deleted then 1 else 0 end as marked,
     case
       when s.key is null and c.deleted then '{NOTHING}'
       when s.key is null and c.modified >= {question.waiting_since_ms} then '{WAITING}'
