@@ -144,8 +144,10 @@ def test_the_end_of_a_prefix_is_behind_all_that_begin_with_it(prefix: str, end: 
 
 def test_a_prefix_that_is_a_whole_key_is_that_key_alone() -> None:
     asked = Question("s", "c", DUCKDB, length=4)
-    assert within(asked, ["ab", "abcd"]) == "(key = 'ab' or (key >= 'abcd' and key < 'abce')) and 1 = 1"
-    assert within(asked, []) == "(1 = 0) and 1 = 1"
+    assert within(asked, ["ab", "abcd"]) == (
+        "((key < 'abcd' and key = 'ab') or (key >= 'abcd' and (key >= 'abcd' and key < 'abce'))) and 1 = 1"
+    )
+    assert within(asked, []) == "1 = 0 and 1 = 1"
 
 
 def test_spark_is_given_no_quote_or_backslash_of_a_key() -> None:
@@ -157,8 +159,9 @@ def test_spark_is_given_no_quote_or_backslash_of_a_key() -> None:
 def test_prefixes_are_as_long_as_the_data_asks_for() -> None:
     few = [1] * len(LENGTHS)
     assert chosen(1_000, few, 100_000_000) == LENGTHS[-1]
-    assert chosen(400_000, [1, 1, 1, 4, 5, 40, 400, *few[7:]], 100_000_000) == 20
-    assert chosen(200_000, [1, 2, 30, *few[3:]], 4_000_000_000) == 12, "a sample in one folder"
+    assert chosen(50_000, [1, 1, 1, 4, 5, 40, 400, *few[7:]], 100_000_000) == 20
+    assert chosen(50_000, [1, 1, 1, 2, 2, 400, 400, *few[7:]], 100_000_000) == 20, "the next has 800,000"
+    assert chosen(200_000, [1, 1, 30, *few[3:]], 4_000_000_000) == 12, "a sample in one folder"
     assert chosen(0, [0] * len(LENGTHS), 0) == 4
 
 

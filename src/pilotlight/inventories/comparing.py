@@ -22,13 +22,15 @@ from pilotlight.inventories.statements import (
 )
 from pilotlight.runtime.clock import stamp
 
-GROUPS = 1024
+GROUPS = 8192
 """Prefixes that get a fingerprint, about: few enough for a table that stays in a core's cache, so many that the few
 that differ are a small part of all. Measured by benchmarks/inventory.py."""
 GAUGED_MIN, GAUGED_MAX = 2_000, 200_000
 """Rows by which the length of the prefixes is chosen: so many that they have EACH_MIN prefixes."""
 EACH_MIN = 4
 """Fewer say nothing of what is elsewhere."""
+JUMP = 8
+"""Where the next length has so many times more prefixes than are wanted, a somewhat shorter one is the better one."""
 PREFIXES_SHOWN = 100
 
 Rows = Sequence[Sequence[Any]]
@@ -99,13 +101,14 @@ def _length(engine: Engine, question: Question, count: int) -> int:
 
 def chosen(seen: int, prefixes: Sequence[int], count: int) -> int:
     """The length for `count` rows of which `seen` have so many prefixes of each of LENGTHS (pure)."""
-    wanted = min(GROUPS, count)
-    enough = [
-        length
-        for length, found in zip(LENGTHS, prefixes, strict=True)
-        if found * count >= wanted * seen and found >= min(EACH_MIN, seen)
-    ]
-    return enough[0] if enough else LENGTHS[-1]
+    wanted, least = min(GROUPS, count), min(EACH_MIN, seen)
+    for place, (length, found) in enumerate(zip(LENGTHS, prefixes, strict=True)):
+        if found * count < wanted * seen or found < least:
+            continue
+        before = prefixes[place - 1] if place else 0
+        jumps = found * count > wanted * seen * JUMP and before > 1 and before * count * JUMP >= wanted * seen
+        return LENGTHS[place - 1] if jumps else length
+    return LENGTHS[-1]
 
 
 def _fingerprints(engine: Engine, question: Question) -> tuple[int, list[str]]:
