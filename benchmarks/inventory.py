@@ -37,6 +37,8 @@ PLANTED = 30
 SCAN_RATIO_MAX = 1.35
 JOIN_RATIO_MIN = 5.0
 PEAK_MB_MAX = 500
+SPARK_ROWS_MAX = 5_000_000
+"""Beyond, Spark on one machine is not what anybody would take."""
 FILES = 4
 """Parquet files of a side."""
 THREADS = 2
@@ -163,7 +165,7 @@ def main() -> int:
         for _ in range(times):
             for way in WAYS:
                 runs[way].append(measured(way, folder))
-        spark = importlib.util.find_spec("pyspark") is not None and not options.full
+        spark = importlib.util.find_spec("pyspark") is not None and rows <= SPARK_ROWS_MAX
         by = measured("spark", folder) if spark else None
     return kept(rows, times, {way: medians(each) for way, each in runs.items()}, by)
 

@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[2]
 DECLARATION = ROOT / "examples/inference-service/workload.yaml"
 GIVEN = {
     "declaration": str(DECLARATION), "who": "deployer", "folder": "DIR/out", "region": "us-east-1", "point": "newest",
-    "place": "s3://bucket/prefix", "why": "a reason",
+    "place": "s3://bucket/prefix", "why": "a reason", "asset": "corpus",
 }  # fmt: skip
 """What a verb must be given; a verb with a new argument fails here until it is taught."""
 STARTS = {"local up", "demo"}
@@ -152,6 +152,10 @@ def test_a_declaration_from_another_editor_is_read(tmp_path: Path) -> None:
         ["backfill", str(DECLARATION), "--engine", "magic"],
         ["checkpoints", "verify", "s3://"],
         ["demo", "--json", "/dev/null/below"],
+        ["compare", "corpus", str(DECLARATION), "--json", "/dev/null/below"],
+        ["compare", "corpus", str(DECLARATION), "--engine", "magic"],
+        ["compare", "corpus", str(DECLARATION), "--output", "answers/"],
+        ["compare", "corpus", str(DECLARATION), "--memory-mib", "1"],
     ],
 )
 def test_a_value_that_cannot_be_is_refused_before_anything_is_called(

@@ -16,7 +16,7 @@ import pilotlight
 from pilotlight.cli import app
 from pilotlight.cli.main import run
 
-HEAVY = {"pulumi", "pulumi_aws", "moto", "psycopg"}
+HEAVY = {"pulumi", "pulumi_aws", "moto", "psycopg", "duckdb", "pyspark"}
 ROOMS = {f"pilotlight.{each.name}" for each in pkgutil.iter_modules(pilotlight.__path__) if each.ispkg} - {
     "pilotlight.cli"
 }

@@ -52,8 +52,7 @@ def compare(
 
     Exit code 0 only where all that could be expected in the copy is proven there.
     """
-    for path in (json,):
-        writable(path)
+    writable(json)
     if output and not output.startswith("s3://"):
         expected = "s3://bucket/prefix/"
         raise BadOption(option="--output", value=output, reason="is no place in S3", expected=expected)
