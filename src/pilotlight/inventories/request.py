@@ -114,7 +114,8 @@ def _folder(kept: Path | None) -> Iterator[Path]:
 def _listed(request: Request, client: AwsClient, clock: Clock) -> Compared:
     looked_at = clock.now()
     before = looked_at - request.patience_seconds
-    found = observe.compare(client, request.source, request.copy, before, rule_since=request.rule_since)
+    rules = observe.Rules(before, rule_since=request.rule_since)
+    found = observe.compare(client, request.source, request.copy, rules)
     source, copy = (Side(e.region, e.name, e.prefix, stamp(looked_at)) for e in (request.source, request.copy))
     keys = {"overdue": tuple(found.overdue_keys), "extra": tuple(found.extra_keys)}
     return Compared(
