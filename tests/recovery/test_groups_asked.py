@@ -500,3 +500,17 @@ def test_a_group_that_is_gone_is_named_whatever_was_to_be_done_with_it(
 
     with pytest.raises(StepFailed, match=f"there is no Auto Scaling group {AWAY[1]}"):
         asked(aws, action, arguments, client=Gone(aws), restored=RESTORED)
+
+
+def test_a_group_that_is_stopped_says_that_nothing_of_it_is_left(aws: FakeAws) -> None:
+    group(aws, 0, 0, 0, "Launch")
+    found = asked(aws, "stop", Stopping("standby", suspend=True))
+    assert isinstance(found, Proven)
+    assert found.evidence == {"group": AWAY[1], "instances": 0, "suspended": ["Launch"]}
+
+
+def test_what_stays_behind_on_volumes_is_told_of_the_groups_that_mount_them() -> None:
+    kind, (index,) = next(each for each in by_kind(inventory()) if each[0].name == "volumes")
+    assert len(list(kind.costs_of_failback(inventory(), index))) == 1
+    bare = inventory(computes=(dataclasses.replace(inventory().computes[0], volumes=()),))
+    assert list(kind.costs_of_failback(bare, index)) == []
