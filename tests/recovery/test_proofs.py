@@ -66,6 +66,9 @@ def test_one_of_the_same_bytes_is_proven_once_and_the_proof_is_kept(aws: FakeAws
     by_hand(aws, b"right", b"right")
     point = made(recovery)
     assert point.status == COMPLETE and evidence(point)["strengths"][CHECKSUM] == 1  # type: ignore[index]
+    assert recovery.protections()[ASSET.name].by == "1 by checksum, 3 by version"
+    told = next(each for each in recovery.status().assets if each.name == ASSET.name)
+    assert (told.state, told.by) == (PROTECTED, "1 by checksum, 3 by version")
     asked = heads(aws)
     assert asked == 2
     aws.clock.sleep(60)

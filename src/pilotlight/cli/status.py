@@ -83,7 +83,8 @@ def _show_watchers(found: Status) -> None:
 def _line(asset: AssetStanding) -> str:
     seen = f", seen {_old(asset.age_seconds)}" if asset.age_seconds is not None else ""
     since = f" since {asset.since}" if asset.since else ""
-    return f"{asset.name} ({asset.kind}): {asset.state}{since}{seen}" + (f": {asset.why}" if asset.why else "")
+    told = ": ".join(each for each in (asset.why, asset.by) if each)
+    return f"{asset.name} ({asset.kind}): {asset.state}{since}{seen}" + (f": {told}" if told else "")
 
 
 def _old(seconds: float | None) -> str:

@@ -72,6 +72,8 @@ class Judged:
     why: str
     at: str = ""
     since: str = ""
+    by: str = ""
+    """How strong the evidence is, where there are degrees of it."""
 
 
 @dataclass(frozen=True)

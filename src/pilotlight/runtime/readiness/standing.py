@@ -32,6 +32,8 @@ class AssetStanding:
     why: str
     age_seconds: float | None
     since: str = ""
+    by: str = ""
+    """How strong the evidence is: `1200 by version, 3 by checksum`."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ def standings(inventory: Inventory, known: Known) -> tuple[AssetStanding, ...]:
 def _standing(inventory: Inventory, known: Known, asset: Asset) -> AssetStanding:
     judged = _beyond(inventory, known) or _young(inventory, known, _by_evidence(inventory, known, asset))
     age = round(known.now - parse_stamp(judged.at), 3) if judged.at else None
-    return AssetStanding(asset.name, asset.kind, judged.state, judged.why, age, judged.since)
+    return AssetStanding(asset.name, asset.kind, judged.state, judged.why, age, judged.since, judged.by)
 
 
 def _beyond(inventory: Inventory, known: Known) -> Judged | None:

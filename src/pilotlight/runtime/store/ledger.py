@@ -116,6 +116,8 @@ class Protection:
     why: str = ""
     compared_at: str = ""
     objects: int = 0
+    by: str = ""
+    """How strongly they are known to be equal, in words: so many by version, so many by checksum."""
 
 
 _LISTS = ("sets", "manifests", "checkpoints")
@@ -406,14 +408,14 @@ class Ledger:
         item = self._table.get("protection", asset)
         if item is None:
             return None
-        state, since, why, compared_at = (str(item.get(name, "")) for name in ("state", "since", "why", "compared_at"))
-        return Protection(state, since, why, compared_at, int(item.get("objects", 0)))
+        told = {name: str(item.get(name, "")) for name in ("state", "since", "why", "compared_at", "by")}
+        return Protection(**told, objects=int(item.get("objects", 0)))
 
-    def set_protection(self, asset: str, state: str, why: str, objects: int) -> Protection:
+    def set_protection(self, asset: str, state: str, why: str, objects: int, by: str = "") -> Protection:
         """Keep what a comparison found; `since` moves only with the state."""
         before, now = self.protection(asset), self._now()
         since = before.since if before and before.state == state else now
-        found = Protection(state, since, why, now, objects)
+        found = Protection(state, since, why, now, objects, by)
         self._table.put("protection", asset, asdict(found))
         return found
 

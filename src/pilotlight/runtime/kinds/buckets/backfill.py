@@ -139,7 +139,13 @@ def prove_and_keep(context: RecoveryContext, asset: Datasets, reads: bool = Fals
     rule = seen(context, asset)
     proof = prove(context, asset, rule, reads)
     found = protection.Found(
-        proof.missing, tuple(proof.missing_keys), proof.proven, proof.before_rule, rule.why, proof.unproven
+        proof.missing,
+        tuple(proof.missing_keys),
+        proof.proven,
+        proof.before_rule,
+        rule.why,
+        proof.unproven,
+        proof.strengths,
     )
     protection.judge(context, asset, found)
     return proof

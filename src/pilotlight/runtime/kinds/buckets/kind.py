@@ -157,7 +157,7 @@ class ReplicatedBucket(AssetKind[Datasets]):
             return Judged(UNPROTECTED, NOT_PROVEN)
         if protection.state == PROTECTED and self.lacks(part):
             return Judged(UNPROTECTED, missing(part) if part else "", point.created_at if point else "")
-        return Judged(protection.state, protection.why, protection.compared_at, protection.since)
+        return Judged(protection.state, protection.why, protection.compared_at, protection.since, protection.by)
 
     def lacks(self, part: Part | None) -> bool:
         """Whether a bucket whose copy is whole lacks something all the same."""

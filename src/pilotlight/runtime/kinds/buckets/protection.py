@@ -8,7 +8,7 @@ state is kept in the journal table, so that `status` tells it while the primary 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pilotlight.runtime.context import RecoveryContext
@@ -38,6 +38,7 @@ class Found:
     no_rule: str = ""
     unproven: int = 0
     """Of those missing: copies of the same size, of which nothing proves the bytes."""
+    strengths: dict[str, int] = field(default_factory=dict)
 
 
 def judge_part(context: RecoveryContext, asset: Datasets, part: Part) -> None:
@@ -54,13 +55,15 @@ def _found(evidence: dict[str, Any]) -> Found:
         before_rule=int(evidence.get("before_rule", 0)),
         no_rule=str(evidence.get("rule", "")),
         unproven=int(evidence.get("unproven", 0)),
+        strengths=dict(evidence.get("strengths", {})),
     )
 
 
 def judge(context: RecoveryContext, asset: Datasets, found: Found) -> Protection:
     """Keep what a comparison found; `since` is when the state last changed."""
     why = "; ".join(_objections(context, asset, found))
-    return context.ledger.set_protection(asset.name, UNPROTECTED if why else PROTECTED, why, found.objects)
+    by = ", ".join(f"{count} by {strength}" for strength, count in sorted(found.strengths.items()))
+    return context.ledger.set_protection(asset.name, UNPROTECTED if why else PROTECTED, why, found.objects, by)
 
 
 def _objections(context: RecoveryContext, asset: Datasets, found: Found) -> Iterator[str]:
