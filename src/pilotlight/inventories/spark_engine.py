@@ -23,6 +23,7 @@ SETTINGS = {
 """Times of inventories are UTC; a sum that is too large is an error and no other number."""
 LOCAL = {
     "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
     "spark.sql.shuffle.partitions": "8",
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.driver.host": "127.0.0.1",
