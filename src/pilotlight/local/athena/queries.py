@@ -148,13 +148,13 @@ class Queries(Behaviour):
         """A column that is declared a bigint and written as a time is milliseconds: that is how Parquet keeps it."""
         paths = ", ".join(f"'{path}'" for path in self._files(table))
         if not paths:
-            columns = ", ".join(f"null::{_type(kind)} as {column}" for column, kind in table.columns.items())
+            columns = ", ".join(f"null::{_type(type_)} as {column}" for column, type_ in table.columns.items())
             connection.execute(f"create view {name} as select {columns} where false")
             return
         files = f"read_parquet([{paths}])"
         described = connection.execute(f"select column_name, column_type from (describe select * from {files})")
         written = dict(described.fetchall())
-        times = {name for name, kind in table.columns.items() if kind == "bigint" and _is_time(written.get(name, ""))}
+        times = {name for name, type_ in table.columns.items() if type_ == "bigint" and _is_time(written.get(name, ""))}
         columns = ", ".join(f"epoch_ms({each}) as {each}" if each in times else each for each in table.columns)
         connection.execute(f"create view {name} as select {columns} from {files}")
 
@@ -197,12 +197,12 @@ def _short(name: str) -> str:
     return name.replace("`", "").rpartition(".")[2].lower()
 
 
-def _type(kind: str) -> str:
-    return "varchar" if kind == "string" else kind
+def _type(type_: str) -> str:
+    return "varchar" if type_ == "string" else type_
 
 
-def _is_time(kind: str) -> bool:
-    return kind.startswith("TIMESTAMP")
+def _is_time(type_: str) -> bool:
+    return type_.startswith("TIMESTAMP")
 
 
 def _output(backend: Any, config: Any, workgroup: str | None) -> str:
