@@ -57,7 +57,8 @@ from support.fake_machines import Group, Version
 from support.inventories import changed
 
 OUTPUT = Path("build/bench/B5.json")
-COUNTS = (10, 100, 1_000, 5_000)
+QUICK = bool(os.environ.get("BENCH_QUICK"))
+COUNTS = (10, 100) if QUICK else (10, 100, 1_000, 5_000)
 PER_INSTANCE = 20
 COPY_SECONDS = 121.0
 """Of a snapshot and of a copy, no multiple of what lies between two looks; EBS promises none, and an incremental copy
@@ -369,7 +370,7 @@ def main() -> int:
                 f"{each['forecast_off']:.1%} off, {each['lost']} lost, {each['throttled']} throttled"
             )
     print("binds         " + found["restoring"][str(COUNTS[-1])]["binds"])
-    others = peers()
+    others = {} if QUICK else peers()
     bound = pacing.lower_bound({"create_volume": PEER_VOLUMES, "attach_volume": PEER_VOLUMES})
     assert bound is not None
     for name, each in others.items():
@@ -395,7 +396,7 @@ def main() -> int:
     OUTPUT.write_text(json.dumps(document, indent=2, sort_keys=True) + "\n")
     goal = f"ratio <= {RATIO_MAX}, forecast within {FORECAST_MAX:.0%}, none lost"
     print(f"goal          {goal}: {'met' if met else 'NOT MET'}")
-    return 0 if met else 1
+    return int(not met and not QUICK)
 
 
 if __name__ == "__main__":

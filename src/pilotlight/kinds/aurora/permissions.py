@@ -38,7 +38,7 @@ class AuroraPermissions(KindPermissions):
     def recover(self, inventory: Inventory, assets: tuple[Any, ...]) -> list[Statement]:
         """The secondary is promoted. FailoverGlobalCluster is authorized on the whole global cluster, so that of the
         primary region the member that it leaves behind is named. Several are described by one call, which names none
-        and is authorized on all (docs/adr/0022)."""
+        and is authorized on all (docs/adr/0023)."""
         if not assets:
             return []
         involved = [_global_arn(inventory, each) for each in assets]
