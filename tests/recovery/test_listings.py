@@ -16,7 +16,7 @@ from pilotlight.runtime.clock import FakeClock, stamp
 from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.errors import NotCopied
 from pilotlight.runtime.kinds.buckets import backfill, observe
-from pilotlight.runtime.kinds.buckets.backfill import COPIES_AT_ONCE, NAMED_MAX, bring, prove, resolved
+from pilotlight.runtime.kinds.buckets.backfill import bring, prove
 from pilotlight.runtime.kinds.buckets.listing import (
     CHECKSUM,
     DIFFERENT,
@@ -26,11 +26,13 @@ from pilotlight.runtime.kinds.buckets.listing import (
     Bucket,
     Current,
     current,
+    joined,
     settled,
     stays,
     strength,
 )
-from pilotlight.runtime.kinds.buckets.observe import compared
+from pilotlight.runtime.kinds.buckets.observe import NAMED_MAX, Rules
+from pilotlight.runtime.kinds.buckets.proofs import resolved
 from pilotlight.runtime.kinds.buckets.rule import Rule
 from pilotlight.runtime.records.point import Part
 from support.fake_aws import CORPUS, CORPUS_COPY, PRIMARY, STANDBY, FakeAws, inventory, recovery_of
@@ -87,7 +89,8 @@ def test_of_every_key_the_newest_state_comes_first_and_its_past_behind_it() -> N
 @pytest.mark.parametrize(
     ("copy", "wanted"),
     [
-        (item("v1", 5.0, size=9), VERSION),
+        (item("v1", 5.0, etag='"of-another-kms-key"'), VERSION),
+        (item("v1", 5.0, size=9), DIFFERENT),
         (item("v2", 10.0), SIZE),
         (item("v2", 9.0), DIFFERENT),
         (item("v2", 20.0, size=2), DIFFERENT),
@@ -138,7 +141,7 @@ def test_what_the_region_that_is_returned_to_has_stays_where_it_went_on_from_it_
 
 
 def counted(source: list[Current], copy: list[Current], before: float = 0.0, **more: Any) -> observe.Comparison:
-    return compared(source, copy, before, **more)
+    return observe.compared(source, copy, Rules(before, **more))
 
 
 def test_what_waits_is_overdue_from_the_moment_on_that_it_should_have_arrived() -> None:
@@ -167,10 +170,10 @@ def test_every_object_is_counted_and_the_first_are_named() -> None:
 
 
 def test_what_is_settled_is_kept_and_told_by_what_proves_it() -> None:
-    held = list[Current]()
     source = [item(key="a"), item(key="b", etag='"e"'), item("m", key="c", deleted=True)]
     copy = [item(key="a"), item("v2", key="b", etag='"e"')]
-    found = counted(source, copy, keep=held.append)
+    rules, found = Rules(0.0), observe.Comparison()
+    held = [kept for pair in joined(source, copy) if (kept := rules.pair(found, *pair))]
     assert found.settled == 3 and found.strengths == {VERSION: 2, ETAG: 1}
     assert held == copy, "a deletion leaves nothing to keep"
 
@@ -245,11 +248,11 @@ class Heads(Wrapper):
 
     def __init__(self, inner: FakeAws, here: dict[str, str], there: dict[str, str]) -> None:
         super().__init__(inner)
-        self.told, self.versions = {PRIMARY: here, STANDBY: there}, list[str | None]()
+        self.told, self.conditions = {PRIMARY: here, STANDBY: there}, list[str | None]()
 
     def call(self, service: str, operation: str, region: str, **parameters: Any) -> dict[str, Any]:
         if operation == "head_object":
-            self.versions.append(parameters.get("VersionId"))
+            self.conditions.append(parameters.get("IfMatch"))
             return dict(self.told[region])
         return super().call(service, operation, region, **parameters)
 
@@ -272,20 +275,18 @@ def test_where_only_sizes_are_known_checksums_of_all_bytes_decide(
 ) -> None:
     aws = FakeAws(FakeClock())
     context = RecoveryContext(Heads(aws, here, there), inventory(), aws.clock, aws.fetch)
-    assert resolved(context, HERE, THERE, item("v1"), item("v2", 20.0)) == wanted
+    assert resolved(context.client, HERE, THERE, item("v1"), item("v2", 20.0)) == wanted
 
 
-def test_the_very_versions_that_were_listed_are_asked_for_their_checksums() -> None:
+def test_what_was_listed_is_asked_for_its_checksums_and_nothing_that_came_after_it() -> None:
     aws = FakeAws(FakeClock())
     client = Heads(aws, {}, {})
-    context = RecoveryContext(client, inventory(), aws.clock, aws.fetch)
-    for version, wanted in (("v2", "v2"), ("null", None), ("", None)):
-        resolved(context, HERE, THERE, item("v1"), item(version, 20.0))
-        assert client.versions[-2:] == ["v1", wanted]
-    client.versions.clear()
-    assert resolved(context, HERE, THERE, item("v1"), item("v1")) == VERSION
-    assert resolved(context, HERE, THERE, item("v1"), None) == DIFFERENT
-    assert client.versions == [], "what is known already is not asked for"
+    resolved(client, HERE, THERE, item("v1", etag='"a"'), item("v2", 20.0, etag='"b"'))
+    assert client.conditions == ['"a"', '"b"']
+    client.conditions.clear()
+    assert resolved(client, HERE, THERE, item("v1"), item("v1")) == VERSION
+    assert resolved(client, HERE, THERE, item("v1"), None) == DIFFERENT
+    assert client.conditions == [], "what is known already is not asked for"
 
 
 def test_what_is_younger_than_the_objective_and_the_rule_may_still_be_on_its_way() -> None:
@@ -322,16 +323,25 @@ def test_a_backfill_that_is_cut_off_goes_on_behind_what_was_done_and_not_before(
     """Every position that is remembered has all of its copies behind it."""
     monkeypatch.setattr(backfill, "POSITION_EVERY", 2)
     aws = FakeAws(FakeClock())
-    for number in range(5):
+    aws.s3.page_keys = 3
+    for number in range(8):
         aws.s3.write(CORPUS, f"{number}", b"x", replicate=False)
     aws.s3.write(CORPUS_COPY, "35", b"only there", replicate=False)
-    seen = list[tuple[int, str]]()
-    brought = bring(recovery_of(aws).context, HERE, THERE, lambda done: seen.append((done.compared, done.position)))
-    assert seen == [(1, ""), (2, "1"), (3, "1"), (4, "3"), (5, "3"), (6, "4"), (6, "4")]
-    assert (brought.copied, brought.bytes, brought.removed) == (5, 5, 0)
+    seen = list[tuple[str, list[str]]]()
+    brought = bring(
+        recovery_of(aws).context,
+        HERE,
+        THERE,
+        lambda done: seen.append((done.position, sorted(aws.s3.current(CORPUS_COPY)))),
+    )
+    positions = [position for position, _ in seen]
+    assert positions == sorted(positions) and len(set(positions)) > 2
+    for position, there in seen:
+        assert {f"{number}" for number in range(8) if f"{number}" <= position} <= set(there)
+    assert (brought.copied, brought.bytes, brought.removed) == (8, 8, 0)
     assert aws.s3.current(CORPUS_COPY)["35"] == b"only there", "what only the copy has stays"
-    again = bring(recovery_of(aws).context, HERE, THERE, after="1")
-    assert (again.compared, again.copied, again.position) == (4, 0, "4")
+    again = bring(recovery_of(aws).context, HERE, THERE, after="3")
+    assert (again.compared, again.copied) == (5, 0)
 
 
 def test_what_stays_is_not_brought_and_what_is_deleted_nowhere_is_not_deleted() -> None:
@@ -359,8 +369,9 @@ def test_objects_that_cannot_be_copied_stop_no_other_and_are_all_counted() -> No
     assert set(aws.s3.current(CORPUS_COPY)) == {f"{number:02d}" for number in range(25, 30)}
 
 
-def test_no_more_copies_are_begun_than_go_on_at_once() -> None:
+def test_no_more_copies_are_begun_than_go_on_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """A bucket of a million objects would be a million waiting copies in a small function's memory."""
+    monkeypatch.setattr(backfill, "COPIES_AT_ONCE", 8)
     aws, go_on = FakeAws(FakeClock()), threading.Event()
     for number in range(12):
         aws.s3.write(CORPUS, f"{number:02d}", b"x", replicate=False)
@@ -374,10 +385,10 @@ def test_no_more_copies_are_begun_than_go_on_at_once() -> None:
     context, begun = RecoveryContext(Slow(aws), inventory(), aws.clock, aws.fetch), list[int]()
     running = threading.Thread(target=lambda: bring(context, HERE, THERE, lambda done: begun.append(done.copied)))
     running.start()
-    while len(begun) < COPIES_AT_ONCE:
+    while len(begun) < 8:
         time.sleep(0.01)
     time.sleep(0.2)
-    assert max(begun) == COPIES_AT_ONCE
+    assert max(begun) == 8
     go_on.set()
     running.join(10)
     assert max(begun) == 12 and len(aws.s3.current(CORPUS_COPY)) == 12
