@@ -70,6 +70,9 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
             told.connections.add(self.client_address)
             told.answers.pop(0)(self)
 
+        def do_PUT(self) -> None:
+            self.do_GET()
+
         def log_message(self, format: str, *args: Any) -> None:
             """Nothing."""
 

@@ -33,7 +33,9 @@ KEPT = (
 )
 """What of a HeadObject answer a multipart upload takes again."""
 
-
+OF_PARTS = ("CRC64NVME", "CRC32C", "CRC32")
+"""S3 User Guide, "Checking object integrity": by these an upload in parts gets a checksum of all its bytes, by SHA-1
+and SHA-256 it does not."""
 MOVED_ON = ("NoSuchVersion", "NoSuchKey", "PreconditionFailed")
 """What S3 says where source or target are not what they were when they were listed."""
 
@@ -109,10 +111,19 @@ def copy_in_parts(client: AwsClient, source: Bucket, target: Bucket, item: Curre
 
 
 def _again(client: AwsClient, source: Bucket, item: Current) -> dict[str, Any]:
-    """Metadata and tags of the source, as a multipart upload takes them."""
+    """Metadata and tags of the source, as a multipart upload takes them, and its kind of checksum: entity tags of parts
+    are others, so only that proves both equal."""
     where = _of(source, item)
-    head = client.call("s3", "head_object", source.region, **where)
+    head = client.call("s3", "head_object", source.region, **where, ChecksumMode="ENABLED")
     tags = client.call("s3", "get_object_tagging", source.region, **where)["TagSet"]
     kept = {name: head[name] for name in KEPT if head.get(name)}
     pairs = urllib.parse.urlencode([(tag["Key"], tag["Value"]) for tag in tags])
-    return kept | ({"Tagging": pairs} if pairs else {})
+    return kept | ({"Tagging": pairs} if pairs else {}) | _checksum_like(head)
+
+
+def _checksum_like(head: dict[str, Any]) -> dict[str, str]:
+    """What asks for the same checksum of all bytes; nothing where S3 cannot make it of parts."""
+    if head.get("ChecksumType", "FULL_OBJECT") != "FULL_OBJECT":
+        return {}
+    found = next((each for each in OF_PARTS if head.get(f"Checksum{each}")), "")
+    return {"ChecksumAlgorithm": found, "ChecksumType": "FULL_OBJECT"} if found else {}
