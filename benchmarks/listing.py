@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 from measuring.results import QUICK, TIMES, Result, medians
@@ -36,6 +37,21 @@ SETTINGS = {
 Run = Callable[[], dict[str, Any]]
 
 
+class Nothing:
+    """A vault in which no pair was proven yet."""
+
+    def proofs(self, asset: str) -> bytes:
+        return b""
+
+
+@dataclass
+class Context:
+    """What a comparison needs of a scheduled run's context."""
+
+    client: Any
+    records: Nothing = field(default_factory=Nothing)
+
+
 def once() -> None:
     """What `measured` starts of ours: one comparison, as a scheduled run makes it."""
     import random
@@ -44,10 +60,12 @@ def once() -> None:
     from pilotlight.runtime.clock import SystemClock
     from pilotlight.runtime.kinds.buckets.listing import Bucket
     from pilotlight.runtime.kinds.buckets.observe import Rules, compare
+    from pilotlight.runtime.kinds.buckets.proofs import Proofs
     from pilotlight.runtime.recovery import wrapped
 
     client = wrapped(BotoClient(), SystemClock(), random.Random(1))
-    found = compare(client, Bucket("us-east-1", "src"), Bucket("us-east-1", "dst"), Rules(0.0))
+    source, copy = Bucket("us-east-1", "src"), Bucket("us-east-1", "dst")
+    found = compare(client, source, copy, Rules(0.0), proofs=Proofs(Context(client), "b1", source, copy))  # type: ignore[arg-type]
     print(f"settled {found.settled} waiting {found.waiting}")
 
 
