@@ -17,7 +17,7 @@ from pilotlight.runtime.kinds.buckets.listing import Current
 from pilotlight.runtime.naming import RECORD_MANIFESTS
 
 OBJECTS_MAX = 1_000_000
-"""About as many are listed within five minutes, a third of a scheduled run; a larger dataset is counted, not listed."""
+"""A list of as many is some tens of megabytes in the vault; a larger dataset is counted, not listed."""
 LATER = "whether they are still there later cannot be told by `pilotlight points verify`"
 MEMORY_BYTES_MAX = 8 * 1024 * 1024
 """What is longer waits on disk until it is written."""
