@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import ipaddress
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 from botocore.session import Session
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from pilotlight.local.handle import LocalCloud
 from pilotlight.runtime.aws.boto import BotoClient
@@ -56,6 +64,7 @@ class Server:
     asked: list[str] = field(default_factory=list)
     connections: set[Any] = field(default_factory=set)
     url: str = ""
+    listening: Any = None
 
 
 @pytest.fixture
@@ -77,6 +86,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
             """Nothing."""
 
     listening = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    told.listening = listening
     told.url = f"http://127.0.0.1:{listening.server_port}"
     for name, value in (("ENDPOINT_URL", told.url), ("ACCESS_KEY_ID", "a"), ("SECRET_ACCESS_KEY", "b")):
         monkeypatch.setenv(f"AWS_{name}", value)
@@ -174,6 +184,41 @@ def test_connections_are_kept_and_one_that_was_closed_is_opened_anew(server: Ser
     for _ in range(2):
         assert listed(client)["Versions"]
     assert len(server.connections) == 2
+
+
+def certificate(folder: Path) -> Path:
+    """One that signs itself, for this machine, with its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "here")])
+    now = datetime.now(UTC)
+    here = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    made = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    made = made.serial_number(1).not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=1))
+    signed = made.add_extension(here, False).sign(key, hashes.SHA256())
+    plain = (serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    path = folder / "here.pem"
+    path.write_bytes(
+        signed.public_bytes(serialization.Encoding.PEM) + key.private_bytes(serialization.Encoding.PEM, *plain)
+    )
+    return path
+
+
+def test_over_tls_only_a_certificate_that_is_trusted_is_listened_to(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = certificate(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(path)
+    server.listening.socket = context.wrap_socket(server.listening.socket, server_side=True)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", server.url.replace("http:", "https:"))
+    server.answers = [says(whole(ENTRY.format(key="a")))] * 2
+    with pytest.raises(RegionUnreachable):
+        listed(BotoClient())
+    assert not server.asked
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(path))
+    client = BotoClient()
+    assert [len(listed(client)["Versions"]) for _ in range(2)] == [1, 1]
+    assert len(server.connections) == 1
 
 
 def test_through_a_proxy_and_with_unknown_parameters_the_ordinary_client_asks(
