@@ -110,6 +110,8 @@ class World:
         self.names = Names(f"sim{self.seed}", ACCOUNT, EAST, WEST)
         self.corpus, self.models = f"sim{self.seed}-corpus", f"sim{self.seed}-models"
         self.prefix = self.rng.choice(["", "runs/a/"])
+        self.shards = random.Random(f"{self.seed}/shards").choice([1, 1, 2, SHARDS_MAX])
+        """Of every checkpoint: one of another shape than its neighbours is taken only where there is no other."""
         self.table = f"models_{self.seed}"
         self.saved: list[Saved] = []
         self.rows: list[tuple[float, str]] = []
@@ -206,7 +208,7 @@ class World:
     def save(self) -> None:
         """Begin a checkpoint; its files follow in any order, with other acts in between."""
         step = 10 * (len(self.saved) + 1)
-        files = list(checkpoint(step, self.rng).items())
+        files = list(checkpoint(step, self.rng, self.shards).items())
         self.rng.shuffle(files)
         self.saved.append(Saved(step, {f"{self.prefix}step-{step:06d}/{name}": body for name, body in files}))
         self.go_on_saving()
@@ -282,9 +284,8 @@ def _plain(versions: list[Any]) -> list[Version]:
     return found
 
 
-def checkpoint(step: int, rng: random.Random) -> dict[str, bytes]:
+def checkpoint(step: int, rng: random.Random, shards: int) -> dict[str, bytes]:
     """A sharded safetensors checkpoint; shards of equal size, so that only what is inside tells them apart."""
-    shards = rng.randrange(1, SHARDS_MAX + 1)
     files, mapping = {}, {}
     for number in range(1, shards + 1):
         name = f"model-{number:05d}-of-{shards:05d}.safetensors"
