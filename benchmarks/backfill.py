@@ -17,26 +17,14 @@ from collections.abc import Callable
 from typing import Any
 
 from measuring.results import QUICK, TIMES, Result, medians
-from measuring.running import RCLONE, Missing, go_peer, measured, python_peer, server, serving
+from measuring.running import RCLONE, Missing, go_peer, measured, python_peer, server, serving, settings
 
 OBJECTS = 10_000 if QUICK else 100_000
 LIMIT = 3_500
 ADDRESS = "127.0.0.1:9125"
 KILLS = 3 if QUICK else 20
 OF_LIMIT_GOAL = 0.97
-SETTINGS = {
-    "AWS_ACCESS_KEY_ID": "a",
-    "AWS_SECRET_ACCESS_KEY": "b",
-    "AWS_ENDPOINT_URL": f"http://{ADDRESS}",
-    "AWS_REGION": "us-east-1",
-    "AWS_DEFAULT_REGION": "us-east-1",
-    "S3_ENDPOINT_URL": f"http://{ADDRESS}",
-    "RCLONE_CONFIG_S_TYPE": "s3",
-    "RCLONE_CONFIG_S_PROVIDER": "Other",
-    "RCLONE_CONFIG_S_ENDPOINT": f"http://{ADDRESS}",
-    "RCLONE_CONFIG_S_ACCESS_KEY_ID": "a",
-    "RCLONE_CONFIG_S_SECRET_ACCESS_KEY": "b",
-}
+SETTINGS = settings(ADDRESS)
 Run = Callable[[], dict[str, Any]]
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from measuring.results import QUICK, TIMES, Result, medians
-from measuring.running import RCLONE, Missing, go_peer, measured, python_peer, server, serving
+from measuring.running import RCLONE, Missing, go_peer, measured, python_peer, server, serving, settings
 
 PAIRS = 100_000 if QUICK else 1_000_000
 MANY = 10_000_000
@@ -21,19 +21,7 @@ ADDRESS = "127.0.0.1:9123"
 LATENCIES = {"0 ms": "0ms", "80 ms": "80ms"}
 FAULTS = 30
 RATIO_GOAL, PEAK_MB_GOAL = 15.0, 150.0
-SETTINGS = {
-    "AWS_ACCESS_KEY_ID": "a",
-    "AWS_SECRET_ACCESS_KEY": "b",
-    "AWS_ENDPOINT_URL": f"http://{ADDRESS}",
-    "AWS_REGION": "us-east-1",
-    "AWS_DEFAULT_REGION": "us-east-1",
-    "S3_ENDPOINT_URL": f"http://{ADDRESS}",
-    "RCLONE_CONFIG_S_TYPE": "s3",
-    "RCLONE_CONFIG_S_PROVIDER": "Other",
-    "RCLONE_CONFIG_S_ENDPOINT": f"http://{ADDRESS}",
-    "RCLONE_CONFIG_S_ACCESS_KEY_ID": "a",
-    "RCLONE_CONFIG_S_SECRET_ACCESS_KEY": "b",
-}
+SETTINGS = settings(ADDRESS)
 Run = Callable[[], dict[str, Any]]
 
 
@@ -65,7 +53,8 @@ def once() -> None:
 
     client = wrapped(BotoClient(), SystemClock(), random.Random(1))
     source, copy = Bucket("us-east-1", "src"), Bucket("us-east-1", "dst")
-    found = compare(client, source, copy, Rules(0.0), proofs=Proofs(Context(client), "b1", source, copy))  # type: ignore[arg-type]
+    proofs = Proofs(Context(client), "b1", source, copy)  # type: ignore[arg-type]
+    found = compare(client, source, copy, Rules(0.0, proofs=proofs))
     print(f"settled {found.settled} waiting {found.waiting}")
 
 
@@ -102,9 +91,9 @@ def peers() -> dict[str, Run]:
     check = ["check", "s:src", "s:dst", "--checkers", "64"]
     peer("rclone check", lambda: [go_peer(RCLONE, "rclone"), *check], rclone)
     peer("rclone check --fast-list", lambda: [go_peer(RCLONE, "rclone"), *check, "--fast-list"], rclone)
-    sync = ["--endpoint-url", SETTINGS["S3_ENDPOINT_URL"], "--dry-run", "sync", "s3://src/*", "s3://dst/"]
+    sync = ["--endpoint-url", SETTINGS["AWS_ENDPOINT_URL"], "--dry-run", "sync", "s3://src/*", "s3://dst/"]
     peer("s5cmd sync --dry-run", lambda: [python_peer("s5cmd", "s5cmd"), *sync], lines("cp "))
-    both = ["s3", "sync", "--dryrun", "--endpoint-url", SETTINGS["S3_ENDPOINT_URL"], "s3://src", "s3://dst"]
+    both = ["s3", "sync", "--dryrun", "--endpoint-url", SETTINGS["AWS_ENDPOINT_URL"], "s3://src", "s3://dst"]
     peer("aws s3 sync --dryrun", lambda: [python_peer("awscli", "aws"), *both], lines("(dryrun) copy"))
     return found
 

@@ -16,6 +16,7 @@ from measuring.results import QUICK
 
 PLACE = Path("build/bench").resolve()
 SERVERS = Path(__file__).parents[1] / "servers"
+REGION = "us-east-1"
 RCLONE = "github.com/rclone/rclone@latest"
 
 SECONDS_MAX = 900.0
@@ -57,6 +58,22 @@ def _install(command: list[Any], settings: dict[str, str]) -> None:
     done = subprocess.run(command, env=os.environ | settings, check=False, capture_output=True, text=True)
     if done.returncode:
         raise Missing(done.stderr.strip().splitlines()[-1] if done.stderr.strip() else "it could not be installed")
+
+
+def settings(address: str) -> dict[str, str]:
+    """What points ours, boto3, s5cmd and rclone (its remote `s:`) at a server."""
+    url = f"http://{address}"
+    aws = {
+        "ACCESS_KEY_ID": "a",
+        "SECRET_ACCESS_KEY": "b",
+        "ENDPOINT_URL": url,
+        "REGION": REGION,
+        "DEFAULT_REGION": REGION,
+    }
+    rclone = {"TYPE": "s3", "PROVIDER": "Other", "ENDPOINT": url, "ACCESS_KEY_ID": "a", "SECRET_ACCESS_KEY": "b"}
+    return {f"AWS_{name}": value for name, value in aws.items()} | {
+        f"RCLONE_CONFIG_S_{name}": value for name, value in rclone.items()
+    }
 
 
 @contextmanager

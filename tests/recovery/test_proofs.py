@@ -8,7 +8,8 @@ import pytest
 
 from pilotlight.runtime.errors import NotProtected
 from pilotlight.runtime.kinds.buckets import proofs
-from pilotlight.runtime.kinds.buckets.listing import CHECKSUM, CONTENT
+from pilotlight.runtime.kinds.buckets.arrival import waiting_since
+from pilotlight.runtime.kinds.buckets.listing import CHECKSUM, CONTENT, Current
 from pilotlight.runtime.kinds.kind import PROTECTED, UNPROTECTED
 from pilotlight.runtime.records.point import COMPLETE, PARTIAL, RecoveryPoint
 from pilotlight.runtime.recovery import Recovery
@@ -145,3 +146,28 @@ def test_an_object_that_is_overwritten_while_it_is_asked_for_stays_unproven(
 
     monkeypatch.setattr(aws.s3, "head_object", head_object)
     assert evidence(made(recovery))["unproven"] == 1
+
+
+def test_what_is_missing_is_told_beside_what_is_unproven(aws: FakeAws, recovery: Recovery) -> None:
+    """One does not hide the other, and the first that is named is one that never came."""
+    by_hand(aws, b"right", b"right", checksum=False)
+    aws.s3.write(CORPUS, "late/0", b"x", replicate=False)
+    aws.clock.sleep(100)
+    point = made(recovery)
+    assert (evidence(point)["overdue"], evidence(point)["overdue_keys"], evidence(point)["unproven_keys"]) == (
+        2,
+        ["late/0"],
+        [KEY],
+    )
+    why = recovery.protections()[ASSET.name].why
+    assert (
+        "1 object(s) have a copy of the same size" in why and "1 object(s) did not arrive in time; first late/0" in why
+    )
+
+
+def test_an_older_version_of_the_copys_size_is_not_the_copy() -> None:
+    """The watermark would lie behind a version that nobody knows to be there."""
+    older = Current("k", "v2", 20.0, 1, '"a"')
+    newest = Current("k", "v3", 30.0, 2, '"b"', older=(older,))
+    assert waiting_since(newest, Current("k", "x", 25.0, 1, '"c"'), 0.0) == 20.0
+    assert waiting_since(newest, Current("k", "x", 25.0, 1, '"a"'), 0.0) == 30.0

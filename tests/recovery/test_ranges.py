@@ -104,7 +104,11 @@ def odd(rng: random.Random) -> str:
     return "".join(rng.choice(string.ascii_letters + " +%&<>/ä日-_.") for _ in range(rng.randrange(1, 9)))
 
 
-NAMES: tuple[Callable[[random.Random], str], ...] = (numbered, hashed, in_folders, odd)
+def alike(rng: random.Random) -> str:
+    return f"run{rng.choice(['', '-1', '-20', '.old', ' copy', '0', 's'])}/{rng.randrange(20):02}"
+
+
+NAMES: tuple[Callable[[random.Random], str], ...] = (numbered, hashed, in_folders, odd, alike)
 
 
 def random_bucket(rng: random.Random) -> tuple[dict[str, list[Any]], dict[str, list[Any]]]:
@@ -234,6 +238,30 @@ def test_places_to_cut_at_lie_ahead_and_are_found_in_flat_and_in_deep_buckets(
         assert len(found) >= 3 and found == sorted(found, key=str.encode)
         assert all(position < each and (until is None or each < until) for each in found)
     assert places.between(keys[-1], None) == []
+
+
+def test_folders_whose_names_begin_alike_are_told_once(cloud: Cloud) -> None:
+    """`checkpoint-500/` is listed before `checkpoint/`, and `checkpoint` comes before both: ranges that were not in
+    order would tell what lies between them twice."""
+    rng = random.Random(9)
+    names = [
+        "checkpoint",
+        "checkpoint-1",
+        "checkpoint-500",
+        "checkpoint.old",
+        "checkpoint copy",
+        "check",
+        "checkpoints",
+    ]
+    keys = {key: [version(key, 1, rng, False)] for key in (f"{name}/{part:03}" for name in names for part in range(40))}
+    fill(SOURCE, keys)
+    fill(COPY, {key: [again(each) for each in versions] for key, versions in keys.items()})
+    places = Places(BotoClient(), Bucket(EAST, SOURCE)).between("check/001", None)
+    assert places == sorted(set(places), key=str.encode) and len(places) > 3
+    manifest = Manifest("ranges")
+    found = compare(Short(BotoClient(), 4), Bucket(EAST, SOURCE), Bucket(WEST, COPY), Rules(0.0), manifest)
+    assert found.settled == len(keys)
+    assert [each.key for each in listed(manifest)] == sorted(keys, key=str.encode)
 
 
 # -- what goes wrong -------------------------------------------------------------------------------------------

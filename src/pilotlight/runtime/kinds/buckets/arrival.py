@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 
-from pilotlight.runtime.kinds.buckets.listing import DIFFERENT, Current, settled
+from pilotlight.runtime.kinds.buckets.listing import DIFFERENT, SIZE, Current, settled
 
 
 def waiting_since(source: Current, copy: Current | None, overdue_before: float) -> float:
@@ -43,7 +43,7 @@ def _unseen(source: Current, copy: Current | None, overdue_before: float) -> lis
 
     def was_held(one: Current) -> bool:
         """Whether the copy is in the state of this version, of which it has no replica."""
-        return (one.deleted or not is_replica) and settled(one, copy) != DIFFERENT
+        return (one.deleted or not is_replica) and settled(one, copy) not in (DIFFERENT, SIZE)
 
     def order(one: Current) -> tuple[int, bool, bool]:
         return -math.floor(one.modified), one.version in arrived, was_held(one)

@@ -89,7 +89,7 @@ class Proof:
     strengths: dict[str, int] = field(default_factory=dict)
     missing_keys: list[str] = field(default_factory=list)
     unproven: int = 0
-    """Of those missing or on their way: copies of the same size, of which no checksum tells whether they are equal."""
+    """Of those missing: copies of the same size, of which no checksum tells whether they are equal."""
 
     @property
     def protected(self) -> bool:
@@ -169,8 +169,9 @@ def prove(context: RecoveryContext, asset: Datasets, rule: Rule = ALWAYS, reads:
     """Compare source and copy as they are; objects younger than the objective may still be on their way, those from
     before the rule are not."""
     source, copy = buckets(context.inventory, asset)
-    rules = Rules(context.clock.now() - patience_seconds(context.inventory, asset), False, rule.since)
-    found = compare(context.client, source, copy, rules, proofs=Proofs(context, asset.name, source, copy, reads))
+    young = context.clock.now() - patience_seconds(context.inventory, asset)
+    proofs = Proofs(context, asset.name, source, copy, reads)
+    found = compare(context.client, source, copy, Rules(young, False, rule.since, proofs=proofs))
     return Proof(
         asset.name,
         asset.primary_bucket,

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 from pilotlight.runtime.aws.client import AwsClient
-from pilotlight.runtime.aws.pages import VERSIONS, Page, Row, rows
+from pilotlight.runtime.aws.pages import VERSIONS, Row, page_of, rows
 
 VERSION = "version"
 CHECKSUM = "checksum"
@@ -68,16 +67,10 @@ def _versions(client: AwsClient, bucket: Bucket, after: str) -> Iterator[Current
     """Every version and delete marker, by key, and of one key the newest first."""
     where = {"Bucket": bucket.name, "Prefix": bucket.prefix} | ({"KeyMarker": after} if after else {})
     pages = client.pages("s3", "list_object_versions", bucket.region, **where)
-    for page in pages:
-        if isinstance(page, Page):
-            found = rows(VERSIONS, page.raw, page.encoded)
-            found.sort(key=lambda each: (each.key.encode(), not each.latest, -each.seconds))
-            yield from map(of_row, found)
-            continue
-        items = [(_version(item), bool(item["IsLatest"])) for item in page.get("Versions", [])]
-        items += [(_marker(item), bool(item["IsLatest"])) for item in page.get("DeleteMarkers", [])]
-        items.sort(key=lambda each: (each[0].key.encode(), not each[1], -each[0].modified))
-        yield from (item for item, _ in items)
+    for page in map(page_of, pages):
+        found = rows(VERSIONS, page.raw, page.encoded)
+        found.sort(key=lambda each: (each.key.encode(), not each.latest, -each.seconds))
+        yield from map(of_row, found)
 
 
 def joined(left: Iterable[Current], right: Iterable[Current]) -> Iterator[Pair]:
@@ -145,17 +138,3 @@ def always_over(ours: Current, theirs: Current | None) -> bool:
 def of_row(row: Row) -> Current:
     """An entry of a page."""
     return Current(row.key, row.version, row.seconds, row.size, row.etag, row.deleted)
-
-
-def _version(item: dict[str, Any]) -> Current:
-    return Current(
-        key=item["Key"],
-        version=item.get("VersionId", ""),
-        modified=item["LastModified"].timestamp(),
-        size=item["Size"],
-        etag=item.get("ETag", ""),
-    )
-
-
-def _marker(item: dict[str, Any]) -> Current:
-    return Current(item["Key"], item.get("VersionId", ""), item["LastModified"].timestamp(), deleted=True)

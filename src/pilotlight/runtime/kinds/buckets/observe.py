@@ -12,8 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
-from typing import Protocol
+from dataclasses import dataclass, field
 
 from pilotlight.runtime.aws.client import AwsClient
 from pilotlight.runtime.clock import Clock, stamp
@@ -32,6 +31,7 @@ from pilotlight.runtime.kinds.buckets.listing import (
 )
 from pilotlight.runtime.kinds.buckets.manifests import Lines, Manifest
 from pilotlight.runtime.kinds.buckets.merging import Same
+from pilotlight.runtime.kinds.buckets.proofs import Proofs
 from pilotlight.runtime.kinds.buckets.ranges import Reader
 from pilotlight.runtime.kinds.buckets.reference import BucketReference
 from pilotlight.runtime.kinds.buckets.rule import ALWAYS, Rule
@@ -52,22 +52,6 @@ def by_listing(ours: Current, theirs: Current) -> str:
     return SIZE
 
 
-class Asking(Protocol):
-    """Whoever can prove pairs of which only the sizes are known."""
-
-    def strength(self, ours: Current, theirs: Current) -> str:
-        """CHECKSUM where it was proven before, else SIZE."""
-        ...
-
-    def ask(self, pairs: list[tuple[Current, Current]]) -> Iterable[tuple[tuple[Current, Current], str]]:
-        """Each with CHECKSUM, DIFFERENT or SIZE, in their order."""
-        ...
-
-    def keep(self) -> None:
-        """Remember what was proven."""
-        ...
-
-
 @dataclass
 class Comparison:
     """The source as far as it is settled in the copy; times in seconds since 1970."""
@@ -78,6 +62,7 @@ class Comparison:
     before_rule: int = 0
     """Of those overdue, how many are from before the replication rule."""
     overdue_keys: list[str] = field(default_factory=list)
+    """Not those that are unproven."""
     oldest_waiting: float | None = None
     extra: int = 0
     """Current objects of the copy that the source never had."""
@@ -87,7 +72,7 @@ class Comparison:
     kept_keys: list[str] = field(default_factory=list)
     strengths: dict[str, int] = field(default_factory=dict)
     unproven: int = 0
-    """Pairs of one size, of which nothing proves that their bytes are the same: they wait."""
+    """Of those overdue, pairs of one size: nothing proves that their bytes are the same."""
     unproven_keys: list[str] = field(default_factory=list)
     pending: list[tuple[Current, Current]] = field(default_factory=list)
     """Pairs of one size that are to be asked for."""
@@ -95,9 +80,9 @@ class Comparison:
     def add(self, other: Comparison) -> None:
         """What was found of the keys behind these."""
         self.pending += other.pending
-        for name in ("settled", "waiting", "overdue", "before_rule", "extra", "kept"):
+        for name in ("settled", "waiting", "overdue", "before_rule", "extra", "kept", "unproven"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
-        for name in ("overdue_keys", "extra_keys", "kept_keys"):
+        for name in ("overdue_keys", "extra_keys", "kept_keys", "unproven_keys"):
             setattr(self, name, (getattr(self, name) + getattr(other, name))[:NAMED_MAX])
         waiting = [each for each in (self.oldest_waiting, other.oldest_waiting) if each is not None]
         self.oldest_waiting = min(waiting, default=None)
@@ -112,7 +97,8 @@ class Rules:
 
     Without its past, a key that is gone on both sides is settled, whatever it was a moment ago, and one that is
     overwritten again and again waits since its newest version: so for a copy that is made of what is current and gets
-    no versions by replication. `certain` may look closer at pairs of which only the sizes are known to be equal.
+    no versions by replication. `certain` may look closer at pairs of which only the sizes are known to be equal; with
+    `proofs` they are settled once checksums have proven them, and wait until then.
     """
 
     overdue_before: float
@@ -120,8 +106,7 @@ class Rules:
     rule_since: float = -math.inf
     stays: Stays = always_over
     certain: Certain = by_listing
-    asks: bool = False
-    """Whether pairs of one size are kept to be asked for, and are not settled."""
+    proofs: Proofs | None = None
 
     def pair(self, found: Comparison, ours: Current | None, theirs: Current | None) -> Current | None:
         """Count one key; the copy's object where it is settled and there."""
@@ -131,27 +116,43 @@ class Rules:
             return None
         strength = settled(ours, theirs)
         if strength == SIZE and theirs is not None:
-            strength = self.certain(ours, theirs)
-            if strength == SIZE and self.asks:
-                found.pending.append((ours, theirs))
+            strength = self.proofs.strength(ours, theirs) if self.proofs else self.certain(ours, theirs)
+            if strength == SIZE and self.proofs:
+                if self.proofs.takes_more():
+                    found.pending.append((ours, theirs))
+                else:
+                    self._unproven(found, ours, theirs)
                 return theirs
         return self._judged(found, strength, ours, theirs)
 
-    def again(self, found: Comparison, ours: Current, theirs: Current, strength: str) -> None:
-        """Count a pair of one size that was asked for."""
-        if strength == SIZE:
+    def settle(self, found: Comparison) -> Comparison:
+        """The same, with the pairs that were left to be asked for."""
+        if self.proofs is not None:
+            pairs, found.pending = found.pending, []
+            for (ours, theirs), strength in self.proofs.ask(pairs):
+                if strength == SIZE:
+                    self._unproven(found, ours, theirs)
+                else:
+                    self._judged(found, strength, ours, theirs)
+            self.proofs.keep()
+        return found
+
+    def _unproven(self, found: Comparison, ours: Current, theirs: Current) -> None:
+        since = self._since(ours, theirs)
+        _waits(found, since)
+        if since < self.overdue_before:
+            found.overdue += 1
             found.unproven += 1
-            found.unproven_keys += [ours.key] if len(found.unproven_keys) < NAMED_MAX else []
-            _waiting(found, ours, ours.modified, self.overdue_before, self.rule_since)
-        else:
-            self._judged(found, strength, ours, theirs)
+            _name(found.unproven_keys, ours)
+
+    def _since(self, ours: Current, theirs: Current | None) -> float:
+        return waiting_since(ours, theirs, self.overdue_before) if self.with_past else ours.modified
 
     def _judged(self, found: Comparison, strength: str, ours: Current, theirs: Current | None) -> Current | None:
         if strength == DIFFERENT and self.stays(ours, theirs):
             _kept(found, ours)
         elif strength == DIFFERENT or (self.with_past and was_there(ours, theirs, self.overdue_before)):
-            since = waiting_since(ours, theirs, self.overdue_before) if self.with_past else ours.modified
-            _waiting(found, ours, since, self.overdue_before, self.rule_since)
+            _waiting(found, ours, self._since(ours, theirs), self.overdue_before, self.rule_since)
         else:
             _settled(found, strength, 1)
             return theirs if theirs is not None and not theirs.deleted else None
@@ -172,11 +173,9 @@ def compare(
     copy: Bucket,
     rules: Rules,
     manifest: Manifest | None = None,
-    proofs: Asking | None = None,
 ) -> Comparison:
-    """Compare what is current in both; the manifest gets each object of the copy that is settled, or of the source's
-    size. With `proofs`, what is known by its size alone is settled once checksums have proven it."""
-    rules = rules if proofs is None else replace(rules, certain=proofs.strength, asks=True)
+    """Compare what is current in both; the manifest gets each object of the copy that is settled, or waits to be
+    proven."""
 
     def take(told: Iterable[Same | Pair], into: _Told) -> None:
         for each in told:
@@ -192,17 +191,7 @@ def compare(
         found.add(each.found)
         if manifest and each.lines:
             manifest.take(each.lines)
-    return asked(found, rules, proofs)
-
-
-def asked(found: Comparison, rules: Rules, proofs: Asking | None) -> Comparison:
-    """The same, with the pairs that were left to be asked for."""
-    if proofs is not None:
-        pairs, found.pending = found.pending, []
-        for (ours, theirs), strength in proofs.ask(pairs):
-            rules.again(found, ours, theirs, strength)
-        proofs.keep()
-    return found
+    return rules.settle(found)
 
 
 def _count(each: Same | Pair, rules: Rules, into: _Told) -> Iterable[Current]:
@@ -214,15 +203,12 @@ def _count(each: Same | Pair, rules: Rules, into: _Told) -> Iterable[Current]:
     return [held] if held else []
 
 
-def compared(
-    source: Iterable[Current], copy: Iterable[Current], rules: Rules, proofs: Asking | None = None
-) -> Comparison:
+def compared(source: Iterable[Current], copy: Iterable[Current], rules: Rules) -> Comparison:
     """The same of listings that were made before; both in the order of their keys."""
-    rules = rules if proofs is None else replace(rules, certain=proofs.strength, asks=True)
     found = Comparison()
     for pair in joined(source, copy):
         rules.pair(found, *pair)
-    return asked(found, rules, proofs)
+    return rules.settle(found)
 
 
 def _settled(found: Comparison, strength: str, keys: int) -> None:
@@ -232,24 +218,31 @@ def _settled(found: Comparison, strength: str, keys: int) -> None:
 
 def _kept(found: Comparison, source: Current) -> None:
     found.kept += 1
-    if len(found.kept_keys) < NAMED_MAX:
-        found.kept_keys.append(source.key)
+    _name(found.kept_keys, source)
 
 
 def _extra(found: Comparison, copy: Current) -> None:
     found.extra += 1
-    if len(found.extra_keys) < NAMED_MAX:
-        found.extra_keys.append(copy.key)
+    _name(found.extra_keys, copy)
 
 
 def _waiting(found: Comparison, source: Current, since: float, overdue_before: float, rule_since: float) -> None:
-    found.waiting += 1
-    found.oldest_waiting = since if found.oldest_waiting is None else min(since, found.oldest_waiting)
+    _waits(found, since)
     found.before_rule += source.modified < rule_since
     if since < overdue_before or source.modified < rule_since:
         found.overdue += 1
-        if len(found.overdue_keys) < NAMED_MAX:
-            found.overdue_keys.append(source.key)
+        _name(found.overdue_keys, source)
+
+
+def _waits(found: Comparison, since: float) -> None:
+    found.waiting += 1
+    found.oldest_waiting = since if found.oldest_waiting is None else min(since, found.oldest_waiting)
+
+
+def _name(keys: list[str], item: Current) -> None:
+    """The first are named."""
+    if len(keys) < NAMED_MAX:
+        keys.append(item.key)
 
 
 def buckets(inventory: Inventory, asset: Datasets) -> tuple[Bucket, Bucket]:
@@ -272,13 +265,13 @@ def observe(
     clock: Clock,
     manifest: Manifest | None = None,
     rule: Rule = ALWAYS,
-    proofs: Asking | None = None,
+    proofs: Proofs | None = None,
 ) -> Part:
     """The part of a dataset, with the primary region answering; the manifest gets every object that is proven there."""
     looked_at = clock.now()
     source, copy = buckets(inventory, asset)
     before = looked_at - patience_seconds(inventory, asset)
-    found = compare(client, source, copy, Rules(before, rule_since=rule.since), manifest, proofs)
+    found = compare(client, source, copy, Rules(before, rule_since=rule.since, proofs=proofs), manifest)
     begun = math.floor(looked_at)
     watermark = begun if found.oldest_waiting is None else min(begun, found.oldest_waiting)
     return Part(
@@ -294,8 +287,11 @@ def observe(
 
 
 def _missing(asset: Datasets, found: Comparison) -> tuple[str, ...]:
-    why = dict.fromkeys(found.unproven_keys, "has a copy of its size, and no checksum tells whether of its bytes")
-    named = tuple(f"s3://{asset.primary_bucket}/{key} {why.get(key, 'has not arrived')}" for key in found.overdue_keys)
+    lacking = [(key, "has not arrived") for key in found.overdue_keys]
+    lacking += [
+        (key, "has a copy of its size, and no checksum tells whether of its bytes") for key in found.unproven_keys
+    ]
+    named = tuple(f"s3://{asset.primary_bucket}/{key} {why}" for key, why in lacking)
     left = found.overdue - len(named)
     return (*named, f"and {left} more of s3://{asset.primary_bucket} have not arrived") if left else named
 

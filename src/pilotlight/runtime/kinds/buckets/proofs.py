@@ -36,6 +36,7 @@ class Proofs:
         """`reads`: where S3 keeps no checksum the bytes of both are read, which costs as much as they weigh."""
         self._context, self._asset, self._buckets, self._reads = context, asset, (source, copy), reads
         self._kept: bytes | None = None
+        self._taken = 0
         self._met = bytearray()
         self._learned = False
 
@@ -47,17 +48,19 @@ class Proofs:
         self._met += digest
         return CHECKSUM
 
+    def takes_more(self) -> bool:
+        """Whether one pair more is asked for in this look; who reads whole objects has the time for all of them."""
+        self._taken += 1
+        return self._reads or self._taken <= ASKED_MAX
+
     def ask(self, pairs: list[Sides]) -> Iterator[tuple[Sides, str]]:
-        """CHECKSUM or CONTENT, DIFFERENT, or SIZE where S3 keeps no checksum of one or was not asked in this look."""
-        asked = pairs if self._reads else pairs[:ASKED_MAX]
+        """CHECKSUM or CONTENT, DIFFERENT, or SIZE where S3 keeps no checksum of one."""
         with ThreadPoolExecutor(READ_AT_ONCE if self._reads else AT_ONCE, thread_name_prefix="checksums") as pool:
-            for pair, strength in zip(asked, pool.map(self._asked, asked), strict=True):
+            for pair, strength in zip(pairs, pool.map(self._asked, pairs), strict=True):
                 if strength in (CHECKSUM, CONTENT):
                     self._met += _digest(*pair)
                     self._learned = True
                 yield pair, strength
-        for pair in pairs[len(asked) :]:
-            yield pair, SIZE
 
     def keep(self) -> None:
         """Write what is proven by now where this look has learned something; with it goes what was met no more."""

@@ -69,13 +69,12 @@ def judge(context: RecoveryContext, asset: Datasets, found: Found) -> Protection
 def _objections(context: RecoveryContext, asset: Datasets, found: Found) -> Iterator[str]:
     if found.no_rule:
         yield found.no_rule
-    if found.missing and found.unproven:
+    if found.unproven:
         yield (
             f"{found.unproven} object(s) have a copy of the same size, and S3 keeps no checksum that tells whether of "
             "the same bytes; `pilotlight backfill --read` compares them"
         )
-        return
-    late = found.missing - found.before_rule
+    late = found.missing - found.before_rule - found.unproven
     if found.before_rule and not found.no_rule:
         yield f"{found.before_rule} object(s) from before the replication rule have no copy; run `pilotlight backfill`"
     if late > 0:

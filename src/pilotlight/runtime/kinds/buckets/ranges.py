@@ -60,7 +60,7 @@ class Range(Generic[Told]):
 
     @property
     def position(self) -> str:
-        """Nothing behind this key was told yet."""
+        """What either side has come to: nothing behind this key was told yet."""
         return max((each["KeyMarker"] for each in self.at.values()), key=str.encode, default=self.after)
 
 
@@ -202,8 +202,8 @@ class Places:
         for _ in range(DEPTH_MAX):
             found = set(itertools.chain.from_iterable(pool.map(partial(self._below, position), level)))
             inside = sorted((each for each in found if _is_before(each, until)), key=str.encode)
-            places = (each.removesuffix("/") for each in inside)
-            best = max(best, [each for each in places if each.encode() > position.encode()], key=len)
+            places = {each.removesuffix("/") for each in inside}  # which is another order: `a-b/` is before `a/`
+            best = max(best, sorted((each for each in places if _is_before(position, each)), key=str.encode), key=len)
             if len(best) >= ENOUGH or not inside:
                 break
             level = inside[:: -(-len(inside) // PARENTS_MAX)]

@@ -220,7 +220,9 @@ def _replicated(
     context = look.context
     before = context.clock.now() - buckets.patience_seconds(context.inventory, asset)
     rule, proofs = rule_seen(context, asset), Proofs(context, asset.name, *buckets.buckets(context.inventory, asset))
-    return buckets.counts(buckets.compared(ours, theirs, buckets.Rules(before, rule_since=rule.since), proofs), rule)
+    return buckets.counts(
+        buckets.compared(ours, theirs, buckets.Rules(before, rule_since=rule.since, proofs=proofs)), rule
+    )
 
 
 def _manifest(look: Observation, asset: Datasets, taken: Found, listing: list[Current]) -> str:
