@@ -382,7 +382,7 @@ def test_an_asset_is_protected_while_what_is_kept_of_it_is_as_young_as_was_asked
 def test_a_checkpoint_that_the_bucket_lost_is_not_protected_though_the_bucket_is_compared() -> None:
     kept = Protection(PROTECTED, "2026-01-01T00:00:00Z", compared_at="2026-01-01T00:00:00Z")
     kind, (asset,) = kind_and_assets("checkpoints")
-    point = RecoveryPoint("p", "inference", "2026-01-02T00:00:00Z", "partial", ())
+    point = RecoveryPoint("p", "inference", "2026-01-01T00:30:00Z", "partial", ())
     torn = dataclasses.replace(part_of(40), proven=False, missing=("none is complete",))
     for part, state in ((part_of(40), PROTECTED), (torn, UNPROTECTED), (None, PROTECTED)):
         assert kind.standing(inventory(), asset, part, point, kept).state == state

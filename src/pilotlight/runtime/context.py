@@ -24,6 +24,8 @@ class RecoveryContext:
     fetch: Fetch = field(default=fetch)
     eyes: AwsClient | None = None
     """An AWS client that gives up soon, for looks at what may be silent; else the one above."""
+    deadline: float | None = None
+    """When this process is to be done (seconds since 1970); None where it may take as long as it takes."""
 
     @property
     def looking(self) -> AwsClient:

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from pilotlight.runtime.naming import BUCKET_NAME_LENGTH_MAX
 from pilotlight.workload.asset import ACCOUNT, Asset, Problem
-from pilotlight.workload.words import BucketName, FolderName
+from pilotlight.workload.words import BucketName, FolderName, Seconds
 
 if TYPE_CHECKING:
     from pilotlight.workload.model import Workload
@@ -28,6 +28,7 @@ class Bucket(Asset):
     if TYPE_CHECKING:
         bucket: str
         prefix: str
+        compare_seconds: float | None
 
     def problems(self, name: str, workload: Workload) -> Iterator[Problem]:
         """Each bucket in one asset, and a name for its copy that S3 takes."""
@@ -64,6 +65,12 @@ class Dataset(Bucket):
         default="",
         description="Only what lies in this folder: `train` and `train/` mean the same, and `train-old/` is not in it. "
         "Empty: the whole bucket.",
+    )
+    compare_seconds: Seconds | None = Field(
+        default=None,
+        alias="compare_every",
+        description="How often both sides are compared whole, where that is too much for every scheduled run (more "
+        "than 10,000 objects); what is proven is as old. Left out: every hour.",
     )
 
 

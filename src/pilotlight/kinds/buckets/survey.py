@@ -39,6 +39,7 @@ class BucketSurvey(KindSurvey):
             standby_bucket=copy,
             prefix=as_folder(asset.prefix),
             rpo_seconds=look.rpo_seconds(asset),
+            compare_seconds=float(asset.compare_seconds or 0.0),
             uses=tuple(asset.uses),
         )
 

@@ -8,7 +8,7 @@ from pydantic import Field, StrictInt, StrictStr
 
 from pilotlight.kinds.buckets.declare import Bucket
 from pilotlight.workload.asset import Strict
-from pilotlight.workload.words import BucketName, FolderName
+from pilotlight.workload.words import BucketName, FolderName, Seconds
 
 GPUS_MAX = 10_000_000
 """Above the largest fleets there are; more is a slip."""
@@ -70,6 +70,12 @@ class Checkpoints(Bucket):
         default="",
         description="The folder where checkpoints are, one folder each: `runs/llama` and `runs/llama/` mean the same, "
         "and `runs/llama-old/` is not in it. Empty: the whole bucket.",
+    )
+    compare_seconds: Seconds | None = Field(
+        default=None,
+        alias="compare_every",
+        description="How often both sides are compared whole, where that is too much for every scheduled run (more "
+        "than 10,000 objects); what is proven is as old. Left out: every hour.",
     )
     format: CheckpointFormat = Field(default="auto", description="Format of the checkpoints.")
     needs: Literal["resume", "load"] | None = Field(

@@ -203,7 +203,8 @@ def _timed(context: RecoveryContext, deadline: float | None) -> RecoveryContext:
     """The same, with no call after the deadline (seconds since 1970), so that the lease can be given back in time."""
     if deadline is None:
         return context
-    return context.through(Until(context.client, context.inventory.workload, context.clock, deadline))
+    timed = Until(context.client, context.inventory.workload, context.clock, deadline)
+    return replace(context, client=timed, deadline=deadline)
 
 
 def _fenced(context: RecoveryContext, held: Held) -> RecoveryContext:

@@ -72,6 +72,8 @@ class Datasets(Asset):
     training: Training | None = None
     needs: str = "resume"
     """Of checkpoints: `resume`, all that a training goes on from, or `load`, the model."""
+    compare_seconds: float = 0.0
+    """How often both sides are compared whole, where they are too long for every run; 0 where nothing is declared."""
 
 
 LAUNCH_ORDER = "launch-order"

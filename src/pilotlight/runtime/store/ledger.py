@@ -411,11 +411,13 @@ class Ledger:
         told = {name: str(item.get(name, "")) for name in ("state", "since", "why", "compared_at", "by")}
         return Protection(**told, objects=int(item.get("objects", 0)))
 
-    def set_protection(self, asset: str, state: str, why: str, objects: int, by: str = "") -> Protection:
-        """Keep what a comparison found; `since` moves only with the state."""
+    def set_protection(
+        self, asset: str, state: str, why: str, objects: int, by: str = "", compared_at: str = ""
+    ) -> Protection:
+        """Keep what a comparison found, now or at another moment; `since` moves only with the state."""
         before, now = self.protection(asset), self._now()
         since = before.since if before and before.state == state else now
-        found = Protection(state, since, why, now, objects, by)
+        found = Protection(state, since, why, compared_at or now, objects, by)
         self._table.put("protection", asset, asdict(found))
         return found
 

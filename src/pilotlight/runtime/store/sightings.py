@@ -1,7 +1,8 @@
 """What was seen last, and when: the probe's look, the scheduled run's heartbeat, each bucket's replication rule.
 
 Items of the journal table, so that `status` and alarms can tell the age of what is known while the primary region is
-dark. `probe/last`, `protect/beat`, `rule/<asset>`, `cadence/<asset>`; every write is whole by itself.
+dark. `probe/last`, `protect/beat`, `rule/<asset>`, `cadence/<asset>`, `comparison/<asset>`; every write is whole by
+itself.
 """
 
 from __future__ import annotations
@@ -92,6 +93,18 @@ class Sightings:
             self._table.put("rule", asset, {"since": since})
         else:
             self._table.delete("rule", asset)
+
+    def comparison(self, asset: str) -> str:
+        """What is kept of a bucket's full comparisons; empty where nothing is (kinds/buckets/comparisons.py)."""
+        item = self._table.get("comparison", asset)
+        return str(item["state"]) if item else ""
+
+    def keep_comparison(self, asset: str, state: str) -> None:
+        """Keep this instead; empty: nothing."""
+        if state:
+            self._table.put("comparison", asset, {"state": state})
+        else:
+            self._table.delete("comparison", asset)
 
     def cadence(self, asset: str) -> Cadence | None:
         """Of checkpoints; None where too few were seen to know one."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.errors import CallRefused, NotCopied, NotProtected
-from pilotlight.runtime.kinds.buckets import copying, protection
+from pilotlight.runtime.kinds.buckets import comparisons, copying, protection
 from pilotlight.runtime.kinds.buckets.listing import (
     DIFFERENT,
     SIZE,
@@ -28,7 +28,7 @@ from pilotlight.runtime.kinds.buckets.listing import (
 from pilotlight.runtime.kinds.buckets.merging import Same
 from pilotlight.runtime.kinds.buckets.observe import Rules, buckets, compare, patience_seconds
 from pilotlight.runtime.kinds.buckets.proofs import Proofs, by_checksum
-from pilotlight.runtime.kinds.buckets.ranges import Reader
+from pilotlight.runtime.kinds.buckets.ranges import Reader, Span
 from pilotlight.runtime.kinds.buckets.rule import ALWAYS, Rule, seen
 from pilotlight.runtime.records.inventory import Datasets
 
@@ -130,6 +130,7 @@ def backfill(context: RecoveryContext, asset: Datasets, progress: Progress = sil
         prove_and_keep(context, asset)
         raise
     context.ledger.set_position(asset.name, "")
+    comparisons.again(context, asset)
     proof = require(context, asset, reads)
     return Backfilled(asset.name, brought.copied, brought.removed, proof.proven, proof.strengths)
 
@@ -240,7 +241,7 @@ class _Bringing:
 
     def all(self, after: str) -> None:
         """Everything behind a key; all copies have ended when this returns."""
-        self._reader.read(after)
+        self._reader.read((Span(after),))
         self._copies.finish()
 
     def _take(self, told: Iterable[Same | Pair], into: None) -> None:

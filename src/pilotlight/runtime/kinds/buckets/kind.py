@@ -8,9 +8,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import ClassVar
 
+from pilotlight.runtime.clock import parse_stamp
 from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.kinds.action import Absent, Action, StepContext
 from pilotlight.runtime.kinds.buckets import (
+    comparisons,
     failback_sync,
     fencing,
     manifests,
@@ -19,9 +21,8 @@ from pilotlight.runtime.kinds.buckets import (
     reprotecting,
     rereading,
 )
+from pilotlight.runtime.kinds.buckets.comparisons import NotYet
 from pilotlight.runtime.kinds.buckets.listing import Bucket, Current
-from pilotlight.runtime.kinds.buckets.manifests import Manifest
-from pilotlight.runtime.kinds.buckets.proofs import Proofs
 from pilotlight.runtime.kinds.buckets.protection import NOT_PROVEN
 from pilotlight.runtime.kinds.buckets.reference import BucketReference
 from pilotlight.runtime.kinds.buckets.rule import seen as rule_seen
@@ -69,15 +70,22 @@ class ReplicatedBucket(AssetKind[Datasets]):
         """The watermark, and a list of all objects; where the primary is silent, what an earlier point proved."""
         if not look.primary_answers:
             return observe.observe_alone(asset, look.earlier.part(asset.name))
-        context = look.context
-        manifest, rule = Manifest(asset.name), rule_seen(context, asset)
-        proofs = Proofs(context, asset.name, *observe.buckets(context.inventory, asset))
-        part = observe.observe(context.client, context.inventory, asset, context.clock, manifest, rule, proofs)
-        look.lists[asset.name] = manifest
-        told = {"remarks": [manifest.unlisted]} if manifest.unlisted else {}
+        rule = rule_seen(look.context, asset)
+        seen = comparisons.look(look.context, asset, rule)
+        if isinstance(seen, NotYet):
+            return Part(asset.name, asset.kind, asset.mechanism, False, "", missing=(seen.why,))
+        part = observe.part(asset, seen.found, seen.as_of, rule)
+        if seen.manifest:
+            look.lists[asset.name] = seen.manifest
+        listed = seen.manifest.key if seen.manifest else ""
+        told = {"remarks": [seen.unlisted]} if seen.unlisted else {}
         found = part.reference
-        named = replace(found, manifest=manifest.key) if isinstance(found, BucketReference) else None
-        return replace(part, reference=named, evidence=part.evidence | told)
+        named = replace(found, manifest=listed) if isinstance(found, BucketReference) else None
+        return replace(part, reference=named, evidence=part.evidence | {"compared_at": seen.compared_at} | told)
+
+    def in_turns(self, context: RecoveryContext, assets: tuple[Datasets, ...]) -> Iterator[tuple[str, ...]]:
+        """Full comparisons of buckets too long for every run."""
+        return comparisons.in_turns(context, assets)
 
     def judge(self, context: RecoveryContext, asset: Datasets, part: Part) -> None:
         """PROTECTED by what the scheduled run compared; nothing where it compared nothing."""
@@ -155,6 +163,10 @@ class ReplicatedBucket(AssetKind[Datasets]):
         """By the newest comparison of both sides."""
         if protection is None or not protection.compared_at:
             return Judged(UNPROTECTED, NOT_PROVEN)
+        late = comparisons.late_seconds(inventory, asset)
+        if point and parse_stamp(point.created_at) - parse_stamp(protection.compared_at) > late:
+            why = f"last compared whole at {protection.compared_at}, more than {late:g} s before the newest point"
+            return Judged(UNPROTECTED, why, protection.compared_at)
         if protection.state == PROTECTED and self.lacks(part):
             return Judged(UNPROTECTED, missing(part) if part else "", point.created_at if point else "")
         return Judged(protection.state, protection.why, protection.compared_at, protection.since, protection.by)

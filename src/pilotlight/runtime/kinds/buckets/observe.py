@@ -32,7 +32,7 @@ from pilotlight.runtime.kinds.buckets.listing import (
 from pilotlight.runtime.kinds.buckets.manifests import Lines, Manifest
 from pilotlight.runtime.kinds.buckets.merging import Same
 from pilotlight.runtime.kinds.buckets.proofs import Proofs
-from pilotlight.runtime.kinds.buckets.ranges import Reader
+from pilotlight.runtime.kinds.buckets.ranges import WHOLE, Reader, Span
 from pilotlight.runtime.kinds.buckets.reference import BucketReference
 from pilotlight.runtime.kinds.buckets.rule import ALWAYS, Rule
 from pilotlight.runtime.records.inventory import Datasets, Inventory
@@ -41,6 +41,9 @@ from pilotlight.runtime.store.ledger import POINTS_MAX
 
 NAMED_MAX = 20
 """How many missing objects a record names; all are counted."""
+AWAITED_MAX = 500
+"""Keys that are looked at again without a listing: with the longest, of 1,024 bytes, they fit into an item of DynamoDB
+(400 KB) in most alphabets."""
 
 
 Certain = Callable[[Current, Current], str]
@@ -74,8 +77,20 @@ class Comparison:
     unproven: int = 0
     """Of those overdue, pairs of one size: nothing proves that their bytes are the same."""
     unproven_keys: list[str] = field(default_factory=list)
+    awaited: list[str] = field(default_factory=list)
+    """Keys of those that wait, AWAITED_MAX at most."""
     pending: list[tuple[Current, Current]] = field(default_factory=list)
     """Pairs of one size that are to be asked for."""
+
+    @property
+    def objects(self) -> int:
+        """Keys that were compared."""
+        return self.settled + self.waiting + self.kept
+
+    @property
+    def awaits_named(self) -> bool:
+        """Whether all that wait are known by their keys."""
+        return self.waiting == len(self.awaited)
 
     def add(self, other: Comparison) -> None:
         """What was found of the keys behind these."""
@@ -84,6 +99,7 @@ class Comparison:
             setattr(self, name, getattr(self, name) + getattr(other, name))
         for name in ("overdue_keys", "extra_keys", "kept_keys", "unproven_keys"):
             setattr(self, name, (getattr(self, name) + getattr(other, name))[:NAMED_MAX])
+        self.awaited = (self.awaited + other.awaited)[:AWAITED_MAX]
         waiting = [each for each in (self.oldest_waiting, other.oldest_waiting) if each is not None]
         self.oldest_waiting = min(waiting, default=None)
         for strength, keys in other.strengths.items():
@@ -125,8 +141,9 @@ class Rules:
                 return theirs
         return self._judged(found, strength, ours, theirs)
 
-    def settle(self, found: Comparison) -> Comparison:
-        """The same, with the pairs that were left to be asked for."""
+    def settle(self, found: Comparison, whole: bool = True) -> Comparison:
+        """The same, with the pairs that were left to be asked for. What was proven of pairs that were not met goes,
+        where the `whole` was compared."""
         if self.proofs is not None:
             pairs, found.pending = found.pending, []
             for (ours, theirs), strength in self.proofs.ask(pairs):
@@ -134,12 +151,12 @@ class Rules:
                     self._unproven(found, ours, theirs)
                 else:
                     self._judged(found, strength, ours, theirs)
-            self.proofs.keep()
+            self.proofs.keep(whole)
         return found
 
     def _unproven(self, found: Comparison, ours: Current, theirs: Current) -> None:
         since = self._since(ours, theirs)
-        _waits(found, since)
+        _waits(found, ours, since)
         if since < self.overdue_before:
             found.overdue += 1
             found.unproven += 1
@@ -176,6 +193,19 @@ def compare(
 ) -> Comparison:
     """Compare what is current in both; the manifest gets each object of the copy that is settled, or waits to be
     proven."""
+    return compare_some(client, source, copy, rules, manifest)[0]
+
+
+def compare_some(
+    client: AwsClient,
+    source: Bucket,
+    copy: Bucket,
+    rules: Rules,
+    manifest: Manifest | None = None,
+    spans: tuple[Span, ...] = WHOLE,
+    pages: int | None = None,
+) -> tuple[Comparison, tuple[Span, ...]]:
+    """The same of some spans of keys, with about so many pages of listings; and what is left of them."""
 
     def take(told: Iterable[Same | Pair], into: _Told) -> None:
         for each in told:
@@ -187,11 +217,12 @@ def compare(
         return _Told(Comparison(), Lines() if manifest else None)
 
     found = Comparison()
-    for each in Reader(client, source, copy, begin, take).read():
+    reader = Reader(client, source, copy, begin, take)
+    for each in reader.read(spans, pages):
         found.add(each.found)
         if manifest and each.lines:
             manifest.take(each.lines)
-    return rules.settle(found)
+    return rules.settle(found, whole=spans == WHOLE and not reader.left), reader.left
 
 
 def _count(each: Same | Pair, rules: Rules, into: _Told) -> Iterable[Current]:
@@ -227,15 +258,17 @@ def _extra(found: Comparison, copy: Current) -> None:
 
 
 def _waiting(found: Comparison, source: Current, since: float, overdue_before: float, rule_since: float) -> None:
-    _waits(found, since)
+    _waits(found, source, since)
     found.before_rule += source.modified < rule_since
     if since < overdue_before or source.modified < rule_since:
         found.overdue += 1
         _name(found.overdue_keys, source)
 
 
-def _waits(found: Comparison, since: float) -> None:
+def _waits(found: Comparison, item: Current, since: float) -> None:
     found.waiting += 1
+    if len(found.awaited) < AWAITED_MAX:
+        found.awaited.append(item.key)
     found.oldest_waiting = since if found.oldest_waiting is None else min(since, found.oldest_waiting)
 
 
@@ -272,15 +305,23 @@ def observe(
     source, copy = buckets(inventory, asset)
     before = looked_at - patience_seconds(inventory, asset)
     found = compare(client, source, copy, Rules(before, rule_since=rule.since, proofs=proofs), manifest)
-    begun = math.floor(looked_at)
-    watermark = begun if found.oldest_waiting is None else min(begun, found.oldest_waiting)
+    return part(asset, found, stamp(watermark(found, looked_at)), rule)
+
+
+def watermark(found: Comparison, begun: float) -> float:
+    """Every version of an earlier second has arrived; seconds since 1970."""
+    return min(math.floor(begun), math.inf if found.oldest_waiting is None else found.oldest_waiting)
+
+
+def part(asset: Datasets, found: Comparison, as_of: str, rule: Rule) -> Part:
+    """The part of a dataset of which this was found."""
     return Part(
         asset=asset.name,
         kind=asset.kind,
         mechanism=asset.mechanism,
         proven=not found.overdue,
-        as_of=stamp(watermark),
-        reference=BucketReference(asset.standby_bucket, asset.prefix, stamp(watermark)),
+        as_of=as_of,
+        reference=BucketReference(asset.standby_bucket, asset.prefix, as_of),
         evidence=counts(found, rule) | {"extra": found.extra},
         missing=_missing(asset, found),
     )

@@ -62,10 +62,12 @@ class Proofs:
                     self._learned = True
                 yield pair, strength
 
-    def keep(self) -> None:
-        """Write what is proven by now where this look has learned something; with it goes what was met no more."""
+    def keep(self, whole: bool = True) -> None:
+        """Write what is proven by now where this look has learned something; with it goes what was met no more, where
+        the `whole` was compared."""
         if self._learned:
-            met = {bytes(self._met[at : at + DIGEST_BYTES]) for at in range(0, len(self._met), DIGEST_BYTES)}
+            kept = self._met if whole else self._met + self._read()
+            met = {bytes(kept[at : at + DIGEST_BYTES]) for at in range(0, len(kept), DIGEST_BYTES)}
             self._context.records.write_proofs(self._asset, b"".join(sorted(met)))
 
     def _asked(self, pair: Sides) -> str:

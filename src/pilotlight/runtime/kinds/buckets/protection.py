@@ -39,6 +39,8 @@ class Found:
     unproven: int = 0
     """Of those missing: copies of the same size, of which nothing proves the bytes."""
     strengths: dict[str, int] = field(default_factory=dict)
+    compared_at: str = ""
+    """When everything was compared; empty: now."""
 
 
 def judge_part(context: RecoveryContext, asset: Datasets, part: Part) -> None:
@@ -56,6 +58,7 @@ def _found(evidence: dict[str, Any]) -> Found:
         no_rule=str(evidence.get("rule", "")),
         unproven=int(evidence.get("unproven", 0)),
         strengths=dict(evidence.get("strengths", {})),
+        compared_at=str(evidence.get("compared_at", "")),
     )
 
 
@@ -63,7 +66,8 @@ def judge(context: RecoveryContext, asset: Datasets, found: Found) -> Protection
     """Keep what a comparison found; `since` is when the state last changed."""
     why = "; ".join(_objections(context, asset, found))
     by = ", ".join(f"{count} by {strength}" for strength, count in sorted(found.strengths.items()))
-    return context.ledger.set_protection(asset.name, UNPROTECTED if why else PROTECTED, why, found.objects, by)
+    state = UNPROTECTED if why else PROTECTED
+    return context.ledger.set_protection(asset.name, state, why, found.objects, by, found.compared_at)
 
 
 def _objections(context: RecoveryContext, asset: Datasets, found: Found) -> Iterator[str]:

@@ -10,6 +10,7 @@ design patterns: optimizing Amazon S3 performance"); what it slows down is asked
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -34,6 +35,17 @@ PROBES_MAX, PROBES_AGAIN = 128, 16
 CUTTING = -1
 
 Told = TypeVar("Told")
+
+
+@dataclass(frozen=True)
+class Span:
+    """Keys behind `after` up to `until`, or to the end."""
+
+    after: str = ""
+    until: str | None = None
+
+
+WHOLE = (Span(),)
 Taking = Callable[[Iterable[Same | Pair], Told], None]
 """Takes what is told of a range, in the order of its keys, into what is kept of it."""
 
@@ -59,6 +71,11 @@ class Range(Generic[Told]):
         return self.merge.source, self.merge.copy
 
     @property
+    def come_to(self) -> str:
+        """Everything up to this key was told."""
+        return self.merge.told_to.decode() or self.after
+
+    @property
     def position(self) -> str:
         """What either side has come to: nothing behind this key was told yet."""
         return max((each["KeyMarker"] for each in self.at.values()), key=str.encode, default=self.after)
@@ -81,29 +98,41 @@ class Reader(Generic[Told]):
         self._arrived: SimpleQueue[tuple[Range[Told], int, Any]] = SimpleQueue()
         self._ranges: list[Range[Told]] = []
         self._under_way = 0
+        self._pages_left: float = math.inf
 
-    def read(self, after: str = "") -> list[Told]:
-        """Everything behind `after`. What a page is refused with is raised once no other is under way."""
-        whole = Range(after, None, self._begin())
-        self._ranges.append(whole)
-        for side in (0, 1):
-            where = {"KeyMarker": after} if after else {}
-            self._feed(whole, side, self._page(side, where), where)
-        self._take(whole.merge.told(), whole.told)
-        if not whole.merge.over:
+    def read(self, spans: Iterable[Span] = WHOLE, pages: int | None = None) -> list[Told]:
+        """Everything in these spans, which are in order; no further page is asked for after so many. What a page is
+        refused with is raised once no other is under way."""
+        self._pages_left = math.inf if pages is None else pages
+        self._ranges += [Range(each.after, each.until, self._begin()) for each in spans]
+        if len(self._ranges) == 1:
+            self._read_first(self._ranges[0])
+        if self.left:
             with ThreadPoolExecutor(self._at_once, thread_name_prefix="listing") as pool:
                 try:
-                    self._go_on(whole, pool)
+                    for each in list(self._ranges):
+                        self._go_on(each, pool)
                     self._until_over(pool)
                 finally:
                     pool.shutdown(wait=False, cancel_futures=True)
         return [each.told for each in self._ranges]
 
+    def _read_first(self, of: Range[Told]) -> None:
+        """The first pages, one after the other: most buckets have no more."""
+        for side in (0, 1):
+            where = {"KeyMarker": of.after} if of.after else {}
+            self._feed(of, side, self._page(side, where), where)
+        self._take(of.merge.told(), of.told)
+
+    @property
+    def left(self) -> tuple[Span, ...]:
+        """What is not told yet."""
+        return tuple(Span(each.come_to, each.until) for each in self._ranges if not each.merge.over)
+
     @property
     def told_to(self) -> str:
         """Everything up to this key was told, whatever of what lies behind it was, too."""
-        unfinished = next((each for each in self._ranges if not each.merge.over), self._ranges[-1])
-        return unfinished.merge.told_to.decode() or unfinished.after
+        return next((each for each in self._ranges if not each.merge.over), self._ranges[-1]).come_to
 
     def _until_over(self, pool: ThreadPoolExecutor) -> None:
         while self._under_way:
@@ -121,6 +150,8 @@ class Reader(Generic[Told]):
             self._cut_more(pool)
 
     def _go_on(self, of: Range[Told], pool: ThreadPoolExecutor) -> None:
+        if self._pages_left <= 0:
+            return
         for side, found in enumerate(of.sides):
             if side not in of.asked and of.merge.lacks(found):
                 where = of.at.get(side, {"KeyMarker": of.after} if of.after else {})
@@ -147,6 +178,7 @@ class Reader(Generic[Told]):
     def _feed(self, of: Range[Told], side: int, page: Page, before: dict[str, str]) -> None:
         of.sides[side].feed(page, of.until.encode() if of.until is not None else None)
         of.pages += 1
+        self._pages_left -= 1
         if page["IsTruncated"]:
             of.at[side] = following(page, before, self._buckets[side])
 
@@ -154,7 +186,7 @@ class Reader(Generic[Told]):
 
     def _cut_more(self, pool: ThreadPoolExecutor) -> None:
         """Look for places to cut at in what is long, while less is under way than may be."""
-        if self._under_way > self._at_once // 2:
+        if self._under_way > self._at_once // 2 or self._pages_left <= 0:
             return
         for each in self._ranges:
             if each.asked and each.pages >= each.cut_at and CUTTING not in each.asked:

@@ -1,0 +1,198 @@
+"""What a user loses when one of these fails: a long bucket that no scheduled run gets to the end of, so that it is
+never proven; a bill for listing a hundred million objects every five minutes; a watermark newer than the truth."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+
+from pilotlight.runtime.clock import FakeClock, parse_stamp
+from pilotlight.runtime.context import RecoveryContext
+from pilotlight.runtime.kinds.buckets import comparisons
+from pilotlight.runtime.kinds.buckets.backfill import backfill
+from pilotlight.runtime.kinds.buckets.kind import ReplicatedBucket
+from pilotlight.runtime.kinds.kind import PROTECTED, UNPROTECTED
+from pilotlight.runtime.records.inventory import Datasets, Inventory, Lock
+from pilotlight.runtime.records.point import COMPLETE, PARTIAL, RecoveryPoint
+from pilotlight.runtime.recovery import Recovery
+from pilotlight.runtime.store.ledger import SERVING
+from support.fake_aws import CORPUS, CORPUS_COPY, FakeAws, inventory
+
+PAGE_KEYS = 5
+DEADLINE_SECONDS = 875.0
+ASSET = Datasets("corpus", "dataset", CORPUS, CORPUS_COPY)
+LISTINGS = "list_object_versions"
+HOUR = 3600.0
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is long here: more than twenty objects, of pages of five."""
+    monkeypatch.setattr(comparisons, "EACH_RUN_OBJECTS", 20)
+    monkeypatch.setattr(comparisons, "INLINE_PAGES", 12)
+    monkeypatch.setattr(comparisons, "TURN_PAGES", 40)
+
+
+class Cloud(FakeAws):
+    """One replicated bucket; counts the listings of it."""
+
+    def __init__(self, objects: int, arrived: bool = True) -> None:
+        super().__init__(FakeClock())
+        self.s3.page_keys, self.listings = PAGE_KEYS, 0
+        for number in range(objects):
+            self.s3.write(CORPUS, f"part-{number:05}", b"x", replicate=arrived)
+        self.clock.sleep(60)
+
+    def call(self, service: str, operation: str, region: str, **parameters: Any) -> dict[str, Any]:
+        self.listings += operation == LISTINGS
+        return super().call(service, operation, region, **parameters)
+
+
+def workload(**changes: Any) -> Inventory:
+    alone: dict[str, Any] = {"datasets": (ASSET,), "volumes": (), "databases": (), "computes": (), "traffic": None}
+    return inventory(every_seconds=300.0, **(alone | changes))
+
+
+def run(aws: FakeAws, of: Inventory | None = None, deadline: float | None = DEADLINE_SECONDS) -> RecoveryPoint:
+    until = None if deadline is None else aws.clock.now() + deadline
+    made = Recovery(RecoveryContext(aws, of or workload(), aws.clock, aws.fetch), "protect").protect(until)
+    assert made is not None
+    return made
+
+
+def until_complete(aws: FakeAws, of: Inventory | None = None) -> RecoveryPoint:
+    for _ in range(10):
+        aws.clock.sleep(300)
+        made = run(aws, of)
+        if made.status == COMPLETE:
+            return made
+    raise AssertionError("never complete")
+
+
+def test_a_bucket_that_one_run_cannot_read_is_compared_by_several_and_then_proven() -> None:
+    aws = Cloud(400)
+    first = run(aws)
+    assert first.status == PARTIAL and "full comparison goes on" in first.parts[0].missing[0]
+    made = until_complete(aws)
+    assert made.parts[0].evidence["settled"] == 400
+
+
+def test_a_run_between_two_full_comparisons_lists_nothing_however_long_the_bucket_is() -> None:
+    spent = set()
+    for objects in (100, 1_000, 3_000):
+        aws = Cloud(objects)
+        until_complete(aws)
+        aws.clock.sleep(300)
+        before = aws.listings
+        assert run(aws).status == COMPLETE
+        spent.add(aws.listings - before)
+    assert spent == {0}
+
+
+def test_what_was_written_since_is_not_proven_before_the_next_full_comparison() -> None:
+    aws = Cloud(100)
+    begun = parse_stamp(until_complete(aws).parts[0].as_of)
+    aws.clock.sleep(300)
+    aws.s3.write(CORPUS, "part-00050", b"another", replicate=False)
+    aws.clock.sleep(300)
+    assert parse_stamp(run(aws).parts[0].as_of) == begun
+    aws.clock.sleep(HOUR)
+    made = run(aws)
+    assert made.status == PARTIAL and "part-00050 has not arrived" in made.parts[0].missing[0]
+
+
+def test_a_short_bucket_is_compared_by_every_run() -> None:
+    aws = Cloud(10)
+    for _ in range(3):
+        made = run(aws)
+        assert made.status == COMPLETE and parse_stamp(made.parts[0].as_of) == math.floor(aws.clock.now())
+        aws.clock.sleep(300)
+
+
+def test_a_person_who_asks_for_a_point_gets_the_whole_comparison() -> None:
+    aws = Cloud(400)
+    assert run(aws, deadline=None).parts[0].evidence["settled"] == 400
+
+
+def test_what_was_awaited_is_looked_at_key_by_key_until_it_arrives() -> None:
+    aws = Cloud(100)
+    until_complete(aws)
+    aws.clock.sleep(HOUR)
+    aws.s3.lag_seconds = 400
+    aws.s3.write(CORPUS, "part-00007", b"late")
+    aws.clock.sleep(30)
+    written = aws.clock.now() - 30
+    made = run(aws)
+    assert parse_stamp(made.parts[0].as_of) <= written and made.parts[0].evidence["waiting"] == 1
+    aws.clock.sleep(300)
+    overdue, before = run(aws), aws.listings
+    assert overdue.status == PARTIAL and "part-00007" in overdue.parts[0].missing[0]
+    aws.clock.sleep(300)
+    arrived = run(aws)
+    assert arrived.status == COMPLETE and parse_stamp(arrived.parts[0].as_of) > written
+    assert aws.listings - before <= 2 * len(["part-00007"]), "nothing but the key that was awaited"
+
+
+def test_a_comparison_that_aws_refuses_is_told_and_gone_on_with() -> None:
+    aws = Cloud(400)
+    run(aws)
+    aws.denied.add(f"s3:{LISTINGS}")
+    aws.clock.sleep(300)
+    told = run(aws)
+    assert told.status == PARTIAL and any(each.startswith("dataset: s3:list_object_versions") for each in told.problems)
+    aws.denied.clear()
+    assert until_complete(aws).parts[0].evidence["settled"] == 400
+
+
+def test_a_region_that_served_meanwhile_ends_what_was_known() -> None:
+    aws = Cloud(100)
+    until_complete(aws)
+    aws.clock.sleep(300)
+    ledger = RecoveryContext(aws, workload(), aws.clock, aws.fetch).ledger
+    with ledger.leases.during("failback", "run") as held:
+        ledger.claim(held, workload().primary)
+        ledger.set_active(workload().primary, SERVING, "r1", held.epoch, held.epoch)
+    aws.clock.sleep(5)
+    made = run(aws)
+    assert made.status == PARTIAL and "moved since" in made.parts[0].missing[0]
+    assert until_complete(aws).parts[0].evidence["settled"] == 100
+
+
+def test_after_a_backfill_the_next_run_compares_anew() -> None:
+    aws = Cloud(100, arrived=False)
+    run(aws)
+    aws.clock.sleep(300)
+    assert run(aws).parts[0].evidence["overdue"] == 100
+    context = RecoveryContext(aws, workload(), aws.clock, aws.fetch)
+    backfill(context, ASSET)
+    aws.clock.sleep(300)
+    assert context.ledger.protection("corpus").state == PROTECTED  # type: ignore[union-attr]
+    assert run(aws).status == COMPLETE
+    assert context.ledger.protection("corpus").state == PROTECTED  # type: ignore[union-attr]
+
+
+def test_a_point_between_two_comparisons_names_what_it_consists_of_and_keeps_it_locked() -> None:
+    of = workload(lock=Lock("governance", 86_400.0))
+    aws = Cloud(30)
+    aws.s3.page_keys = 0
+    first = until_complete(aws, of)
+    aws.clock.sleep(300)
+    second = run(aws, of)
+    key = second.parts[0].reference.listed_in if second.parts[0].reference else ""
+    assert key and key == first.parts[0].reference.listed_in  # type: ignore[union-attr]
+    locks = [lock for (_, name), lock in aws.s3.locks.items() if name == key]
+    until = max(each["ObjectLockRetainUntilDate"] for each in locks)
+    assert until.timestamp() >= parse_stamp(second.created_at) + 86_000
+
+
+def test_a_comparison_that_is_days_old_protects_nobody() -> None:
+    aws = Cloud(100)
+    made = until_complete(aws)
+    kept = RecoveryContext(aws, workload(), aws.clock, aws.fetch).ledger.protection("corpus")
+    kind = ReplicatedBucket()
+    fresh = kind.standing(workload(), ASSET, made.parts[0], made, kept)
+    later = RecoveryPoint("p", "inference", "2030-01-01T00:00:00Z", COMPLETE, made.parts)
+    assert fresh.state == PROTECTED
+    assert kind.standing(workload(), ASSET, made.parts[0], later, kept).state == UNPROTECTED
