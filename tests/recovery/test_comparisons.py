@@ -8,17 +8,20 @@ from typing import Any
 
 import pytest
 
-from pilotlight.runtime.clock import FakeClock, parse_stamp
+from pilotlight.runtime.clock import FakeClock, parse_stamp, stamp
 from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.kinds.buckets import comparisons
 from pilotlight.runtime.kinds.buckets.backfill import backfill
 from pilotlight.runtime.kinds.buckets.kind import ReplicatedBucket
+from pilotlight.runtime.kinds.buckets.observe import Comparison
 from pilotlight.runtime.kinds.kind import PROTECTED, UNPROTECTED
+from pilotlight.runtime.points.protect import FURTHER_LOOKS_MAX
 from pilotlight.runtime.records.inventory import Datasets, Inventory, Lock
 from pilotlight.runtime.records.point import COMPLETE, PARTIAL, RecoveryPoint
 from pilotlight.runtime.recovery import Recovery
 from pilotlight.runtime.store.ledger import SERVING
 from support.fake_aws import CORPUS, CORPUS_COPY, FakeAws, inventory
+from support.fake_sqs import Message
 
 PAGE_KEYS = 5
 DEADLINE_SECONDS = 875.0
@@ -71,6 +74,42 @@ def until_complete(aws: FakeAws, of: Inventory | None = None) -> RecoveryPoint:
     raise AssertionError("never complete")
 
 
+def test_what_s3_says_has_failed_is_overdue_at_once_and_looked_at_until_it_is_there() -> None:
+    aws = Cloud(100)
+    until_complete(aws)
+    aws.clock.sleep(10)
+    version = aws.s3.write(CORPUS, "part-00042", b"new", replicate=False)
+    aws.sqs.tell(CORPUS, "part-00042", "OperationFailedReplication")
+    aws.sqs.tell(CORPUS, "part-00043", "OperationFailedReplication")
+    aws.clock.sleep(20)
+    made = run(aws)
+    assert made.status == PARTIAL and "part-00042 has not arrived" in made.parts[0].missing[0]
+    assert made.parts[0].evidence["overdue"] == 1 and not aws.sqs.messages
+    aws.s3.objects[CORPUS_COPY]["part-00042"].append(version)
+    aws.clock.sleep(300)
+    assert run(aws).status == COMPLETE
+
+
+def test_what_nobody_knows_in_the_queue_harms_nothing() -> None:
+    aws = Cloud(10)
+    for body in (
+        "",
+        "[]",
+        "{",
+        '{"Event": "s3:TestEvent"}',
+        '{"Records": [{"eventName": "x:OperationFailedReplication"}]}',
+    ):
+        aws.sqs.messages.append(Message(body, 0.0))
+    aws.sqs.tell("somebody-elses", "part-00001", "OperationFailedReplication")
+    assert run(aws).status == COMPLETE and not aws.sqs.messages
+
+
+def test_a_workload_without_its_queue_is_told_to_run_up() -> None:
+    aws = Cloud(10)
+    aws.sqs.gone = True
+    assert any("run `pilotlight up`" in each for each in run(aws).problems)
+
+
 def test_a_bucket_that_one_run_cannot_read_is_compared_by_several_and_then_proven() -> None:
     aws = Cloud(400)
     first = run(aws)
@@ -79,16 +118,22 @@ def test_a_bucket_that_one_run_cannot_read_is_compared_by_several_and_then_prove
     assert made.parts[0].evidence["settled"] == 400
 
 
-def test_a_run_between_two_full_comparisons_lists_nothing_however_long_the_bucket_is() -> None:
+@pytest.mark.parametrize("waiting", [0, 7])
+def test_a_run_between_two_full_comparisons_costs_the_same_however_long_the_bucket_is(waiting: int) -> None:
     spent = set()
-    for objects in (100, 1_000, 3_000):
-        aws = Cloud(objects)
-        until_complete(aws)
+    for objects in (30, 1_000_000, 100_000_000):
+        aws = Cloud(waiting, arrived=False)
+        context = RecoveryContext(aws, workload(), aws.clock, aws.fetch)
+        now = stamp(aws.clock.now())
+        found = Comparison(settled=objects, waiting=waiting, awaited=[f"part-{number:05}" for number in range(waiting)])
+        comparisons._keep(context, ASSET, comparisons.State(comparisons.Full(now, now, found)))
+        run(aws)
+        before, listings = len(aws.made), aws.listings
         aws.clock.sleep(300)
-        before = aws.listings
-        assert run(aws).status == COMPLETE
-        spent.add(aws.listings - before)
-    assert spent == {0}
+        run(aws)
+        spent.add((len(aws.made) - before, aws.listings - listings))
+    (calls, listings), *others = spent
+    assert not others and listings <= 2 * waiting * (1 + FURTHER_LOOKS_MAX) and calls - listings < 60
 
 
 def test_what_was_written_since_is_not_proven_before_the_next_full_comparison() -> None:

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from multiprocessing import Pool
 from pathlib import Path
 
+import deltas
 from disasters import Outcome, play
 from judging import INVARIANTS
 from plans import FAULTS, plan_of
@@ -26,7 +27,9 @@ OUTPUT = Path("build/simulation.json")
 SECONDS = 120.0
 """Of a run that names no number of disasters."""
 BATCH = 20
-STORIES_MAX = 3
+HISTORIES_SHARE = 0.25
+"""To so many disasters a history of a long bucket, of which a loss would be told too small (deltas.py)."""
+HISTORIES_REACH = ("proven", "not proven", "nothing known yet", "exact", "held back", "failure told")
 MUST_REACH = (
     "EpochStale",
     "LeaseHeld",
@@ -57,6 +60,33 @@ MUST_REACH = (
     "people told of a fence left",
 )
 """What a number of disasters has to have come through at least once, beside every fault and every invariant."""
+
+
+@dataclass
+class Histories:
+    """Of all histories of a long bucket (deltas.py)."""
+
+    played: int = 0
+    points: int = 0
+    wrong: dict[int, str] = field(default_factory=dict)
+    """Seed -> the first thing that may not be."""
+    reached: Counter[str] = field(default_factory=Counter)
+    worst_alarm_seconds: float = 0.0
+    metric_optimistic: int = 0
+
+    def add(self, outcome: deltas.Outcome) -> None:
+        """One more."""
+        self.played += 1
+        self.points += outcome.points
+        self.reached += outcome.reached
+        self.metric_optimistic += outcome.metric_optimistic
+        self.worst_alarm_seconds = max(self.worst_alarm_seconds, outcome.worst_alarm_seconds)
+        for wrong in outcome.wrong[:1]:
+            self.wrong[outcome.seed] = f"at {wrong.at:.0f} s: {wrong.what}"
+
+    def unreached(self) -> list[str]:
+        """Of HISTORIES_REACH."""
+        return [f"history: {each}" for each in HISTORIES_REACH if not self.reached[each]]
 
 
 @dataclass
@@ -166,7 +196,30 @@ def tell(tally: Tally, seconds: float, first: int, processes: int) -> None:
         print(story(play(shrink(plan_of(seeds[0]), invariant))))
 
 
-def write(tally: Tally, seconds: float, path: Path) -> None:
+def lived(first: int, histories: int, processes: int) -> Histories:
+    """So many histories of a long bucket."""
+    found = Histories()
+    with Pool(processes) as pool:
+        for outcome in pool.imap_unordered(deltas.play, range(first, first + histories), BATCH):
+            found.add(outcome)
+    return found
+
+
+def tell_histories(found: Histories, first: int) -> None:
+    """On the terminal."""
+    print(
+        f"\n{found.played} histories of a long bucket (seeds {first} to {first + found.played - 1}): {found.points} "
+        f"points, {len(found.wrong)} that say more than is so; S3's own metric would have said less loss than was "
+        f"{found.metric_optimistic} times; reached: "
+        + ", ".join(f"{what} {count}" for what, count in sorted(found.reached.items()))
+    )
+    for seed, what in list(found.wrong.items())[:10]:
+        print(f"WRONG history {seed}: {what}")
+    if found.unreached():
+        print("never reached: " + ", ".join(found.unreached()))
+
+
+def write(tally: Tally, histories: Histories, seconds: float, path: Path) -> None:
     """What other programs read."""
     path.parent.mkdir(parents=True, exist_ok=True)
     document = {
@@ -174,7 +227,8 @@ def write(tally: Tally, seconds: float, path: Path) -> None:
         "per_second": round(tally.disasters / seconds, 2),
         "broken": tally.broken,
         "cells": {fault: {name: tally.cells[fault][name] for name in INVARIANTS} for fault in FAULTS},
-        "unreached": tally.unreached(),
+        "unreached": [*tally.unreached(), *histories.unreached()],
+        "histories": {"played": histories.played, "points": histories.points, "wrong": histories.wrong},
     }
     path.write_text(json.dumps(document, indent=2, sort_keys=True) + "\n")
 
@@ -194,9 +248,11 @@ def main() -> int:
         print(story(play(plan_of(given.seed))))
         return 0
     tally, seconds = run(given.seed, given.disasters, given.seconds, given.processes)
-    write(tally, seconds, OUTPUT)
+    histories = lived(given.seed, max(1, int(tally.disasters * HISTORIES_SHARE)), given.processes)
+    write(tally, histories, seconds, OUTPUT)
     tell(tally, seconds, given.seed, given.processes)
-    return 1 if tally.broken or tally.unreached() else 0
+    tell_histories(histories, given.seed)
+    return 1 if tally.broken or tally.unreached() or histories.wrong or histories.unreached() else 0
 
 
 if __name__ == "__main__":

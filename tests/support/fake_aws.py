@@ -33,6 +33,7 @@ from support.fake_machines import (
 )
 from support.fake_names import ACCOUNT, NAMES, PRIMARY, STANDBY
 from support.fake_s3 import Buckets
+from support.fake_sqs import Queue
 from support.inventories import listed
 
 CORPUS, MODELS = f"inference-corpus-{ACCOUNT}", f"inference-models-{ACCOUNT}"
@@ -114,6 +115,7 @@ class FakeAws(Machines):
         self.s3 = Buckets(clock, regions | {NAMES.vault_bucket: STANDBY})
         self.s3.rules = {CORPUS: CORPUS_COPY, MODELS: MODELS_COPY, CORPUS_COPY: CORPUS, MODELS_COPY: MODELS}
         self.dynamodb = Tables(STANDBY)
+        self.sqs = Queue(clock)
         self.dark: set[str] = set()
         self.made: list[tuple[str, str, str]] = []
         self.without_lease: list[str] = []
@@ -150,6 +152,8 @@ class FakeAws(Machines):
             raise refused(service, operation, region, "ResourceNotFoundException", "Requested resource not found")
         if service == "dynamodb":
             return getattr(self.dynamodb, operation)(**parameters)
+        if service == "sqs":
+            return getattr(self.sqs, operation)(**parameters)
         if service == "s3":
             assert self.s3.regions[parameters["Bucket"]] == region, f"{operation} of {parameters} was sent to {region}"
             return getattr(self.s3, operation)(**parameters)

@@ -36,6 +36,7 @@ METRIC_ACTIVE_HEALTHY = "ActiveHealthy"
 METRIC_STANDBY_ACTIVE = "StandbyActive"
 METRIC_PROBE_BEAT = "ProbeHeartbeat"
 METRIC_UNREPLICATED = "UnreplicatedObjects"
+METRIC_FAILED_REPLICATION = "FailedReplications"
 METRIC_POINT_AGE = "NewestCompletePointAgeSeconds"
 METRIC_PROTECT_AGE = "ScheduledRunAgeSeconds"
 METRIC_PROTECT_FAILURES = "ScheduledRunFailures"
@@ -46,6 +47,7 @@ ACTIVE_UNKNOWN = "active-unknown"
 STANDBY_ACTIVE = "standby-active"
 PROBE_SILENT = "probe-silent"
 UNREPLICATED = "unreplicated"
+REPLICATION_FAILED = "replication-failed"
 POINTS_STALE = "points-stale"
 PROTECT_SILENT = "protect-silent"
 PROTECT_FAILING = "protect-failing"
@@ -60,6 +62,7 @@ ALARMS = (
     STANDBY_ACTIVE,
     PROBE_SILENT,
     UNREPLICATED,
+    REPLICATION_FAILED,
     POINTS_STALE,
     PROTECT_SILENT,
     PROTECT_FAILING,
@@ -137,6 +140,16 @@ class Names:
     def people_topic(self) -> str:
         """The topic that persons are subscribed to."""
         return f"{PREFIX}-{self.workload}-people"
+
+    @property
+    def events_queue(self) -> str:
+        """What S3 tells of replication, in the primary region."""
+        return f"{PREFIX}-{self.workload}-replication"
+
+    @property
+    def events_queue_url(self) -> str:
+        """As SQS names it (SQS Developer Guide, "Amazon SQS queue and message identifiers")."""
+        return f"https://sqs.{self.primary}.amazonaws.com/{self.account}/{self.events_queue}"
 
     @property
     def people_topic_arn(self) -> str:

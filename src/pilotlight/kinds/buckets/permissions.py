@@ -18,9 +18,17 @@ class BucketPermissions(KindPermissions):
     """Of datasets."""
 
     def probe(self, inventory: Inventory, assets: tuple[Any, ...]) -> list[Statement]:
-        """HeadBucket of the first bucket alone: what is asked for is whether S3 answers."""
-        pairs = [(each.primary_bucket, each.standby_bucket) for each in assets[:1]]
-        return [allow("LookAtBuckets", ["s3:ListBucket"], [bucket_arn(each) for each in pair]) for pair in pairs]
+        """HeadBucket of the first bucket alone: what is asked for is whether S3 answers. What S3 tells of replication
+        is read, and what it says has failed is looked at on both sides."""
+        if not assets:
+            return []
+        pair = [bucket_arn(each) for each in (assets[0].primary_bucket, assets[0].standby_bucket)]
+        both = [bucket_arn(name) for each in assets for name in (each.primary_bucket, each.standby_bucket)]
+        return [
+            allow("LookAtBuckets", ["s3:ListBucket"], pair),
+            allow("LookAtFailed", ["s3:ListBucketVersions"], _unique(both)),
+            _read_events(inventory.names),
+        ]
 
     def protect(self, inventory: Inventory, assets: tuple[Any, ...]) -> list[Statement]:
         """Both sides are compared; the primary's is closed where the lost region returns while the standby serves."""
@@ -30,6 +38,7 @@ class BucketPermissions(KindPermissions):
         return [
             *_read_buckets(assets, both=True),
             allow("ReadRules", ["s3:GetReplicationConfiguration"], sources),
+            _read_events(inventory.names),
             _decrypt_sources(inventory.names),
             allow("CloseReturned", ["s3:GetBucketPolicy", "s3:PutBucketPolicy"], sources),
         ]
@@ -49,6 +58,12 @@ def _read_buckets(assets: tuple[Any, ...], both: bool) -> list[Statement]:
         allow("ListReplicas", listing, _unique([bucket_arn(bucket) for bucket, _ in places])),
         allow("ReadReplicas", READ_OBJECTS, _unique([objects_arn(*place) for place in places])),
     ]
+
+
+def _read_events(names: Names) -> Statement:
+    """What is read is kept, and deleted."""
+    queue = f"arn:{PARTITION}:sqs:{names.primary}:{names.account}:{names.events_queue}"
+    return allow("ReadEvents", ["sqs:ReceiveMessage", "sqs:DeleteMessage"], [queue])
 
 
 def _decrypt_sources(names: Names) -> Statement:

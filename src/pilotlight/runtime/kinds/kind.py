@@ -183,6 +183,11 @@ class AssetKind(ABC, Generic[AnyAsset]):
         There are turns for as long as something waits or is under way. The primary answers."""
         return iter(())
 
+    def failed(self, context: RecoveryContext, assets: tuple[AnyAsset, ...]) -> int:
+        """How many objects AWS has told that their replication failed, and that have not arrived since. The primary
+        answers."""
+        return 0
+
     def ask_first(self, context: RecoveryContext, assets: tuple[AnyAsset, ...]) -> Mapping[str, Any]:
         """What has to be read before anything else is looked at, by asset. The primary answers."""
         return {}

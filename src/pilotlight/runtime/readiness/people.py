@@ -14,7 +14,7 @@ from pilotlight.runtime.clock import parse_stamp, stamp
 from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.errors import PilotlightError, RecordUnreadable
 from pilotlight.runtime.kinds.registry import in_order
-from pilotlight.runtime.naming import ACTIVE_UNKNOWN, POINTS_STALE, PROTECT_FAILING, UNREPLICATED
+from pilotlight.runtime.naming import ACTIVE_UNKNOWN, POINTS_STALE, PROTECT_FAILING, REPLICATION_FAILED, UNREPLICATED
 from pilotlight.runtime.points.choose import newest_usable
 from pilotlight.runtime.points.costs import in_words, kind_of, losses, older_software
 from pilotlight.runtime.readiness.standing import Known, standings
@@ -34,6 +34,7 @@ ON_AWS = " --target aws"
 TOLD = {
     ACTIVE_UNKNOWN: "it is not known to be healthy, and its region is not known to be lost; nothing was started",
     UNREPLICATED: "objects are not replicated in time: a disaster would lose them; nothing was started",
+    REPLICATION_FAILED: "S3 says that it failed to replicate objects: a disaster would lose them; nothing was started",
     POINTS_STALE: "there is no recent complete recovery point: a failover would lose more; nothing was started",
     PROTECT_FAILING: "the scheduled run cannot do all it has to; nothing was started",
 }

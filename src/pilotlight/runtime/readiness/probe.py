@@ -4,7 +4,8 @@
 known: missing data alarms, and starts nothing. `StandbyActive` repeats what the active record says, so that traffic
 stays where the last run put it. While a run is moving it, the probe keeps silent about both: the region to come is not
 lost because it does not answer yet, and an alarm over such minutes would undo the run. The heartbeat is sent also when
-nothing answers: its absence means that the watcher itself is gone. Two ages come along, for alarms.
+nothing answers: its absence means that the watcher itself is gone. Two ages come along, for alarms, and what S3 has
+told of failed replication.
 """
 
 from __future__ import annotations
@@ -13,9 +14,12 @@ from dataclasses import dataclass
 
 from pilotlight.runtime.clock import parse_stamp, stamp
 from pilotlight.runtime.context import RecoveryContext
+from pilotlight.runtime.errors import CallRefused, RegionUnreachable, Throttled
+from pilotlight.runtime.kinds.registry import by_kind
 from pilotlight.runtime.metrics import put_metrics
 from pilotlight.runtime.naming import (
     METRIC_ACTIVE_HEALTHY,
+    METRIC_FAILED_REPLICATION,
     METRIC_POINT_AGE,
     METRIC_PROBE_BEAT,
     METRIC_PROTECT_AGE,
@@ -52,12 +56,26 @@ def probe(context: RecoveryContext) -> Seen:
         seen = View(UNKNOWN, (f"who serves was changed during the look at {active.region}", *seen.amiss))
     elif active.state == SERVING:
         metrics[METRIC_STANDBY_ACTIVE] = float(active.region == context.inventory.standby)
+        if active.region == home and seen.verdict == HEALTHY:
+            metrics |= failed(context)
     if seen.verdict in (HEALTHY, LOST):
         metrics[METRIC_ACTIVE_HEALTHY] = float(seen.verdict == HEALTHY)
     put_metrics(context, metrics)
     primary = answering(ask(context, home)) if active.region != home else ""
     context.ledger.sightings.keep_look(seen.verdict, active.region, seen.amiss, primary, begun)
     return Seen(seen.verdict, "; ".join(seen.amiss) or "all that is watched is well", active.region)
+
+
+def failed(context: RecoveryContext) -> dict[str, float]:
+    """How many objects S3 says it failed to replicate, and that have not arrived since; nothing where that is not
+    known."""
+    looking = context.through(context.looking)
+    try:
+        return {
+            METRIC_FAILED_REPLICATION: float(sum(k.failed(looking, each) for k, each in by_kind(context.inventory)))
+        }
+    except (CallRefused, RegionUnreachable, Throttled):
+        return {}
 
 
 def ages(context: RecoveryContext, active: Active) -> dict[str, float]:

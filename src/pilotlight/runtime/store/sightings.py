@@ -1,8 +1,8 @@
 """What was seen last, and when: the probe's look, the scheduled run's heartbeat, each bucket's replication rule.
 
 Items of the journal table, so that `status` and alarms can tell the age of what is known while the primary region is
-dark. `probe/last`, `protect/beat`, `rule/<asset>`, `cadence/<asset>`, `comparison/<asset>`; every write is whole by
-itself.
+dark. `probe/last`, `protect/beat`, `rule/<asset>`, `cadence/<asset>`, `comparison/<asset>`,
+`awaited#<asset>/<key>`; every write is whole by itself.
 """
 
 from __future__ import annotations
@@ -105,6 +105,18 @@ class Sightings:
             self._table.put("comparison", asset, {"state": state})
         else:
             self._table.delete("comparison", asset)
+
+    def awaited(self, asset: str) -> dict[str, str]:
+        """Key -> what S3 has told of its replication, of those that were not seen to have arrived since."""
+        return {str(item["sk"]): str(item["what"]) for item in self._table.query(f"awaited#{asset}")}
+
+    def keep_awaited(self, asset: str, key: str, what: str) -> None:
+        """S3 has told this of a key (an object's key is no longer than a sort key may be: 1,024 bytes)."""
+        self._table.put(f"awaited#{asset}", key, {"what": what, "at": stamp(self._clock.now())})
+
+    def forget_awaited(self, asset: str, key: str) -> None:
+        """Its state was seen to be there."""
+        self._table.delete(f"awaited#{asset}", key)
 
     def cadence(self, asset: str) -> Cadence | None:
         """Of checkpoints; None where too few were seen to know one."""

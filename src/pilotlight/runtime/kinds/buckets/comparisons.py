@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
@@ -24,7 +24,7 @@ from pilotlight.runtime.aws.client import AwsClient
 from pilotlight.runtime.clock import parse_stamp, stamp
 from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.errors import CallRefused, RecordUnreadable
-from pilotlight.runtime.kinds.buckets.listing import Bucket, Current, Pair, current
+from pilotlight.runtime.kinds.buckets.listing import DIFFERENT, Bucket, Current, current
 from pilotlight.runtime.kinds.buckets.manifests import Manifest
 from pilotlight.runtime.kinds.buckets.observe import (
     Comparison,
@@ -53,6 +53,8 @@ costs 1 USD."""
 LATE_TIMES = 3.0
 """A comparison is late when it is this many times its interval old: one may be cut off, and one be slow."""
 LOOKS_AT_ONCE = 16
+FAILED = "OperationFailedReplication"
+"""What S3 tells of a version that it will not replicate (S3 User Guide, "Receiving replication failure events")."""
 UNLISTED = "it was compared by more than one invocation, so its objects are not listed"
 GONE = "the list of its objects is gone from the vault"
 
@@ -185,12 +187,16 @@ def late_seconds(inventory: Inventory, asset: Datasets) -> float:
 
 def _whole(context: RecoveryContext, asset: Datasets, rule: Rule, state: State) -> Seen | None:
     """Compared whole, in this look; None where it is too long for that, which is kept."""
+    told = context.ledger.sightings.awaited(asset.name)
     begun, manifest = context.clock.now(), Manifest(asset.name)
     pages = None if context.deadline is None else INLINE_PAGES
-    found, left = _compared(context, asset, rule, manifest, WHOLE, pages)
+    rules, sides = _rules(context, asset, rule, told, begun), buckets(context.inventory, asset)
+    found, left = compare_some(context.client, *sides, rules, manifest, pages=pages)
     if left:
         _keep(context, asset, State(state.full, Unfinished(stamp(begun), left, found)))
         return None
+    if found.awaits_named:
+        _forget(context, asset, told.keys() - set(found.awaited))
     if found.objects > EACH_RUN_OBJECTS:
         full = Full(stamp(begun), stamp(context.clock.now()), found, manifest.key, manifest.unlisted)
         _keep(context, asset, State(full))
@@ -204,7 +210,9 @@ def _turn(context: RecoveryContext, asset: Datasets, full: Full | None, going: U
     very many versions is told once all of them are read."""
     manifest = Manifest(asset.name) if going.spans == WHOLE else None
     pages = None if context.deadline is None else going.pages
-    found, left = _compared(context, asset, seen(context, asset), manifest, going.spans, pages)
+    told, begun = context.ledger.sightings.awaited(asset.name), parse_stamp(going.begun_at)
+    rules, sides = _rules(context, asset, seen(context, asset), told, begun), buckets(context.inventory, asset)
+    found, left = compare_some(context.client, *sides, rules, manifest, going.spans, pages)
     total = deepcopy(going.found)
     total.add(found)
     if left:
@@ -221,22 +229,11 @@ def _turn(context: RecoveryContext, asset: Datasets, full: Full | None, going: U
     return None
 
 
-def _compared(
-    context: RecoveryContext,
-    asset: Datasets,
-    rule: Rule,
-    manifest: Manifest | None,
-    spans: tuple[Span, ...],
-    pages: int | None,
-) -> tuple[Comparison, tuple[Span, ...]]:
-    rules = _rules(context, asset, rule)
-    return compare_some(context.client, *buckets(context.inventory, asset), rules, manifest, spans, pages)
-
-
-def _rules(context: RecoveryContext, asset: Datasets, rule: Rule) -> Rules:
+def _rules(context: RecoveryContext, asset: Datasets, rule: Rule, told: Mapping[str, str], begun: float) -> Rules:
     before = context.clock.now() - patience_seconds(context.inventory, asset)
     proofs = Proofs(context, asset.name, *buckets(context.inventory, asset))
-    return Rules(before, rule_since=rule.since, proofs=proofs)
+    failed = frozenset(key for key, what in told.items() if what == FAILED)
+    return Rules(before, rule_since=rule.since, proofs=proofs, begun=begun, failed=failed)
 
 
 def _due(context: RecoveryContext, asset: Datasets, state: State) -> bool:
@@ -266,25 +263,50 @@ def _going_on(unfinished: Unfinished | None) -> str:
 # -- between ---------------------------------------------------------------------------------------------------
 
 
+def lacking(context: RecoveryContext, asset: Datasets, keys: Iterable[str]) -> list[str]:
+    """Which of these are not known to have arrived in their newest state; what was told of the others is forgotten. No
+    checksum is asked for."""
+    rules = Rules(-math.inf, certain=lambda ours, theirs: DIFFERENT)
+    found = {key for key, each in _looked(context, asset, rules, list(keys)) if each.waiting}
+    _forget(context, asset, set(keys) - found)
+    return sorted(found)
+
+
 def _between(context: RecoveryContext, asset: Datasets, rule: Rule, full: Full) -> Seen:
-    """The last full comparison, with what it awaited looked at again, where that is known by name."""
-    known = found = full.found
-    if known.waiting and known.awaits_named:
+    """The last full comparison, with what it awaited looked at again, where that is known by name, and with what S3 has
+    told of since."""
+    known, told = full.found, context.ledger.sightings.awaited(asset.name)
+    rules = _rules(context, asset, rule, told, parse_stamp(full.begun_at))
+    found, awaited = deepcopy(known), list[str]()
+    if known.awaits_named:
+        awaited = known.awaited
         found = Comparison(known.settled, extra=known.extra, extra_keys=known.extra_keys, kept=known.kept)
         found.strengths = dict(known.strengths)
-        rules, sides = _rules(context, asset, rule), buckets(context.inventory, asset)
-        for pair in _pairs(context.client, sides, known.awaited):
-            rules.pair(found, *pair)
-        rules.settle(found, whole=False)
+        for _, each in _looked(context, asset, rules, awaited):
+            found.add(each)
+    arrived = told.keys() & set(awaited) - set(found.awaited)
+    for key, each in _looked(context, asset, rules, sorted(told.keys() - set(awaited))):
+        if each.waiting:
+            found.add(each)
+        else:
+            arrived.add(key)
+    _forget(context, asset, arrived)
     manifest, unlisted = _kept_manifest(context, full)
     return Seen(found, parse_stamp(full.begun_at), full.ended_at, manifest, unlisted)
 
 
-def _pairs(client: AwsClient, sides: tuple[Bucket, Bucket], keys: list[str]) -> Iterator[Pair]:
-    """The state of these keys on both sides; what neither has is none."""
+def _looked(
+    context: RecoveryContext, asset: Datasets, rules: Rules, keys: list[str]
+) -> Iterator[tuple[str, Comparison]]:
+    """Every key with what is found of it alone: its versions on both sides are listed, and nothing else."""
+    sides = buckets(context.inventory, asset)
     with ThreadPoolExecutor(LOOKS_AT_ONCE, thread_name_prefix="awaited") as pool:
-        found = [list(pool.map(partial(_one, client, side), keys)) for side in sides]
-    return (pair for pair in zip(*found, strict=True) if pair != (None, None))
+        states = [pool.map(partial(_one, context.client, side), keys) for side in sides]
+        for key, ours, theirs in zip(keys, *states, strict=True):
+            found = Comparison()
+            if ours is not None or theirs is not None:
+                rules.pair(found, ours, theirs)
+            yield key, rules.settle(found, whole=False)
 
 
 def _one(client: AwsClient, bucket: Bucket, key: str) -> Current | None:
@@ -299,6 +321,11 @@ def _kept_manifest(context: RecoveryContext, full: Full) -> tuple[KeptManifest |
     if not context.records.has_manifest(full.manifest):
         return None, GONE
     return KeptManifest(context, full.manifest), ""
+
+
+def _forget(context: RecoveryContext, asset: Datasets, keys: Iterable[str]) -> None:
+    for key in keys:
+        context.ledger.sightings.forget_awaited(asset.name, key)
 
 
 # -- kept ------------------------------------------------------------------------------------------------------

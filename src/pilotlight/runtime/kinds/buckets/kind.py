@@ -13,6 +13,7 @@ from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.kinds.action import Absent, Action, StepContext
 from pilotlight.runtime.kinds.buckets import (
     comparisons,
+    events,
     failback_sync,
     fencing,
     manifests,
@@ -82,6 +83,15 @@ class ReplicatedBucket(AssetKind[Datasets]):
         found = part.reference
         named = replace(found, manifest=listed) if isinstance(found, BucketReference) else None
         return replace(part, reference=named, evidence=part.evidence | {"compared_at": seen.compared_at} | told)
+
+    def keep_up(self, context: RecoveryContext, assets: tuple[Datasets, ...]) -> tuple[str, ...]:
+        """What S3 has told of replication is taken in, once for all buckets."""
+        return events.take_in(context) if assets[:1] == context.inventory.datasets[:1] else ()
+
+    def failed(self, context: RecoveryContext, assets: tuple[Datasets, ...]) -> int:
+        """By what S3 has told, looked at."""
+        told = events.take_in(context) if assets[:1] == context.inventory.datasets[:1] else ()
+        return 0 if told else sum(events.failed(context, asset) for asset in assets)
 
     def in_turns(self, context: RecoveryContext, assets: tuple[Datasets, ...]) -> Iterator[tuple[str, ...]]:
         """Full comparisons of buckets too long for every run."""

@@ -120,6 +120,10 @@ class Rules:
     overdue_before: float
     with_past: bool = True
     rule_since: float = -math.inf
+    begun: float = math.inf
+    """The moment up to which everything is to be proven: what was deleted since was there then."""
+    failed: frozenset[str] = frozenset()
+    """Keys of which S3 says that replication has failed: what differs there is overdue at once."""
     stays: Stays = always_over
     certain: Certain = by_listing
     proofs: Proofs | None = None
@@ -163,17 +167,30 @@ class Rules:
             _name(found.unproven_keys, ours)
 
     def _since(self, ours: Current, theirs: Current | None) -> float:
-        return waiting_since(ours, theirs, self.overdue_before) if self.with_past else ours.modified
+        return waiting_since(ours, theirs, self._recent) if self.with_past else ours.modified
+
+    @property
+    def _recent(self) -> float:
+        """Since when a deletion counts as one of a moment ago."""
+        return min(self.overdue_before, self.begun)
 
     def _judged(self, found: Comparison, strength: str, ours: Current, theirs: Current | None) -> Current | None:
         if strength == DIFFERENT and self.stays(ours, theirs):
             _kept(found, ours)
-        elif strength == DIFFERENT or (self.with_past and was_there(ours, theirs, self.overdue_before)):
-            _waiting(found, ours, self._since(ours, theirs), self.overdue_before, self.rule_since)
+        elif strength == DIFFERENT or (self.with_past and was_there(ours, theirs, self._recent)):
+            self._waiting(found, ours, self._since(ours, theirs))
         else:
             _settled(found, strength, 1)
             return theirs if theirs is not None and not theirs.deleted else None
         return None
+
+    def _waiting(self, found: Comparison, source: Current, since: float) -> None:
+        _waits(found, source, since)
+        before_rule = source.modified < self.rule_since
+        found.before_rule += before_rule
+        if since < self.overdue_before or before_rule or source.key in self.failed:
+            found.overdue += 1
+            _name(found.overdue_keys, source)
 
 
 @dataclass
@@ -255,14 +272,6 @@ def _kept(found: Comparison, source: Current) -> None:
 def _extra(found: Comparison, copy: Current) -> None:
     found.extra += 1
     _name(found.extra_keys, copy)
-
-
-def _waiting(found: Comparison, source: Current, since: float, overdue_before: float, rule_since: float) -> None:
-    _waits(found, source, since)
-    found.before_rule += source.modified < rule_since
-    if since < overdue_before or source.modified < rule_since:
-        found.overdue += 1
-        _name(found.overdue_keys, source)
 
 
 def _waits(found: Comparison, item: Current, since: float) -> None:
