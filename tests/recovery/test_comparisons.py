@@ -12,10 +12,10 @@ from pilotlight.runtime.clock import FakeClock, parse_stamp, stamp
 from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.kinds.buckets import comparisons
 from pilotlight.runtime.kinds.buckets.backfill import backfill
-from pilotlight.runtime.kinds.buckets.kind import ReplicatedBucket
 from pilotlight.runtime.kinds.buckets.observe import Comparison
-from pilotlight.runtime.kinds.kind import PROTECTED, UNPROTECTED
+from pilotlight.runtime.kinds.kind import PROTECTED
 from pilotlight.runtime.points.protect import FURTHER_LOOKS_MAX
+from pilotlight.runtime.readiness.standing import UNKNOWN, Known, standings
 from pilotlight.runtime.records.inventory import Datasets, Inventory, Lock
 from pilotlight.runtime.records.point import COMPLETE, PARTIAL, RecoveryPoint
 from pilotlight.runtime.recovery import Recovery
@@ -232,12 +232,13 @@ def test_a_point_between_two_comparisons_names_what_it_consists_of_and_keeps_it_
     assert until.timestamp() >= parse_stamp(second.created_at) + 86_000
 
 
-def test_a_comparison_that_is_days_old_protects_nobody() -> None:
+@pytest.mark.parametrize(("seconds", "state"), [(0, PROTECTED), (2 * HOUR, PROTECTED), (4 * HOUR, UNKNOWN)])
+def test_a_comparison_counts_for_three_of_its_intervals_and_no_longer(seconds: float, state: str) -> None:
     aws = Cloud(100)
     made = until_complete(aws)
-    kept = RecoveryContext(aws, workload(), aws.clock, aws.fetch).ledger.protection("corpus")
-    kind = ReplicatedBucket()
-    fresh = kind.standing(workload(), ASSET, made.parts[0], made, kept)
-    later = RecoveryPoint("p", "inference", "2030-01-01T00:00:00Z", COMPLETE, made.parts)
-    assert fresh.state == PROTECTED
-    assert kind.standing(workload(), ASSET, made.parts[0], later, kept).state == UNPROTECTED
+    context = RecoveryContext(aws, workload(), aws.clock, aws.fetch)
+    kept = context.ledger.protection("corpus")
+    assert kept is not None
+    active = context.ledger.active(workload().primary)
+    known = Known(aws.clock.now() + seconds, active, {"corpus": kept}, made, None)
+    assert standings(workload(), known)[0].state == state

@@ -74,6 +74,8 @@ class Judged:
     since: str = ""
     by: str = ""
     """How strong the evidence is, where there are degrees of it."""
+    lasts: float = 0.0
+    """Seconds that this evidence counts, where that is longer than what every scheduled run looks at."""
 
 
 @dataclass(frozen=True)

@@ -82,7 +82,8 @@ def _young(inventory: Inventory, known: Known, judged: Judged) -> Judged:
     """Evidence from before the primary served again, too old, or from before it was lost, is none."""
     if judged.state != PROTECTED:
         return judged
-    bound, age = bounds.evidence_seconds(inventory), known.now - parse_stamp(judged.at)
+    bound = max(judged.lasts, bounds.evidence_seconds(inventory))
+    age = known.now - parse_stamp(judged.at)
     why = ""
     if known.active.since and judged.at < known.active.since:
         why = f"not looked at since {inventory.primary} serves again ({known.active.since})"

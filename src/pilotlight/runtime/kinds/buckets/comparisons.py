@@ -177,9 +177,9 @@ def every_seconds(inventory: Inventory, asset: Datasets) -> float:
     return max(asset.compare_seconds or EVERY_SECONDS, inventory.every_seconds)
 
 
-def late_seconds(inventory: Inventory, asset: Datasets) -> float:
-    """How old a comparison may be before nobody goes by it."""
-    return LATE_TIMES * every_seconds(inventory, asset)
+def lasts_seconds(inventory: Inventory, asset: Datasets, objects: int) -> float:
+    """How old a full comparison of so many may be before nobody goes by it; 0 where every scheduled run makes one."""
+    return LATE_TIMES * every_seconds(inventory, asset) if objects > EACH_RUN_OBJECTS else 0.0
 
 
 # -- full ------------------------------------------------------------------------------------------------------

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import ClassVar
 
-from pilotlight.runtime.clock import parse_stamp
 from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.kinds.action import Absent, Action, StepContext
 from pilotlight.runtime.kinds.buckets import (
@@ -173,13 +172,10 @@ class ReplicatedBucket(AssetKind[Datasets]):
         """By the newest comparison of both sides."""
         if protection is None or not protection.compared_at:
             return Judged(UNPROTECTED, NOT_PROVEN)
-        late = comparisons.late_seconds(inventory, asset)
-        if point and parse_stamp(point.created_at) - parse_stamp(protection.compared_at) > late:
-            why = f"last compared whole at {protection.compared_at}, more than {late:g} s before the newest point"
-            return Judged(UNPROTECTED, why, protection.compared_at)
         if protection.state == PROTECTED and self.lacks(part):
             return Judged(UNPROTECTED, missing(part) if part else "", point.created_at if point else "")
-        return Judged(protection.state, protection.why, protection.compared_at, protection.since, protection.by)
+        lasts = comparisons.lasts_seconds(inventory, asset, protection.objects)
+        return Judged(protection.state, protection.why, protection.compared_at, protection.since, protection.by, lasts)
 
     def lacks(self, part: Part | None) -> bool:
         """Whether a bucket whose copy is whole lacks something all the same."""
