@@ -130,6 +130,8 @@ class FakeAws(Machines):
         self.told: list[tuple[str, str]] = []
         self.subscribed: dict[tuple[str, str], str] = {}
         self.database_status = "available"
+        self.backups_lag_seconds: float | None = 300.0
+        """How old what a cluster can be restored to is; None: it cannot be."""
         self.rows: list[str] = []
 
     # -- the client ----------------------------------------------------------------------------------------------
@@ -261,6 +263,8 @@ class FakeAws(Machines):
         database = _database()
         arn = database.standby_arn if region == STANDBY else database.primary_arn
         found = {"Status": self.database_status, "DBClusterArn": arn, "Endpoint": "db", "DBClusterMembers": [{}]}
+        if self.backups_lag_seconds is not None:
+            found |= {"LatestRestorableTime": datetime.fromtimestamp(self.clock.now() - self.backups_lag_seconds, UTC)}
         return {"DBClusters": [found]}
 
     def rds_data_execute_statement(self, region: str, sql: str, parameters: list[Any], **where: str) -> dict[str, Any]:

@@ -51,6 +51,7 @@ class Buckets:
         """key -> (code, what S3 says)."""
         self.statuses: dict[str, str] = {}
         """key -> ReplicationStatus."""
+        self.unversioned: set[str] = set()
         self.numbers = itertools.count(1)
         self.page_keys = 0
         """So many keys a page of a listing; 0: all."""
@@ -183,6 +184,9 @@ class Buckets:
     def delete_bucket_policy(self, Bucket: str) -> dict[str, Any]:
         self.policies.pop(Bucket, None)
         return {}
+
+    def get_bucket_versioning(self, Bucket: str) -> dict[str, Any]:
+        return {} if Bucket in self.unversioned else {"Status": "Enabled"}
 
     def get_bucket_replication(self, Bucket: str) -> dict[str, Any]:
         target = self.rules.get(Bucket)

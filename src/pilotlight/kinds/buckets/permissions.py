@@ -37,6 +37,7 @@ class BucketPermissions(KindPermissions):
         sources = _unique([bucket_arn(each.primary_bucket) for each in assets])
         return [
             *_read_buckets(assets, both=True),
+            allow("LookAtVersioning", ["s3:GetBucketVersioning"], [bucket_arn(each.standby_bucket) for each in assets]),
             allow("ReadRules", ["s3:GetReplicationConfiguration"], sources),
             _read_events(inventory.names),
             _decrypt_sources(inventory.names),

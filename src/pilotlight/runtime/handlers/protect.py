@@ -43,7 +43,7 @@ def answer(recovery: Recovery, event: dict[str, Any], deadline: float, function:
 
 def _told(run: ScheduledRun) -> dict[str, Any]:
     if run.point is None and run.waits_until is None:
-        return {"point": None, "why": "the primary region does not serve, a run goes on, or nothing new is complete"}
+        return {"point": None, "why": "a run moves the workload, or nothing new is complete"}
     if run.point is None:
         return {"point": None, "why": "copies wait for others to end"}
     return {"point": run.point.id, "status": run.point.status, "problems": list(run.point.problems)}

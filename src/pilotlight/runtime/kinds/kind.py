@@ -180,6 +180,17 @@ class AssetKind(ABC, Generic[AnyAsset]):
         """Begin what later points need; remarks about what could not be. The primary answers."""
         return ()
 
+    def keep_up_alone(self, context: RecoveryContext, assets: tuple[AnyAsset, ...]) -> tuple[str, ...]:
+        """Begin what later points of one region need, while the standby serves; remarks about what could not be."""
+        return ()
+
+    def observe_alone(self, context: RecoveryContext, asset: AnyAsset) -> Part:
+        """The asset's part of a point of one region: what the standby itself keeps of what is written there."""
+        if not self.holds_state:
+            return Part(asset.name, asset.kind, asset.mechanism, True, "")
+        why = f"nothing keeps it while {context.inventory.standby} serves"
+        return Part(asset.name, asset.kind, asset.mechanism, False, "", missing=(why,))
+
     def in_turns(self, context: RecoveryContext, assets: tuple[AnyAsset, ...]) -> Iterator[tuple[str, ...]]:
         """What a region makes only so many of at once: each turn begins what there is room for, and says what waits.
         There are turns for as long as something waits or is under way. The primary answers."""

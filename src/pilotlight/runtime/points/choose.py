@@ -36,12 +36,12 @@ def blocking(parts: Iterable[Part]) -> list[Part]:
     return [each for each in parts if not each.outdated]
 
 
-def lacking(parts: Iterable[Part]) -> Iterator[str]:
+def lacking(parts: Iterable[Part], where: str = "in the standby region") -> Iterator[str]:
     """A sentence for everything that is missing of a part."""
     for part in parts:
         if not part.proven:
             for reason in part.missing or ("nothing was found",):
-                yield f"{part.asset} is not proven in the standby region: {reason}."
+                yield f"{part.asset} is not proven {where}: {reason}."
 
 
 def unhealthy(parts: Iterable[Part]) -> Iterator[str]:
@@ -104,7 +104,12 @@ def newest_usable(points: Iterable[PointLine]) -> PointLine | None:
     return next(iter(usable_newest_first(points)), None)
 
 
+def newest_of(points: Iterable[PointLine], status: str, since: str = "") -> PointLine | None:
+    """The newest point of this status that was made since then."""
+    found = [each for each in points if each.status == status and each.created_at >= since]
+    return max(found, key=lambda each: each.created_at, default=None)
+
+
 def newest_complete(points: Iterable[PointLine]) -> PointLine | None:
     """The newest point that is complete, and that nobody refused since."""
-    complete = [each for each in points if each.status == COMPLETE]
-    return max(complete, key=lambda each: each.created_at, default=None)
+    return newest_of(points, COMPLETE)

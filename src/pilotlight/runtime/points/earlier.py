@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.points import choose
-from pilotlight.runtime.records.point import REFUSED, Part, RecoveryPoint
+from pilotlight.runtime.records.point import ONE_REGION, REFUSED, Part, RecoveryPoint
 from pilotlight.runtime.store.ledger import POINTS_MAX
 
 
@@ -39,7 +39,7 @@ class Earlier:
         """Those read already, then further ones."""
         yield from self._read
         if self._left is None:
-            lines = [line.id for line in self._context.ledger.points() if line.status != REFUSED]
+            lines = [line.id for line in self._context.ledger.points() if line.status not in (REFUSED, ONE_REGION)]
             self._left = iter(lines[:POINTS_MAX])
         for id in self._left:
             self._read.append(self._context.records.point(id))

@@ -3,7 +3,7 @@ policy lets go.
 
 The point says what is proven in the standby region at this moment; copies begun now are for later points. It is made
 also when the primary region does not answer, from what the standby holds, and says so. While the standby region is
-the active one there is nothing to copy from, and no point is made.
+the active one there is nothing to copy to, and points of that region alone are made (one_region.py).
 
 A region makes only so many copies at once. Once its point is made, a run with a deadline goes on to begin further ones
 as others end, until the next run is due; when all are completed it makes the point that has them.
@@ -32,7 +32,7 @@ from pilotlight.runtime.kinds.registry import by_kind, in_order
 from pilotlight.runtime.kinds.volumes.schedule import run_id
 from pilotlight.runtime.metrics import put_metric
 from pilotlight.runtime.naming import METRIC_PROTECT_FAILURES, METRIC_UNREPLICATED
-from pilotlight.runtime.points import choose
+from pilotlight.runtime.points import choose, one_region
 from pilotlight.runtime.points.earlier import Earlier
 from pilotlight.runtime.points.observation import ask_first, learn, observe
 from pilotlight.runtime.points.prune import prune
@@ -71,8 +71,8 @@ def protect(
     left: Callable[[RecoveryContext], Iterable[str]],
     deadline: float | None = None,
 ) -> ScheduledRun:
-    """One scheduled run. No point while the standby region serves or a run goes on. LeaseHeld when the last one still
-    works.
+    """One scheduled run. A point of one region while the standby serves, none while a run goes on. LeaseHeld when the
+    last one still works.
 
     `left` looks for what older runs left on the primary: a sentence each, which people are told. Without a `deadline`
     (seconds since 1970) it ends with its point.
@@ -80,7 +80,7 @@ def protect(
     ledger = context.ledger
     ledger.sightings.keep_heartbeat()
     if not _serves(context):
-        return ScheduledRun(None)
+        return _protect_alone(context, holder, deadline)
     until = context.clock.now() + context.inventory.every_seconds - _early(context.inventory.every_seconds)
     with ledger.leases.during(holder, PROTECT) as held:
         own = _fenced(_timed(context, deadline), held)
@@ -95,6 +95,24 @@ def protect(
         if deadline is None:
             return ScheduledRun(point)
         return _go_on(own, held, turns, until, ScheduledRun(point), remarks)
+
+
+def _protect_alone(context: RecoveryContext, holder: str, deadline: float | None) -> ScheduledRun:
+    """While the standby region serves what it writes is kept there; while a run moves the workload nothing is."""
+    if not one_region.is_alone(context):
+        return ScheduledRun(None)
+    with context.ledger.leases.during(holder, PROTECT) as held:
+        own = _fenced(_timed(context, deadline), held)
+        try:
+            made = one_region.keep(own, held)
+            prune(own, primary_answers=False)
+        except EpochStale:
+            raise
+        except PilotlightError as problem:
+            _fail(context, problem)
+            raise
+        put_metric(own, METRIC_PROTECT_FAILURES, 0)
+        return ScheduledRun(made)
 
 
 def go_on(context: RecoveryContext, holder: str, until: float, deadline: float) -> ScheduledRun:

@@ -1,8 +1,8 @@
 """The retention policy: which recovery points stay (pure).
 
-Of points that a run may use the newest of each hour, day and week stays, as many of each as the declaration says. The
-newest complete point and the newest usable one stay whatever the policy says, and so do the newest few of any status,
-which tell what goes on.
+Of points that a run may use the newest of each hour, day and week stays, as many of each as the declaration says; of
+points of one region, which restores use, as many. The newest complete point and the newest usable one stay whatever
+the policy says, and so do the newest few of any status, which tell what goes on.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from pilotlight.runtime.clock import parse_stamp
 from pilotlight.runtime.points.choose import newest_complete, newest_usable
 from pilotlight.runtime.records.inventory import Keep
+from pilotlight.runtime.records.point import ONE_REGION
 from pilotlight.runtime.store.ledger import PointLine
 
 RECENT = 10
@@ -27,8 +28,10 @@ def kept(points: Iterable[PointLine], keep: Keep) -> set[str]:
     usable = [each for each in newest_first if each.usable]
     newest = (newest_complete(newest_first), newest_usable(newest_first))
     stay = {each.id for each in newest_first[:RECENT]} | {each.id for each in newest if each}
+    alone = [each for each in newest_first if each.status == ONE_REGION]
     for seconds, rungs in ((HOUR_SECONDS, keep.hourly), (DAY_SECONDS, keep.daily), (WEEK_SECONDS, keep.weekly)):
-        stay |= set(_newest_of_each(usable, seconds)[:rungs])
+        for those in (usable, alone):
+            stay |= set(_newest_of_each(those, seconds)[:rungs])
     return stay
 
 

@@ -25,8 +25,9 @@ from pilotlight.runtime.naming import (
     METRIC_PROTECT_AGE,
     METRIC_STANDBY_ACTIVE,
 )
-from pilotlight.runtime.points.choose import newest_complete
+from pilotlight.runtime.points.choose import newest_complete, newest_of
 from pilotlight.runtime.readiness.looking import View, answering, ask, view
+from pilotlight.runtime.records.point import ONE_REGION
 from pilotlight.runtime.store.ledger import SERVING, Active
 from pilotlight.runtime.store.sightings import HEALTHY, LOST, UNKNOWN
 
@@ -79,11 +80,13 @@ def failed(context: RecoveryContext) -> dict[str, float]:
 
 
 def ages(context: RecoveryContext, active: Active) -> dict[str, float]:
-    """How old the newest complete point and the scheduled run's sign of life are; before the first, how long there has
-    been none."""
+    """How old the newest complete point (of one region, while the standby serves) and the scheduled run's sign of life
+    are; before the first, how long there has been none."""
     now, ledger = context.clock.now(), context.ledger
     begun = active.since or context.inventory.taken_at
-    newest, heartbeat = newest_complete(ledger.points()), ledger.sightings.heartbeat()
+    alone = active.region == context.inventory.standby
+    lines, heartbeat = ledger.points(), ledger.sightings.heartbeat()
+    newest = newest_of(lines, ONE_REGION, active.since) if alone else newest_complete(lines)
     moments = {
         METRIC_POINT_AGE: newest.created_at if newest else begun,
         METRIC_PROTECT_AGE: heartbeat.at if heartbeat else begun,

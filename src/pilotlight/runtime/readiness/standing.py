@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pilotlight.runtime.clock import parse_stamp
-from pilotlight.runtime.kinds.kind import PROTECTED, UNPROTECTED, Judged
+from pilotlight.runtime.kinds.kind import PROTECTED, UNPROTECTED, Judged, missing
 from pilotlight.runtime.kinds.registry import kind_of
 from pilotlight.runtime.readiness import bounds
 from pilotlight.runtime.records.inventory import Asset, Inventory
-from pilotlight.runtime.records.point import RecoveryPoint
+from pilotlight.runtime.records.point import ONE_REGION, RecoveryPoint
 from pilotlight.runtime.store.ledger import SERVING, Active, Protection
 from pilotlight.runtime.store.sightings import HEALTHY, LOST, Look
 
@@ -54,19 +54,31 @@ def standings(inventory: Inventory, known: Known) -> tuple[AssetStanding, ...]:
 
 
 def _standing(inventory: Inventory, known: Known, asset: Asset) -> AssetStanding:
-    judged = _beyond(inventory, known) or _young(inventory, known, _by_evidence(inventory, known, asset))
+    judged = _beyond(inventory, known, asset) or _young(inventory, known, _by_evidence(inventory, known, asset))
     age = round(known.now - parse_stamp(judged.at), 3) if judged.at else None
     return AssetStanding(asset.name, asset.kind, judged.state, judged.why, age, judged.since, judged.by)
 
 
-def _beyond(inventory: Inventory, known: Known) -> Judged | None:
+def _beyond(inventory: Inventory, known: Known, asset: Asset) -> Judged | None:
     """What holds for every asset, whatever was seen of it; None while the primary serves."""
     active = known.active
     if active.state != SERVING:
         return Judged(UNKNOWN, f"run {active.run} is moving the workload since {active.since}", active.since)
     if active.region != inventory.primary:
-        return Judged(UNPROTECTED, _serves_from_standby(inventory, known), active.since, active.since)
+        why = f"{_kept_alone(inventory, known, asset)}; {_serves_from_standby(inventory, known)}"
+        return Judged(UNPROTECTED, why, active.since, active.since)
     return None
+
+
+def _kept_alone(inventory: Inventory, known: Known, asset: Asset) -> str:
+    """What the newest point of one region says of it."""
+    point = known.point if known.point and known.point.status == ONE_REGION else None
+    part = point.part(asset.name) if point and point.created_at >= known.active.since else None
+    if point is None or part is None:
+        return f"no point of {inventory.standby} alone was made yet"
+    if not part.proven:
+        return f"not kept in {inventory.standby} alone either: {missing(part)}"
+    return f"kept in {inventory.standby} alone, as of {part.as_of or point.created_at}"
 
 
 def _serves_from_standby(inventory: Inventory, known: Known) -> str:

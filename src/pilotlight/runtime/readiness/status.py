@@ -15,12 +15,12 @@ from pilotlight.runtime.errors import CallRefused, RecordUnreadable
 from pilotlight.runtime.kinds.kind import PROTECTED
 from pilotlight.runtime.kinds.registry import in_order
 from pilotlight.runtime.naming import ACTIVE_UNHEALTHY
-from pilotlight.runtime.points.choose import newest_complete, newest_usable
+from pilotlight.runtime.points.choose import newest_complete, newest_of, newest_usable
 from pilotlight.runtime.readiness import alarms as looking
 from pilotlight.runtime.readiness import bounds
 from pilotlight.runtime.readiness.alarms import RINGS, AlarmState, Channel
 from pilotlight.runtime.readiness.standing import AssetStanding, Known, standings
-from pilotlight.runtime.records.point import RecoveryPoint
+from pilotlight.runtime.records.point import ONE_REGION, RecoveryPoint
 from pilotlight.runtime.store.ledger import SERVING, Active, PointLine, Request
 from pilotlight.runtime.store.record_bucket import NOTHING_THERE
 from pilotlight.runtime.store.sightings import HEALTHY, Heartbeat, Look
@@ -45,6 +45,8 @@ class Points:
     newest_complete: PointAge | None
     bound_seconds: float
     newest_usable: PointAge | None
+    newest_alone: PointAge | None = None
+    """Of the standby region alone, made since it serves."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,8 @@ def status(context: RecoveryContext) -> Status:
     rings, channel = _alarms(context, unread), _channel(context, unread)
     request = _request(ledger.open_request(), rings)
     complete, usable = _aged(newest_complete(lines), now), _aged(newest_usable(lines), now)
-    points = Points(complete, bounds.points_seconds(context.inventory), usable)
+    alone = _aged(newest_of(lines, ONE_REGION, active.since), now)
+    points = Points(complete, bounds.points_seconds(context.inventory), usable, alone)
     made = Status(
         workload=context.inventory.workload,
         trigger=context.inventory.trigger,
@@ -181,11 +184,13 @@ def _of_regions(made: Status) -> Iterator[str]:
 
 
 def _of_protection(context: RecoveryContext, made: Status) -> Iterator[str]:
-    newest, bound = made.points.newest_complete, made.points.bound_seconds
+    alone = made.active.region == context.inventory.standby
+    newest, bound = made.points.newest_alone if alone else made.points.newest_complete, made.points.bound_seconds
+    what = f"recovery point of {context.inventory.standby} alone" if alone else "complete recovery point"
     if newest is None:
-        yield "there is no complete recovery point"
+        yield f"there is no {what}"
     elif newest.age_seconds > bound:
-        yield f"the newest complete recovery point is {newest.age_seconds:.0f} s old, at most {bound:.0f} s count"
+        yield f"the newest {what} is {newest.age_seconds:.0f} s old, at most {bound:.0f} s count"
     yield from (f"{each.name} is {each.state}: {each.why}" for each in made.assets if each.state != PROTECTED)
     heartbeat, bound = made.scheduled_run, bounds.heartbeat_seconds(context.inventory)
     if made.scheduled_run_age_seconds is None:

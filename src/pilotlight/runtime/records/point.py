@@ -16,6 +16,8 @@ from pilotlight.runtime.records.codec import REGISTRY, Tagged, decode
 COMPLETE = "complete"
 PARTIAL = "partial"
 REFUSED = "refused"
+ONE_REGION = "one-region"
+"""What the standby region keeps while it serves alone: for restores, and for no failover."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,7 @@ def _with_tags(raw: dict[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class RecoveryPoint:
-    """`status` is complete, partial or refused."""
+    """`status` is complete, partial, refused or one-region."""
 
     SCHEMA: ClassVar[str] = "pilotlight/recovery-point/2"
     EARLIER: ClassVar[dict[str, Any]] = {"pilotlight/recovery-point/1": _with_tags}

@@ -55,6 +55,10 @@ class AuroraCluster(AssetKind[Database]):
         used = {name: seen for name, seen in look.seen.items() if name in asset.uses and isinstance(seen, Look)}
         return replace(part, evidence=part.evidence | {"rows": dangling.evidence(rows, dangling.judge(rows, used))})
 
+    def observe_alone(self, context: RecoveryContext, asset: Database) -> Part:
+        """The cluster's continuous backup."""
+        return observe.kept_alone(context.client, context.inventory, asset)
+
     def loose_ends(self, part: Part) -> Iterator[str]:
         """Rows that name what has not arrived, and rows that are newer than the point's checkpoint."""
         rows = part.evidence.get("rows", {}) if part.proven else {}

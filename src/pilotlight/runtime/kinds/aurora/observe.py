@@ -79,6 +79,20 @@ def observe(client: AwsClient, inventory: Inventory, asset: Database, clock: Clo
     )
 
 
+def kept_alone(client: AwsClient, inventory: Inventory, asset: Database) -> Part:
+    """What the standby's cluster can be restored to while it serves: any second of its retention period up to a few
+    minutes ago (Aurora User Guide, "Backing up and restoring an Aurora DB cluster"; RDS API Reference, "DBCluster")."""
+    own = cluster(client, inventory.standby, asset.standby_cluster)
+    newest, oldest = own.get("LatestRestorableTime"), own.get("EarliestRestorableTime")
+    told = {"one_region": inventory.standby, "retention_days": own.get("BackupRetentionPeriod", 0)}
+    if newest is None:
+        why = f"cluster {asset.standby_cluster} tells no moment that it can be restored to"
+        return Part(asset.name, asset.kind, asset.mechanism, False, "", evidence=told, missing=(why,))
+    told |= {"from": stamp(oldest.timestamp())} if oldest is not None else {}
+    reference = ClusterReference(asset.standby_cluster, asset.standby_arn, asset.global_cluster)
+    return Part(asset.name, asset.kind, asset.mechanism, True, stamp(newest.timestamp()), reference, told)
+
+
 def _as_of(position: float, rows: Rows | None) -> str:
     return stamp(min(position, parse_stamp(rows.read_at)) if rows else position)
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import ClassVar
 
+from pilotlight.runtime.clock import stamp
 from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.kinds.action import Absent, Action, StepContext
 from pilotlight.runtime.kinds.buckets import (
@@ -44,6 +46,8 @@ from pilotlight.runtime.records.point import Part, RecoveryPoint
 from pilotlight.runtime.records.runs import Step, Where
 from pilotlight.runtime.store.ledger import Protection
 
+VERSIONS_KEPT = "Enabled"
+"""S3 API reference, GetBucketVersioning."""
 UNLISTED = (
     f"the point has no list of its objects to compare with, because there were more than {manifests.OBJECTS_MAX}; "
     "`pilotlight backfill` compares both sides as they are now"
@@ -91,6 +95,18 @@ class ReplicatedBucket(AssetKind[Datasets]):
         """By what S3 has told, looked at."""
         told = events.take_in(context) if assets[:1] == context.inventory.datasets[:1] else ()
         return 0 if told else sum(events.failed(context, asset) for asset in assets)
+
+    def observe_alone(self, context: RecoveryContext, asset: Datasets) -> Part:
+        """The versions of its objects, as the standby's bucket keeps them."""
+        region, bucket = context.inventory.standby, asset.standby_bucket
+        status = str(context.client.call("s3", "get_bucket_versioning", region, Bucket=bucket).get("Status", ""))
+        if status != VERSIONS_KEPT:
+            why = f"s3://{bucket} keeps no versions (it is {status or 'not versioned'}): what is overwritten is lost"
+            return Part(asset.name, asset.kind, asset.mechanism, False, "", missing=(why,))
+        moment = stamp(math.floor(context.clock.now()))
+        reference = BucketReference(bucket, asset.prefix, moment)
+        told = {"one_region": region, "kept_by": "object versions"}
+        return Part(asset.name, asset.kind, asset.mechanism, True, moment, reference, told)
 
     def in_turns(self, context: RecoveryContext, assets: tuple[Datasets, ...]) -> Iterator[tuple[str, ...]]:
         """Full comparisons of buckets too long for every run."""

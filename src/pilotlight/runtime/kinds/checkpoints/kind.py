@@ -29,7 +29,7 @@ from pilotlight.runtime.kinds.buckets.proofs import Proofs
 from pilotlight.runtime.kinds.buckets.rule import seen as rule_seen
 from pilotlight.runtime.kinds.checkpoints import observe, steps
 from pilotlight.runtime.kinds.checkpoints.dangling import Look
-from pilotlight.runtime.kinds.checkpoints.listing import ListedBucket, choose, listing_from
+from pilotlight.runtime.kinds.checkpoints.listing import ListedBucket, choose, list_checkpoints, listing_from
 from pilotlight.runtime.kinds.checkpoints.reference import CheckpointReference
 from pilotlight.runtime.kinds.command import Command
 from pilotlight.runtime.kinds.kind import Observation, PartVerified, Progress
@@ -77,6 +77,16 @@ class CheckpointFolder(ReplicatedBucket):
         replicated = {"not_compared": refusal} if refusal else _replicated(look, asset, ours, theirs)
         named = replace(part.reference, manifest=key) if isinstance(part.reference, CheckpointReference) else None
         return replace(part, reference=named, evidence=part.evidence | replicated)
+
+    def observe_alone(self, context: RecoveryContext, asset: Datasets) -> Part:
+        """The newest complete one in the standby's bucket, and the versions of all."""
+        kept = super().observe_alone(context, asset)
+        if not kept.proven:
+            return kept
+        listing = list_checkpoints(context.client, context.inventory.standby, asset.standby_bucket, asset)
+        choice = choose(listing, asset, context.ledger.rejections(asset.name))
+        part = observe.observe(asset, choice, listing.newest_begun_step)
+        return replace(part, evidence=part.evidence | kept.evidence)
 
     def learn(self, context: RecoveryContext, asset: Datasets, seen: Look) -> None:
         """What was found complete, and how often is saved."""

@@ -7,8 +7,8 @@ from typing import ClassVar
 
 from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.kinds.action import StepContext
-from pilotlight.runtime.kinds.kind import AssetKind, Observation, PartVerified, Progress, Usable
-from pilotlight.runtime.kinds.volumes import observe, pruning, schedule, snapshots
+from pilotlight.runtime.kinds.kind import AssetKind, Observation, PartVerified, Progress, Usable, remarked
+from pilotlight.runtime.kinds.volumes import observe, one_region, pruning, schedule, snapshots
 from pilotlight.runtime.kinds.volumes.observe import Seen
 from pilotlight.runtime.kinds.volumes.reference import VolumeReference
 from pilotlight.runtime.records.codec import encode
@@ -24,6 +24,17 @@ class VolumeGroup(AssetKind[Volumes]):
     def keep_up(self, context: RecoveryContext, assets: tuple[Volumes, ...]) -> tuple[str, ...]:
         """Begin the scheduled runs that are due."""
         return schedule.keep_up(context, assets)
+
+    def keep_up_alone(self, context: RecoveryContext, assets: tuple[Volumes, ...]) -> tuple[str, ...]:
+        """Snapshots of what the standby's instances have."""
+        remarks = list[str]()
+        for asset in assets:
+            with remarked(asset.name, remarks):
+                remarks += one_region.keep_up(context, asset)
+        return tuple(remarks)
+
+    def observe_alone(self, context: RecoveryContext, asset: Volumes) -> Part:
+        return one_region.observe(context, asset)
 
     def in_turns(self, context: RecoveryContext, assets: tuple[Volumes, ...]) -> Iterator[tuple[str, ...]]:
         """Copies, as many at once as the region makes."""
@@ -46,6 +57,7 @@ class VolumeGroup(AssetKind[Volumes]):
         """Snapshots and copies that no kept point stands on."""
         for asset in assets:
             pruning.prune(context, asset, needed, primary_answers)
+            one_region.prune(context, asset, needed)
 
     def verify(
         self, context: RecoveryContext, asset: Volumes, part: Part, deep: bool, progress: Progress

@@ -22,11 +22,11 @@ def prune(context: RecoveryContext, asset: Volumes, needed: Collection[str], pri
     copies = snapshots.listed(client, inventory.standby, inventory.workload, asset.name)
     for roster in unneeded_rosters(context.ledger.rosters(asset.name), copies):
         context.ledger.forget_roster(asset.name, roster.run)
-    _delete(context, inventory.standby, unneeded_copies(copies, needed))
+    delete(context, inventory.standby, unneeded_copies(copies, needed))
     if primary_answers:
         try:
             sources = snapshots.listed(client, inventory.primary, inventory.workload, asset.name)
-            _delete(context, inventory.primary, unneeded_sources(sources, copies))
+            delete(context, inventory.primary, unneeded_sources(sources, copies))
         except RegionUnreachable:
             return
 
@@ -62,7 +62,8 @@ def unneeded_sources(sources: list[Snapshot], copies: list[Snapshot]) -> list[Sn
     return [snapshot for each in oldest_first if each.as_of < newest or each in dead for snapshot in each.snapshots]
 
 
-def _delete(context: RecoveryContext, region: str, unneeded: Iterable[Snapshot]) -> None:
+def delete(context: RecoveryContext, region: str, unneeded: Iterable[Snapshot]) -> None:
+    """What cannot be now is met again at the next scheduled run."""
     for each in unneeded:
         try:
             snapshots.delete(context.client, region, each.id)
