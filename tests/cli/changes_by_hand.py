@@ -333,6 +333,19 @@ CHANGES: dict[tuple[str, str], Change] = {
     ("monitoring-topic-policy", "policy"): lambda h: h.at("sns").set_topic_attributes(
         TopicArn=h.ids["monitoring-topic"], AttributeName="Policy", AttributeValue=OPEN
     ),
+    **{
+        ("events-queue", key): lambda h: h.at("sqs", "us-east-1").set_queue_attributes(
+            QueueUrl=h.ids["events-queue"],
+            Attributes={"MessageRetentionPeriod": "60", "VisibilityTimeout": "0", "SqsManagedSseEnabled": "false"},
+        )
+        for key in ("messageRetentionSeconds", "visibilityTimeoutSeconds", "sqsManagedSseEnabled")
+    },
+    ("events-queue", "tags"): lambda h: h.at("sqs", "us-east-1").tag_queue(
+        QueueUrl=h.ids["events-queue"], Tags={"by": "hand"}
+    ),
+    ("events-queue-policy", "policy"): lambda h: h.at("sqs", "us-east-1").set_queue_attributes(
+        QueueUrl=h.ids["events-queue"], Attributes={"Policy": OPEN}
+    ),
     ("monitoring-subscription", "gone"): lambda h: h.at("sns").unsubscribe(
         SubscriptionArn=h.ids["monitoring-subscription"]
     ),

@@ -145,6 +145,7 @@ FIXED: dict[tuple[str, str], str] = {
     ("Function", "architectures"): "read; moto's UpdateFunctionCode keeps the first",
     **{("Permission", key): NAMED for key in ("function", "statementId")},
     ("Permission", "action"): "read like the principal",
+    ("QueuePolicy", "queueUrl"): NAMED,
     **{("TopicSubscription", key): FIXED_WHEN_MADE for key in ("endpoint", "protocol", "topic")},
     ("MetricAlarm", "okActions"): "read like alarmActions",
     **{

@@ -213,6 +213,15 @@ def functions(role: aws.iam.Role, code: Path, account: str, key: aws.kms.Key) ->
         "topic-policy", arn=topic.arn, policy=json.dumps({"Version": "2012-10-17", "Statement": [statement]})
     )
     aws.sns.TopicSubscription("subscription", topic=topic.arn, protocol="lambda", endpoint=function.arn)
+    queue = aws.sqs.Queue(
+        "queue", name="all-queue", message_retention_seconds=1_209_600, sqs_managed_sse_enabled=True, tags=TAGS
+    )
+    send = {"Effect": "Allow", "Principal": {"Service": "s3.amazonaws.com"}, "Action": "sqs:SendMessage"}
+    aws.sqs.QueuePolicy(
+        "queue-policy",
+        queue_url=queue.url,
+        policy=json.dumps({"Version": "2012-10-17", "Statement": [send | {"Resource": "*"}]}),
+    )
     aws.lambda_.Permission(
         "permission",
         action="lambda:InvokeFunction",

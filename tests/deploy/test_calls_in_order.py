@@ -60,6 +60,8 @@ LATER: dict[str, Callable[[Inputs], Inputs]] = {
     "aws:scheduler/schedule:Schedule": lambda old: {"description": "later"},
     "aws:sns/topic:Topic": lambda old: {"tags": {"later": "1"}},
     "aws:sns/topicPolicy:TopicPolicy": lambda old: {"policy": _with_id(old["policy"])},
+    "aws:sqs/queue:Queue": lambda old: {"visibilityTimeoutSeconds": 60, "tags": {"later": "1"}},
+    "aws:sqs/queuePolicy:QueuePolicy": lambda old: {"policy": _with_id(old["policy"])},
 }
 """What of each type is changed in place, so that its update is seen."""
 

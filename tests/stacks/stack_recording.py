@@ -82,6 +82,7 @@ class _Answers(Mocks):
             "port": 5432,
             "dnsName": f"{args.name}.elb.example",
             "zoneId": f"zone-of-{args.name}",
+            "url": f"url-of-{args.name}",
         }
         return f"{args.name}-id", made | args.inputs
 

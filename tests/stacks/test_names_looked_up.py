@@ -13,7 +13,7 @@ GIVEN = {
     "Bucket": "bucket", "Cluster": "clusterIdentifier", "ClusterInstance": "identifier",
     "GlobalCluster": "globalClusterIdentifier", **dict.fromkeys(
         ("Alias", "Function", "Group", "InstanceProfile", "LaunchTemplate", "LoadBalancer", "LogGroup", "MetricAlarm",
-         "Role", "Schedule", "SubnetGroup", "Table", "TargetGroup", "Topic"), "name"),
+         "Queue", "Role", "Schedule", "SubnetGroup", "Table", "TargetGroup", "Topic"), "name"),
 }  # fmt: skip
 """Resource type -> the property that is its name in AWS."""
 NO_NAMES = {

@@ -79,6 +79,19 @@ def test_both_bucket_names_are_exported_for_every_dataset(primary: Recording) ->
     assert primary.exports["secondary_bucket_names"] == primary.exports["standby_bucket_names"]
 
 
+def test_all_buckets_of_a_workload_have_one_queue_of_events_that_keeps_them_for_as_long_as_sqs_does(
+    primary: Recording,
+) -> None:
+    queue = primary.one("events-queue").inputs
+    assert (queue["name"], queue["messageRetentionSeconds"]) == (NAMES.events_queue, 1_209_600)
+    assert 60 < queue["visibilityTimeoutSeconds"] < 900
+    assert len(primary.all("Queue")) == len(primary.all("QueuePolicy")) == 1
+
+
+def test_what_replicates_no_bucket_has_no_queue() -> None:
+    assert not record(lambda: program.primary(changed(inventory(), datasets=()))).all("Queue")
+
+
 def test_two_datasets_have_both_maps_and_the_plain_names_are_of_the_first() -> None:
     taken = inventory()
     other = dataclasses.replace(taken.datasets[0], name="eval", primary_bucket="inference-eval-123456789012")

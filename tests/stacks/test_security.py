@@ -61,6 +61,8 @@ TYPES = [
     "sns/topic:Topic",
     "sns/topicPolicy:TopicPolicy",
     "sns/topicSubscription:TopicSubscription",
+    "sqs/queue:Queue",
+    "sqs/queuePolicy:QueuePolicy",
 ]
 """The types that the embedded engine implements too; any other could not be rehearsed."""
 
@@ -68,6 +70,7 @@ UNTAGGED = {
     "Alias", "BucketVersioning", "BucketPolicy", "BucketServerSideEncryptionConfiguration", "BucketPublicAccessBlock",
     "BucketOwnershipControls", "BucketReplicationConfig", "BucketLifecycleConfiguration", "RolePolicy", "Route",
     "RouteTableAssociation", "Permission", "TopicPolicy", "TopicSubscription", "Schedule", "Record", "GlobalCluster",
+    "QueuePolicy",
 }  # fmt: skip
 """Types without tags in AWS; a global cluster is left as bare as the user's own cluster."""
 
@@ -191,6 +194,23 @@ def test_the_database_is_private_and_cannot_be_deleted(standby: Recording) -> No
     cluster = standby.all("Cluster")[0].inputs
     assert cluster["deletionProtection"] is True
     assert cluster["skipFinalSnapshot"] is False
+
+
+def test_only_s3_for_the_originals_may_send_to_the_queue_and_nobody_without_tls(
+    primary: Recording, taken: Inventory
+) -> None:
+    queue, arn = primary.one("events-queue").inputs, taken.names.events_queue_arn
+    assert (queue["region"], queue["sqsManagedSseEnabled"]) == ("us-east-1", True)
+    send, closed = json.loads(primary.one("events-queue-policy").inputs["policy"])["Statement"]
+    assert (send["Principal"], send["Action"], send["Resource"]) == (
+        {"Service": "s3.amazonaws.com"}, "sqs:SendMessage", arn,
+    )  # fmt: skip
+    assert send["Condition"] == {
+        "StringEquals": {"aws:SourceAccount": "123456789012"},
+        "ArnEquals": {"aws:SourceArn": [f"arn:aws:s3:::{each.primary_bucket}" for each in taken.datasets]},
+    }
+    assert (closed["Effect"], closed["Principal"], closed["Resource"]) == ("Deny", "*", arn)
+    assert closed["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
 
 
 def test_only_the_balancer_is_open_to_the_world(standby: Recording) -> None:

@@ -74,6 +74,10 @@ def _subscription(known: Known, answers: Answers) -> dict[str, Any]:
     return {"SubscriptionArn": known.id}
 
 
+def _queue(known: Known, answers: Answers) -> dict[str, Any]:
+    return {"QueueUrl": known.get("queueUrl") or _made("sqs.CreateQueue", "QueueUrl")(known, answers)}
+
+
 def _tags_of_alarm(known: Known, answers: Answers) -> dict[str, Any]:
     return {"ResourceARN": known["arn"]}
 
@@ -176,5 +180,7 @@ ARGUMENTS: dict[str, Arguments] = {
     "sns.GetTopicAttributes": lambda known, answers: {"TopicArn": known.id},
     "sns.ListTagsForResource": lambda known, answers: {"ResourceArn": known.id},
     "sns.GetSubscriptionAttributes": _subscription,
+    "sqs.GetQueueAttributes": _queue,
+    "sqs.ListQueueTags": _queue,
     "scheduler.GetSchedule": lambda known, answers: {"Name": known["name"]},
 }  # fmt: skip

@@ -29,6 +29,7 @@ BEHAVIOURS: tuple[tuple[str, str], ...] = (
     ("ec2.instances", "Instances"),
     ("autoscaling.groups", "Groups"),
     ("autoscaling.group_settings", "GroupSettings"),
+    ("sqs.queues", "Queues"),
     ("s3.replication", "Replication"),
     ("s3.batch_operations", "BatchOperations"),
     ("rds.postgres", "Postgres"),

@@ -31,6 +31,8 @@ RULE_BEFORE = "pilotlight-forward"
 """Id that the replication rules of every workload had in earlier editions; `up` gives them one of their own."""
 FORWARD, REVERSE = "forward", "reverse"
 """The ways of a replication rule: to the standby region, and back."""
+EVENTS = "events"
+"""In their place in the id of what a bucket's notification configuration has of ours."""
 
 METRIC_ACTIVE_HEALTHY = "ActiveHealthy"
 METRIC_STANDBY_ACTIVE = "StandbyActive"
@@ -142,26 +144,32 @@ class Names:
         return f"{PREFIX}-{self.workload}-people"
 
     @property
+    def people_topic_arn(self) -> str:
+        return f"arn:{PARTITION}:sns:{self.standby}:{self.account}:{self.people_topic}"
+
+    @property
     def events_queue(self) -> str:
-        """What S3 tells of replication, in the primary region."""
+        """The SQS queue of the primary region that S3 tells of replication that failed or is late."""
         return f"{PREFIX}-{self.workload}-replication"
 
     @property
-    def events_queue_url(self) -> str:
-        """As SQS names it (SQS Developer Guide, "Amazon SQS queue and message identifiers")."""
-        return f"https://sqs.{self.primary}.amazonaws.com/{self.account}/{self.events_queue}"
+    def events_queue_arn(self) -> str:
+        return f"arn:{PARTITION}:sqs:{self.primary}:{self.account}:{self.events_queue}"
 
     @property
-    def people_topic_arn(self) -> str:
-        return f"arn:{PARTITION}:sns:{self.standby}:{self.account}:{self.people_topic}"
+    def events_queue_url(self) -> str:
+        """What SQS calls it by (SQS Developer Guide, "Queue and message identifiers"), in the partition of arns.py. It
+        only names the queue: where a client connects to, its region and endpoint say, so this holds for the embedded
+        cloud too."""
+        return f"https://sqs.{self.primary}.amazonaws.com/{self.account}/{self.events_queue}"
 
     def standby_bucket(self, asset: str) -> str:
         """The replica of a dataset's or checkpoints' bucket, in the standby region."""
         return f"{PREFIX}-{self.workload}-{asset}-{self.vault_account}-{self.standby}"
 
     def rule(self, asset: str, way: str = FORWARD) -> str:
-        """Id of a replication rule: a slash is in no name, so it tells workload and asset (rule_owner). At most 255
-        characters (S3 API, ReplicationRule)."""
+        """Id of a replication rule, or of a notification (`way` is EVENTS): a slash is in no name, so it tells workload
+        and asset (rule_owner). At most 255 characters (S3 API, ReplicationRule)."""
         return "/".join((PREFIX, self.workload, asset, way))
 
     def role(self, purpose: str) -> str:

@@ -19,6 +19,7 @@ from pilotlight.stacks.database import (
     global_database_spec,
 )
 from pilotlight.stacks.datasets import Datasets, DatasetsArgs, DatasetSpec, dataset_spec
+from pilotlight.stacks.events import Events, EventsArgs, EventsSpec, events_spec
 from pilotlight.stacks.functions import (
     Function,
     FunctionArgs,
@@ -68,6 +69,9 @@ __all__ = [
     "DatasetSpec",
     "Datasets",
     "DatasetsArgs",
+    "Events",
+    "EventsArgs",
+    "EventsSpec",
     "Function",
     "FunctionArgs",
     "FunctionSpec",
@@ -106,6 +110,7 @@ __all__ = [
     "copies_spec",
     "database_spec",
     "dataset_spec",
+    "events_spec",
     "global_database_spec",
     "monitoring_spec",
     "network_spec",

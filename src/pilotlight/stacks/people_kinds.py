@@ -113,6 +113,10 @@ def _originals(inventory: Inventory) -> list[str]:
     return list(dict.fromkeys(each.primary_bucket for each in inventory.datasets))
 
 
+def _queue(inventory: Inventory) -> list[str]:
+    return [inventory.names.events_queue_arn] if inventory.datasets else []
+
+
 def _network(inventory: Inventory) -> list[str]:
     return _arn("ec2", inventory.standby, inventory, *(f"{each}/*" for each in NETWORK))
 
@@ -204,6 +208,7 @@ KINDS = (
     Kind("Logs", _here("logs", "log-group:/aws/lambda/{own}-*")),
     Kind("Functions", _here("lambda", "function:{own}-*")),
     Kind("Topic", _here("sns", "{own}-alarms", "{own}-people")),
+    Kind("Queue", _queue),
     Kind("Alarms", _here("cloudwatch", "alarm:{own}-*")),
     Kind("Schedules", _here("scheduler", "schedule/default/{own}-*")),
     Kind(

@@ -1,4 +1,4 @@
-"""IAM documents of buckets, topics, replication and instances: pure functions, least privilege. Keys: key_policies.py.
+"""IAM documents of buckets, topics, queues, replication and instances, as pure functions. Keys: key_policies.py.
 
 No document allows every action. A resource of `*` appears only in the statements named in `WILDCARD_RESOURCES`, each
 with the reason. Keys are named by their alias (condition `kms:ResourceAliases`; AWS KMS Developer Guide, "Use aliases
@@ -130,7 +130,7 @@ def snapshot_keys(names: Names) -> list[Statement]:
     ]
 
 
-# -- buckets and topics ----------------------------------------------------------------------------------------
+# -- buckets, topics and queues ----------------------------------------------------------------------------------
 
 
 def tls_only(bucket: str) -> Document:
@@ -209,6 +209,33 @@ def topic(names: Names, name: str) -> Document:
             "Effect": "Deny",
             "Principal": "*",
             "Action": "sns:Publish",
+            "Resource": arn,
+            "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+        },
+    )
+
+
+def queue(names: Names, buckets: list[str]) -> Document:
+    """S3 may send of these buckets, nobody else (S3 User Guide, "Granting permissions to publish event notification
+    messages to a destination"); who may receive, their own policies say."""
+    arn = names.events_queue_arn
+    return document(
+        {
+            "Sid": "BucketsSend",
+            "Effect": "Allow",
+            "Principal": {"Service": "s3.amazonaws.com"},
+            "Action": "sqs:SendMessage",
+            "Resource": arn,
+            "Condition": {
+                "StringEquals": {"aws:SourceAccount": names.account},
+                "ArnEquals": {"aws:SourceArn": [bucket_arn(each) for each in buckets]},
+            },
+        },
+        {
+            "Sid": "TlsOnly",
+            "Effect": "Deny",
+            "Principal": "*",
+            "Action": "sqs:*",
             "Resource": arn,
             "Condition": {"Bool": {"aws:SecureTransport": "false"}},
         },

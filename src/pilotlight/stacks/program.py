@@ -13,6 +13,7 @@ import pulumi
 
 from pilotlight.runtime.records.inventory import Inventory
 from pilotlight.stacks.copies import Copies, CopiesArgs, copies_spec
+from pilotlight.stacks.events import Events, EventsArgs, events_spec
 from pilotlight.stacks.functions import Function, FunctionArgs, probe_spec, protect_spec, recover_spec
 from pilotlight.stacks.keys import KeyArgs, RegionKey, primary_key_spec
 from pilotlight.stacks.kind import Parts, Standby, Under, in_order
@@ -64,6 +65,9 @@ def primary_parts(inventory: Inventory, under: Under = None) -> Parts:
     plain = next(iter(parts["primary_bucket_names"]), None)
     for one in ("primary_bucket_name", "standby_bucket_name", "secondary_bucket_name") if plain is not None else ():
         parts[one] = parts[f"{one}s"][plain]
+    events = events_spec(inventory)
+    if events is not None:
+        parts["events_queue_url"] = Events("events", EventsArgs(events), under).queue_url
     return parts
 
 

@@ -73,6 +73,7 @@ MENDED = (
         ("ec2:DeleteTags", "ec2:ModifyVpcEndpoint", "ec2:ReplaceRoute", "ec2:ReplaceRouteTableAssociation"),
         HAND,
     ),
+    Besides("Queue", ("sqs:UntagQueue",), HAND),
     Besides("Roles", ("iam:UntagInstanceProfile", "iam:UntagRole"), HAND),
     Besides("Topic", ("sns:UntagResource",), HAND),
 )

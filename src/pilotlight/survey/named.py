@@ -73,6 +73,8 @@ PROFILE = Kind("instance profile", "iam", "get_instance_profile", _by("InstanceP
 FUNCTION = Kind("function", "lambda", "get_function", _by("FunctionName"), "", "Tags")
 TOPIC = Kind("topic", "sns", "get_topic_attributes", _by("TopicArn"), "Attributes",
              tagged_by=("list_tags_for_resource", "ResourceArn", "TopicArn", "Tags"))  # fmt: skip
+QUEUE = Kind("queue", "sqs", "get_queue_url", _by("QueueName"),
+             tagged_by=("list_queue_tags", "QueueUrl", "QueueUrl", "Tags"))  # fmt: skip
 SCHEDULE = Kind("schedule", "scheduler", "get_schedule", _by("Name"))
 ALARM = Kind("alarm", "cloudwatch", "describe_alarms", _listed("AlarmNames"), "MetricAlarms",
              tagged_by=("list_tags_for_resource", "ResourceARN", "AlarmArn", "Tags"))  # fmt: skip
@@ -95,6 +97,11 @@ TARGETS = Kind("target group", "elbv2", "describe_target_groups", _listed("Names
 def named(names: Names, kinds: Mapping[str, str], has_traffic: bool, originals: Mapping[str, str]) -> Iterator[Named]:
     """Every name that the stacks give (pure). `kinds`: asset -> its kind; `originals`: asset -> ARN of what
     something of ours is put around."""
+    return iter(dict.fromkeys(_named(names, kinds, has_traffic, originals)))
+
+
+def _named(names: Names, kinds: Mapping[str, str], has_traffic: bool, originals: Mapping[str, str]) -> Iterator[Named]:
+    """What several assets share is given by each of them."""
     yield from _vault(names)
     if not names.vault:
         yield Named("primary", WORKLOAD, ALIAS, names.key_alias, names.primary)

@@ -6,7 +6,7 @@ A type that is not here is refused by name. To add one: a class with create, rea
 from __future__ import annotations
 
 from pilotlight.engine.provider import ResourceType
-from pilotlight.engine.resources import compute, data, edge, events, network, s3, security
+from pilotlight.engine.resources import compute, data, edge, events, network, queues, s3, security
 
 CLASSES: tuple[type[ResourceType], ...] = (
     s3.Bucket, s3.BucketVersioning, s3.BucketServerSideEncryptionConfiguration, s3.BucketPublicAccessBlock,
@@ -19,7 +19,7 @@ CLASSES: tuple[type[ResourceType], ...] = (
     compute.Instance, compute.Volume, compute.VolumeAttachment, compute.AmiCopy, compute.LaunchTemplate, compute.Group,
     data.SubnetGroup, data.Cluster, data.ClusterInstance, data.GlobalCluster, data.Table,
     events.Function, events.Permission, events.LogGroup, events.MetricAlarm, events.Topic, events.TopicPolicy,
-    events.TopicSubscription, events.Schedule,
+    events.TopicSubscription, events.Schedule, queues.Queue, queues.QueuePolicy,
     edge.LoadBalancer, edge.TargetGroup, edge.Listener, edge.Zone, edge.HealthCheck, edge.Record,
 )  # fmt: skip
 

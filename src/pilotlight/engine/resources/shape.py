@@ -17,6 +17,7 @@ GONE = frozenset({
     "TargetGroupNotFound", "ListenerNotFound", "ParameterNotFound", "NoSuchBucketPolicy",
     "ReplicationConfigurationNotFoundError", "NoSuchPublicAccessBlockConfiguration", "NoSuchLifecycleConfiguration",
     "ServerSideEncryptionConfigurationNotFoundError", "OwnershipControlsNotFoundError", "NoSuchTagSet", "404",
+    "AWS.SimpleQueueService.NonExistentQueue",
 })  # fmt: skip
 """Error codes that say that a thing is not there; EC2 ends all of its own with .NotFound."""
 

@@ -1,6 +1,6 @@
 """Tags after creation: every service of AWS has its own calls to add and remove them.
 
-Named after the service's client; the target is what its calls take, an ARN for most, a name or an id for some.
+Named after the service's client; the target is what its calls take, an ARN for most, a name, an id or a URL for some.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ ADD: dict[str, Call] = {
     "logs": lambda logs, arn, tags: logs.tag_resource(resourceArn=arn, tags=tags),
     "lambda": lambda functions, arn, tags: functions.tag_resource(Resource=arn, Tags=tags),
     "iam": lambda iam, name, tags: iam.tag_instance_profile(InstanceProfileName=name, Tags=tag_list(tags)),
+    "sqs": lambda sqs, url, tags: sqs.tag_queue(QueueUrl=url, Tags=tags),
     "cloudwatch": lambda alarms, arn, tags: alarms.tag_resource(ResourceARN=arn, Tags=tag_list(tags)),
 }
 REMOVE: dict[str, Call] = {
@@ -38,6 +39,7 @@ REMOVE: dict[str, Call] = {
     "logs": lambda logs, arn, keys: logs.untag_resource(resourceArn=arn, tagKeys=keys),
     "lambda": lambda functions, arn, keys: functions.untag_resource(Resource=arn, TagKeys=keys),
     "iam": lambda iam, name, keys: iam.untag_instance_profile(InstanceProfileName=name, TagKeys=keys),
+    "sqs": lambda sqs, url, keys: sqs.untag_queue(QueueUrl=url, TagKeys=keys),
     "cloudwatch": lambda alarms, arn, keys: alarms.untag_resource(ResourceARN=arn, TagKeys=keys),
 }
 

@@ -15,7 +15,7 @@ from pilotlight.runtime.records.inventory import Datasets, as_folder
 from pilotlight.survey import claims
 from pilotlight.survey.findings import Findings
 from pilotlight.survey.kind import KindSurvey, Look
-from pilotlight.survey.named import BUCKET, ROLE, Named
+from pilotlight.survey.named import BUCKET, QUEUE, ROLE, WORKLOAD, Named
 
 LOCATION_DEFAULT = "us-east-1"
 """S3 API, GetBucketLocation: buckets there have no location constraint."""
@@ -44,7 +44,8 @@ class BucketSurvey(KindSurvey):
         )
 
     def names(self, names: Names, asset: str, original: str) -> Iterator[Named]:
-        """The copy, and the roles of replication."""
+        """The copy, the roles of replication, and the queue, which is one for all."""
+        yield Named("primary", WORKLOAD, QUEUE, names.events_queue, names.primary)
         yield Named("vault", asset, BUCKET, names.standby_bucket(asset), names.standby, apart=bool(names.vault))
         for purpose in ("replication", "batch", *(() if names.vault else ("reverse",))):
             yield Named("primary", asset, ROLE, names.role(f"{purpose}-{asset}"), GLOBAL_REGION)

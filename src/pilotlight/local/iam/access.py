@@ -132,12 +132,14 @@ class Access:
         return self._verdict([policy], question) if policy else Verdict.SILENT
 
     def _resource_policy(self, question: Question) -> str | None:
-        """The policy on the bucket, the key or the role that is asked about."""
+        """The policy on the bucket, the key, the queue or the role that is asked about."""
         service = question.action.partition(":")[0]
         if service == "s3":
             return _bucket_policy(question.resource)
         if service == "kms" and ":key/" in question.resource:
             return _key_policy(question.resource)
+        if service == "sqs":
+            return _queue_policy(question.resource)
         if question.action in ASSUME_ACTIONS:
             role = self.identities.role(question.resource)
             return str(role.assume_role_policy_document) if role else None
@@ -159,6 +161,15 @@ def _bucket_policy(resource: str) -> str | None:
     bucket = _bucket(resource)
     policy = bucket.policy if bucket is not None else None
     return policy.decode() if isinstance(policy, bytes) else policy
+
+
+def _queue_policy(arn: str) -> str | None:
+    if arn.count(":") != 5:
+        return None
+    _, _, _, region, account, name = arn.split(":")
+    backends = get_backend("sqs")[account]
+    queue = backends[region].queues.get(name) if region in backends else None
+    return queue.policy if queue is not None else None
 
 
 def _key_policy(arn: str) -> str | None:

@@ -1,7 +1,8 @@
 """What a call needs to be allowed besides its own action: tagging what it makes, and what AWS does for it on the way.
 
 Source: Service Authorization Reference, the column "Dependent actions"; KMS API Reference, "CreateKey"; S3 API
-Reference, "CreateBucket"; Auto Scaling User Guide, "Tag Auto Scaling groups". EC2 has its own list (needs_of_ec2.py).
+Reference, "CreateBucket"; SQS API Reference, "CreateQueue"; Auto Scaling User Guide, "Tag Auto Scaling groups". EC2
+has its own list (needs_of_ec2.py).
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ TAGGING = {
     ("rds", "CreateDBSubnetGroup"): "rds:AddTagsToResource",
     ("secretsmanager", "CreateSecret"): "secretsmanager:TagResource",
     ("sns", "CreateTopic"): "sns:TagResource",
+    ("sqs", "CreateQueue"): "sqs:TagQueue",
     ("ssm", "PutParameter"): "ssm:AddTagsToResource",
 }
 """Operation -> the action that giving tags to what it makes needs."""

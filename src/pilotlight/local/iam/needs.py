@@ -23,6 +23,9 @@ RENAMED = {
     ("lambda", "InvokeAsync"): "lambda:InvokeFunction",
     ("lambda", "InvokeWithResponseStream"): "lambda:InvokeFunction",
     ("sns", "PublishBatch"): "sns:Publish",
+    ("sqs", "ChangeMessageVisibilityBatch"): "sqs:ChangeMessageVisibility",
+    ("sqs", "DeleteMessageBatch"): "sqs:DeleteMessage",
+    ("sqs", "SendMessageBatch"): "sqs:SendMessage",
     ("cloudwatch", "GetMetricStatistics"): "cloudwatch:GetMetricStatistics",
 }
 

@@ -46,6 +46,7 @@ ABSENT: dict[str, frozenset[str]] = {
     "s3control:describe_job": frozenset({"NotFoundException"}),
     "scheduler:get_schedule": frozenset({"ResourceNotFoundException"}),
     "sns:get_topic_attributes": frozenset({"NotFound"}),
+    "sqs:get_queue_url": frozenset({"AWS.SimpleQueueService.NonExistentQueue"}),
     "sqs:receive_message": frozenset({"AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"}),
     "ssm:delete_parameter": frozenset({"ParameterNotFound"}),
     "ssm:get_parameter": frozenset({"ParameterNotFound"}),

@@ -1,4 +1,4 @@
-"""IAM, Lambda, logs, CloudWatch, SNS, EventBridge Scheduler: what reacts, and as whom."""
+"""IAM, Lambda, logs, CloudWatch, SNS, SQS, EventBridge Scheduler: what reacts, and as whom."""
 
 from __future__ import annotations
 
@@ -122,6 +122,28 @@ TABLE: dict[str, Calls] = {
         update=("SetSubscriptionAttributes?", READ),
         delete=("Unsubscribe", "GetSubscriptionAttributes?"),
         withheld={"sns.SetSubscriptionAttributes": "made for attributes, which no stack sets; SNS knows no resource"},
+    ),
+    "aws:sqs/queue:Queue": Calls(
+        service="sqs",
+        kinds=("Queue",),
+        seen=(Seen("sqs/queue.go", ("resourceQueueCreate", "resourceQueueRead", "resourceQueueUpdate",
+                                    "resourceQueueDelete", "findQueueAttributesByURL", "waitQueueAttributesPropagated",
+                                    "waitQueueDeleted"), 6),),
+        create=("CreateQueue", "GetQueueAttributes", READ),
+        read=("GetQueueAttributes", "ListQueueTags"),
+        update=("UntagQueue?", "TagQueue?", "SetQueueAttributes?", "GetQueueAttributes?", READ),
+        delete=("DeleteQueue", "GetQueueAttributes"),
+        along=("sqs:TagQueue",),
+    ),
+    "aws:sqs/queuePolicy:QueuePolicy": Calls(
+        service="sqs",
+        kinds=("Queue",),
+        seen=(Seen("sqs/attribute_funcs.go", ("Upsert", "Read", "Delete"), 6),
+              Seen("sqs/queue.go", ("findQueueAttributeByTwoPartKey", "waitQueueAttributesPropagated"), 6)),
+        create=("SetQueueAttributes", "GetQueueAttributes", READ),
+        read=("GetQueueAttributes",),
+        update=("SetQueueAttributes", "GetQueueAttributes", READ),
+        delete=("SetQueueAttributes", "GetQueueAttributes"),
     ),
     "aws:scheduler/schedule:Schedule": Calls(
         service="scheduler",
