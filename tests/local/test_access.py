@@ -282,6 +282,22 @@ def test_a_bucket_policy_can_let_a_role_in_and_keep_root_out(local_cloud: LocalC
     assert "with an explicit deny in a resource-based policy" in message
 
 
+def test_a_queues_policy_can_let_a_role_in_and_keep_it_out(local_cloud: LocalCloud) -> None:
+    root, session = client(local_cloud, "sqs", WEST), make_role(local_cloud, "reader", allow("sqs:ReceiveMessage"))
+    mine = client(local_cloud, "sqs", WEST, credentials=session)
+    url = root.create_queue(QueueName="guarded")["QueueUrl"]
+    mine.receive_message(QueueUrl=url)
+    assert refused(mine.send_message, QueueUrl=url, MessageBody="x")[0].startswith("AccessDenied")
+    whom = {"Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:role/reader"}, "Resource": "*"}
+    send = {"Effect": "Allow", "Action": "sqs:SendMessage", **whom}
+    keep_out = {"Effect": "Deny", "Action": "sqs:ReceiveMessage", **whom}
+    root.set_queue_attributes(QueueUrl=url, Attributes={"Policy": json.dumps({"Statement": [send, keep_out]})})
+    mine.send_message(QueueUrl=url, MessageBody="x")
+    batch = [{"Id": "1", "MessageBody": "x"}]
+    assert mine.send_message_batch(QueueUrl=url, Entries=batch)["Successful"], "asked as the single call"
+    assert "explicit deny in a resource-based policy" in refused(mine.receive_message, QueueUrl=url)[1]
+
+
 def test_only_whom_the_trust_policy_names_may_assume_a_role(local_cloud: LocalCloud) -> None:
     iam = client(local_cloud, "iam", EAST)
     trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}

@@ -17,6 +17,7 @@ from local_requests import EAST, WEST, client
 from pilotlight.local.handle import LocalCloud
 from pilotlight.local.kernel.cloud import Behaviour, Cloud
 from pilotlight.local.kernel.faults import Faults
+from pilotlight.runtime.errors import BadOption
 
 
 def test_a_slow_region_answers_late_and_the_other_does_not(healthy_cloud: LocalCloud) -> None:
@@ -161,6 +162,16 @@ def test_the_end_of_a_cloud_is_the_end_of_what_daemonised(tmp_path: Path) -> Non
     command = [sys.executable, "-c", DAEMONISING, str(tmp_path)]
     said = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30, env=os.environ | SOURCE)
     assert said.stdout.split() == ["2", "[]"]
+
+
+def test_how_events_arrive_is_told_and_given_back(healthy_cloud: LocalCloud) -> None:
+    healthy_cloud.deliveries(EAST, dropped=0.1, doubled=0.5, delay_seconds=2)
+    told = {EAST: {"dropped": 0.1, "doubled": 0.5, "delay_seconds": 2.0}}
+    assert healthy_cloud.status()["deliveries"] == told
+    with pytest.raises(BadOption):
+        healthy_cloud.deliveries(EAST, dropped=2)
+    healthy_cloud.deliveries(EAST)
+    assert healthy_cloud.status()["deliveries"] == {}
 
 
 def test_no_two_addresses_are_the_same_even_of_two_clouds(tmp_path: Path) -> None:

@@ -16,7 +16,10 @@ from pilotlight.local.kernel.cloud import Behaviour, Cloud
 from pilotlight.local.rds.aurora import Aurora
 from pilotlight.local.rds.database_snapshots import DatabaseSnapshots
 from pilotlight.local.rds.postgres import Postgres
+from pilotlight.local.s3.event_notifications import EventNotifications
 from pilotlight.local.s3.replication import Replication
+from pilotlight.local.s3.replication_events import ReplicationEvents
+from pilotlight.local.sqs.queues import Queues
 from pilotlight.local.station import Station
 
 EAST, WEST = "us-east-1", "us-west-2"
@@ -48,7 +51,7 @@ def databases() -> list[Behaviour]:
 
 def buckets() -> list[Behaviour]:
     """The behaviours around S3."""
-    return [Replication()]
+    return [Queues(), Replication(), EventNotifications(), ReplicationEvents()]
 
 
 def eventually(look: Callable[[], T], seconds: float = 60.0) -> T:

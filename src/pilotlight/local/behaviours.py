@@ -32,6 +32,8 @@ BEHAVIOURS: tuple[tuple[str, str], ...] = (
     ("sqs.queues", "Queues"),
     ("s3.replication", "Replication"),
     ("s3.batch_operations", "BatchOperations"),
+    ("s3.event_notifications", "EventNotifications"),
+    ("s3.replication_events", "ReplicationEvents"),
     ("rds.postgres", "Postgres"),
     ("rds.aurora", "Aurora"),
     ("rds.database_snapshots", "DatabaseSnapshots"),

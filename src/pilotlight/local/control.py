@@ -15,6 +15,7 @@ from urllib.parse import parse_qs
 
 from pilotlight.local.handle import SCHEMA
 from pilotlight.local.kernel.cloud import ROOT_ACCESS_KEY, ROOT_SECRET_KEY, Cloud
+from pilotlight.local.kernel.faults import Deliveries
 from pilotlight.local.sns.notifications import Notifications
 from pilotlight.local.wire.answers import Answer
 
@@ -43,6 +44,7 @@ class Control:
             "slow": lambda given: self.cloud.faults.slow(self._region(given), float(given["seconds"])),
             "throttle": self._throttle,
             "partial": self._partial,
+            "deliveries": self._deliveries,
             "hold-schedules": lambda given: setattr(self.cloud, "schedules_held", bool(given["held"])),
             "confirm": lambda given: self._notifications().confirm(),
             "shutdown": lambda given: self.shutdown(),
@@ -109,6 +111,13 @@ class Control:
 
     def _partial(self, given: dict[str, Any]) -> None:
         self.cloud.faults.partial(self._region(given), str(given["service"]), bool(given.get("dead", True)))
+
+    def _deliveries(self, given: dict[str, Any]) -> None:
+        shares = {name: float(given.get(name, 0.0)) for name in ("dropped", "doubled")}
+        if not all(0.0 <= each <= 1.0 for each in shares.values()):
+            raise Wrong("dropped and doubled are shares from 0 to 1")
+        seconds = float(given.get("delay_seconds", 0.0))
+        self.cloud.faults.deliver(self._region(given), Deliveries(**shares, delay_seconds=seconds))
 
     def _region(self, given: dict[str, Any]) -> str:
         region = str(given["region"])

@@ -181,6 +181,11 @@ class LocalCloud:
         """One service of the region fails every call."""
         self._post("partial", region=region, service=service, dead=dead)
 
+    def deliveries(self, region: str, dropped: float = 0.0, doubled: float = 0.0, delay_seconds: float = 0.0) -> None:
+        """Lose and double these shares of the events that the region's buckets send, and let each be up to so many real
+        seconds late, in no order; nothing given ends it."""
+        self._post("deliveries", region=region, dropped=dropped, doubled=doubled, delay_seconds=delay_seconds)
+
     def hold_schedules(self, held: bool = True) -> None:
         """Let no schedule fire, where it is about deploying alone: at thirty times the pace functions always run."""
         self._post("hold-schedules", held=held)

@@ -1,8 +1,9 @@
-"""What goes wrong on demand: a region dark, slow, throttled, or with one service dead.
+"""What goes wrong on demand: a region dark, slow, throttled, with one service dead, or with events that go astray.
 
-Dark is the loss of a region: requests get no answer at all. The other three are the bad days in between: AWS documents
+Dark is the loss of a region: requests get no answer at all. The others are the bad days in between: AWS documents
 throttling as token buckets per account, region and service (EC2 API Reference, "Request throttling"), and a service
-that fails in one region as 503 ServiceUnavailable ("Common errors").
+that fails in one region as 503 ServiceUnavailable ("Common errors"), S3 that event notifications come at least once and
+in no order (S3 User Guide, "Event notification types and destinations"); what is lost is worse than it says.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 Monotonic = Callable[[], float]
 
@@ -34,6 +35,16 @@ class Bucket:
         return True
 
 
+@dataclass(frozen=True)
+class Deliveries:
+    """How events of S3 arrive: shares from 0 to 1 of those that are lost and that come twice; each comes up to so many
+    real seconds late, so that their order is lost."""
+
+    dropped: float = 0.0
+    doubled: float = 0.0
+    delay_seconds: float = 0.0
+
+
 class Faults:
     """The faults in force."""
 
@@ -44,6 +55,7 @@ class Faults:
         self._slow: dict[str, float] = {}
         self._buckets: dict[tuple[str, str], Bucket] = {}
         self._dead: set[tuple[str, str]] = set()
+        self._deliveries: dict[str, Deliveries] = {}
         self._cuts: list[Callable[[str], None]] = []
         self._lock = threading.Lock()
 
@@ -110,6 +122,17 @@ class Faults:
         """Whether the service fails in the region."""
         return (region, service) in self._dead
 
+    def deliver(self, region: str, deliveries: Deliveries) -> None:
+        """From now on events of the region's buckets arrive so; Deliveries() ends it."""
+        with self._lock:
+            self._deliveries.pop(region, None)
+            if deliveries != Deliveries():
+                self._deliveries[region] = deliveries
+
+    def deliveries(self, region: str) -> Deliveries:
+        """How events of the region's buckets arrive."""
+        return self._deliveries.get(region, Deliveries())
+
     def status(self) -> dict[str, object]:
         """All of it, for people."""
         with self._lock:
@@ -118,4 +141,5 @@ class Faults:
                 "slow": dict(self._slow),
                 "throttled": {f"{region}/{service}": b.per_second for (region, service), b in self._buckets.items()},
                 "partial": sorted(f"{region}/{service}" for region, service in self._dead),
+                "deliveries": {region: asdict(each) for region, each in self._deliveries.items()},
             }

@@ -16,7 +16,7 @@ import time
 import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from pilotlight.local.kernel.cloud import Behaviour, Call, Cloud
 from pilotlight.local.s3.replicas import REPLICA, add_marker, add_object, find_version, is_marker, set_tags, tags_of
@@ -34,6 +34,9 @@ BYTES_PER_SECOND = 125_000_000
 
 PENDING, COMPLETED, FAILED = "PENDING", "COMPLETED", "FAILED"
 VERSION, TAGS = "version", "tags"
+DONE, UNTRACKED = "", "untracked"
+"""What becomes of a task, or one of S3's own words for why it failed: S3 User Guide, "Amazon S3 replication failure
+reasons". Untracked: the version was deleted before, or its rule is not there any more."""
 
 
 @dataclass(order=True)
@@ -52,6 +55,16 @@ class Task:
     since: float = field(compare=False)
 
 
+class Watcher(Protocol):
+    """Who is told of tasks, while S3 stands still."""
+
+    def begun(self, task: Task, rule: Rule, version: Any) -> None:
+        """One waits."""
+
+    def ended(self, task: Task, outcome: str) -> None:
+        """It is over; DONE, UNTRACKED or a reason."""
+
+
 class Replication(Behaviour):
     """Carries versions from bucket to bucket."""
 
@@ -60,6 +73,7 @@ class Replication(Behaviour):
     def install(self, cloud: Cloud) -> None:
         self.cloud = cloud
         self.measures = Measures(cloud)
+        self.watchers: list[Watcher] = []
         self._permissions = Permissions(cloud)
         self._mean_seconds = DELAY_SECONDS
         self._numbers = itertools.count()
@@ -182,6 +196,8 @@ class Replication(Behaviour):
             since=now,
         )
         self.measures.begun(task)
+        for watcher in self.watchers:
+            watcher.begun(task, rule, version)
         with self._wake:
             self._push(task)
 
@@ -221,15 +237,20 @@ class Replication(Behaviour):
                 return
             version = find_version(self._bucket(task.bucket), task.name, task.version)
             if version is None:
-                self.measures.ended(task, failed=False)
+                self._end(task, UNTRACKED, failed=False)
                 return
             if self._is_cut(task):
                 with self._wake:
                     self._parked.append(task)
                 return
-            done = self._replicate(task, version)
-            _set_status(version, task.destination, COMPLETED if done else FAILED)
-            self.measures.ended(task, failed=not done)
+            outcome = self._replicate(task, version)
+            _set_status(version, task.destination, COMPLETED if outcome == DONE else FAILED)
+            self._end(task, outcome, failed=outcome != DONE)
+
+    def _end(self, task: Task, outcome: str, *, failed: bool) -> None:
+        self.measures.ended(task, failed=failed)
+        for watcher in self.watchers:
+            watcher.ended(task, outcome)
 
     def _is_cut(self, task: Task) -> bool:
         buckets = (self._bucket(task.bucket), self._bucket(task.destination))
@@ -237,42 +258,49 @@ class Replication(Behaviour):
 
     # -- how -------------------------------------------------------------------------------------------------
 
-    def _replicate(self, task: Task, version: Any) -> bool:
-        """Whether the replica is there; False is for good."""
+    def _replicate(self, task: Task, version: Any) -> str:
+        """DONE once the replica is there; everything else is for good."""
         source, target = self._bucket(task.bucket), self._bucket(task.destination)
         configuration = getattr(source, "replication", None) or {}
         rule = next((each for each in rules_of(configuration) if each.id == task.rule_id and each.is_enabled), None)
-        if rule is None or target is None or not target.is_versioned:
-            return False
+        if rule is None:
+            return UNTRACKED
+        if target is None:
+            return "DstBucketNotFound"
+        if not target.is_versioned:
+            return "DstBucketUnversioned"
         if getattr(source, "object_lock_enabled", False) and not target.object_lock_enabled:
-            return False
+            return "DstBucketObjectLockConfigMissing"
         permissions = self._permissions.of(str(configuration["Role"]), source, target)
         if not permissions.may_assume():
-            return False
+            return "AssumeRoleNotPermitted"
         if is_marker(version):
-            return permissions.may_delete(version.name) and self._add_marker(target, version)
+            return (
+                self._add_marker(target, version) if permissions.may_delete(version.name) else "DstDelObjNotPermitted"
+            )
         if task.what == TAGS:
-            return permissions.may_tag(version.name) and self._copy_tags(source, target, version)
+            return permissions.untagged(version.name) or self._copy_tags(source, target, version)
         key_arn = permissions.replica_key(version, rule)
-        if not permissions.may_copy(version, key_arn):
-            return False
+        refused = permissions.uncopied(version, key_arn)
+        if refused:
+            return refused
         if find_version(target, version.name, version.version_id) is None:
             replica = add_object(target, version, rule, key_arn)
-            if permissions.may_tag(version.name):
+            if not permissions.untagged(version.name):
                 set_tags(self._backend(target), replica, tags_of(self._backend(source), version))
-        return True
+        return DONE
 
-    def _add_marker(self, target: Any, version: Any) -> bool:
+    def _add_marker(self, target: Any, version: Any) -> str:
         if find_version(target, version.name, version.version_id) is None:
             add_marker(target, version)
-        return True
+        return DONE
 
-    def _copy_tags(self, source: Any, target: Any, version: Any) -> bool:
+    def _copy_tags(self, source: Any, target: Any, version: Any) -> str:
         replica = find_version(target, version.name, version.version_id)
         if replica is None:
-            return False
+            return "DstVersionNotFound"
         set_tags(self._backend(target), replica, tags_of(self._backend(source), version))
-        return True
+        return DONE
 
     def _backend(self, bucket: Any) -> Any:
         return self.cloud.backend("s3", "aws", bucket.account_id)

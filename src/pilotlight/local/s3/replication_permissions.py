@@ -17,7 +17,11 @@ from pilotlight.local.s3.replicas import KMS
 from pilotlight.local.s3.replication_rules import Rule
 
 SERVICE = "s3.amazonaws.com"
-READ = ("s3:GetObjectVersionForReplication", "s3:GetObjectVersionAcl")
+READ = {
+    "s3:GetObjectVersionForReplication": "SrcGetObjectNotPermitted",
+    "s3:GetObjectVersionAcl": "SrcGetAclNotPermitted",
+}
+"""Action -> S3's word where it is refused (S3 User Guide, "Amazon S3 replication failure reasons")."""
 
 
 class Permissions:
@@ -44,16 +48,20 @@ class RolePermissions:
         """Whether S3 may act as the role at all."""
         return role_trusts(self._cloud, self._role, SERVICE)
 
-    def may_copy(self, version: Any, key_arn: str | None) -> bool:
-        """Whether it may read the version and write a replica of it."""
-        reads = all(self._may(action, _object(self._source, version.name)) for action in READ)
-        writes = self._may("s3:ReplicateObject", _object(self._target, version.name))
-        return reads and writes and (version.encryption != KMS or self._may_recrypt(version, key_arn))
+    def uncopied(self, version: Any, key_arn: str | None) -> str:
+        """Why it may not read the version and write a replica of it, in S3's word; empty where it may."""
+        for action, reason in READ.items():
+            if not self._may(action, _object(self._source, version.name)):
+                return reason
+        if not self._may("s3:ReplicateObject", _object(self._target, version.name)):
+            return "DstPutObjectNotPermitted"
+        return self._unencrypted(version, key_arn) if version.encryption == KMS else ""
 
-    def may_tag(self, name: str) -> bool:
-        """Whether it may read and write tags."""
-        reads = self._may("s3:GetObjectVersionTagging", _object(self._source, name))
-        return reads and self._may("s3:ReplicateTags", _object(self._target, name))
+    def untagged(self, name: str) -> str:
+        """Why it may not read and write tags; empty where it may."""
+        if not self._may("s3:GetObjectVersionTagging", _object(self._source, name)):
+            return "SrcGetTaggingNotPermitted"
+        return "" if self._may("s3:ReplicateTags", _object(self._target, name)) else "DstPutTaggingNotPermitted"
 
     def may_delete(self, name: str) -> bool:
         """Whether it may write delete markers."""
@@ -66,13 +74,16 @@ class RolePermissions:
         key = find_key(self._cloud, self._target.region_name, rule.replica_key)
         return str(key.arn) if key is not None else None
 
-    def _may_recrypt(self, version: Any, key_arn: str | None) -> bool:
+    def _unencrypted(self, version: Any, key_arn: str | None) -> str:
+        """A key that may not be used is an object that may not be read or put."""
         if key_arn is None:
-            return False
+            return "DstKmsKeyNotFound"
         own = self._own_key(version)
-        if own is None or not self._may_use("kms:Decrypt", own, self._source, version):
-            return False
-        return self._may_use("kms:Encrypt", key_arn, self._target, version)
+        if own is None:
+            return "SrcKmsKeyInvalidState"
+        if not self._may_use("kms:Decrypt", own, self._source, version):
+            return "SrcGetObjectNotPermitted"
+        return "" if self._may_use("kms:Encrypt", key_arn, self._target, version) else "DstPutObjectNotPermitted"
 
     def _own_key(self, version: Any) -> str | None:
         """The source's key; where none was named it is AWS's own for S3, of which moto keeps no record."""

@@ -42,6 +42,8 @@ class Rule:
     replicates_markers: bool
     replicates_modifications: bool
     has_metrics: bool
+    threshold_minutes: int | None = None
+    """With Replication Time Control, when an object is late."""
 
     def selects(self, key: str, tags: Mapping[str, str]) -> bool:
         """Whether an object of this name and with these tags is in its scope."""
@@ -163,7 +165,13 @@ def _rule(given: Mapping[str, Any]) -> Rule:
         replicates_markers=_is_on(given.get("DeleteMarkerReplication")) or "Filter" not in given,
         replicates_modifications=_is_on(selection.get("ReplicaModifications")),
         has_metrics=_is_on(where.get("Metrics")),
+        threshold_minutes=_threshold_minutes(where),
     )
+
+
+def _threshold_minutes(where: Mapping[str, Any]) -> int | None:
+    minutes = (where.get("Metrics") or {}).get("EventThreshold", {}).get("Minutes")
+    return int(minutes) if minutes is not None and _is_on(where.get("ReplicationTime")) else None
 
 
 def _scope(given: Mapping[str, Any]) -> tuple[str, tuple[tuple[str, str], ...]]:

@@ -1,6 +1,6 @@
 """SNS that delivers: to Lambda functions whose policy lets it, to HTTP on this machine, e-mail into a mailbox.
 
-SQS is moto's.
+What goes to a queue is moto's.
 
 Source: Amazon SNS Developer Guide, "Amazon SNS message delivery retries" and "Fanout to Lambda functions"; Lambda
 Developer Guide, "Using Lambda with Amazon SNS" (the event). Client errors (no permission, no such function) are
