@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -117,6 +118,60 @@ def test_the_names_of_both_buckets_are_there_for_other_programs(
     assert set(primary["primary_bucket_names"]) == {"corpus", "checkpoints"}
 
 
+CORPUS = "inference-corpus-123456789012"
+INDEX = {"Id": "index", "Events": ["s3:ObjectCreated:*"], "QueueArn": "arn:aws:sqs:us-east-1:123456789012:index"}
+
+
+def test_the_owners_notifications_stay_and_ours_is_back_with_the_next_up_where_their_stack_took_it_away(
+    deployed: LocalCloud, capsys: pytest.CaptureFixture[str]
+) -> None:
+    s3, sqs = deployed.client("s3", "us-east-1"), deployed.client("sqs", "us-east-1")
+    (ours,) = _told(deployed, CORPUS)["QueueConfigurations"]
+    assert (ours["Id"], ours["QueueArn"]) == (NAMES.rule("corpus", "events"), NAMES.events_queue_arn)
+    sqs.create_queue(QueueName="index")
+    theirs = {"QueueConfigurations": [INDEX], "EventBridgeConfiguration": {}}
+    s3.put_bucket_notification_configuration(
+        Bucket=CORPUS, NotificationConfiguration=theirs, SkipDestinationValidation=True
+    )
+    try:
+        assert run(["up", DECLARATION, "--only", "primary", "--directory", str(deployed.directory)]) == 0
+        assert f"bucket {CORPUS} tells queue {NAMES.events_queue}" in capsys.readouterr().out
+        assert _told(deployed, CORPUS) == theirs | {"QueueConfigurations": [INDEX, ours]}
+        before = time.time()
+        assert run(["up", DECLARATION, "--only", "primary", "--directory", str(deployed.directory)]) == 0
+        made = [each for each in deployed.calls(since=before, service="s3") if each.operation.startswith("PutBucket")]
+        assert made == [] and "tells queue" not in capsys.readouterr().out
+        assert "Messages" not in sqs.receive_message(QueueUrl="http://sqs/123456789012/index"), "no test message"
+    finally:
+        s3.put_bucket_notification_configuration(
+            Bucket=CORPUS, NotificationConfiguration={"QueueConfigurations": [ours]}, SkipDestinationValidation=True
+        )
+
+
+def test_two_notifications_for_one_event_are_refused_and_up_says_what_is_lost(
+    deployed: LocalCloud, capsys: pytest.CaptureFixture[str]
+) -> None:
+    s3 = deployed.client("s3", "us-east-1")
+    before = _told(deployed, CORPUS)
+    theirs = {"QueueConfigurations": [INDEX | {"Events": ["s3:Replication:*"]}]}
+    s3.put_bucket_notification_configuration(
+        Bucket=CORPUS, NotificationConfiguration=theirs, SkipDestinationValidation=True
+    )
+    try:
+        assert run(["up", DECLARATION, "--only", "primary", "--directory", str(deployed.directory)]) == 0
+        assert "noticed by full comparisons alone" in capsys.readouterr().out
+        assert _told(deployed, CORPUS) == theirs
+    finally:
+        s3.put_bucket_notification_configuration(
+            Bucket=CORPUS, NotificationConfiguration=before, SkipDestinationValidation=True
+        )
+
+
+def _told(cloud: LocalCloud, bucket: str) -> dict[str, Any]:
+    answer = cloud.client("s3", "us-east-1").get_bucket_notification_configuration(Bucket=bucket)
+    return {name: each for name, each in answer.items() if name != "ResponseMetadata"}
+
+
 @pytest.mark.parametrize(("who", "policies_min"), [("deployer", 3), ("operator", 1), ("runtime", 10)])
 def test_the_policies_of_everybody_are_printed(
     deployed: LocalCloud, capsys: pytest.CaptureFixture[str], who: str, policies_min: int
@@ -199,6 +254,7 @@ def test_destroy_takes_down_all_but_the_vault_and_the_key_of_what_came_home(
 ) -> None:
     assert "is not the workload's name" in told(deployed, capsys, "destroy", "--vault", "other", code=2)
     found = said(deployed, capsys, "destroy")
+    assert _told(deployed, CORPUS) == {}
     assert set(found["stacks"]) == {"standby", "primary"}
     assert [each.split()[:2] for each in found["kept"]] == [["primary", "Key"]]
     assert deployed.client("s3", "us-west-2").head_bucket(Bucket=NAMES.vault_bucket)

@@ -25,6 +25,7 @@ from pilotlight.runtime.errors import (
     ServesFromStandby,
     Throttled,
 )
+from pilotlight.runtime.kinds.buckets.notifications import with_ours
 from pilotlight.runtime.store.ledger import SERVING, SWITCHING, Ledger
 from pilotlight.runtime.store.record_bucket import RecordBucket, kept_inventory
 from pilotlight.runtime.store.table import Table
@@ -449,6 +450,15 @@ def test_replication_rules_that_are_not_ours_alone_stay_and_are_told(aws: FakeAw
     assert rules_told(absent) == ([], [])
     with pytest.raises(CallRefused):
         rules_told(Troubled(aws, "s3:get_bucket_replication", _code("AccessDenied")))
+
+
+def test_a_bucket_tells_a_queue_that_goes_no_more_and_the_users_notifications_stay(aws: FakeAws) -> None:
+    theirs = {"EventBridgeConfiguration": {}}
+    aws.s3.notifications[CORPUS] = with_ours(theirs, NAMES, inventory().datasets[0])
+    assert destroy(aws, "standby").asked == ["standby"] and aws.s3.notifications[CORPUS] != theirs
+    assert destroy(aws, "primary").asked == ["primary"] and aws.s3.notifications[CORPUS] == theirs
+    with pytest.raises(CallRefused):
+        destroy(Troubled(aws, "s3:get_bucket_notification_configuration", _code("AccessDenied")), "primary")
 
 
 class Leaving(Wrapper):

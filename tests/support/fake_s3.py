@@ -45,6 +45,7 @@ class Buckets:
         self.rules: dict[str, str] = {}
         self.queue: list[tuple[float, str, str, Version]] = []
         self.policies: dict[str, str] = {}
+        self.notifications: dict[str, dict[str, Any]] = {}
         self.cut: set[str] = set()
         self.locks: dict[tuple[str, str], dict[str, Any]] = {}
         self.uncopyable: dict[str, tuple[str, str]] = {}
@@ -195,6 +196,15 @@ class Buckets:
             raise refused("s3", "get_bucket_replication", self.regions[Bucket], code, "there is none")
         rule = {"ID": RULE_BEFORE, "Status": "Enabled", "Destination": {"Bucket": f"arn:aws:s3:::{target}"}}
         return {"ReplicationConfiguration": {"Rules": [rule]}}
+
+    def get_bucket_notification_configuration(self, Bucket: str) -> dict[str, Any]:
+        return dict(self.notifications.get(Bucket, {}))
+
+    def put_bucket_notification_configuration(
+        self, Bucket: str, NotificationConfiguration: dict[str, Any], SkipDestinationValidation: bool
+    ) -> dict[str, Any]:
+        self.notifications[Bucket] = NotificationConfiguration
+        return {}
 
     def _version(self, operation: str, bucket: str, key: str, id: str) -> Version:
         """The newest one, or the one of this id."""

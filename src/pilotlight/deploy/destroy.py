@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from pilotlight.deploy import bucket_events
 from pilotlight.deploy.current import is_home, serving
 from pilotlight.deploy.operations import Operations
 from pilotlight.engine.resources.waiting import until
@@ -68,6 +69,7 @@ class Destroy:
             if stack == "standby":
                 self._give_record_back()
             if stack == "primary":
+                bucket_events.leave(self.client, self.inventory, None, self.say)
                 self._leave_rules_of_others()
             self._unprotect(stack, OURS[stack])
         return self.acts.destroy([stack])

@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from pilotlight.deploy import bucket_events
 from pilotlight.engine.results import Deployer, Deployment, Event, Result
 from pilotlight.runtime.aws.client import AwsClient
 from pilotlight.runtime.errors import DeploymentInterrupted, PilotlightError, StateMissing, VaultMoved
@@ -61,11 +62,18 @@ class Operations:
         return replace(made, inventory=built)
 
     def _update(self, client: AwsClient, stack: str, program: Callable[[], None]) -> Result:
-        """What the state has already needs no look at Route 53, whose control plane may be lost with the primary."""
+        """What the state has already needs no look at Route 53, whose control plane may be lost with the primary.
+        Buckets tell of their replication once there is a queue for it; those that are given up, no more before it may
+        go."""
         front = self.inventory.traffic
         if stack == "standby" and front and self.records and not self._holds(stack, front_record.RECORD):
             front_record.hand_over(client, self.inventory.names, front, self.records, self.say)
-        return self.engine.update(stack, program, region=self._region(stack), on_event=self._told(stack))
+        if stack == "primary":
+            bucket_events.leave(client, kept_inventory(self.inventory.names, client), self.inventory, self.say)
+        made = self.engine.update(stack, program, region=self._region(stack), on_event=self._told(stack))
+        if stack == "primary":
+            bucket_events.ask(client, self.inventory, self.say)
+        return made
 
     def _holds(self, stack: str, type_: str) -> bool:
         return any(each.type == type_ for each in self.engine.held(stack))

@@ -33,6 +33,7 @@ ABSENT: dict[str, frozenset[str]] = {
     "rds:describe_global_clusters": frozenset({"GlobalClusterNotFoundFault"}),
     "s3:get_bucket_encryption": frozenset({"ServerSideEncryptionConfigurationNotFoundError"}),
     "s3:get_bucket_lifecycle_configuration": frozenset({"NoSuchLifecycleConfiguration"}),
+    "s3:get_bucket_notification_configuration": frozenset({"NoSuchBucket"}),
     "s3:get_bucket_ownership_controls": frozenset({"OwnershipControlsNotFoundError"}),
     "s3:get_object_lock_configuration": frozenset({"ObjectLockConfigurationNotFoundError"}),
     "s3:get_bucket_policy": frozenset({"NoSuchBucketPolicy"}),
