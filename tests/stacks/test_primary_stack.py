@@ -8,7 +8,7 @@ from typing import Any
 from stack_recording import Recording, record
 from stack_samples import NAMES, inventory
 
-from pilotlight.stacks import program
+from pilotlight.stacks import policies, program
 from support.inventories import changed
 
 
@@ -86,6 +86,15 @@ def test_all_buckets_of_a_workload_have_one_queue_of_events_that_keeps_them_for_
     assert (queue["name"], queue["messageRetentionSeconds"]) == (NAMES.events_queue, 1_209_600)
     assert 60 < queue["visibilityTimeoutSeconds"] < 900
     assert len(primary.all("Queue")) == len(primary.all("QueuePolicy")) == 1
+
+
+def test_a_policy_that_would_be_longer_than_sqs_takes_lets_all_buckets_of_the_account_in() -> None:
+    for count, narrow in ((50, True), (400, False)):
+        policy = policies.queue(NAMES, [f"inference-{number:03}-123456789012" for number in range(count)])
+        (condition,) = [each["Condition"] for each in policy["Statement"] if each["Effect"] == "Allow"]
+        assert (condition["ArnLike"]["aws:SourceArn"] != ["arn:aws:s3:::*"]) is narrow
+        assert condition["StringEquals"] == {"aws:SourceAccount": "123456789012"}
+        assert len(policies.text(policy)) <= policies.QUEUE_POLICY_BYTES_MAX
 
 
 def test_what_replicates_no_bucket_has_no_queue() -> None:

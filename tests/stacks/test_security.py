@@ -207,7 +207,7 @@ def test_only_s3_for_the_originals_may_send_to_the_queue_and_nobody_without_tls(
     )  # fmt: skip
     assert send["Condition"] == {
         "StringEquals": {"aws:SourceAccount": "123456789012"},
-        "ArnEquals": {"aws:SourceArn": [f"arn:aws:s3:::{each.primary_bucket}" for each in taken.datasets]},
+        "ArnLike": {"aws:SourceArn": [f"arn:aws:s3:::{each.primary_bucket}" for each in taken.datasets]},
     }
     assert (closed["Effect"], closed["Principal"], closed["Resource"]) == ("Deny", "*", arn)
     assert closed["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}

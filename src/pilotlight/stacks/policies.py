@@ -217,7 +217,17 @@ def topic(names: Names, name: str) -> Document:
 
 def queue(names: Names, buckets: list[str]) -> Document:
     """S3 may send of these buckets, nobody else (S3 User Guide, "Granting permissions to publish event notification
-    messages to a destination"); who may receive, their own policies say."""
+    messages to a destination"); who may receive, their own policies say. Where so many do not fit, all buckets of the
+    account may."""
+    narrow = _queue(names, [bucket_arn(each) for each in buckets])
+    return narrow if len(text(narrow)) <= QUEUE_POLICY_BYTES_MAX else _queue(names, [bucket_arn("*")])
+
+
+QUEUE_POLICY_BYTES_MAX = 8192
+"""SQS Developer Guide, "Amazon SQS policy quotas"; a hundred buckets or more."""
+
+
+def _queue(names: Names, sources: list[str]) -> Document:
     arn = names.events_queue_arn
     return document(
         {
@@ -228,7 +238,7 @@ def queue(names: Names, buckets: list[str]) -> Document:
             "Resource": arn,
             "Condition": {
                 "StringEquals": {"aws:SourceAccount": names.account},
-                "ArnEquals": {"aws:SourceArn": [bucket_arn(each) for each in buckets]},
+                "ArnLike": {"aws:SourceArn": sources},
             },
         },
         {
