@@ -242,3 +242,9 @@ def test_a_comparison_counts_for_three_of_its_intervals_and_no_longer(seconds: f
     active = context.ledger.active(workload().primary)
     known = Known(aws.clock.now() + seconds, active, {"corpus": kept}, made, None)
     assert standings(workload(), known)[0].state == state
+
+
+def test_an_owner_who_took_our_notification_away_is_told_in_the_next_point() -> None:
+    aws = Cloud(10)
+    aws.s3.notifications.clear()
+    assert any("corpus: S3 is not asked to tell" in each for each in run(aws).problems)

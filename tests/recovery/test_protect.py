@@ -189,14 +189,6 @@ def test_what_may_not_be_looked_at_is_not_proven_and_the_rest_is(aws: FakeAws, r
     assert "AccessDenied" in part(point, "registry").missing[0]
 
 
-def test_nothing_is_protected_while_the_standby_region_serves(aws: FakeAws, recovery: Recovery) -> None:
-    aws.dark.add(PRIMARY)
-    recovery.failover()
-    points = len(recovery.context.ledger.points())
-    assert recovery.protect() is None
-    assert len(recovery.context.ledger.points()) == points
-
-
 def test_a_scheduled_run_that_fails_says_why_to_whoever_looks(aws: FakeAws, recovery: Recovery) -> None:
     """The alarm tells that it failed; without the reason a person would have to find the function's log."""
     aws.denied.add("s3:put_object")

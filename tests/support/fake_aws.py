@@ -23,6 +23,7 @@ from pilotlight.runtime.clock import FakeClock
 from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.errors import RegionUnreachable
 from pilotlight.runtime.kinds.autoscaling.software import digests
+from pilotlight.runtime.kinds.buckets import notifications
 from pilotlight.runtime.records.inventory import Compute, Database, Datasets, Inventory, Keep, Traffic, Volumes
 from pilotlight.runtime.recovery import Recovery
 from support.fake_dynamodb import Tables
@@ -114,6 +115,8 @@ class FakeAws(Machines):
         regions = {CORPUS: PRIMARY, MODELS: PRIMARY, CORPUS_COPY: STANDBY, MODELS_COPY: STANDBY}
         self.s3 = Buckets(clock, regions | {NAMES.vault_bucket: STANDBY})
         self.s3.rules = {CORPUS: CORPUS_COPY, MODELS: MODELS_COPY, CORPUS_COPY: CORPUS, MODELS_COPY: MODELS}
+        for asset in inventory().datasets:
+            self.s3.notifications[asset.primary_bucket] = notifications.with_ours({}, NAMES, asset)
         self.dynamodb = Tables(STANDBY)
         self.sqs = Queue(clock)
         self.dark: set[str] = set()

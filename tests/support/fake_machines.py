@@ -261,7 +261,7 @@ class Machines:
     def ec2_describe_instances(self, region: str, InstanceIds: list[str]) -> dict[str, Any]:
         found = []
         for id in InstanceIds:
-            launched_at, mounted = self.instances[id]
+            launched_at, mounted = self.instances.get(id, (datetime.fromtimestamp(0, tz=UTC), {}))
             mappings = [{"DeviceName": device, "Ebs": {"VolumeId": volume}} for device, volume in mounted.items()]
             instance = {"InstanceId": id, "RootDeviceName": "/dev/xvda", "BlockDeviceMappings": mappings}
             found.append(instance | {"LaunchTime": launched_at})

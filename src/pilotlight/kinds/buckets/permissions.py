@@ -38,7 +38,7 @@ class BucketPermissions(KindPermissions):
         return [
             *_read_buckets(assets, both=True),
             allow("LookAtVersioning", ["s3:GetBucketVersioning"], [bucket_arn(each.standby_bucket) for each in assets]),
-            allow("ReadRules", ["s3:GetReplicationConfiguration"], sources),
+            allow("ReadRules", ["s3:GetReplicationConfiguration", "s3:GetBucketNotification"], sources),
             _read_events(inventory.names),
             _decrypt_sources(inventory.names),
             allow("CloseReturned", ["s3:GetBucketPolicy", "s3:PutBucketPolicy"], sources),
@@ -63,8 +63,7 @@ def _read_buckets(assets: tuple[Any, ...], both: bool) -> list[Statement]:
 
 def _read_events(names: Names) -> Statement:
     """What is read is kept, and deleted."""
-    queue = f"arn:{PARTITION}:sqs:{names.primary}:{names.account}:{names.events_queue}"
-    return allow("ReadEvents", ["sqs:ReceiveMessage", "sqs:DeleteMessage"], [queue])
+    return allow("ReadEvents", ["sqs:ReceiveMessage", "sqs:DeleteMessage"], [names.events_queue_arn])
 
 
 def _decrypt_sources(names: Names) -> Statement:

@@ -18,6 +18,7 @@ from pilotlight.runtime.kinds.buckets import (
     failback_sync,
     fencing,
     manifests,
+    notifications,
     observe,
     protection,
     reprotecting,
@@ -88,8 +89,12 @@ class ReplicatedBucket(AssetKind[Datasets]):
         return replace(part, reference=named, evidence=part.evidence | {"compared_at": seen.compared_at} | told)
 
     def keep_up(self, context: RecoveryContext, assets: tuple[Datasets, ...]) -> tuple[str, ...]:
-        """What S3 has told of replication is taken in, once for all buckets."""
-        return events.take_in(context) if assets[:1] == context.inventory.datasets[:1] else ()
+        """What S3 has told of replication is taken in, once for all buckets; and whether it is still asked to tell."""
+        remarks = events.take_in(context) if assets[:1] == context.inventory.datasets[:1] else ()
+        for asset in assets:
+            if notifications.missing(context.client, context.inventory, asset):
+                remarks += (f"{asset.name}: S3 is not asked to tell of replication that fails; run `pilotlight up`.",)
+        return remarks
 
     def failed(self, context: RecoveryContext, assets: tuple[Datasets, ...]) -> int:
         """By what S3 has told, looked at."""
