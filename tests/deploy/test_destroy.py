@@ -442,6 +442,7 @@ class Ruled(Wrapper):
 
 def test_replication_rules_that_are_not_ours_alone_stay_and_are_told(aws: FakeAws) -> None:
     """S3 keeps one configuration a bucket: another's copies would stop coming."""
+    aws.s3.notifications.clear()
     assert rules_told(Ruled(aws, NAMES.rule("corpus"))) == ([], [])
     told, gone = rules_told(Ruled(aws, NAMES.rule("corpus"), "of-another"))
     assert gone == [("primary", ["ours"])]

@@ -114,6 +114,7 @@ def test_a_returned_region_that_is_fenced_already_gets_no_run_of_its_own_every_m
     recovery.protect()
     runs = [each.run for each in recovery.runs("fence-returned")]
     assert len(runs) == 1
+    aws.clock.sleep(60)
     recovery.protect()
     assert [each.run for each in recovery.runs("fence-returned")] == runs
 
