@@ -31,7 +31,7 @@ from pilotlight.runtime.kinds.buckets.listing import (
     stays,
     strength,
 )
-from pilotlight.runtime.kinds.buckets.observe import NAMED_MAX, Rules
+from pilotlight.runtime.kinds.buckets.observe import NAMED_MAX, Comparison, Rules
 from pilotlight.runtime.kinds.buckets.proofs import resolved
 from pilotlight.runtime.kinds.buckets.rule import Rule
 from pilotlight.runtime.records.point import Part
@@ -140,8 +140,11 @@ def test_what_the_region_that_is_returned_to_has_stays_where_it_went_on_from_it_
     assert stays(ours, theirs, 50.0) is wanted
 
 
-def counted(source: list[Current], copy: list[Current], before: float = 0.0, **more: Any) -> observe.Comparison:
-    return observe.compared(source, copy, Rules(before, **more))
+def counted(source: list[Current], copy: list[Current], before: float = 0.0, **more: Any) -> Comparison:
+    rules, found = Rules(before, **more), Comparison()
+    for pair in joined(source, copy):
+        rules.pair(found, *pair)
+    return rules.settle(found)
 
 
 def test_what_waits_is_overdue_from_the_moment_on_that_it_should_have_arrived() -> None:
@@ -172,7 +175,7 @@ def test_every_object_is_counted_and_the_first_are_named() -> None:
 def test_what_is_settled_is_kept_and_told_by_what_proves_it() -> None:
     source = [item(key="a"), item(key="b", etag='"e"'), item("m", key="c", deleted=True)]
     copy = [item(key="a"), item("v2", key="b", etag='"e"')]
-    rules, found = Rules(0.0), observe.Comparison()
+    rules, found = Rules(0.0), Comparison()
     held = [kept for pair in joined(source, copy) if (kept := rules.pair(found, *pair))]
     assert found.settled == 3 and found.strengths == {VERSION: 2, ETAG: 1}
     assert held == copy, "a deletion leaves nothing to keep"

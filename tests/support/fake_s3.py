@@ -90,21 +90,36 @@ class Buckets:
         return {}
 
     def list_objects_v2(
-        self, Bucket: str, Prefix: str = "", Delimiter: str = "", StartAfter: str = "", MaxKeys: int = 1000
+        self,
+        Bucket: str,
+        Prefix: str = "",
+        Delimiter: str = "",
+        StartAfter: str = "",
+        MaxKeys: int = 1000,
+        ContinuationToken: str = "",
     ) -> dict[str, Any]:
         self.arrive()
-        there = [(key, each[-1]) for key, each in sorted(self.objects[Bucket].items()) if key.startswith(Prefix)]
-        found = [(key, version) for key, version in there if key > StartAfter and not version.deleted]
-        begins = {key[: key.index(Delimiter, len(Prefix)) + 1] for key, _ in found if Delimiter in key[len(Prefix) :]}
-        if Delimiter:
-            return {"IsTruncated": False, "CommonPrefixes": [{"Prefix": each} for each in sorted(begins)]}
-        return {"IsTruncated": False, "Contents": [_listed(key, version) for key, version in found[:MaxKeys]]}
+        after = ContinuationToken or StartAfter
+        there = {key: each[-1] for key, each in self.objects[Bucket].items() if key.startswith(Prefix)}
+        found = sorted({_rolled_up(key, Prefix, Delimiter) for key, version in there.items() if not version.deleted})
+        found = [each for each in found if each > after]
+        page = found[: min(MaxKeys, self.page_keys or MaxKeys)]
+        told: dict[str, Any] = {"IsTruncated": len(page) < len(found)}
+        told |= {"NextContinuationToken": page[-1]} if told["IsTruncated"] else {}
+        folders = [each for each in page if Delimiter and each.endswith(Delimiter) and each != Prefix]
+        keys = [each for each in page if each not in folders]
+        told |= {"CommonPrefixes": [{"Prefix": each} for each in folders]} if folders else {}
+        return told | {"Contents": [_listed(key, there[key]) for key in keys]}
 
-    def list_object_versions(self, Bucket: str, Prefix: str = "", KeyMarker: str = "") -> dict[str, Any]:
+    def list_object_versions(
+        self, Bucket: str, Prefix: str = "", KeyMarker: str = "", Delimiter: str = ""
+    ) -> dict[str, Any]:
         self.arrive()
         versions, markers = [], []
         for key, each in sorted(self.objects[Bucket].items()):
-            for version in each if key.startswith(Prefix) and key > KeyMarker else []:
+            if not key.startswith(Prefix) or key <= KeyMarker or _rolled_up(key, Prefix, Delimiter) != key:
+                continue
+            for version in each:
                 latest = {"VersionId": version.id, "IsLatest": version is each[-1]}
                 (markers if version.deleted else versions).append(_listed(key, version) | latest)
         told: dict[str, Any] = {"IsTruncated": False, "Versions": versions, "DeleteMarkers": markers}
@@ -213,6 +228,12 @@ class Buckets:
         if not versions or versions[-1].deleted:
             raise refused("s3", operation, self.regions[bucket], "NoSuchKey", "The specified key does not exist.")
         return versions[-1]
+
+
+def _rolled_up(key: str, prefix: str, delimiter: str) -> str:
+    """The key, or what keys have in common up to the next delimiter behind the prefix."""
+    at = key.find(delimiter, len(prefix)) if delimiter else -1
+    return key if at < 0 else key[: at + 1]
 
 
 def _listed(key: str, version: Version) -> dict[str, Any]:

@@ -7,7 +7,7 @@ owns only the files directly in its folder (safetensors) leaves the folders belo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from pilotlight.runtime.checkpoints.format import Candidate, File, Format, Reader
@@ -41,10 +41,15 @@ class Listing:
 def listing(reader: Reader, formats: Iterable[Format]) -> Listing:
     """Everything below the reader's root."""
     files = list(_files(reader))
-    found = list(outermost(_claims(list(folders(files)), formats)))
+    found = claimed(files, formats)
     taken = {file.key for each in found for file in each.candidate.files}
     strays = [file.key for file in files if file.key not in taken]
     return Listing(tuple(found), tuple(strays[:STRAYS_NAMED_MAX]), len(strays))
+
+
+def claimed(files: Iterable[File], formats: Iterable[Format], closed: Collection[str] = ()) -> list[Found]:
+    """Checkpoints in the order of their paths; in folders that are `closed` nothing is looked for."""
+    return list(outermost(of([each for each in folders(files) if each.path not in closed], formats)))
 
 
 def outermost(claims: Iterable[Found]) -> Iterator[Found]:
@@ -77,7 +82,8 @@ def _files(reader: Reader) -> Iterator[File]:
         yield file
 
 
-def _claims(folders: list[Candidate], formats: Iterable[Format]) -> Iterable[Found]:
+def of(folders: list[Candidate], formats: Iterable[Format]) -> Iterable[Found]:
+    """What every format makes of these folders; of one path, what the first does."""
     claimed: dict[str, Found] = {}
     for format in formats:
         for candidate in format.find(folders):

@@ -9,10 +9,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pilotlight.runtime.aws.absence import says_absent
 from pilotlight.runtime.aws.client import aws_code
+from pilotlight.runtime.aws.pages import OBJECTS
 from pilotlight.runtime.checkpoints.format import UNDECIDED, File, Undecided, Unreadable
 from pilotlight.runtime.errors import CallRefused
 
@@ -35,11 +36,24 @@ class BucketReader:
 
     def files(self) -> Iterator[File]:
         """See Reader.files; folder markers (empty keys ending in /) are no files."""
-        pages = self._client.pages("s3", "list_objects_v2", self._region, Bucket=self.bucket, Prefix=self.prefix)
-        for page in pages:
-            for item in page.get("Contents", []):
-                if not item["Key"].endswith("/"):
-                    yield _file(item, self.prefix)
+        return (file for files, _ in self.pages() for file in files)
+
+    def pages(self, folder: str = "") -> Iterator[tuple[list[File], bool]]:
+        """Every file below a folder, page by page, as far as they are consumed; and whether more follow."""
+        for page in self._client.pages("s3", OBJECTS, self._region, Bucket=self.bucket, Prefix=self.prefix + folder):
+            yield self._files_of(page), bool(page.get("IsTruncated"))
+
+    def folder(self, path: str) -> tuple[list[File], list[str]]:
+        """What lies directly in a folder: its files, and the paths of the folders in it, below the reader's root."""
+        files, folders = list[File](), list[str]()
+        where = {"Bucket": self.bucket, "Prefix": self.prefix + path, "Delimiter": "/"}
+        for page in self._client.pages("s3", OBJECTS, self._region, **where):
+            files += self._files_of(page)
+            folders += [str(each["Prefix"]).removeprefix(self.prefix) for each in page.get("CommonPrefixes", [])]
+        return files, folders
+
+    def _files_of(self, page: dict[str, Any]) -> list[File]:
+        return [_file(item, self.prefix) for item in page.get("Contents", []) if not item["Key"].endswith("/")]
 
     def read_range(self, file: File, start: int, length: int) -> bytes:
         """See Reader.read_range."""

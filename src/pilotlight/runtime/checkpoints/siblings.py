@@ -17,26 +17,27 @@ NEIGHBOURS_MIN = 2
 _NUMBER = re.compile(r"\d+")
 
 
-def suspects(found: Sequence[Found]) -> dict[str, tuple[str, ...]]:
+def suspects(found: Iterable[Found]) -> dict[str, tuple[str, ...]]:
     """Path of a checkpoint -> what it lacks of that which every neighbour has, in words (pure)."""
-    told: dict[str, tuple[str, ...]] = {}
-    for group in _runs(found):
-        shapes = {each.candidate.path: _shape(each) for each in group}
-        if len(shapes) > NEIGHBOURS_MIN:
-            usual = _usual(shapes.values())
-            for path, shape in shapes.items():
-                if lacking := tuple(_lacking(shape, usual, len(shapes) - 1)):
-                    told[path] = lacking
-    return told
-
-
-def _runs(found: Iterable[Found]) -> Iterable[list[Found]]:
-    """Checkpoints of one format, side by side."""
-    groups: dict[tuple[str, str], list[Found]] = {}
+    runs: dict[tuple[str, str], list[Found]] = {}
     for each in found:
-        parent = each.candidate.path.rstrip("/").rpartition("/")[0]
-        groups.setdefault((parent, each.format.name), []).append(each)
-    return groups.values()
+        runs.setdefault(run_of(each), []).append(each)
+    return {path: words for run in runs.values() if len(run) > NEIGHBOURS_MIN for path, words in lacking(run).items()}
+
+
+def run_of(found: Found) -> tuple[str, str]:
+    """What it has in common with its neighbours: the folder that they are in, without its last slash, and their
+    format (pure)."""
+    return found.candidate.path.rstrip("/").rpartition("/")[0], found.format.name
+
+
+def lacking(run: Sequence[Found]) -> dict[str, tuple[str, ...]]:
+    """The same of one run, however few they are. What one lacks beside all its neighbours it lacks beside any of them:
+    whoever is named here beside none is a suspect beside no more of them (pure)."""
+    shapes = {each.candidate.path: _shape(each) for each in run}
+    usual = _usual(shapes.values()) if len(shapes) > 1 else {}
+    told = {path: tuple(_lacking(shape, usual, len(shapes) - 1)) for path, shape in shapes.items()}
+    return {path: words for path, words in told.items() if words}
 
 
 def _shape(found: Found) -> Counter[str]:

@@ -10,7 +10,7 @@ is written together with a look at its lease, in one transaction: who lost it wr
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import Any
@@ -32,8 +32,8 @@ SWITCHING = "switching"
 POINTS_MAX = 50
 """How many points are looked at for one that proved a part; beyond it what was proven is older than any objective."""
 KNOWN_MAX = 20_000
-"""States of 16 characters: 340 KB, within the 400 KB of an item. What is left out is read again at the next scheduled
-run."""
+"""States of 16 characters: 340 KB, within the 400 KB of an item. What is left out is read again where it is asked
+for."""
 LINE = "line#"
 LINES_MAX = 99
 """DynamoDB API Reference, TransactWriteItems: up to 100 actions; one is the look at the lease."""
@@ -394,14 +394,14 @@ class Ledger:
         if self.request():
             self._table.update("request", "failover", "#run = :run", {"run": run})
 
-    def known_complete(self, asset: str) -> frozenset[str]:
-        """The states of checkpoints in the standby region that the last scheduled run found complete."""
+    def known_complete(self, asset: str) -> dict[str, None]:
+        """The states of checkpoints in the standby region that scheduled runs found complete, the last ones first."""
         item = self._table.get("verdicts", asset)
-        return frozenset(str(item["states"]).split()) if item else frozenset()
+        return dict.fromkeys(str(item["states"]).split() if item else ())
 
-    def know_complete(self, asset: str, states: Collection[str]) -> None:
-        """Keep these instead; one item an asset, however many checkpoints there are."""
-        self._table.put("verdicts", asset, {"states": " ".join(sorted(states)[:KNOWN_MAX])})
+    def know_complete(self, asset: str, states: Iterable[str]) -> None:
+        """Keep these instead, the first KNOWN_MAX; one item an asset, however many checkpoints there are."""
+        self._table.put("verdicts", asset, {"states": " ".join(islice(states, KNOWN_MAX))})
 
     def protection(self, asset: str) -> Protection | None:
         """Whether a bucket is protected, as the last comparison found; None before the first."""

@@ -50,11 +50,11 @@ Stays = Callable[[Current, Current | None], bool]
 """Whether (source, copy) that differ are left as they are."""
 
 
-def current(client: AwsClient, bucket: Bucket, after: str = "") -> Iterator[Current]:
+def current(client: AwsClient, bucket: Bucket, after: str = "", below: bool = True) -> Iterator[Current]:
     """The newest version or delete marker of every key after `after`, in the order of the keys; a page may end within
-    a key."""
+    a key. Without what is `below` a further slash, that is passed over by S3 (ListObjectVersions, `Delimiter`)."""
     of_one: list[Current] = []
-    for item in _versions(client, bucket, after):
+    for item in _versions(client, bucket, after, below):
         if of_one and item.key != of_one[0].key:
             yield replace(of_one[0], older=tuple(of_one[1:]))
             of_one = []
@@ -63,9 +63,10 @@ def current(client: AwsClient, bucket: Bucket, after: str = "") -> Iterator[Curr
         yield replace(of_one[0], older=tuple(of_one[1:]))
 
 
-def _versions(client: AwsClient, bucket: Bucket, after: str) -> Iterator[Current]:
+def _versions(client: AwsClient, bucket: Bucket, after: str, below: bool) -> Iterator[Current]:
     """Every version and delete marker, by key, and of one key the newest first."""
     where = {"Bucket": bucket.name, "Prefix": bucket.prefix} | ({"KeyMarker": after} if after else {})
+    where |= {} if below else {"Delimiter": "/"}
     pages = client.pages("s3", "list_object_versions", bucket.region, **where)
     for page in map(page_of, pages):
         found = rows(VERSIONS, page.raw, page.encoded)

@@ -26,7 +26,6 @@ from pilotlight.runtime.kinds.buckets.listing import (
     Pair,
     Stays,
     always_over,
-    joined,
     settled,
 )
 from pilotlight.runtime.kinds.buckets.manifests import Lines, Manifest
@@ -249,14 +248,6 @@ def _count(each: Same | Pair, rules: Rules, into: _Told) -> Iterable[Current]:
         return each.objects()
     held = rules.pair(into.found, *each)
     return [held] if held else []
-
-
-def compared(source: Iterable[Current], copy: Iterable[Current], rules: Rules) -> Comparison:
-    """The same of listings that were made before; both in the order of their keys."""
-    found = Comparison()
-    for pair in joined(source, copy):
-        rules.pair(found, *pair)
-    return rules.settle(found)
 
 
 def _settled(found: Comparison, strength: str, keys: int) -> None:

@@ -49,8 +49,12 @@ def judge(rows: Rows, looks: Mapping[str, Look]) -> Judgement:
     """Every row once; `looks` by the asset's name."""
     found = Judgement(named=len(rows.uris))
     assets = tuple(look.asset for look in looks.values())
-    for uri in rows.uris:
-        at = place(uri, assets)
+    places = [(uri, place(uri, assets)) for uri in rows.uris]
+    for look in looks.values():
+        paths = [at[1] for _, at in places if at and at[0] is look.asset]
+        for listing in filter(None, (look.standby, look.primary)):
+            listing.reach(paths)
+    for uri, at in places:
         if at is None:
             found.foreign.append(shown(uri))
             continue

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+import heapq
 import io
-import itertools
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from pilotlight.runtime.aws.client import AwsClient
 from pilotlight.runtime.checkpoints import verify
-from pilotlight.runtime.checkpoints.claims import FILES_MAX
 from pilotlight.runtime.checkpoints.deep import verify_deeply
 from pilotlight.runtime.checkpoints.format import ChecksDeeply
 from pilotlight.runtime.checkpoints.readers import BucketReader
-from pilotlight.runtime.checkpoints.verify import Found, TooManyFiles
+from pilotlight.runtime.checkpoints.verify import Found
 from pilotlight.runtime.clock import parse_stamp
 from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.errors import CallRefused, RegionUnreachable, Throttled
@@ -23,13 +22,13 @@ from pilotlight.runtime.kinds.autoscaling.observe import group
 from pilotlight.runtime.kinds.buckets import manifests
 from pilotlight.runtime.kinds.buckets import observe as buckets
 from pilotlight.runtime.kinds.buckets.kind import ReplicatedBucket, reread
-from pilotlight.runtime.kinds.buckets.listing import Bucket, Current, current
+from pilotlight.runtime.kinds.buckets.listing import Current, current
 from pilotlight.runtime.kinds.buckets.manifests import Manifest
 from pilotlight.runtime.kinds.buckets.proofs import Proofs
 from pilotlight.runtime.kinds.buckets.rule import seen as rule_seen
 from pilotlight.runtime.kinds.checkpoints import observe, steps
 from pilotlight.runtime.kinds.checkpoints.dangling import Look
-from pilotlight.runtime.kinds.checkpoints.listing import ListedBucket, choose, list_checkpoints, listing_from
+from pilotlight.runtime.kinds.checkpoints.listing import CheckpointListing, choose, list_checkpoints
 from pilotlight.runtime.kinds.checkpoints.reference import CheckpointReference
 from pilotlight.runtime.kinds.command import Command
 from pilotlight.runtime.kinds.kind import Observation, PartVerified, Progress
@@ -60,21 +59,25 @@ class CheckpointFolder(ReplicatedBucket):
         """The newest complete one that is older than the watermark of every dataset that it uses."""
         used = [look.parts[name].as_of for name in asset.uses if name in look.parts and look.parts[name].as_of]
         before = min((parse_stamp(moment) for moment in used), default=None)
-        ledger, (source, copy) = look.context.ledger, buckets.buckets(look.context.inventory, asset)
-        known = ledger.known_complete(asset.name)
-        ours, refusal = _primary_listing(look, source)
-        theirs = _listed(look.context.client, copy)
-        there = listing_from(_reader(look, source, ours), asset) if ours is not None else None
-        here = listing_from(_reader(look, copy, theirs), asset, known, there)
+        ledger = look.context.ledger
+        there, refusal = _primary(look, asset)
+        here = list_checkpoints(
+            look.context.client,
+            look.context.inventory.standby,
+            asset.standby_bucket,
+            asset,
+            ledger.known_complete(asset.name),
+            there,
+        )
         choice = choose(here, asset, ledger.rejections(asset.name), before)
         look.seen[asset.name] = Look(asset, here, there, choice)
-        taken = here.at(choice.taken.path) if choice.taken else None
-        key = _manifest(look, asset, taken, theirs) if taken else ""
+        taken = here.of(choice.taken.path) if choice.taken else None
+        key = _manifest(look, asset, here, taken) if taken else ""
         begun = [
             each for each in (here.newest_begun_step, there.newest_begun_step if there else None) if each is not None
         ]
         part = observe.observe(asset, choice, max(begun, default=None))
-        replicated = {"not_compared": refusal} if refusal else _replicated(look, asset, ours, theirs)
+        replicated = {"not_compared": refusal} if refusal else _replicated(look, asset)
         named = replace(part.reference, manifest=key) if isinstance(part.reference, CheckpointReference) else None
         return replace(part, reference=named, evidence=part.evidence | replicated)
 
@@ -93,8 +96,9 @@ class CheckpointFolder(ReplicatedBucket):
         usual = observe.cadence(each.candidate for each in seen.primary.found) if seen.primary else None
         if usual:
             context.ledger.sightings.keep_cadence(asset.name, *usual)
-        if seen.standby.learned != seen.standby.known:
-            context.ledger.know_complete(asset.name, seen.standby.learned)
+        known = seen.standby.known
+        if seen.standby.learned - set(known):
+            context.ledger.know_complete(asset.name, tuple(dict.fromkeys((*sorted(seen.standby.learned), *known))))
 
     def unhealthy(self, part: Part) -> Iterator[str]:
         """Checkpoints that are there, whole, and all refused for their health."""
@@ -126,8 +130,8 @@ class CheckpointFolder(ReplicatedBucket):
         """The checkpoint that the point names, judged anew; nothing is remembered."""
         named = part.reference
         path = named.prefix.removeprefix(asset.prefix) if isinstance(named, CheckpointReference) else ""
-        reader = BucketReader(context.client, context.inventory.standby, asset.standby_bucket, asset.prefix)
-        found = next((each for each in verify.find(reader, asset.format) if each.candidate.path == path), None)
+        listing = list_checkpoints(context.client, context.inventory.standby, asset.standby_bucket, asset)
+        reader, found = listing.reader, listing.of(path)
         if found is None:
             gone = f"{path} is gone from s3://{asset.standby_bucket}/{asset.prefix}"
             return PartVerified(part.asset, part.kind, (gone,))
@@ -198,53 +202,59 @@ class CheckpointFolder(ReplicatedBucket):
         return part is not None and not part.proven
 
 
-def _listed(client: AwsClient, bucket: Bucket) -> list[Current]:
-    """One listing for all that is asked of a bucket in one look; TooManyFiles where it is too long to be held."""
-    found = list(itertools.islice(current(client, bucket), FILES_MAX + 1))
-    if len(found) > FILES_MAX:
-        raise TooManyFiles(f"more than {FILES_MAX} files")
-    return found
-
-
-def _primary_listing(look: Observation, source: Bucket) -> tuple[list[Current] | None, str]:
-    """Names and versions only: nothing of it is read. None where the primary does not answer, or, with AWS's words,
-    may not be listed."""
+def _primary(look: Observation, asset: Datasets) -> tuple[CheckpointListing | None, str]:
+    """Names alone: nothing of it is read. None where the primary does not answer, or, with AWS's words, may not be
+    listed."""
     if not look.primary_answers:
         return None, ""
+    reader = BucketReader(look.context.client, look.context.inventory.primary, asset.primary_bucket, asset.prefix)
     try:
-        return _listed(look.context.client, source), ""
+        return CheckpointListing(reader, asset.format, at_first=observe.CADENCE_SAVES, named=True), ""
     except CallRefused as refusal:
         return None, refusal.message
 
 
-def _reader(look: Observation, bucket: Bucket, listing: list[Current]) -> ListedBucket:
-    return ListedBucket(look.context.client, bucket.region, bucket.name, bucket.prefix, listing)
-
-
-def _replicated(
-    look: Observation, asset: Datasets, ours: list[Current] | None, theirs: list[Current]
-) -> dict[str, Any]:
+def _replicated(look: Observation, asset: Datasets) -> dict[str, Any]:
     """Whether everything of the bucket arrives in time; a torn checkpoint is often the first that tells."""
-    if ours is None or not look.primary_answers:
+    if not look.primary_answers:
         return {}
     context = look.context
+    source, copy = buckets.buckets(context.inventory, asset)
+    rule, proofs = rule_seen(context, asset), Proofs(context, asset.name, source, copy)
     before = context.clock.now() - buckets.patience_seconds(context.inventory, asset)
-    rule, proofs = rule_seen(context, asset), Proofs(context, asset.name, *buckets.buckets(context.inventory, asset))
-    return buckets.counts(
-        buckets.compared(ours, theirs, buckets.Rules(before, rule_since=rule.since, proofs=proofs)), rule
-    )
+    rules = buckets.Rules(before, rule_since=rule.since, proofs=proofs)
+    try:
+        return buckets.counts(buckets.compare(context.client, source, copy, rules), rule)
+    except CallRefused as refusal:
+        return {"not_compared": refusal.message}
 
 
-def _manifest(look: Observation, asset: Datasets, taken: Found, listing: list[Current]) -> str:
+def _manifest(look: Observation, asset: Datasets, listing: CheckpointListing, taken: Found) -> str:
     """The versions that this checkpoint consists of, to be compared with later; what lies below it and is another
     checkpoint is not among them."""
     manifest = Manifest(asset.name)
-    own = {asset.prefix + file.key for file in taken.candidate.files}
-    for item in listing:
-        if not item.deleted and item.key in own:
-            manifest.add(item)
+    own = {asset.prefix + file.key: file for file in taken.candidate.files}
+    for item in _versions(look, asset, listing, taken):
+        file = own.get(item.key)
+        judged = (each for each in (item, *item.older) if file and (each.size, each.etag) == (file.size, file.etag))
+        if version := next(judged, None):
+            manifest.add(version)
     look.lists[asset.name] = manifest
     return manifest.key
+
+
+def _versions(look: Observation, asset: Datasets, listing: CheckpointListing, taken: Found) -> Iterator[Current]:
+    """Those of its files, with their past, in the order of the keys. Steps that it lies beside are not listed."""
+    client, (_, copy) = look.context.client, buckets.buckets(look.context.inventory, asset)
+    candidate = taken.candidate
+    begins = os.path.commonprefix([file.key for file in candidate.files])  # noqa: RUF071 - of keys, not of folders
+    if not listing.leaves(begins):
+        return current(client, replace(copy, prefix=copy.prefix + begins))
+    direct = current(client, replace(copy, prefix=copy.prefix + begins), below=False)
+    parts = (
+        current(client, replace(copy, prefix=copy.prefix + candidate.prefix + each)) for each in candidate.subfolders
+    )
+    return heapq.merge(direct, *parts, key=lambda each: each.key.encode())
 
 
 def _files(
