@@ -13,7 +13,7 @@ from functools import cache
 from typing import Any, cast
 
 import pytest
-from layouts import CASES, FIXTURES, LAYOUTS, Files, Kept, written
+from layouts import CASES, DCP, FIXTURES, LAYOUTS, Files, Kept, saved, written
 
 from pilotlight.runtime.aws import paging
 from pilotlight.runtime.aws.client import AwsClient
@@ -317,7 +317,6 @@ def steps(name: str, files: Files, numbers: Iterable[int]) -> Files:
 
 
 MODEL = {"model.safetensors": LAYOUTS["hf"].files["run/checkpoint-100/model.safetensors"], "config.json": b"{}"}
-TORCH = {"model.pt": LAYOUTS["torch-folder"].files["exp/step-9/net.pt"]}
 
 
 def test_old_steps_are_not_listed() -> None:
@@ -347,6 +346,21 @@ def test_a_folder_of_one_shard_belongs_to_the_model_above_whose_index_may_name_i
     ]
 
 
+@pytest.mark.parametrize(
+    ("folder", "name", "beside"),
+    [
+        ("run/weights/", "__0_0.distcp", "run/context/model.yaml"),
+        ("run/zero/", "fp32.pt", "run/mp_rank_00_model_states.pt"),
+    ],
+)
+def test_what_only_old_folders_hold_may_make_all_of_them_one_checkpoint(folder: str, name: str, beside: str) -> None:
+    files = steps(folder + "step-{}/", {name: b""}, range(9)) | steps(folder + "step-{}/", {"x": b""}, range(9, 40))
+    bucket = holding(files | {beside: b""})
+    assert [each.candidate for each in bucket.standby().found] == [
+        each.candidate for each in verify.find(bucket.reader("copy"))
+    ]
+
+
 def test_a_manifest_above_owns_all_that_lies_below() -> None:
     bucket = holding(steps("all/step-{}/", MODEL, range(50)) | {"all/pilotlight-manifest.json": b"{}"})
     (found,) = bucket.standby().found
@@ -355,8 +369,14 @@ def test_a_manifest_above_owns_all_that_lies_below() -> None:
 
 def test_where_folders_hold_other_steps_than_their_names_tell_all_are_looked_into() -> None:
     """Days, say: the newest step lies in an old one."""
-    files = steps("2/step-{}/", MODEL, (900, 901)) | steps("{}/step-1/", MODEL, range(3, 60))
+    files = steps("2/step-{}/", MODEL, (900, 901)) | steps("{}/step-100/", MODEL, range(3, 60))
     assert taken(holding(files)) == "2/step-901/"
+
+
+def test_where_files_tell_other_steps_than_their_folders_all_are_looked_into() -> None:
+    """All of one step: the last by name is taken."""
+    files = steps("step-{}/", {"model.pt": saved({"global_step": 50})}, (*range(5, 50), *range(100, 148)))
+    assert taken(holding(files)) == "step-9/model.pt"
 
 
 def test_a_neighbour_that_lacks_the_same_is_found_however_old_it_is() -> None:
@@ -365,6 +385,34 @@ def test_a_neighbour_that_lacks_the_same_is_found_however_old_it_is() -> None:
     odd = steps("step-{}/", whole, range(1, 199)) | steps("step-{}/", MODEL, (199,))
     assert taken(holding(odd)) == "step-198/"
     assert taken(holding(odd | steps("step-{}/", MODEL, (0,)))) == "step-199/"
+
+
+def test_one_that_is_alone_of_its_format_among_the_newest_is_witnessed_by_older_ones() -> None:
+    whole = MODEL | {"tokenizer.json": b"{}"}
+    files = steps("step-{}/", whole, range(30)) | steps("step-{}/", DCP, range(30, 40))
+    assert taken(holding(files | steps("step-{}/", MODEL, (40,)))) == "step-39/"
+
+
+def test_files_that_an_old_step_lacks_here_are_missed_however_many_newer_ones_have_not_arrived() -> None:
+    whole = MODEL | {"tokenizer.json": b"{}"}
+    bucket = holding(steps("step-{}/", whole, range(9)) | steps("step-{}/", MODEL, (9,)))
+    for key, body in steps("step-{}/", whole, range(60)).items():
+        bucket.s3.write("source", PREFIX + key, body)
+    choice = choose(bucket.standby(bucket.primary()), ASSET, {})
+    assert [each.path for each in choice.torn] == ["step-9/"] and choice.taken and choice.taken.path == "step-8/"
+
+
+def test_the_newest_step_that_was_begun_is_found_below_folders_that_hold_none() -> None:
+    """Pictures of the newest steps say nothing of checkpoints."""
+    files = steps("samples/step-{}/", {"image.png": b""}, range(6, 60)) | steps("samples/step-{}/", MODEL, (5,))
+    assert holding(files).standby().newest_begun_step == 5
+
+
+def test_names_that_differ_in_more_than_numbers_are_still_looked_into_from_the_newest() -> None:
+    files = {f"step-{number}-{chr(97 + number // 26)}{chr(97 + number % 26)}/x": b"" for number in range(60)}
+    bucket = holding(files, 30)
+    bucket.standby()
+    assert bucket.asked["list_objects_v2", False] == 1 + 3
 
 
 def test_a_row_is_looked_up_in_a_step_that_was_not_looked_into() -> None:
