@@ -21,6 +21,7 @@ from pilotlight.runtime.checkpoints import claims, newest, verify
 from pilotlight.runtime.checkpoints.format import Verdict
 from pilotlight.runtime.checkpoints.readers import BucketReader
 from pilotlight.runtime.checkpoints.siblings import suspects
+from pilotlight.runtime.checkpoints.steps import step_of_name
 from pilotlight.runtime.checkpoints.verify import Found, TooManyFiles
 from pilotlight.runtime.clock import FakeClock, stamp
 from pilotlight.runtime.kinds.aurora.references import Rows
@@ -245,7 +246,7 @@ def lies(whole: Whole, reads: bool) -> bool:
     for each in whole.found:
         step = whole.steps[each.candidate.path] if reads else each.candidate.step
         for folder in newest._with_above(each.candidate.path):
-            named = newest.step_of_name(newest._name(folder), above=True)
+            named = step_of_name(folder[:-1].rpartition("/")[2], above=True)
             if named is not None:
                 shape = newest._NUMBER.sub("#", folder)
                 told.setdefault(shape, set()).add(named == step)

@@ -9,6 +9,7 @@ import hashlib
 import itertools
 import json
 import zlib
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -99,17 +100,22 @@ class Buckets:
         ContinuationToken: str = "",
     ) -> dict[str, Any]:
         self.arrive()
-        after = ContinuationToken or StartAfter
-        there = {key: each[-1] for key, each in self.objects[Bucket].items() if key.startswith(Prefix)}
-        found = sorted({_rolled_up(key, Prefix, Delimiter) for key, version in there.items() if not version.deleted})
-        found = [each for each in found if each > after]
-        page = found[: min(MaxKeys, self.page_keys or MaxKeys)]
-        told: dict[str, Any] = {"IsTruncated": len(page) < len(found)}
-        told |= {"NextContinuationToken": page[-1]} if told["IsTruncated"] else {}
-        folders = [each for each in page if Delimiter and each.endswith(Delimiter) and each != Prefix]
-        keys = [each for each in page if each not in folders]
-        told |= {"CommonPrefixes": [{"Prefix": each} for each in folders]} if folders else {}
-        return told | {"Contents": [_listed(key, there[key]) for key in keys]}
+        objects, most = self.objects[Bucket], min(MaxKeys, self.page_keys or MaxKeys)
+        keys, after, found = sorted(objects), ContinuationToken or StartAfter, list[str]()
+        at = max(bisect_left(keys, Prefix), bisect_right(keys, after))
+        while at < len(keys) and keys[at].startswith(Prefix) and len(found) <= most:
+            told = _rolled_up(keys[at], Prefix, Delimiter)
+            if told > after and not objects[keys[at]][-1].deleted:
+                found.append(told)
+                at = max(at + 1, bisect_left(keys, f"{told}{chr(0x10FFFF)}") if told != keys[at] else 0)
+            else:
+                at += 1
+        page, is_cut = found[:most], len(found) > most
+        folders = {each: {"Prefix": each} for each in page if Delimiter and each.endswith(Delimiter) and each != Prefix}
+        contents = [_listed(each, objects[each][-1]) for each in page if each not in folders]
+        listing: dict[str, Any] = {"IsTruncated": is_cut, "Contents": contents}
+        listing |= {"NextContinuationToken": page[-1]} if is_cut else {}
+        return listing | ({"CommonPrefixes": list(folders.values())} if folders else {})
 
     def list_object_versions(
         self, Bucket: str, Prefix: str = "", KeyMarker: str = "", Delimiter: str = ""

@@ -29,7 +29,7 @@ SHAPES_MAX = 20
 PROBES = ("model-00001-of-00002.safetensors", "__0_0.distcp", "fp32.pt")
 """What a closed folder may hold so that a format claims a folder above it: shards of an index that lies there
 (folder.py), parts of `weights/` (formats/nemo.py), states of `zero/` (formats/deepspeed_universal.py)."""
-_NUMBER = re.compile(r"\d+")
+_NUMBER, _DIGIT = re.compile(r"\d+"), re.compile(r"\d")
 
 
 @dataclass(eq=False)
@@ -68,9 +68,10 @@ class NewestFirst:
     def found(self) -> list[Found]:
         """The checkpoints in what was looked into, in the order of their paths."""
         while self._found is None:
-            reached = self._reached()
+            standing = self._standing()
+            reached = self._reached(standing)
             if not reached:
-                found = self._claimed()
+                found = self._claimed(standing)
                 reached = self._untold(found)
             if reached:
                 self.open(reached)
@@ -176,18 +177,26 @@ class NewestFirst:
 
     # -- whether what is closed may stay so --------------------------------------------------------------------
 
-    def _claimed(self) -> list[Found]:
-        """By name, each closed folder being there."""
-        return claims.claimed(self._with(PROBES[0]), self._formats, self._closed.keys())
+    def _standing(self) -> dict[str, _Steps]:
+        """Closed folders that stand for those that are called like them, digit by digit: formats see no difference."""
+        return {
+            path: group
+            for group in self._groups
+            for path in {_DIGIT.sub("#", path): path for path in group.closed}.values()
+        }
 
-    def _reached(self) -> set[str]:
+    def _claimed(self, standing: dict[str, _Steps]) -> list[Found]:
+        """By name, closed folders being there."""
+        return claims.claimed(self._with(PROBES[0], standing), self._formats, standing)
+
+    def _reached(self, standing: dict[str, _Steps]) -> set[str]:
         """Closed folders whose files belong to a checkpoint above them, or may."""
-        above = {path for each in self._closed for path in ("", *_with_above(each))} - self._closed.keys()
+        above = {path for each in standing for path in ("", *_with_above(each))} - standing.keys()
         reached = set[str]()
         for probe in PROBES if above else ():
-            within = [each for each in claims.folders(self._with(probe)) if each.path in above]
-            for found in claims.of(within, self._formats):
-                reached |= {file.key.removesuffix(probe) for file in found.candidate.files} & self._closed.keys()
+            within = [each for each in claims.folders(self._with(probe, standing)) if each.path in above]
+            keys = {file.key for each in claims.of(within, self._formats) for file in each.candidate.files}
+            reached |= {path for each, group in standing.items() if each + probe in keys for path in group.closed}
         return reached
 
     def _untold(self, found: Iterable[Found]) -> set[str]:
@@ -200,8 +209,8 @@ class NewestFirst:
                     reached |= group.closed.keys()
         return reached
 
-    def _with(self, probe: str) -> list[File]:
-        return sorted([*self._files, *(File(each + probe, 0) for each in self._closed)], key=lambda file: file.key)
+    def _with(self, probe: str, standing: Iterable[str]) -> list[File]:
+        return sorted([*self._files, *(File(each + probe, 0) for each in standing)], key=lambda file: file.key)
 
 
 def _alike(parent: str, steps: dict[str, int]) -> list[_Steps]:
