@@ -55,6 +55,7 @@ LATE_TIMES = 3.0
 LOOKS_AT_ONCE = 16
 FAILED = "OperationFailedReplication"
 """What S3 tells of a version that it will not replicate (S3 User Guide, "Receiving replication failure events")."""
+DATASET = "dataset"
 UNLISTED = "it was compared by more than one invocation, so its objects are not listed"
 GONE = "the list of its objects is gone from the vault"
 
@@ -188,7 +189,7 @@ def lasts_seconds(inventory: Inventory, asset: Datasets, objects: int) -> float:
 def _whole(context: RecoveryContext, asset: Datasets, rule: Rule, state: State) -> Seen | None:
     """Compared whole, in this look; None where it is too long for that, which is kept."""
     told = context.ledger.sightings.awaited(asset.name)
-    begun, manifest = context.clock.now(), Manifest(asset.name)
+    begun, manifest = context.clock.now(), _manifest(asset)
     pages = None if context.deadline is None else INLINE_PAGES
     rules, sides = _rules(context, asset, rule, told, begun), buckets(context.inventory, asset)
     found, left = compare_some(context.client, *sides, rules, manifest, pages=pages)
@@ -198,17 +199,16 @@ def _whole(context: RecoveryContext, asset: Datasets, rule: Rule, state: State) 
     if found.awaits_named:
         _forget(context, asset, told.keys() - set(found.awaited))
     if found.objects > EACH_RUN_OBJECTS:
-        full = Full(stamp(begun), stamp(context.clock.now()), found, manifest.key, manifest.unlisted)
-        _keep(context, asset, State(full))
+        _keep(context, asset, State(_full(context, stamp(begun), found, manifest)))
     elif state != State():
         _keep(context, asset, State())
-    return Seen(found, begun, stamp(context.clock.now()), manifest, manifest.unlisted)
+    return Seen(found, begun, stamp(context.clock.now()), manifest, manifest.unlisted if manifest else "")
 
 
 def _turn(context: RecoveryContext, asset: Datasets, full: Full | None, going: Unfinished) -> Unfinished | None:
     """One turn more of what goes on; what is left is kept. One that gets nowhere has a longer one after it: a key with
     very many versions is told once all of them are read."""
-    manifest = Manifest(asset.name) if going.spans == WHOLE else None
+    manifest = _manifest(asset) if going.spans == WHOLE else None
     pages = None if context.deadline is None else going.pages
     told, begun = context.ledger.sightings.awaited(asset.name), parse_stamp(going.begun_at)
     rules, sides = _rules(context, asset, seen(context, asset), told, begun), buckets(context.inventory, asset)
@@ -220,13 +220,23 @@ def _turn(context: RecoveryContext, asset: Datasets, full: Full | None, going: U
         further = Unfinished(going.begun_at, left, total, more)
         _keep(context, asset, State(full, further))
         return further
-    key = manifest.key if manifest else ""
-    if manifest and key:
+    if manifest and manifest.key:
         lock = locked(context.inventory.lock, context.clock.now())
-        context.records.write_manifest(key, manifest.body(), lock)
-    unlisted = manifest.unlisted if manifest else UNLISTED
-    _keep(context, asset, State(Full(going.begun_at, stamp(context.clock.now()), total, key, unlisted)))
+        context.records.write_manifest(manifest.key, manifest.body(), lock)
+    _keep(context, asset, State(_full(context, going.begun_at, total, manifest)))
     return None
+
+
+def _manifest(asset: Datasets) -> Manifest | None:
+    """Of a dataset; of checkpoints a point lists the one that it names (kinds/checkpoints)."""
+    return Manifest(asset.name) if asset.kind == DATASET else None
+
+
+def _full(context: RecoveryContext, begun: str, found: Comparison, manifest: Manifest | None) -> Full:
+    now = stamp(context.clock.now())
+    if manifest is None:
+        return Full(begun, now, found, "", UNLISTED)
+    return Full(begun, now, found, manifest.key, manifest.unlisted)
 
 
 def _rules(context: RecoveryContext, asset: Datasets, rule: Rule, told: Mapping[str, str], begun: float) -> Rules:

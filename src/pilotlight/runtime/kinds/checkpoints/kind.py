@@ -19,12 +19,12 @@ from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.errors import CallRefused, RegionUnreachable, Throttled
 from pilotlight.runtime.kinds.action import Action, StepContext
 from pilotlight.runtime.kinds.autoscaling.observe import group
-from pilotlight.runtime.kinds.buckets import manifests
+from pilotlight.runtime.kinds.buckets import comparisons, manifests
 from pilotlight.runtime.kinds.buckets import observe as buckets
+from pilotlight.runtime.kinds.buckets.comparisons import NotYet
 from pilotlight.runtime.kinds.buckets.kind import ReplicatedBucket, reread
 from pilotlight.runtime.kinds.buckets.listing import Current, current
 from pilotlight.runtime.kinds.buckets.manifests import Manifest
-from pilotlight.runtime.kinds.buckets.proofs import Proofs
 from pilotlight.runtime.kinds.buckets.rule import seen as rule_seen
 from pilotlight.runtime.kinds.checkpoints import observe, steps
 from pilotlight.runtime.kinds.checkpoints.dangling import Look
@@ -218,15 +218,14 @@ def _replicated(look: Observation, asset: Datasets) -> dict[str, Any]:
     """Whether everything of the bucket arrives in time; a torn checkpoint is often the first that tells."""
     if not look.primary_answers:
         return {}
-    context = look.context
-    source, copy = buckets.buckets(context.inventory, asset)
-    rule, proofs = rule_seen(context, asset), Proofs(context, asset.name, source, copy)
-    before = context.clock.now() - buckets.patience_seconds(context.inventory, asset)
-    rules = buckets.Rules(before, rule_since=rule.since, proofs=proofs)
     try:
-        return buckets.counts(buckets.compare(context.client, source, copy, rules), rule)
+        rule = rule_seen(look.context, asset)
+        seen = comparisons.look(look.context, asset, rule)
     except CallRefused as refusal:
         return {"not_compared": refusal.message}
+    if isinstance(seen, NotYet):
+        return {"not_compared": seen.why}
+    return buckets.counts(seen.found, rule) | {"compared_at": seen.compared_at}
 
 
 def _manifest(look: Observation, asset: Datasets, listing: CheckpointListing, taken: Found) -> str:
