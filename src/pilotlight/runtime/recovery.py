@@ -115,9 +115,10 @@ class Recovery:
         seen = context.clock.now() if seen_at is None else seen_at
         return runs.is_over(context, context.inventory.standby, runbooks.FAILOVER, seen)
 
-    def under_way(self, kind: str) -> Journal | None:
-        """The run of this kind that changed who serves, where it has not succeeded."""
-        return runs.under_way(self.context, kind)
+    def under_way(self, kind: str, active: Active | None = None) -> Journal | None:
+        """The run of this kind that changed who serves, where it has not succeeded; without its entries. By the active
+        record that was just read, else as it is now."""
+        return runs.under_way(self.context, kind, active)
 
     def is_going_home(self) -> bool:
         """Whether a failback is changing who serves: nothing begins a failover by itself then."""

@@ -95,7 +95,7 @@ def is_well(recovery: Recovery, call: Call, deadline: float) -> bool:
     until = min(clock.now() + WELL_SECONDS, deadline)
     while True:
         look, active = recovery.context.ledger.sightings.look(), recovery.active()
-        if look is None or recovery.under_way(FAILOVER):
+        if look is None or recovery.under_way(FAILOVER, active):
             return False
         of_before = active.state != SERVING or (bool(active.since) and parse_stamp(look.at) < parse_stamp(active.since))
         if not of_before and look.verdict != HEALTHY:

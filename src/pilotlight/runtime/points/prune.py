@@ -55,8 +55,8 @@ def _chosen(context: RecoveryContext) -> set[str]:
     ledger, found = context.ledger, set[str]()
     active = ledger.active(context.inventory.primary)
     for run, point in ledger.choices().items():
-        journal = ledger.journal(run)
-        if journal is not None and journal.state != RUNNING and active.run != run:
+        header = ledger.header(run)
+        if header is not None and header.state != RUNNING and active.run != run:
             ledger.forget_choice(run)
         else:
             found.add(point)

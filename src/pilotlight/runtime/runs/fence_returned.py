@@ -59,10 +59,11 @@ def _late(context: RecoveryContext) -> Iterator[str]:
     active, young = context.ledger.active(context.inventory.primary), stamp(context.clock.now() - TOLD_SECONDS)
     if not active.run:
         return
-    journal = context.ledger.journal(active.run)
+    late = context.ledger.late_acts(active.epoch)
+    journal = context.ledger.journal(active.run) if late else None
     looked = journal.proven(LOOKED_AGAIN) if journal else None
     seen = looked.read(LookedAgain).late_acts if looked else ()
-    for act in context.ledger.late_acts(active.epoch):
+    for act in late:
         if act not in seen and act.at >= young:
             yield (
                 f"run {act.run} (epoch {act.epoch}) did {act.call} in {act.region} at {act.at}, when "

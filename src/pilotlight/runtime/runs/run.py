@@ -21,7 +21,7 @@ from pilotlight.runtime.runs.engine import Engine, Paused
 from pilotlight.runtime.runs.register import ACTIONS
 from pilotlight.runtime.runs.watching import UNWATCHED, Beside, Observer
 from pilotlight.runtime.store.lease import PATIENCE_SECONDS, RUN, Held
-from pilotlight.runtime.store.ledger import SERVING, SWITCHING
+from pilotlight.runtime.store.ledger import SERVING, SWITCHING, Active
 
 FAILED = "failed"
 INTERRUPTED = "interrupted by who ran it; no step was under way any more when its lease was given back"
@@ -166,7 +166,7 @@ def _taken_up(context: RecoveryContext, kind: str) -> tuple[str, list[Entry]]:
     """The unfinished run that this process goes on with, and its entries; or a new one."""
     unfinished = under_way(context, kind)
     if unfinished:
-        return unfinished.run, list(unfinished.entries)
+        return unfinished.run, list(_journal(context, unfinished.run).entries)
     moment = stamp(context.clock.now())
     return "".join(letter for letter in moment if letter not in "-:.") + f"-{kind}", []
 
@@ -175,7 +175,7 @@ def is_over(context: RecoveryContext, region: str, kind: str, seen: float) -> bo
     """Whether this region serves, or another does since a later moment; and no run of this kind that changed who serves
     is unfinished."""
     active = context.ledger.active(context.inventory.primary)
-    if active.state != SERVING or under_way(context, kind):
+    if active.state != SERVING or under_way(context, kind, active):
         return False
     return active.region == region or (bool(active.since) and parse_stamp(active.since) > seen)
 
@@ -190,11 +190,12 @@ def close_dead(context: RecoveryContext, holder: str) -> None:
         ledger.supersede(active.run, held, "whoever was at this run died before it changed who serves")
 
 
-def under_way(context: RecoveryContext, kind: str) -> Journal | None:
-    """The run of this kind that changed who serves, where it has not succeeded. The active record names it: by their
-    ids, which are moments, the run of a machine whose clock is ahead would hide it."""
-    active = context.ledger.active(context.inventory.primary)
-    found = context.ledger.journal(active.run) if active.run else None
+def under_way(context: RecoveryContext, kind: str, active: Active | None = None) -> Journal | None:
+    """The run of this kind that changed who serves, where it has not succeeded; without its entries. The active record
+    names it, as whoever asks has just read it, or as it is now: by their ids, which are moments, the run of a machine
+    whose clock is ahead would hide it."""
+    active = active or context.ledger.active(context.inventory.primary)
+    found = context.ledger.header(active.run) if active.run else None
     if found is None or found.kind != kind or found.state == SUCCEEDED:
         return None
     return found

@@ -71,7 +71,10 @@ class Beside:
             self.catch_up()
 
     def catch_up(self) -> None:
-        """Tell every line that was not told yet; a look that fails is made up for by the next one."""
+        """Tell every line that was not told yet; a look that fails is made up for by the next one. Nothing is read
+        where nobody watches."""
+        if self.observer is UNWATCHED:
+            return
         with contextlib.suppress(RegionUnreachable, Throttled):
             run, state = self.ledger.newest_run() or ("", "")
             if state == RUNNING or run in self._told:

@@ -43,6 +43,7 @@ LINE_BYTES = 1_000
 """What a line is beside its evidence, at most."""
 CUT = "cut"
 """The key of evidence that was too long to be kept."""
+_EVIDENCE = json.JSONEncoder(sort_keys=True, default=str)
 EVIDENCE_BYTES_MAX = 380_000
 """DynamoDB items end at 400 KB; evidence beyond this is cut to its keys, says so, and no step goes on with it."""
 
@@ -262,6 +263,11 @@ class Ledger:
             else:
                 entries.append(_entry(item))
         return _journal(run, header, tuple(entries)) if header else None
+
+    def header(self, run: str) -> Journal | None:
+        """A run without its entries: of which kind it is, and how it ended."""
+        header = self._table.get(f"run#{run}", "run")
+        return _journal(run, header, ()) if header else None
 
     def lines(self, run: str, after: int = -1) -> dict[int, Entry]:
         """Number -> entry, of the lines of a journal that come after one: who watches does not read it all again."""
@@ -501,7 +507,7 @@ def _line(item: dict[str, Any]) -> PointLine:
 
 def _bounded(evidence: dict[str, Any]) -> str:
     """Evidence as JSON; what is too long for an item is named by its keys alone."""
-    text = json.dumps(evidence, sort_keys=True, default=str)
+    text = _EVIDENCE.encode(evidence)
     if len(text) <= EVIDENCE_BYTES_MAX:
         return text
     return json.dumps({CUT: f"{len(text)} bytes of evidence", "keys": sorted(evidence)})

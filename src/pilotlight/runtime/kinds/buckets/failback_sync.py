@@ -83,7 +83,8 @@ class BringHome:
             work.clock.sleep(EVERY_SECONDS)
         source, target = _homeward(work)
         for _ in range(PASSES_MAX):
-            bring(work.context, source, target, lambda brought: work.keep_lease(), stays=_stays(work))
+            stay = _stays(_fenced_at(work))
+            bring(work.context, source, target, lambda brought: work.keep_lease(), stays=stay)
             if not self._missing(work, self._compared(work)):
                 return
 
@@ -93,20 +94,19 @@ class BringHome:
     def _compared(self, work: StepContext) -> Comparison:
         source, target = _homeward(work)
         before = work.begun_at - CLOCKS_SECONDS if work.begun_at is not None else 0.0
-        rules = Rules(before, with_past=False, stays=_stays(work), certain=_certain(work))
+        fenced_at = _fenced_at(work)
+        rules = Rules(before, with_past=False, stays=_stays(fenced_at), certain=_certain(work, fenced_at))
         return compare(work.client, source, target, rules)
 
 
-def _stays(work: StepContext) -> Stays:
+def _stays(fenced_at: float) -> Stays:
     """What of the primary bucket is left as it is: only what was written there before it was fenced."""
-    fenced_at = _fenced_at(work)
     return lambda ours, theirs: stays(ours, theirs, fenced_at)
 
 
-def _certain(work: StepContext) -> Certain:
+def _certain(work: StepContext, fenced_at: float) -> Certain:
     """What was written since copies began may be newer than the copy of its key, though both are of one size: checksums
     tell, where S3 has them of both."""
-    fenced_at = _fenced_at(work)
     source, target = _homeward(work)
 
     def certain(ours: Current, theirs: Current) -> str:
