@@ -53,10 +53,9 @@ class FakeClock:
 
 def stamp(seconds: float) -> str:
     """ISO 8601 in UTC with milliseconds, e.g. 2026-01-02T03:04:05.678Z."""
-    moment = datetime.fromtimestamp(seconds, tz=UTC)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+    return datetime.fromtimestamp(seconds, tz=UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
 def parse_stamp(text: str) -> float:
     """The inverse of `stamp`; takes any ISO 8601 text with an offset or Z."""
-    return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+    return datetime.fromisoformat(text).timestamp()

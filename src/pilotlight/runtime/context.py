@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from pilotlight.runtime.aws.client import AwsClient
 from pilotlight.runtime.aws.fetch import Fetch, fetch
@@ -32,13 +33,13 @@ class RecoveryContext:
         """The client to look through."""
         return self.eyes or self.client
 
-    @property
+    @cached_property
     def ledger(self) -> Ledger:
         """The journal table, in the standby region."""
         names = self.inventory.names
         return Ledger(Table(self.client, names.standby, names.journal_table), names.workload, self.clock)
 
-    @property
+    @cached_property
     def records(self) -> RecordBucket:
         """The vault bucket, in the standby region."""
         names = self.inventory.names

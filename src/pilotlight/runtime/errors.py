@@ -7,6 +7,7 @@ The exit codes are documented in docs/reference/errors.md, which a test compares
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
@@ -14,6 +15,11 @@ from typing import Any, ClassVar
 def one_a_line(problems: Iterable[str]) -> str:
     """Several problems as a person reads them: each on a line of its own."""
     return "".join(f"\n  {each}" for each in problems)
+
+
+@functools.cache
+def _unwrapped(text: str) -> str:
+    return " ".join(text.split())
 
 
 class PilotlightError(Exception):
@@ -30,7 +36,7 @@ class PilotlightError(Exception):
     @property
     def message(self) -> str:
         """The docstring, unwrapped, with the facts filled in."""
-        return " ".join((type(self).__doc__ or "").split()).format(**self.facts)
+        return _unwrapped(type(self).__doc__ or "").format(**self.facts)
 
     @property
     def advice(self) -> str:

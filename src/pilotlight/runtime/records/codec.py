@@ -7,9 +7,11 @@ runtime can read a newer record (fields are only added). Bad input is `RecordUnr
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import types
 import typing
+from collections.abc import Callable
 from importlib import import_module
 from typing import Any, ClassVar, TypeVar
 
@@ -31,16 +33,21 @@ class Tagged:
 
 TAGS = ("kind", "schema")
 """Fields whose default names the class that they are in."""
+PLAIN = (str, int, float, bool)
+"""What JSON has, too."""
 
 
 def encode(value: Any) -> Any:
     """JSON-ready form of a record or any value inside one."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: encode(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    kind = type(value)
+    if kind in PLAIN:
+        return value
     if isinstance(value, dict):
         return {str(key): encode(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [encode(item) for item in value]
+    if dataclasses.is_dataclass(kind):
+        return {name: encode(getattr(value, name)) for name in _names(kind)}
     return value
 
 
@@ -72,29 +79,47 @@ def _of_this_edition(kind: type[Any], raw: dict[str, Any]) -> dict[str, Any]:
 
 def decode(kind: Any, raw: Any) -> Any:
     """Build a value of this type from its JSON form."""
+    return _decoder(kind)(raw)
+
+
+@functools.cache
+def _decoder(kind: Any) -> Callable[[Any], Any]:
+    """What builds values of this type; made once, since a point has hundreds of parts of few kinds."""
     origin = typing.get_origin(kind)
-    if dataclasses.is_dataclass(kind):
-        return _decode_dataclass(typing.cast("type[Any]", kind), raw)
+    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
+        return functools.partial(_decode_dataclass, kind)
     if origin in (typing.Union, types.UnionType):
-        return _decode_union(kind, raw)
+        return functools.partial(_decode_union, typing.get_args(kind))
     if origin is tuple:
-        if not isinstance(raw, list | tuple):
-            raise ValueError(f"expected a list, found {raw!r}")
-        item = typing.get_args(kind)[0]
-        return tuple(decode(item, each) for each in raw)
+        return functools.partial(_decode_tuple, typing.get_args(kind)[0])
     if origin is dict:
-        item = typing.get_args(kind)[1]
-        return {key: decode(item, each) for key, each in raw.items()}
+        return functools.partial(_decode_dict, typing.get_args(kind)[1])
+    if kind in PLAIN:
+        return functools.partial(_decode_plain, kind)
+    return lambda raw: raw
+
+
+def _decode_tuple(item: Any, raw: Any) -> Any:
+    if not isinstance(raw, list | tuple):
+        raise ValueError(f"expected a list, found {raw!r}")
+    return tuple(map(_decoder(item), raw))
+
+
+def _decode_dict(item: Any, raw: Any) -> Any:
+    decoder = _decoder(item)
+    return {key: decoder(each) for key, each in raw.items()}
+
+
+def _decode_plain(kind: type[Any], raw: Any) -> Any:
     if kind is float and isinstance(raw, int):
         return float(raw)
-    if kind in (str, int, float, bool) and not isinstance(raw, kind):
+    if not isinstance(raw, kind):
         raise ValueError(f"expected {kind.__name__}, found {raw!r}")
     return raw
 
 
-def _decode_union(kind: Any, raw: Any) -> Any:
+def _decode_union(arms: tuple[Any, ...], raw: Any) -> Any:
     """The one arm that fits best: by its tag where it has one, else by the most fields that the record names."""
-    arms = typing.get_args(kind)
     if raw is None and type(None) in arms:
         return None
     told = [arm for arm in arms if arm is not type(None)]
@@ -124,14 +149,16 @@ def _fit(arm: Any, raw: Any) -> tuple[bool, int]:
     return tagged, len(fields.keys() & raw.keys())
 
 
-_HINTS: dict[type[Any], dict[str, Any]] = {}
-"""Types of the fields of a kind, evaluated once: a point has hundreds of parts of few kinds."""
+@functools.cache
+def _names(kind: Any) -> tuple[str, ...]:
+    return tuple(field.name for field in dataclasses.fields(kind))
 
 
-def _hints(kind: type[Any]) -> dict[str, Any]:
-    if kind not in _HINTS:
-        _HINTS[kind] = typing.get_type_hints(kind)
-    return _HINTS[kind]
+@functools.cache
+def _decoders(kind: Any) -> tuple[tuple[str, Callable[[Any], Any]], ...]:
+    """Of the fields of a kind, by their names."""
+    hints = typing.get_type_hints(kind)
+    return tuple((name, _decoder(hints[name])) for name in _names(kind))
 
 
 def _tagged(kind: type[Any], raw: dict[str, Any]) -> type[Any]:
@@ -147,13 +174,8 @@ def _tagged(kind: type[Any], raw: dict[str, Any]) -> type[Any]:
     return found
 
 
-def _decode_dataclass(kind: type[Any], raw: Any) -> Any:
+def _decode_dataclass(kind: Any, raw: Any) -> Any:
     if not isinstance(raw, dict):
         raise ValueError(f"expected {kind.__name__}, found {raw!r}")
     kind = _tagged(kind, raw)
-    hints = _hints(kind)
-    known: dict[str, Any] = {}
-    for field in dataclasses.fields(kind):
-        if field.name in raw:
-            known[field.name] = decode(hints[field.name], raw[field.name])
-    return kind(**known)
+    return kind(**{name: decoder(raw[name]) for name, decoder in _decoders(kind) if name in raw})

@@ -7,6 +7,7 @@ nor the primary region. `pilotlight up` writes it; every Lambda reads it.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, ClassVar, TypeVar
 
 from pilotlight.runtime.arns import PARTITION
@@ -269,7 +270,7 @@ class Inventory:
     remarks: tuple[str, ...] = ()
     """What the survey saw that stands in the way of no `up`, and of a failover it may."""
 
-    @property
+    @cached_property
     def names(self) -> Names:
         return Names(self.workload, self.account, self.primary, self.standby, self.vault.account if self.vault else "")
 
@@ -277,22 +278,22 @@ class Inventory:
         """The assets that have this record."""
         return tuple(each for each in self.assets if isinstance(each, record))
 
-    @property
+    @cached_property
     def datasets(self) -> tuple[Datasets, ...]:
         """Buckets, those with checkpoints among them."""
         return self.of(Datasets)
 
-    @property
+    @cached_property
     def volumes(self) -> tuple[Volumes, ...]:
         """Volume groups."""
         return self.of(Volumes)
 
-    @property
+    @cached_property
     def databases(self) -> tuple[Database, ...]:
         """Aurora clusters."""
         return self.of(Database)
 
-    @property
+    @cached_property
     def computes(self) -> tuple[Compute, ...]:
         """Auto Scaling groups."""
         return self.of(Compute)

@@ -14,20 +14,24 @@ def to_item(values: dict[str, Any]) -> Item:
 
 def attribute(value: str | int | float | bool) -> dict[str, Any]:
     """One value as DynamoDB takes it."""
+    if isinstance(value, str):
+        return {"S": value}
     if isinstance(value, bool):
         return {"BOOL": value}
-    if isinstance(value, int | float):
-        return {"N": repr(round(value, 3))}
-    return {"S": value}
+    return {"N": repr(round(value, 3))}
 
 
 def from_item(item: Item) -> dict[str, Any]:
     """The values of an item."""
-    return {
-        name: _number(each["N"]) if "N" in each else value for name, each in item.items() for value in each.values()
-    }
+    return {name: each["S"] if "S" in each else _other(each) for name, each in item.items()}
+
+
+def _other(attribute: dict[str, Any]) -> Any:
+    return _number(attribute["N"]) if "N" in attribute else next(iter(attribute.values()))
 
 
 def _number(text: str) -> int | float:
+    if text.isdecimal():
+        return int(text)
     number = float(text)
     return int(number) if number.is_integer() else number

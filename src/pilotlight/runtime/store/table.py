@@ -6,6 +6,8 @@ One table in the standby region, partition key `pk`, sort key `sk`. Conditions t
 
 from __future__ import annotations
 
+import functools
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -146,12 +148,13 @@ def _unless_condition(refusal: CallRefused) -> None:
 
 def _expressed(expression: str, values: dict[str, Any]) -> dict[str, Any]:
     """The names and values of an expression, as DynamoDB takes them."""
-    names = {word: word[1:] for word in _words(expression) if word.startswith("#")}
-    given = to_item({f":{name}": value for name, value in values.items()})
-    return {"ExpressionAttributeNames": names} | ({"ExpressionAttributeValues": given} if given else {})
+    found: dict[str, Any] = {"ExpressionAttributeNames": {name: name[1:] for name in _names(expression)}}
+    if values:
+        found["ExpressionAttributeValues"] = to_item({f":{name}": value for name, value in values.items()})
+    return found
 
 
-def _words(expression: str) -> list[str]:
-    for mark in ",()=<>+":
-        expression = expression.replace(mark, " ")
-    return expression.split()
+@functools.lru_cache(maxsize=256)
+def _names(expression: str) -> tuple[str, ...]:
+    """What an expression calls attributes by."""
+    return tuple(dict.fromkeys(re.findall(r"#\w+", expression)))
