@@ -136,7 +136,9 @@ class Batched(Wrapper):
             return self.inner.call(service, operation, region, **parameters)
         asked = _Asked(service, operation, region, parameters, listing, names)
         with self._lock:
-            queue = self._queues.setdefault((service, operation, region), _Queue())
+            queue = self._queues.get((service, operation, region))
+            if queue is None:
+                queue = self._queues[service, operation, region] = _Queue()
             batch, leads = queue.gathering, queue.gathering is None
             if batch is None:
                 batch = queue.gathering = _Batch()

@@ -79,7 +79,9 @@ class Paced(Wrapper):
         name, capacity, refill = bucket_of(operation)
         with self._lock:
             now = self._clock.now()
-            bucket = self._buckets.setdefault((region, name), Bucket(capacity, refill, now))
+            bucket = self._buckets.get((region, name))
+            if bucket is None:
+                bucket = self._buckets[region, name] = Bucket(capacity, refill, now)
             seconds = bucket.take(now)
         self._clock.sleep(seconds)
         try:

@@ -138,7 +138,7 @@ def rows(operation: str, raw: bytes, encoded: bool) -> list[Row]:
             version.decode(),
             latest != b"false",
             modified.decode(),
-            unescape(etag.decode()),
+            _text(etag),
             int(size or 0),
             not etag,
         )
@@ -175,8 +175,12 @@ def key_bytes(raw: bytes, encoded: bool) -> bytes:
     return _key(raw, encoded).encode() if b"%" in raw or b"+" in raw or b"&" in raw else raw
 
 
+def _text(raw: bytes) -> str:
+    """Of a part of an entry; most hold no entity but the quotes of entity tags."""
+    text = raw.decode().replace("&quot;", '"')
+    return unescape(text) if "&" in text else text
+
+
 def _key(raw: bytes, encoded: bool) -> str:
-    text = raw.decode()
-    if "&" in text:
-        text = unescape(text)
+    text = _text(raw)
     return unquote_plus(text) if encoded and ("%" in text or "+" in text) else text

@@ -57,11 +57,16 @@ def _truncated(answer: dict[str, Any]) -> bool:
 def _following(rule: dict[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
     """The parameters that ask for the next page; empty after the last."""
     more = rule.get("more_results")
-    if more and not jmespath.search(more, answer):
+    if more and not _found(more, answer):
         return {}
     tokens = zip(_listed(rule["input_token"]), _listed(rule["output_token"]), strict=True)
-    found = {name: jmespath.search(expression, answer) for name, expression in tokens}
+    found = {name: _found(expression, answer) for name, expression in tokens}
     return {name: token for name, token in found.items() if token}
+
+
+def _found(expression: str, answer: dict[str, Any]) -> Any:
+    """Most expressions are the name of a key, for which nothing has to be interpreted."""
+    return answer.get(expression) if expression.isidentifier() else jmespath.search(expression, answer)
 
 
 def _listed(value: Any) -> list[str]:
