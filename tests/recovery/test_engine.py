@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -314,7 +314,8 @@ def test_what_a_late_act_has_undone_since_another_process_proved_it_begins_anew(
         switch.acted_at.clear()
     running.look_back()
     assert [name for name, state in states(aws) if state == WITHDRAWN] == withdrawn
-    running.entries = [Entry(each.step, each.state, each.at, running.held.epoch, {}) for each in running.entries]
+    entries = [Entry(each.step, each.state, each.at, running.held.epoch, {}) for each in running.entries]
+    running = replace(running, entries=entries)
     if not withdrawn:
         switch.acted_at.clear()
         running.look_back()

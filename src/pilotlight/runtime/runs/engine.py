@@ -40,7 +40,6 @@ from pilotlight.runtime.records.runs import (
     LookingAgain,
     Runbook,
     Step,
-    proofs,
 )
 from pilotlight.runtime.runs.watching import UNWATCHED, Observer, waiting
 from pilotlight.runtime.store.lease import RENEW_SECONDS, Held
@@ -83,6 +82,30 @@ class _Line:
 
 
 @dataclass
+class _Standing:
+    """What the journal's lines come to, as far as they were read."""
+
+    lines: int = 0
+    """So many were."""
+    proven: dict[str, Entry] = field(default_factory=dict)
+    """Step -> the line that proves it, as `proofs` tells."""
+    intended: dict[str, Entry] = field(default_factory=dict)
+    """Step -> the first line that intends it, of those since it was last withdrawn."""
+
+    def read(self, entries: list[Entry]) -> None:
+        """The lines that have come since."""
+        for each in entries[self.lines :]:
+            if each.state == PROVEN:
+                self.proven[each.step] = each
+            elif each.state == INTENDED:
+                self.intended.setdefault(each.step, each)
+            elif each.state == WITHDRAWN:
+                self.proven.pop(each.step, None)
+                self.intended.pop(each.step, None)
+        self.lines = len(entries)
+
+
+@dataclass
 class Engine:
     """Executes one runbook for the holder of a lease. `entries` is what the journal already says."""
 
@@ -105,6 +128,7 @@ class Engine:
         self._stop = False
         self._writing = threading.Lock()
         self._coming = list[_Line]()
+        self._known = _Standing()
         self.side_by_side = self.side_by_side or at_once(self.runbook)
         self._fenced = self.context.through(Batched(with_innermost(self.context.client, self._fence)))
 
@@ -140,7 +164,7 @@ class Engine:
         """What an earlier process has proven, and a late act has undone since, is proven again before more stands on
         it: traffic would wait for instances that nobody wishes for any more. What gives no answer now is asked for by
         the look before the commit (runs/again.py); after that look nothing is withdrawn."""
-        proven = proofs(self._seen())
+        proven = self._proofs()
         looks = (step.arguments for step in self.runbook.steps)
         lasting = next((each.steps for each in looks if isinstance(each, LookingAgain)), ())
         if LOOKED_AGAIN in proven:
@@ -157,7 +181,7 @@ class Engine:
 
     def _look_back_at(self, step: Step) -> Answer:
         self._keep_going()
-        return self._ask(step, self.actions[step.action])
+        return self._ask(self._work(step), self.actions[step.action])
 
     def withdraw(self, name: str, reason: str) -> None:
         """A step, and all that stand on it, begin anew; called while none is under way."""
@@ -213,7 +237,7 @@ class Engine:
             if not isinstance(answer, Proven):
                 if self._intended_at(step) is None:
                     self._write(step, INTENDED, waiting(answer.observed, action.wait.reason, action.wait.seconds))
-                answer = self._act_and_wait(step, action, answer)
+                answer = self._act_and_wait(self._work(step), action, answer)
             self._write(step, PROVEN, answer.evidence)
         except EpochStale:
             raise
@@ -221,42 +245,41 @@ class Engine:
             self._write(step, FAILED, {"reason": problem.message})
             raise
 
-    def _act_and_wait(self, step: Step, action: Action, answer: Answer) -> Proven:
+    def _act_and_wait(self, work: StepContext, action: Action, answer: Answer) -> Proven:
         """Act while it is absent and nobody said that it was taken, then ask until it is proven or the wait is over."""
         started, acts, taken = self.context.clock.now(), 0, False
         while not isinstance(answer, Proven):
             if isinstance(answer, Absent) and not taken and acts < ACTS_MAX:
                 acts += 1
-                taken = self._act(step, action)
-                started, answer = self.context.clock.now(), self._ask(step, action)
+                taken = self._act(work, action)
+                started, answer = self.context.clock.now(), self._ask(work, action)
                 continue
             if self.context.clock.now() - started >= action.wait.seconds:
-                raise self._timed_out(step, action, answer.observed)
+                raise self._timed_out(work, action, answer.observed)
             self._keep_going(action.wait.every)
             self.context.clock.sleep(to_next_look(self.context.clock.now(), action.wait.every))
-            answer = self._ask(step, action)
+            answer = self._ask(work, action)
         return answer
 
-    def _ask(self, step: Step, action: Action) -> Answer:
+    def _ask(self, work: StepContext, action: Action) -> Answer:
         """Ask while waiting, where one answer that does not come is no reason to give up."""
         try:
-            return action.ask(self._work(step))
+            return action.ask(work)
         except (RegionUnreachable, Throttled) as problem:
             return Underway(problem.message)
 
-    def _act(self, step: Step, action: Action) -> bool:
+    def _act(self, work: StepContext, action: Action) -> bool:
         """Act once; whether it was taken. No answer is no error yet: it is asked for before it is tried again."""
         try:
-            action.act(self._work(step))
+            action.act(work)
         except RegionUnreachable:
             return False
         return True
 
-    def _timed_out(self, step: Step, action: Action, observed: str) -> StepTimedOut:
-        work = self._work(step)
+    def _timed_out(self, work: StepContext, action: Action, observed: str) -> StepTimedOut:
         return StepTimedOut(
-            step=step.name,
-            asset=step.asset or self.context.inventory.workload,
+            step=work.step.name,
+            asset=work.step.asset or self.context.inventory.workload,
             region=work.region,
             seconds=f"{action.wait.seconds:g}",
             observed=observed,
@@ -337,14 +360,19 @@ class Engine:
             raise problem
 
     def _proven(self) -> set[str]:
-        return set(proofs(self._seen()))
+        return set(self._proofs())
+
+    def _proofs(self) -> dict[str, Entry]:
+        with self._lock:
+            self._known.read(self.entries)
+            return dict(self._known.proven)
 
     def _seen(self) -> list[Entry]:
         with self._lock:
             return list(self.entries)
 
     def _evidence_of(self, step: str) -> dict[str, Any]:
-        proven = proofs(self._seen()).get(step)
+        proven = self._proofs().get(step)
         found = proven.evidence if proven else {}
         if CUT in found:
             raise StepFailed(
@@ -357,10 +385,7 @@ class Engine:
         return found
 
     def _intended_at(self, step: Step) -> float | None:
-        begun: str | None = None
-        for each in self._seen():
-            if each.step == step.name and each.state == WITHDRAWN:
-                begun = None
-            elif each.step == step.name and each.state == INTENDED:
-                begun = begun or each.at
-        return parse_stamp(begun) if begun else None
+        with self._lock:
+            self._known.read(self.entries)
+            begun = self._known.intended.get(step.name)
+        return parse_stamp(begun.at) if begun else None
