@@ -27,11 +27,7 @@ from pilotlight.runtime.kinds.buckets import notifications
 from pilotlight.runtime.records.inventory import Compute, Database, Datasets, Inventory, Keep, Traffic, Volumes
 from pilotlight.runtime.recovery import Recovery
 from support.fake_dynamodb import Tables
-from support.fake_machines import (
-    HEALTH_SECONDS,
-    LAUNCHED,
-    Machines,
-)
+from support.fake_machines import LAUNCHED, Machines
 from support.fake_names import ACCOUNT, NAMES, PRIMARY, STANDBY
 from support.fake_s3 import Buckets
 from support.fake_sqs import Queue
@@ -124,6 +120,7 @@ class FakeAws(Machines):
         self.without_lease: list[str] = []
         """What was asked for while nobody held a lease of the workload."""
         self.writer, self.moving_until, self.promotions, self.switches = PRIMARY, 0.0, 0, 0
+        self.promotion_seconds = PROMOTION_SECONDS
         self.parameters: dict[tuple[str, str], str] = {}
         self.metrics: dict[str, list[float]] = {}
         self.invoked: list[dict[str, Any]] = []
@@ -140,22 +137,17 @@ class FakeAws(Machines):
     # -- the client ----------------------------------------------------------------------------------------------
 
     def call(self, service: str, operation: str, region: str, **parameters: Any) -> dict[str, Any]:
-        self.made.append((service, operation, region))
-        self._note_without_lease(service, operation, region)
+        self._note(service, operation, region)
         self.s3.cut = self.dark
         if region in self.dark or (region, service) in self.silent:
             raise RegionUnreachable(region=region, service=service, operation=operation)
-        if f"{service}:{operation}" in self.denied:
-            raise refused(
-                service,
-                operation,
-                region,
-                "AccessDenied",
-                f"AccessDenied: not authorized to perform {service}:{operation}",
-            )
-        if (service, operation) == ("dynamodb", "describe_table") and region != STANDBY:
-            raise refused(service, operation, region, "ResourceNotFoundException", "Requested resource not found")
+        if self.denied and f"{service}:{operation}" in self.denied:
+            words = f"AccessDenied: not authorized to perform {service}:{operation}"
+            raise refused(service, operation, region, "AccessDenied", words)
         if service == "dynamodb":
+            if operation == "describe_table" and region != STANDBY:
+                code = "ResourceNotFoundException"
+                raise refused(service, operation, region, code, "Requested resource not found")
             return getattr(self.dynamodb, operation)(**parameters)
         if service == "sqs":
             return getattr(self.sqs, operation)(**parameters)
@@ -167,7 +159,8 @@ class FakeAws(Machines):
     def pages(self, service: str, operation: str, region: str, **parameters: Any) -> Iterator[dict[str, Any]]:
         return paging.pages(self.call, service, operation, region, parameters)
 
-    def _note_without_lease(self, service: str, operation: str, region: str) -> None:
+    def _note(self, service: str, operation: str, region: str) -> None:
+        self.made.append((service, operation, region))
         if is_reading(operation) or service not in ACTING:
             return
         with self.dynamodb.lock:
@@ -186,7 +179,7 @@ class FakeAws(Machines):
         if region in self.dark:
             return Fetched(0, reason="timed out")
         group = next(group for (place, _), group in self.groups.items() if place == region)
-        ready = any(self.clock.now() >= at + HEALTH_SECONDS for _, at in group.instances)
+        ready = any(self.clock.now() >= at + self.health_seconds for _, at in group.instances)
         return Fetched(200, f'{{"region": "{region}"}}'.encode()) if ready else Fetched(503)
 
     # -- identity, parameters, metrics, functions --------------------------------------------------------------
@@ -294,7 +287,7 @@ class FakeAws(Machines):
     def _move(self, region: str, operation: str) -> None:
         if self.clock.now() < self.moving_until:
             raise refused("rds", operation, region, "InvalidGlobalClusterStateFault", "it is failing over")
-        self.moving_until = self.clock.now() + PROMOTION_SECONDS
+        self.moving_until = self.clock.now() + self.promotion_seconds
 
 
 def checkpoint(step: int, shards: int = 2) -> dict[str, bytes]:

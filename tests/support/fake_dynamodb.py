@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import bisect
 import threading
 from functools import lru_cache
 from typing import Any
@@ -10,27 +11,29 @@ from typing import Any
 from pilotlight.runtime.aws.client import refused
 
 Item = dict[str, Any]
+Key = tuple[str, str, str]
 
 
 class Tables:
-    """All tables of one region share one dictionary; keys are (table, pk, sk). Attributes are values that nobody
-    changes in place, so an item is copied one level deep."""
+    """All tables of one region share one dictionary; keys are (table, pk, sk). What changes an item puts another in its
+    place, so those that were answered stay as they were."""
 
     def __init__(self, region: str) -> None:
         self.region = region
-        self.items: dict[tuple[str, str, str], Item] = {}
-        self.partitions: dict[tuple[str, str], set[tuple[str, str, str]]] = {}
+        self.items: dict[Key, Item] = {}
+        self.partitions: dict[tuple[str, str], list[Key]] = {}
+        """(table, pk) -> keys, in order."""
         self.lock = threading.RLock()
         self.protected = True
 
     def __reduce__(self) -> Any:
         """Copied without its lock."""
-        return _tables, (self.region, self.items)
+        return _tables, (self.region, self.items, self.partitions)
 
     def get_item(self, TableName: str, Key: Item, ConsistentRead: bool) -> dict[str, Any]:
         assert ConsistentRead, "the ledger must never read a stale item"
         found = self.items.get(_key(TableName, Key))
-        return {"Item": dict(found)} if found else {}
+        return {"Item": found} if found else {}
 
     def describe_table(self, TableName: str) -> dict[str, Any]:
         return {"Table": {"TableName": TableName}}
@@ -61,12 +64,11 @@ class Tables:
             reading = _Reading(item, ExpressionAttributeNames, ExpressionAttributeValues)
             if ConditionExpression and not reading.holds(ConditionExpression):
                 raise self._condition_failed("update_item")
-            changed = dict(item) | Key
-            for assignment in _split(UpdateExpression.removeprefix("SET ")):
-                name, expression = (each.strip() for each in assignment.split("=", 1))
+            changed = item | Key
+            for name, expression in _assignments(UpdateExpression):
                 changed[ExpressionAttributeNames[name]] = reading.value(expression)
             self._keep(_key(TableName, Key), changed)
-        return {"Attributes": dict(changed)}
+        return {"Attributes": changed}
 
     def transact_write_items(self, TransactItems: list[dict[str, Any]]) -> dict[str, Any]:
         """All or nothing, as DynamoDB does it: every condition first, then every write."""
@@ -93,13 +95,15 @@ class Tables:
 
     def delete_item(self, TableName: str, Key: Item) -> dict[str, Any]:
         key = _key(TableName, Key)
-        self.items.pop(key, None)
-        self.partitions.get(key[:2], set()).discard(key)
+        with self.lock:
+            if self.items.pop(key, None) is not None:
+                self.partitions[key[:2]].remove(key)
         return {}
 
-    def _keep(self, key: tuple[str, str, str], item: Item) -> None:
+    def _keep(self, key: Key, item: Item) -> None:
+        if key not in self.items:
+            bisect.insort(self.partitions.setdefault(key[:2], []), key)
         self.items[key] = item
-        self.partitions.setdefault(key[:2], set()).add(key)
 
     def query(
         self,
@@ -112,8 +116,9 @@ class Tables:
         assert ConsistentRead and KeyConditionExpression in ("pk = :pk", "pk = :pk AND sk > :after")
         wanted, after = (ExpressionAttributeValues.get(name, {"S": ""})["S"] for name in (":pk", ":after"))
         with self.lock:
-            keys = sorted(key for key in self.partitions.get((TableName, wanted), ()) if key[2] > after)
-            return {"Items": [dict(self.items[key]) for key in (keys if ScanIndexForward else keys[::-1])]}
+            keys = self.partitions.get((TableName, wanted), [])
+            keys = keys[bisect.bisect_right(keys, (TableName, wanted, after)) :] if after else keys
+            return {"Items": [self.items[key] for key in (keys if ScanIndexForward else reversed(keys))]}
 
     def _condition_failed(self, operation: str) -> Exception:
         code = "ConditionalCheckFailedException"
@@ -127,19 +132,14 @@ class _Reading:
         self.item, self.names, self.values = item, names, values
 
     def holds(self, condition: str) -> bool:
-        return any(
-            all(self._clause(part.strip()) for part in either.split(" AND ")) for either in condition.split(" OR ")
-        )
+        return any(all(self._clause(*clause) for clause in either) for either in _clauses(condition))
 
-    def _clause(self, clause: str) -> bool:
-        if clause.startswith("attribute_not_exists"):
-            return self.names[clause[clause.index("(") + 1 : -1]] not in self.item
-        name, sign, value = clause.split()
-        here, there = self.item.get(self.names[name]), self.values[value]
-        if here is None:
-            return False
-        left, right = _plain(here), _plain(there)
-        return {"=": left == right, "<": left < right, "<=": left <= right}[sign]
+    def _clause(self, name: str, sign: str, value: str) -> bool:
+        here = self.item.get(self.names[name])
+        if sign == "absent" or here is None:
+            return sign == "absent" and here is None
+        left, right = _plain(here), _plain(self.values[value])
+        return bool(left == right if sign == "=" else left < right if sign == "<" else left <= right)
 
     def value(self, expression: str) -> Any:
         if " + " in expression:
@@ -152,6 +152,26 @@ class _Reading:
 
 
 @lru_cache(maxsize=256)
+def _clauses(condition: str) -> tuple[tuple[tuple[str, str, str], ...], ...]:
+    """(name, sign, value) of what has to be so together, of each of several ways in which a condition holds."""
+    return tuple(tuple(_clause(part.strip()) for part in either.split(" AND ")) for either in condition.split(" OR "))
+
+
+def _clause(clause: str) -> tuple[str, str, str]:
+    if clause.startswith("attribute_not_exists"):
+        return clause[clause.index("(") + 1 : -1], "absent", ""
+    name, sign, value = clause.split()
+    assert sign in ("=", "<", "<=")
+    return name, sign, value
+
+
+@lru_cache(maxsize=256)
+def _assignments(expression: str) -> tuple[tuple[str, str], ...]:
+    """(name, expression) of each."""
+    pairs = (assignment.split("=", 1) for assignment in _split(expression.removeprefix("SET ")))
+    return tuple((name.strip(), value.strip()) for name, value in pairs)
+
+
 def _split(text: str) -> list[str]:
     """Assignments between commas that are not inside parentheses."""
     parts, depth = [""], 0
@@ -164,10 +184,9 @@ def _split(text: str) -> list[str]:
     return parts
 
 
-def _tables(region: str, items: dict[tuple[str, str, str], Item]) -> Tables:
+def _tables(region: str, items: dict[Key, Item], partitions: dict[tuple[str, str], list[Key]]) -> Tables:
     found = Tables(region)
-    for key, item in items.items():
-        found._keep(key, item)
+    found.items, found.partitions = items, partitions
     return found
 
 
@@ -176,5 +195,5 @@ def _plain(attribute: Item) -> Any:
     return float(value) if kind == "N" else value
 
 
-def _key(table: str, item: Item) -> tuple[str, str, str]:
+def _key(table: str, item: Item) -> Key:
     return (table, item["pk"]["S"], item["sk"]["S"])

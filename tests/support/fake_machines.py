@@ -70,7 +70,7 @@ class Machines:
         self.volumes: dict[str, dict[str, str]] = {}
         self.unsnapshot: set[str] = set()
         self.snapshot_call_seconds = 0.0
-        self.copy_seconds = COPY_SECONDS
+        self.start_seconds, self.health_seconds, self.copy_seconds = START_SECONDS, HEALTH_SECONDS, COPY_SECONDS
         self.keys = {NAMES.key_alias}
         self.copies_refused = 0
         self.attach("i-1", 0.0, {"/dev/sdf": "vol-1", "/dev/sdg": "vol-2"}, {"/dev/sdh": "vol-9"})
@@ -117,7 +117,7 @@ class Machines:
             name, version = group.names
             named = str(len(self.templates[name])) if version == "$Latest" else version
             group.launched[instance] = (name, named)
-            group.instances.append((instance, self.clock.now() + START_SECONDS))
+            group.instances.append((instance, self.clock.now() + self.start_seconds))
 
     def _refusal(self, kind: str) -> dict[str, Any]:
         words = f"We currently do not have sufficient {kind} capacity. Launching EC2 instance failed."
@@ -156,7 +156,7 @@ class Machines:
 
     def elbv2_describe_target_health(self, region: str, TargetGroupArn: str) -> dict[str, Any]:
         group = self.groups[region, TargetGroupArn.rsplit("/", 1)[1]]
-        states = ["healthy" if self.clock.now() >= at + HEALTH_SECONDS else "initial" for _, at in group.instances]
+        states = ["healthy" if self.clock.now() >= at + self.health_seconds else "initial" for _, at in group.instances]
         return {"TargetHealthDescriptions": [{"TargetHealth": {"State": state}} for state in states]}
 
     def elbv2_describe_load_balancers(self, region: str, Names: list[str]) -> dict[str, Any]:
@@ -223,7 +223,7 @@ class Machines:
         assert region == STANDBY and rest["Encrypted"] and rest["KmsKeyId"] == NAMES.key_alias
         assert {each["ResourceType"] for each in TagSpecifications} == {"image", "snapshot"}
         id, now = f"ami-copy-{next(self.ids)}", self.clock.now()
-        self.images[id] = {"Tags": TagSpecifications[0]["Tags"], "done": now + COPY_SECONDS, "made": now}
+        self.images[id] = {"Tags": TagSpecifications[0]["Tags"], "done": now + self.copy_seconds, "made": now}
         return {"ImageId": id}
 
     def ec2_deregister_image(self, region: str, ImageId: str, DeleteAssociatedSnapshots: bool) -> dict[str, Any]:

@@ -12,9 +12,12 @@ import zlib
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
+from html import escape
 from typing import Any
 
 from pilotlight.runtime.aws.client import refused
+from pilotlight.runtime.aws.pages import VERSIONS, Page
 from pilotlight.runtime.clock import FakeClock
 from pilotlight.runtime.naming import RULE_BEFORE
 
@@ -32,9 +35,22 @@ class Version:
     has_checksum: bool | None = None
     """Whether S3 keeps one; by itself of everything but what has rotted."""
 
-    @property
+    @cached_property
     def etag(self) -> str:
         return self.told_etag or f'"{hashlib.md5(self.body).hexdigest()}"'
+
+    @cached_property
+    def modified(self) -> datetime:
+        """S3 tells whole seconds."""
+        return datetime.fromtimestamp(int(self.at), tz=UTC)
+
+    @cached_property
+    def behind_latest(self) -> str:
+        """An entry of a listing from there on, as S3 writes it."""
+        modified = f"<LastModified>{self.modified.isoformat()}</LastModified>"
+        if self.deleted:
+            return f"{modified}</DeleteMarker>"
+        return f"{modified}<ETag>{self.etag}</ETag><Size>{len(self.body)}</Size></Version>"
 
 
 class Buckets:
@@ -120,23 +136,18 @@ class Buckets:
     def list_object_versions(
         self, Bucket: str, Prefix: str = "", KeyMarker: str = "", Delimiter: str = ""
     ) -> dict[str, Any]:
+        """By key, and of one key the newest first."""
         self.arrive()
-        versions, markers = [], []
-        for key, each in sorted(self.objects[Bucket].items()):
-            if not key.startswith(Prefix) or key <= KeyMarker or _rolled_up(key, Prefix, Delimiter) != key:
-                continue
-            for version in each:
-                latest = {"VersionId": version.id, "IsLatest": version is each[-1]}
-                (markers if version.deleted else versions).append(_listed(key, version) | latest)
-        told: dict[str, Any] = {"IsTruncated": False, "Versions": versions, "DeleteMarkers": markers}
-        keys = sorted({each["Key"] for each in (*versions, *markers)})
+        objects = self.objects[Bucket]
+        keys = sorted(key for key in objects if key.startswith(Prefix) and key > KeyMarker)
+        keys = [key for key in keys if _rolled_up(key, Prefix, Delimiter) == key] if Delimiter else keys
+        more = "<IsTruncated>false</IsTruncated>"
         if self.page_keys and len(keys) > self.page_keys:
-            last = keys[self.page_keys - 1]
-            told = {
-                name: [each for each in told[name] if each["Key"] <= last] for name in ("Versions", "DeleteMarkers")
-            }
-            told |= {"IsTruncated": True, "NextKeyMarker": last}
-        return told
+            keys = keys[: self.page_keys]
+            more = f"<NextKeyMarker>{escape(keys[-1])}</NextKeyMarker><IsTruncated>true</IsTruncated>"
+        entries = "".join(_entry(escape(key), version, version is objects[key][-1])
+                          for key in keys for version in reversed(objects[key]))  # fmt: skip
+        return Page(VERSIONS, f"<ListVersionsResult>{more}{entries}</ListVersionsResult>".encode())
 
     def get_object(
         self, Bucket: str, Key: str, Range: str = "", IfMatch: str = "", VersionId: str = ""
@@ -242,6 +253,10 @@ def _rolled_up(key: str, prefix: str, delimiter: str) -> str:
     return key if at < 0 else key[: at + 1]
 
 
+def _entry(key: str, version: Version, latest: bool) -> str:
+    named = f"<Key>{key}</Key><VersionId>{version.id}</VersionId><IsLatest>{'true' if latest else 'false'}</IsLatest>"
+    return f"{'<DeleteMarker>' if version.deleted else '<Version>'}{named}{version.behind_latest}"
+
+
 def _listed(key: str, version: Version) -> dict[str, Any]:
-    at = datetime.fromtimestamp(int(version.at), tz=UTC)  # S3 tells whole seconds
-    return {"Key": key, "Size": len(version.body), "ETag": version.etag, "LastModified": at}
+    return {"Key": key, "Size": len(version.body), "ETag": version.etag, "LastModified": version.modified}
