@@ -10,7 +10,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
+NAMES_KEPT = 10_000
+"""Names whose step is remembered: every format looks at every folder, and at those above it."""
 DIGITS_MAX = 18
 """A longer number is no step; it also fits into 64 bits."""
 
@@ -72,6 +75,7 @@ def step_of(path: str) -> int | None:
     return step if step is not None else next((each for each in found if each is not None), None)
 
 
+@lru_cache(maxsize=NAMES_KEPT)
 def step_of_name(name: str, above: bool = False) -> int | None:
     """The same of one name, which may be a folder's above the checkpoint's own (pure)."""
     plain = QUANTIZED.sub("", SHARD.sub("", SUFFIXES.sub("", re.sub(r"\.orbax-checkpoint-tmp.*", "", name))))
