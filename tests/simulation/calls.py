@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import plans
+from judging import ACTING
 from plans import Fault
 from scheduling import Killed, Process
 
@@ -38,7 +39,7 @@ class Calls:
         disaster = self._disaster
         disaster.calls += 1
         number = disaster.numbers[self._actor] = disaster.numbers[self._actor] + 1
-        if not is_reading(operation):
+        if service in ACTING and not is_reading(operation):
             disaster.judge.begins(self._process, service, operation, region)
         fault = self._fault(number, service, operation, region, parameters) if self._faults else None
         self._scheduler.sleep(self._seconds())

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import pickle
-import random
 from functools import cache
 from typing import Any
 
@@ -19,16 +18,6 @@ from support.fake_s3 import Buckets, Version
 
 FLEET = {PRIMARY: "inference-fleet", STANDBY: NAMES.group("fleet")}
 BUCKETS = {PRIMARY: (CORPUS, MODELS), STANDBY: (NAMES.standby_bucket("corpus"), NAMES.standby_bucket("checkpoints"))}
-
-OFTEN = (4, 3, 2, 1)
-"""Of the lengths below, in their order."""
-PROMOTIONS, STARTS, HEALTH, COPIES = (
-    (2.0, 4.0, 9.0, 33.0),
-    (1.0, 3.0, 8.0, 20.0),
-    (0.5, 1.0, 2.0, 5.0),
-    (2.0, 5.0, 12.0, 40.0),
-)
-"""Seconds: of a writer, of an instance until it is in service, then until it is healthy, of a snapshot or image."""
 
 
 class DisasterBuckets(Buckets):
@@ -55,14 +44,9 @@ class DisasterAws(FakeAws):
         buckets.rules = self.s3.rules
         self.s3 = buckets
 
-    def paced(self, pace: int) -> None:
-        """How long its own changes take: mostly a few looks at them, since one more that sees nothing new is a state
-        that teaches nothing; now and then longer than a lease. `pace` 0: as every FakeAws."""
-        if pace:
-            drawn = random.Random(f"{pace}/aws")
-            self.promotion_seconds, self.start_seconds, self.health_seconds, self.copy_seconds = (
-                drawn.choices(lengths, OFTEN)[0] for lengths in (PROMOTIONS, STARTS, HEALTH, COPIES)
-            )
+    def at_rest(self) -> None:
+        """Nobody acts any more while its own changes last: the first look sees them done."""
+        self.promotion_seconds = self.start_seconds = self.health_seconds = self.copy_seconds = 0.5
 
     def _note(self, service: str, operation: str, region: str) -> None:
         """The judge holds every act against its lease."""

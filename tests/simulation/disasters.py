@@ -97,6 +97,7 @@ class Disaster:
         self.faults: dict[str, list[Fault]] = {}
         self.paces: dict[str, random.Random] = {}
         self.memory: dict[tuple[str, str, str, str], tuple[float, dict[str, Any]]] = {}
+        self.remembers = any(each.kind == plans.STALE_READ for each in self.plan.faults)
         self.lost: set[tuple[str, str, str, str]] = set()
         self.resting = False
 
@@ -118,7 +119,7 @@ class Disaster:
         """At this moment, all at once."""
         if is_reading(operation):
             answer = self.aws.call(service, operation, region, **given)
-            if service in EVENTUAL:
+            if service in EVENTUAL and self.remembers:
                 self.memory[service, operation, region, str(given)] = (self.scheduler.now, answer)
             return answer
         was = self.judge.before(service, operation, region, given)
@@ -442,6 +443,7 @@ class Disaster:
     def _rest(self) -> None:
         """No more faults; a person brings home what is not, and the schedule protects it until that is complete."""
         self.resting = True
+        self.aws.at_rest()
         self.tell("a person", "brings all to rest")
         self.scheduler.run(self.scheduler.now + 61)
         done: list[bool] = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import cache, lru_cache
 from typing import Any
 
 from disaster_world import BUCKETS, FLEET, DisasterAws, current
@@ -15,7 +16,7 @@ from pilotlight.runtime.clock import parse_stamp, stamp
 from pilotlight.runtime.kinds.volumes.reference import VolumeReference
 from pilotlight.runtime.naming import RECORD_POINTS
 from pilotlight.runtime.records.point import read_reference
-from pilotlight.runtime.records.runs import FAILED, PROVEN, RUNNING, SUCCEEDED, SUPERSEDED, WITHDRAWN
+from pilotlight.runtime.records.runs import FAILED, PROVEN, RUNNING, SUCCEEDED, SUPERSEDED, WITHDRAWN, Runbook
 from pilotlight.runtime.runs import runbooks
 from pilotlight.runtime.store.lease import PROTECT, RUN
 from pilotlight.runtime.store.ledger import FAILING_OVER, SERVING
@@ -169,8 +170,8 @@ class Judge:
     def begins(self, who: Process, service: str, operation: str, region: str) -> None:
         """An act is sent: nothing of the schedule comes between the look at the lease and this."""
         lease = self.acts_by.get(who.name, RUN)
-        if (who.name, lease) in self.held and service in ACTING:
-            epoch = self.held[who.name, lease]
+        epoch = self.held.get((who.name, lease))
+        if epoch is not None:
             told = f"{who.name} sends {service}:{operation} in {region} by epoch {epoch} of {lease}"
             self.check(FENCED, [f"{told}; {self.newest[lease]} is taken"] if self.stale(who, lease) else [])
 
@@ -259,8 +260,8 @@ class Judge:
 
     def items(self, pk: str) -> list[dict[str, Any]]:
         """Items of the journal table, plain."""
-        found = [item for (_, part, _), item in sorted(self.aws.dynamodb.items.items()) if part == pk]
-        return [_plain(item) for item in found]
+        table = self.aws.dynamodb
+        return [_plain(table.items[key]) for key in table.partitions.get((NAMES.journal_table, pk), ())]
 
     def item(self, pk: str, sk: str) -> dict[str, Any]:
         """One of them."""
@@ -337,8 +338,7 @@ class Judge:
         version = current(self.aws, NAMES.vault_bucket, f"{RECORD_POINTS}{point}.json")
         if version is None or version.deleted:
             return {"record"}
-        parts = json.loads(version.body)["parts"]
-        return _copies({each["asset"]: each["reference"] for each in parts if each["kind"] == "volumes"})
+        return set(_copies_named(version.body))
 
     # -- the end -----------------------------------------------------------------------------------------------
 
@@ -367,7 +367,7 @@ class Judge:
         self.check(ENDS, problems)
         for journal in recovery_of(self.aws).runs():
             if journal.kind in RUNBOOKS:
-                self.check(JOURNAL, not_a_path(journal, RUNBOOKS[journal.kind](inventory())))
+                self.check(JOURNAL, not_a_path(journal, _runbook(journal.kind)))
 
     def _fenced(self, run: str) -> bool:
         """Whether it came as far as changing anything; one that died before is left behind (runtime/runs/run.py)."""
@@ -397,6 +397,18 @@ class Judge:
                 says = found.body if found else "nothing"
                 problems.append(f"{key}: {wanted.body!r} was written in {wanted.region}, {bucket} says {says!r}")
         self.check(KEPT, problems[:3])
+
+
+@cache
+def _runbook(kind: str) -> Runbook:
+    return RUNBOOKS[kind](inventory())
+
+
+@lru_cache(maxsize=256)
+def _copies_named(record: bytes) -> frozenset[str]:
+    """Snapshots in the record of a point."""
+    parts = json.loads(record)["parts"]
+    return frozenset(_copies({each["asset"]: each["reference"] for each in parts if each["kind"] == "volumes"}))
 
 
 def _plain(item: dict[str, Any]) -> dict[str, Any]:

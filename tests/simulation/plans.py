@@ -225,7 +225,7 @@ def _on_the_way_home(cast: _Cast, lost_at: float, back_at: float) -> None:
     cast.add(0.3, PROTECT, 60, 150)
 
 
-CALLS = {PROTECT: 110, FAILOVER: 260, FAILBACK: 420, ALARM: 280}
+CALLS = {PROTECT: 175, FAILOVER: 155, FAILBACK: 375, ALARM: 170}
 """About as many as one of them makes, undisturbed."""
 SHARES = {
     KILL_BEFORE: 3,

@@ -129,7 +129,8 @@ class Scheduler:
     def at(self, moment: float, what: Task | Callable[[], None]) -> None:
         """Go on with a task, or do something of the world's own, then."""
         ticket = what.ticket if isinstance(what, Task) else 0
-        heapq.heappush(self.heap, (max(moment, self.now), next(self.numbers), what, ticket))
+        now = self.now
+        heapq.heappush(self.heap, (moment if moment > now else now, next(self.numbers), what, ticket))
 
     def spawn(self, process: Process | None, run: Callable[[], Any], moment: float | None = None) -> Task:
         """Another task of a process."""
@@ -147,7 +148,7 @@ class Scheduler:
         until = self.now + seconds
         process = task.process
         if (self.heap and self.heap[0][0] <= until) or (process and process.frozen_until > until) or self.doomed:
-            self.at(until, task)
+            heapq.heappush(self.heap, (until, next(self.numbers), task, task.ticket))
             self._give_way(task)
         else:
             self.turns += 1
@@ -177,11 +178,12 @@ class Scheduler:
 
     def run(self, until: float, over: Callable[[], bool] = lambda: False) -> None:
         """All that happens until a moment, or until it is over."""
-        while self.heap and not over():
-            moment, _, what, ticket = self.heap[0]
+        heap = self.heap
+        while heap and not over():
+            moment, _, what, ticket = heap[0]
             if moment > until:
                 break
-            heapq.heappop(self.heap)
+            heapq.heappop(heap)
             self.turns += 1
             if self.turns > self.turns_max:
                 raise Endless
@@ -202,20 +204,17 @@ class Scheduler:
             self.at(process.frozen_until, task)
             return
         task.ticket += 1
-        self._enter(task, task.greenlet.switch)
-
-    def _enter(self, task: Task, into: Callable[..., Any], *given: Any) -> None:
-        before, self.current = self.current, task
-        try:
-            into(*given)
-        finally:
-            self.current = before
+        self.current = task
+        task.greenlet.switch()
+        self.current = None
 
     def _bury(self, process: Process) -> None:
         for task in list(process.tasks):
             if not task.done and not task.greenlet.dead:
                 if task.greenlet:
-                    self._enter(task, task.greenlet.throw, Killed)
+                    self.current = task
+                    task.greenlet.throw(Killed)
+                    self.current = None
                 else:
                     task.done = True
         process.tasks.clear()
@@ -245,24 +244,20 @@ class Lock:
     def __init__(self) -> None:
         self._held, self._waiting = False, list[Task]()
 
-    def acquire(self) -> None:
+    def __enter__(self) -> None:
         while self._held:
-            task = _Turn.scheduler._alive()
-            self._waiting.append(task)
+            self._waiting.append(_Turn.scheduler._alive())
             _Turn.scheduler.park()
         self._held = True
 
-    def release(self) -> None:
-        self._held = False
-        waiting, self._waiting = self._waiting, []
-        for each in waiting:
-            _Turn.scheduler.wake(each)
-
-    def __enter__(self) -> None:
-        self.acquire()
-
     def __exit__(self, *_: object) -> None:
-        self.release()
+        self._held = False
+        if self._waiting:
+            waiting, self._waiting = self._waiting, []
+            for each in waiting:
+                _Turn.scheduler.wake(each)
+
+    acquire, release = __enter__, __exit__
 
 
 class Event:

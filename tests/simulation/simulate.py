@@ -18,6 +18,7 @@ from multiprocessing import Pool
 from pathlib import Path
 
 import deltas
+from disaster_world import FAILED_OVER, PROTECTED, world
 from disasters import Outcome, play
 from judging import INVARIANTS
 from plans import FAULTS, plan_of
@@ -124,11 +125,19 @@ class Tally:
         return faults + unheld + [each for each in MUST_REACH if not self.reached[each]]
 
 
+def prepare() -> None:
+    """What every disaster begins from is made once in each process, and is not looked through for garbage again."""
+    logging.disable(logging.WARNING)
+    for start in (PROTECTED, FAILED_OVER):
+        world(start)
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+
+
 def played(seeds: range) -> list[tuple[int, Outcome]]:
     """One batch, without its stories: they are told anew where one is needed."""
-    logging.disable(logging.WARNING)
     gc.collect()
-    gc.disable()
     found = []
     for seed in seeds:
         outcome = play(plan_of(seed))
@@ -149,7 +158,7 @@ def batches(first: int, disasters: int | None, until: float) -> Iterator[range]:
 def run(first: int, disasters: int | None, seconds: float, processes: int) -> tuple[Tally, float]:
     """All of them, and how many seconds of the machine's time they took."""
     tally, began = Tally(), time.monotonic()
-    with Pool(processes) as pool:
+    with Pool(processes, prepare) as pool:
         ahead = list[object]()
         coming = batches(first, disasters, began + seconds)
         for seeds in coming:

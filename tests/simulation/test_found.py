@@ -18,7 +18,7 @@ FOUND = {
     "a key that was rewritten in the standby region while its copy home was under way stayed as it was before": Plan(
         pace=0,
         actors=(Actor("failover", FAILOVER, 45.23543631669866), Actor("failback", FAILBACK, 1056.9829426777476)),
-        faults=(Fault("failback", 63, LATE_ACT, 75.4),),
+        faults=(Fault("failback", 80, LATE_ACT, 75.4),),
     ),
     "what the standby region had written was left there, as if it had never served, since a failover that began anew "
     "had died after its fence": Plan(
@@ -28,7 +28,7 @@ FOUND = {
             Actor("failback-1", FAILBACK, 13.269412890601211, skew=-33.39645005685112),
             Actor("failback-2", FAILBACK, 62.318047139578574, skew=56.532714162452834),
             Actor("protect-3", PROTECT, 17.395796585798195),
-            Actor("failover-4", FAILOVER, 56.60187165702399),
+            Actor("failover-4", FAILOVER, 60.0),
         ),
     ),
 }
