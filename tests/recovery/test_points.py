@@ -8,10 +8,13 @@ from typing import Any
 
 import pytest
 
+from pilotlight.runtime.aws.client import refused
 from pilotlight.runtime.aws.wrappers import Wrapper
 from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.errors import NoSuchPoint, RecordUnreadable, RegionUnreachable, StepFailed
 from pilotlight.runtime.kinds.action import StepContext
+from pilotlight.runtime.kinds.buckets.content import UNDECIDED, Compared
+from pilotlight.runtime.kinds.buckets.rereading import PROBLEMS_MAX, Reread
 from pilotlight.runtime.naming import RECORD_MANIFESTS, RECORD_POINTS
 from pilotlight.runtime.points.prune import GRACE_SECONDS
 from pilotlight.runtime.points.retention import RECENT
@@ -31,7 +34,7 @@ from support.inventories import changed
 def problems(recovery: Recovery, deep: bool = False, point: str = "newest") -> dict[str, tuple[str, ...]]:
     """Asset -> what is wrong with it, for assets with something wrong."""
     found = recovery.verify(point, deep)
-    assert found.holds == (not any(part.problems for part in found.parts))
+    assert found.holds == (not any(part.problems or part.undecided for part in found.parts))
     return {part.asset: part.problems for part in found.parts if part.problems}
 
 
@@ -123,7 +126,34 @@ def test_weights_that_rot_behind_the_same_version_are_found_by_reading_them(aws:
 
 def test_a_part_that_may_not_be_read_does_not_hold(aws: FakeAws, sound: Recovery) -> None:
     aws.denied.add("rds:describe_global_clusters")
-    assert "AccessDenied" in problems(sound)["registry"][0]
+    assert problems(sound) == {}, "nothing is known to be wrong with it"
+    found = sound.verify("newest", deep=False)
+    (reason,) = next(part.undecided for part in found.parts if part.asset == "registry")
+    assert "AccessDenied" in reason and not found.holds
+
+
+def test_objects_that_may_not_be_read_are_undecided_and_the_point_does_not_hold(aws: FakeAws, sound: Recovery) -> None:
+    found = Reread()
+    for at in range(PROBLEMS_MAX + 7):
+        found.read(Compared(UNDECIDED, f"{at} could not be read"))
+    assert len(found.undecided) == PROBLEMS_MAX and found.unread == PROBLEMS_MAX + 7
+
+    class Refusing(Wrapper):
+        def call(self, service: str, operation: str, region: str, **parameters: Any) -> dict[str, Any]:
+            if operation == "get_object" and parameters["Bucket"] == CORPUS_COPY:
+                raise refused(service, operation, region, "AccessDenied", "AccessDenied: not allowed")
+            return super().call(service, operation, region, **parameters)
+
+    recovery = Recovery(RecoveryContext(Refusing(aws), inventory(), aws.clock, aws.fetch), "test")
+    verified = recovery.verify("newest", deep=True)
+    assert not verified.holds and not any(part.problems for part in verified.parts)
+    assert {part.asset for part in verified.parts if part.undecided} == {"corpus"}
+
+
+def test_a_point_that_was_read_whole_says_by_which_checksums(aws: FakeAws, sound: Recovery) -> None:
+    told = {part.asset: part.compared for part in sound.verify("newest", deep=True).parts if part.compared}
+    assert set(told) == {"corpus", "checkpoints"} and all(set(each) == {"ChecksumCRC32"} for each in told.values())
+    assert not any(part.compared for part in sound.verify("newest", deep=False).parts)
 
 
 def test_a_point_is_found_by_the_beginning_of_its_name(sound: Recovery) -> None:

@@ -150,13 +150,14 @@ class Buckets:
         return Page(VERSIONS, f"<ListVersionsResult>{more}{entries}</ListVersionsResult>".encode())
 
     def get_object(
-        self, Bucket: str, Key: str, Range: str = "", IfMatch: str = "", VersionId: str = ""
+        self, Bucket: str, Key: str, Range: str = "", IfMatch: str = "", VersionId: str = "", ChecksumMode: str = ""
     ) -> dict[str, Any]:
         version = self._version("get_object", Bucket, Key, VersionId)
         if IfMatch and IfMatch != version.etag:
             raise refused("s3", "get_object", self.regions[Bucket], "PreconditionFailed", "it has changed")
         first, _, last = Range.removeprefix("bytes=").partition("-") if Range else ("0", "", str(len(version.body)))
-        return {"Body": version.body[int(first) : int(last) + 1]}
+        told = {"ETag": version.etag} | (_checksum(version) if ChecksumMode == "ENABLED" else {})
+        return told | {"Body": version.body[int(first) : int(last) + 1]}
 
     def head_object(
         self, Bucket: str, Key: str, VersionId: str = "", ChecksumMode: str = "", IfMatch: str = ""
@@ -165,10 +166,7 @@ class Buckets:
         if IfMatch and IfMatch != version.etag:
             raise refused("s3", "head_object", self.regions[Bucket], "PreconditionFailed", "it has changed")
         found = {"ContentLength": len(version.body), "ETag": version.etag, "Metadata": version.metadata}
-        checked = not version.told_etag if version.has_checksum is None else version.has_checksum
-        if ChecksumMode == "ENABLED" and checked:  # S3 keeps one of every object that was uploaded since December 2024
-            checksum = base64.b64encode(zlib.crc32(version.body).to_bytes(4, "big")).decode()
-            found |= {"ChecksumCRC32": checksum, "ChecksumType": "FULL_OBJECT"}
+        found |= _checksum(version) if ChecksumMode == "ENABLED" else {}
         return found | ({"ReplicationStatus": self.statuses[Key]} if Key in self.statuses else {})
 
     def put_object(self, Bucket: str, Key: str, Body: Any, ContentType: str = "", **more: Any) -> dict[str, Any]:
@@ -256,6 +254,14 @@ def _rolled_up(key: str, prefix: str, delimiter: str) -> str:
 def _entry(key: str, version: Version, latest: bool) -> str:
     named = f"<Key>{key}</Key><VersionId>{version.id}</VersionId><IsLatest>{'true' if latest else 'false'}</IsLatest>"
     return f"{'<DeleteMarker>' if version.deleted else '<Version>'}{named}{version.behind_latest}"
+
+
+def _checksum(version: Version) -> dict[str, Any]:
+    """S3 keeps one of every object that was uploaded since December 2024."""
+    if not (not version.told_etag if version.has_checksum is None else version.has_checksum):
+        return {}
+    checksum = base64.b64encode(zlib.crc32(version.body).to_bytes(4, "big")).decode()
+    return {"ChecksumCRC32": checksum, "ChecksumType": "FULL_OBJECT"}
 
 
 def _listed(key: str, version: Version) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from pilotlight.cli.talk import Directory, Json, print_json, say, who
 from pilotlight.cli.target import DEFAULT_DECLARATION, Declaration, Target, TargetOption, place
-from pilotlight.runtime.errors import BadOption, PointDamaged
+from pilotlight.runtime.errors import BadOption, PointDamaged, PointUndecided
 from pilotlight.runtime.points.verify import Verification
 from pilotlight.runtime.records.point import Loss, RecoveryPoint
 from pilotlight.runtime.recovery import POINTS_SHOWN
@@ -83,7 +83,7 @@ def verify(
     deep: Annotated[bool, typer.Option("--deep", help="Read every byte and compare it with its checksum.")] = False,
     json: Json = False,
 ) -> None:
-    """Read a point's parts again in the standby region; exit code 7 where one does not hold any more."""
+    """Read a point's parts again in the standby region; exit code 7 where one is not known to hold any more."""
     here = place(declaration, target, directory)
 
     def progress(asset: str, objects: int) -> None:
@@ -97,12 +97,14 @@ def verify(
         _show(found)
     if not found.holds:
         problems = [f"{part.asset}: {problem}" for part in found.parts for problem in part.problems]
-        raise PointDamaged(
+        undecided = [f"{part.asset}: {reason}" for part in found.parts for reason in part.undecided]
+        error = PointDamaged if problems else PointUndecided
+        raise error(
             workload=here.workload.workload,
             point=found.point,
             region=here.workload.regions.standby,
-            problems=len(problems),
-            first=problems[0],
+            problems=len(problems or undecided),
+            first=(problems or undecided)[0],
         )
 
 
@@ -132,9 +134,11 @@ def refuse(
 def _show(found: Verification) -> None:
     print(f"{found.point}: " + ("holds" if found.holds else "does not hold") + (", read whole" if found.deep else ""))
     for part in found.parts:
-        state = "holds" if part.holds else "damaged"
+        state = "holds" if part.holds else "damaged" if part.problems else "unknown"
         print(f"  {part.asset:<20} {state:<8} {part.looked_at} looked at, {part.bytes_read} bytes read")
-        for problem in (*part.problems, *part.remarks):
+        for checksum, objects in part.compared.items():
+            print(f"    every byte of {objects} objects agrees with {checksum}")
+        for problem in (*part.problems, *part.undecided, *part.remarks):
             print(f"    {problem}")
 
 

@@ -23,6 +23,7 @@ BEHAVIOURS: tuple[tuple[str, str], ...] = (
     ("s3.bucket_encryption", "BucketEncryption"),
     ("s3.conditional_writes", "ConditionalWrites"),
     ("s3.listed_versions", "ListedVersions"),
+    ("s3.object_checksums", "ObjectChecksums"),
     ("dynamodb.transactions", "Transactions"),
     ("secretsmanager.secret_answers", "SecretAnswers"),
     ("ec2.capacity", "Capacity"),

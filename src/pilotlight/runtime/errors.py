@@ -457,6 +457,16 @@ class PointDamaged(PilotlightError):
     )
 
 
+class PointUndecided(PilotlightError):
+    """{workload}: whether point {point} holds in {region} is not known: {problems} thing(s) could not be read, first
+    {first}. What was read is as it was proven, and nothing was changed."""
+
+    code = 7
+    hint = (
+        "Give whoever asks what the refusal names (`pilotlight iam operator`), or mend the key or policy; verify again."
+    )
+
+
 class TimeIsUp(PilotlightError):
     """{workload}: the scheduled run's time was up before {service}:{operation} in {region}. It gave its lease back;
     what it began goes on in AWS, and the points that are there stay."""

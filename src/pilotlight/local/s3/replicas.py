@@ -44,6 +44,13 @@ def set_tags(backend: Any, version: Any, tags: dict[str, str]) -> None:
     backend.tagger.tag_resource(version.arn, backend.tagger.convert_dict_to_tags_input(tags))
 
 
+def part_sizes(version: Any) -> list[int]:
+    """Bytes of each part that a version was uploaded in, or its source was; none where it was uploaded whole."""
+    if version.multipart is not None:
+        return [version.multipart.parts[each].contentsize for each in version.multipart.partlist]
+    return list(getattr(version, "source_part_sizes", ()))
+
+
 def add_object(bucket: Any, source: Any, rule: Rule, key_arn: str | None) -> Any:
     """The replica of an object version; `key_arn` is the KMS key of the replica if it has one."""
     replica = FakeKey(
@@ -67,6 +74,7 @@ def add_object(bucket: Any, source: Any, rule: Rule, key_arn: str | None) -> Any
         checksum_parts=source.checksum_parts,
     )
     replica.checksum_algorithm = source.checksum_algorithm
+    replica.source_part_sizes = part_sizes(source)
     replica.set_metadata(dict(source.metadata))
     replica.website_redirect_location = source.website_redirect_location
     replica.last_modified = source.last_modified

@@ -33,7 +33,7 @@ from botocore.exceptions import (
 
 from pilotlight.runtime.aws import paging, transient
 from pilotlight.runtime.aws.client import refused
-from pilotlight.runtime.aws.raw_s3 import COPY_READ_SECONDS, MADE, Elsewhere, RawS3
+from pilotlight.runtime.aws.raw_s3 import BODY_BYTES_MAX, COPY_READ_SECONDS, MADE, Elsewhere, RawS3
 from pilotlight.runtime.aws.session import assumed, opened
 from pilotlight.runtime.errors import AwsSettingsUnusable, NoCredentials, PilotlightError, RegionUnreachable, Throttled
 
@@ -44,8 +44,6 @@ READ_SECONDS = 20
 CONNECTIONS_MAX = 400
 """Kept open to one service of one region: as many as steps go on at once (runs/engine.py, SIDE_BY_SIDE_MAX). Each is
 made only when all others are in use."""
-BODY_BYTES_MAX = 128 * 1024 * 1024
-"""More than the largest safetensors header; whatever is larger must be read in ranges."""
 
 COPYING = ("copy_object", "upload_part_copy")
 

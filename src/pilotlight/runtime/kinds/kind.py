@@ -48,7 +48,7 @@ class Question:
 
 @dataclass(frozen=True)
 class PartVerified:
-    """One part read again: `problems` empty means that it holds."""
+    """One part read again: `problems` and `undecided` empty means that it holds."""
 
     asset: str
     kind: str
@@ -58,10 +58,14 @@ class PartVerified:
     bytes_read: int = 0
     remarks: tuple[str, ...] = ()
     """What could not be looked at, or not as deeply as was asked."""
+    undecided: tuple[str, ...] = ()
+    """What could not be read, so that it is not known to hold."""
+    compared: dict[str, int] = field(default_factory=dict)
+    """By which checksum of S3 every byte of how many objects agreed: {"ChecksumCRC64NVME": 7}."""
 
     @property
     def holds(self) -> bool:
-        return not self.problems
+        return not self.problems and not self.undecided
 
 
 @dataclass(frozen=True)

@@ -52,6 +52,6 @@ def _part(context: RecoveryContext, part: Part, deep: bool, progress: Progress) 
     try:
         return kind_of(asset).verify(context, asset, part, deep, progress)
     except CallRefused as refusal:
-        return PartVerified(part.asset, part.kind, (refusal.message,))
+        return PartVerified(part.asset, part.kind, undecided=(refusal.message,))
     except RecordUnreadable as problem:
         return PartVerified(part.asset, part.kind, (problem.message,))

@@ -216,11 +216,13 @@ def reread(
     found = rereading.reread(
         context.client, standby, primary, wanted, deep, lambda objects: progress(part.asset, objects)
     )
-    problems = tuple(found.problems)
-    if found.damaged > len(problems):
-        problems += (f"and {found.damaged - len(problems)} more",)
-    unsure = found.objects - found.damaged - found.compared
-    remarks = (f"{unsure} objects were read whole; S3 keeps no checksum of theirs to compare with",)
+    problems, undecided = _counted(found.problems, found.damaged), _counted(found.undecided, found.unread)
+    remarks = tuple(f"{count} objects were read whole; {why}" for why, count in found.uncompared.items())
     return PartVerified(
-        part.asset, part.kind, problems, found.objects, found.bytes_read, remarks if deep and unsure else ()
+        part.asset, part.kind, problems, found.objects, found.bytes_read, remarks, undecided, dict(found.compared)
     )
+
+
+def _counted(named: list[str], count: int) -> tuple[str, ...]:
+    more = (f"and {count - len(named)} more",) if count > len(named) else ()
+    return (*named, *more)

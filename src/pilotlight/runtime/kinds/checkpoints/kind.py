@@ -146,6 +146,8 @@ class CheckpointFolder(ReplicatedBucket):
             len(found.candidate.files),
             verdict.bytes_read + files.bytes_read,
             files.remarks,
+            files.undecided,
+            files.compared,
         )
 
     # -- a run -------------------------------------------------------------------------------------------------
