@@ -83,7 +83,8 @@ class Trainer:
         """Upload and register one checkpoint; False when the fence refuses."""
         files = checkpoint(step, self.seed)
         folder = f"{FOLDER}{step:06d}/"
-        self.log.write("started", step=step)
+        sha256 = digest(files)
+        self.log.write("started", step=step, sha256=sha256)
         for name, body in files.items():
             if self.refused():
                 return False
@@ -92,7 +93,6 @@ class Trainer:
             time.sleep(BETWEEN_SHARDS_SECONDS)
         if self.refused():
             return False
-        sha256 = digest(files)
         self.register(step, f"s3://{self.bucket}/{folder}", sha256)
         self.log.write("registered", step=step, sha256=sha256)
         return True

@@ -27,10 +27,15 @@ def demo(
     take_away: Annotated[
         str | None, typer.Option("--break", help="Take away one thing first: permission, code, replication or alarm.")
     ] = None,
+    profile: Annotated[
+        bool,
+        typer.Option("--profile", help="Print where the time went: by chapter, what was waited for, who was busy."),
+    ] = False,
     example: Annotated[Path, typer.Option(help="Folder of the user's program and declaration.")] = EXAMPLE,
 ) -> int:
     """Lose a region and come home again: deploy, protect, backfill, serve, go dark, recover, measure, fail back."""
     from pilotlight.demo.breakage import BREAKAGES
+    from pilotlight.demo.profile import Profile
     from pilotlight.demo.rehearsal import rehearse
     from pilotlight.demo.scene import Options, Scene
 
@@ -46,7 +51,12 @@ def demo(
         if keep:
             _tell_access(scene)
 
-    figures = rehearse(Options(example, seed, keep, take_away), say, finish)
+    watching = Profile() if profile else None
+    figures = rehearse(Options(example, seed, keep, take_away, watching), say, finish)
+    if watching:
+        watching.end()
+        for line in watching.lines():
+            print(line)
     broken = [check for check in figures.checks if not check.held]
     if broken:
         lines = one_a_line(f"{check.name} ({check.seen})" for check in broken)

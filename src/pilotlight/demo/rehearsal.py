@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pilotlight.demo import after, before, checks, disaster
 from pilotlight.demo.breakage import BREAKAGES
 from pilotlight.demo.calls import count
+from pilotlight.demo.profile import ENDING
 from pilotlight.demo.scene import Options, Scene
 from pilotlight.demo.stage import open_stage
 from pilotlight.report.record import Answers, Check, FailbackFigures, ObjectiveFigures, Report
@@ -22,6 +23,8 @@ def rehearse(options: Options, talk: Callable[[str], None], finish: Callable[[Sc
         scene = Scene(options, stage, workload, talk)
         report = _play(scene)
         finish(scene, report)
+        if options.profile:
+            options.profile.enter(ENDING)
         return report
 
 

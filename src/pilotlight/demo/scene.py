@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from pilotlight.demo.profile import Profile
 from pilotlight.demo.stage import Stage
 from pilotlight.demo.traffic import Client, Program
 from pilotlight.demo.traffic_facts import TrafficFacts, facts_of
@@ -39,6 +40,7 @@ class Options:
     seed: int = 0
     keep: bool = False
     break_what: str | None = None
+    profile: Profile | None = None
 
 
 @dataclass
@@ -140,6 +142,8 @@ class Scene:
     def phase(self, name: str, title: str) -> Iterator[None]:
         """Tell what begins, and keep how long it took."""
         self.talk(title)
+        if self.options.profile:
+            self.options.profile.enter(name)
         started = self.now()
         try:
             yield
@@ -165,6 +169,7 @@ class Scene:
         return [program for program in (self.writer, self.trainer) if program is not None]
 
     def saved(self) -> dict[int, str]:
-        """Step -> sha256 of every checkpoint that a trainer registered."""
+        """Step -> sha256 of the weights of every checkpoint that a trainer began. One of which all files arrived is as
+        good as a registered one; one that is torn has other weights, or none."""
         trainers = [trainer for trainer in (self.trainer, self.standby_trainer) if trainer is not None]
-        return {each["step"]: each["sha256"] for trainer in trainers for each in trainer.events("registered")}
+        return {each["step"]: each["sha256"] for trainer in trainers for each in trainer.events("started")}

@@ -74,11 +74,16 @@ class BringHome:
 
     def act(self, work: StepContext) -> None:
         """Give replication a moment where it comes this way, then copy what is still missing; and again what was
-        overwritten or deleted while a pass went, as it is not asked for a second time."""
-        until = work.clock.now() + (0.0 if work.inventory.vault else REPLICATION_SECONDS)
-        while work.clock.now() < until:
-            if not self._compared(work).waiting:
+        overwritten or deleted while a pass went, as it is not asked for a second time. What has had its moment and is
+        not there is not waited for again, nor what was written since: there is always something newer."""
+        began = work.clock.now()
+        until = began + (0.0 if work.inventory.vault else REPLICATION_SECONDS)
+        while (now := work.clock.now()) < until:
+            found = self._compared(work)
+            if not found.waiting:
                 return
+            if found.oldest_waiting is not None and not now - REPLICATION_SECONDS < found.oldest_waiting <= began:
+                break
             work.keep_lease()
             work.clock.sleep(EVERY_SECONDS)
         source, target = _homeward(work)
