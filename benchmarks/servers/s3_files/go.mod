@@ -1,0 +1,3 @@
+module pilotlight/benchmarks/s3_files
+
+go 1.21
