@@ -46,8 +46,8 @@ simulate: setup  ## whole disasters, and recovery points of random worlds: make 
 mutants: setup  ## small faults in the safety code, and whether the tests notice: make mutants MUTANTS=200 SEED=1 ONLY=runtime/runs/run.py
 	$(BIN)/python scripts/mutants.py --mutants $(or $(MUTANTS),200) --seed $(or $(SEED),1) --only "$(ONLY)"
 
-bench: setup  ## ratios against named peers and limits, in build/bench; peers come from the package registries
-	@failed=0; for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || failed=1; done; exit $$failed
+bench: setup  ## ratios against named peers and limits, in build/bench and docs/benchmarks.md; peers come from the package registries
+	@failed=0; for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || failed=1; done; $(BIN)/python benchmarks/measuring/page.py; exit $$failed
 
 bench-quick: setup  ## the same at a tenth of the size, once each: whether they run at all
 	@for script in benchmarks/*.py; do echo "== $$script"; BENCH_QUICK=1 $(BIN)/python $$script || exit 1; done
