@@ -83,3 +83,12 @@ def test_a_torn_shard_among_those_read_ahead_is_found() -> None:
     there[torn] = there[torn][:-1]
     verdict = judged(Bucket(there))
     assert not verdict.complete and [each.file for each in verdict.problems] == [torn.removeprefix("step-7/")]
+
+
+def test_files_that_no_index_names_are_read_at_once_too() -> None:
+    """An hour of round trips for a folder of shares by rank."""
+    there = {name: body for name, body in files().items() if not name.endswith(".json")}
+    bucket = Bucket({name.replace("model-", "part-").replace(f"-of-{SHARDS:05d}", "x"): b for name, b in there.items()})
+    for found in verify.find(bucket, "auto"):
+        verify.verify(found, bucket)
+    assert max(bucket.read.values()) == 1

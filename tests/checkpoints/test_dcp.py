@@ -14,7 +14,7 @@ from pilotlight.runtime.checkpoints.deep import verify_deeply
 from pilotlight.runtime.checkpoints.encodings.pickles import Made, Name
 from pilotlight.runtime.checkpoints.format import Candidate, Damaged, File, Problem, Verdict
 from pilotlight.runtime.checkpoints.formats import dcp
-from pilotlight.runtime.checkpoints.formats.dcp import Contents, _complete, _part, _planned, told_step
+from pilotlight.runtime.checkpoints.formats.dcp import Contents, Part, _complete, _gap, _part, _planned, told_step
 from pilotlight.runtime.checkpoints.verify import find, verify, verify_all
 
 
@@ -238,3 +238,33 @@ def test_reading_all_of_a_large_part_never_holds_more_of_it_than_a_few_mebibytes
     (found,) = find(reader)
     assert verify_deeply(found, reader).complete
     assert max(reader.asked) <= 8 * 1024 * 1024
+
+
+def test_what_the_metadata_says_of_a_part_in_another_form_is_damage() -> None:
+    for index, place in ((5, SimpleNamespace(fields={})), (SimpleNamespace(fields={}), SimpleNamespace(fields={}))):
+        with pytest.raises(Damaged, match="says where something lies in a way that is not known"):
+            _part(index, place)
+
+
+@pytest.mark.parametrize("chunks", [None, 5, [5], [None, "chunk"]])
+def test_a_tensor_whose_shares_are_described_otherwise_is_told_by_its_name(chunks: Any) -> None:
+    """The person would read of an error of ours, and not which tensor of the checkpoint it is."""
+    tensor = Of(DISTRIBUTED, "TensorStorageMetadata", (), {"size": (4,), "chunks": chunks})
+    share = Share((0,), (4,), saved_tensor(4))
+    told = only(distributed({}, {"w": ((4,), [share])}, state_dict_metadata={"w": tensor}))
+    assert [each.what for each in told.problems] == ["describes w in a way that is not known"]
+
+
+def test_parts_that_lie_over_each_other_are_told_by_where_they_begin() -> None:
+    parts = [Part("a", "__0_0.distcp", 0, 16), Part("b", "__0_0.distcp", 8, 8)]
+    assert _gap(parts, 16) == "b begins at 8, what is before it ends at 16"
+    assert _gap(parts[:1], 16) == ""
+
+
+def test_reading_all_of_a_checkpoint_whose_shards_are_gone_names_each_part_that_is_lost() -> None:
+    sound = below("last/", distributed({"step": 7}, LARGE))
+    reader = Kept({name: body for name, body in sound.items() if not name.endswith(".distcp")})
+    (found,) = find(reader)
+    assert ("__0_0.distcp", "model.weight missing") in {
+        (each.file, each.what) for each in verify_deeply(found, reader).problems
+    }

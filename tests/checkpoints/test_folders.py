@@ -479,3 +479,29 @@ def test_a_configuration_is_json_from_its_first_byte_to_its_last(body: bytes, wh
     (verdict,) = judged(hf({"model.safetensors": tensors("w"), "tokenizer.json": body})).values()
     told = "".join(each.what for each in verdict.problems)
     assert verdict.complete == (not what) and what in told, told[:100]
+
+
+@pytest.mark.parametrize("at", ["step", "kind"])
+def test_a_region_that_falls_silent_while_a_folder_is_asked_what_it_is_does_not_make_it_say_nothing(at: str) -> None:
+    """The step of a checkpoint would be unknown in the point, for a moment without an answer."""
+    lost = RegionUnreachable(region="eu-west-1", service="s3", operation="get_object")
+
+    class Silent:
+        name, knows = "torch-dcp", ("*",)
+
+        def find(self, folders: object) -> object:
+            return iter(())
+
+        def verify(self, candidate: Candidate, reader: Metered) -> tuple[object, ...]:
+            return ()
+
+        def step(self, candidate: Candidate, reader: Metered) -> int:
+            if at == "step":
+                raise lost
+            return 4
+
+        def kind(self, candidate: Candidate, reader: Metered) -> str:
+            raise lost
+
+    with pytest.raises(RegionUnreachable):
+        verify(Found(Candidate("a/last/", ()), Silent()), Kept({}))  # type: ignore[arg-type]

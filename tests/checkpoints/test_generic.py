@@ -179,3 +179,12 @@ def test_a_large_file_is_hashed_whole(folder: Path) -> None:
     reader = FolderReader(folder.parent)
     (found,) = find(reader)
     assert verify_deeply(found, reader).complete
+
+
+@pytest.mark.parametrize("step", ["5", 5.0, True, None])
+def test_a_manifest_whose_step_is_no_number_tells_none(folder: Path, step: object) -> None:
+    manifest = json.loads((folder / MANIFEST).read_text())
+    write(folder, manifest | {"step": step})
+    (found,) = find(FolderReader(folder.parent))
+    assert isinstance(found.format, generic.Generic)
+    assert found.format.step(found.candidate, FolderReader(folder.parent)) is None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -26,6 +26,7 @@ from pilotlight.runtime.errors import (
     Throttled,
 )
 from pilotlight.runtime.kinds.buckets.notifications import with_ours
+from pilotlight.runtime.records.inventory import Traffic
 from pilotlight.runtime.store.ledger import SERVING, SWITCHING, Ledger
 from pilotlight.runtime.store.record_bucket import RecordBucket, kept_inventory
 from pilotlight.runtime.store.table import Table
@@ -33,6 +34,7 @@ from pilotlight.workload.load import load
 from support.fake_aws import ACCOUNT, CORPUS, CORPUS_COPY, NAMES, PRIMARY, STANDBY, FakeAws, inventory
 
 Trouble = Callable[[str, str, str], PilotlightError]
+FRONT = cast(Traffic, inventory().traffic)
 
 
 def _code(code: str) -> Trouble:
@@ -560,3 +562,55 @@ def test_what_is_deployed_is_told_by_the_vault_or_else_by_its_journal(aws: FakeA
         deployed_stacks(NAMES, Troubled(aws, "dynamodb:get_item", _code("AccessDeniedException")))
     RecordBucket(aws, STANDBY, NAMES.vault_bucket).write_inventory(inventory(stacks=("vault", "primary")))
     assert deployed_stacks(NAMES, absent) == ("vault", "primary")
+
+
+def test_a_copy_that_is_a_member_for_a_while_after_it_was_asked_to_leave_is_not_changed_before(aws: FakeAws) -> None:
+    """Aurora refuses that, and the destroy would stop half way."""
+    arn = inventory().databases[0].standby_arn
+
+    class Lingering(Leaving):
+        lingers = 1
+
+        def call(self, service: str, operation: str, region: str, **parameters: Any) -> dict[str, Any]:
+            if operation == "describe_global_clusters" and self.asked and self.lingers:
+                self.lingers -= 1
+                return {"GlobalClusters": [{"GlobalClusterMembers": [{"DBClusterArn": arn}]}]}
+            if operation == "modify_db_cluster":
+                assert not self.lingers
+            return super().call(service, operation, region, **parameters)
+
+    client = Lingering(aws, arn)
+    leave(client, "standby")
+    assert [each for each, _ in client.asked][-1] == "modify_db_cluster"
+
+
+class Zone(Wrapper):
+    """The zone of the workload's name; what was changed in it."""
+
+    def __init__(self, inner: FakeAws, *sides: str) -> None:
+        super().__init__(inner)
+        self.changes = list[dict[str, Any]]()
+        self.records = [{"Name": FRONT.record, "Type": "A", "SetIdentifier": NAMES.record(each)} for each in sides]
+
+    def call(self, service: str, operation: str, region: str, **parameters: Any) -> dict[str, Any]:
+        if operation == "list_resource_record_sets":
+            return {"ResourceRecordSets": self.records, "IsTruncated": False}
+        if operation == "change_resource_record_sets":
+            self.changes += parameters["ChangeBatch"]["Changes"]
+            return {}
+        return super().call(service, operation, region, **parameters)
+
+
+def test_the_record_that_users_ask_for_is_given_back_with_the_standby_and_with_no_other_stack(aws: FakeAws) -> None:
+    """The workload would have no name any more once the failover pair is deleted."""
+    simple = {"Name": FRONT.record, "Type": "CNAME", "TTL": 60, "ResourceRecords": [{"Value": "before"}]}
+    RecordBucket(aws, STANDBY, NAMES.vault_bucket).write_record(simple)
+    zone = Zone(aws, "primary", "standby")
+    destroy(zone, "primary")
+    assert zone.changes == []
+    destroy(zone, "standby")
+    assert [each["Action"] for each in zone.changes] == ["DELETE", "DELETE", "UPSERT"]
+    assert zone.changes[-1]["ResourceRecordSet"]["ResourceRecords"] == [{"Value": FRONT.primary_balancer_dns}]
+    acts, silent = Acts(), Zone(aws, "primary", "standby")
+    Destroy(inventory(databases=(), traffic=None), silent, silent, acts).run(["standby"])  # type: ignore[arg-type]
+    assert (acts.asked, silent.changes) == (["standby"], []), "nobody declared a name"

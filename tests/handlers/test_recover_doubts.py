@@ -25,6 +25,7 @@ from pilotlight.runtime.handlers.recover import (
     parse,
 )
 from pilotlight.runtime.readiness.bounds import LOOK_SECONDS_MAX
+from pilotlight.runtime.records.runs import WAITING
 from pilotlight.runtime.recovery import Recovery
 from pilotlight.runtime.store.ledger import FAILING_OVER, SERVING, SWITCHING
 from pilotlight.runtime.store.sightings import HEALTHY, LOST
@@ -219,3 +220,25 @@ def test_the_function_stops_so_long_before_its_end_that_a_call_can_still_be_answ
     context = SimpleNamespace(aws_request_id="r", get_remaining_time_in_millis=lambda: 900_000, function_name=FUNCTION)
     recover.handler(event("alarm"), context)
     assert deadlines == [aws.clock.now() + 900 - MARGIN_SECONDS]
+
+
+def test_an_alarm_that_starts_no_run_reaches_people_through_the_function(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing would be protected any more, and nobody told."""
+    aws, recovery = lost()
+    monkeypatch.setattr(recover, "open_from_environment", lambda environment, holder: recovery)
+    context = SimpleNamespace(aws_request_id="r", get_remaining_time_in_millis=lambda: 900_000, function_name=FUNCTION)
+    heard = recover.handler(altered(AlarmName=NAMES.alarm("protect-failing")), context)
+    assert heard["state"] == "told" and len(aws.told) == 1
+
+
+def test_a_failover_that_died_where_a_person_decides_asks_them_whether_it_goes_on() -> None:
+    """The function would end in an error, and nobody would know that a region is half failed over."""
+    aws, recovery = lost(trigger="approval")
+    ledger = recovery.context.ledger
+    held = ledger.leases.take("a run that died")
+    ledger.claim(held, PRIMARY)
+    ledger.set_active(STANDBY, FAILING_OVER, "a run", held.epoch, held.epoch)
+    ledger.leases.release(held)
+    call = Call("the region is lost", seen_at=aws.clock.now())
+    assert answer(recovery, call, aws.clock.now() + 800, FUNCTION)["state"] == WAITING
+    assert len(aws.told) == 1 and ledger.open_request() is not None

@@ -19,7 +19,7 @@ from pilotlight.runtime.records.point import COMPLETE, PARTIAL
 from pilotlight.runtime.recovery import Recovery
 from pilotlight.runtime.store.lease import PROTECT, RUN
 from pilotlight.runtime.store.ledger import FAILING_OVER
-from support.fake_aws import STANDBY, FakeAws, inventory
+from support.fake_aws import PRIMARY, STANDBY, FakeAws, inventory
 from support.fake_machines import COPIES_AT_ONCE
 
 COPY_SECONDS = 61.0
@@ -191,3 +191,58 @@ def test_who_waits_for_copies_is_told_when_they_end() -> None:
     recovery(aws, of).protect(deadline=began + DEADLINE_SECONDS)
     assert ends - began == 5 * COPY_SECONDS
     assert aws.clock.now() - began == pytest.approx(ends - began, rel=0.05)
+
+
+def test_a_run_that_has_nothing_to_wait_for_makes_one_point() -> None:
+    """A second one, of the same moment, pushes an older one out of those that are kept."""
+    aws = cloud(0)
+    keeping = recovery(aws, inventory(volumes=(), databases=(), computes=(), traffic=None, every_seconds=HOUR))
+    assert keeping.protect(deadline=aws.clock.now() + DEADLINE_SECONDS) is not None
+    assert len(keeping.context.ledger.points()) == 1
+
+
+def test_a_primary_that_falls_silent_while_copies_are_waited_for_leaves_the_point_that_was_made() -> None:
+    """The point that would follow had looked at nothing there, and said that it had."""
+    aws, of = cloud(40), workload()
+    keeping = recovery(aws, of)
+    sleep = aws.clock.sleep
+
+    def darkens(seconds: float) -> None:
+        sleep(seconds)
+        if len(aws.snapshots[STANDBY]) == 40:
+            aws.dark.add(PRIMARY)
+
+    aws.clock.sleep = darkens  # type: ignore[method-assign]
+    made = keeping.protect(deadline=aws.clock.now() + DEADLINE_SECONDS)
+    assert made is not None and PRIMARY in aws.dark
+    assert [each.id for each in keeping.context.ledger.points()] == [made.id]
+
+
+def test_a_refusal_while_copies_are_waited_for_costs_no_point_and_is_no_failure() -> None:
+    """The point is made already: the schedule would call the run failed, and wake somebody."""
+    aws, of = cloud(40), workload()
+    keeping, sleep = recovery(aws, of), aws.clock.sleep
+
+    def denies(seconds: float) -> None:
+        sleep(seconds)
+        if keeping.context.ledger.points():
+            aws.denied = {"dynamodb:get_item"}
+
+    aws.clock.sleep = denies  # type: ignore[method-assign]
+    assert keeping.protect(deadline=aws.clock.now() + DEADLINE_SECONDS) is not None
+
+
+def test_nothing_is_gone_on_with_once_the_standby_serves() -> None:
+    """Copies of a region that was lost would be begun, under a lease that nobody else gets meanwhile."""
+    aws, of = cloud(40), workload()
+    keeping = recovery(aws, of)
+    keeping.protect()
+    ledger = keeping.context.ledger
+    with ledger.leases.during("failover", RUN) as held:
+        ledger.claim(held, of.primary)
+        ledger.set_active(STANDBY, FAILING_OVER, "a run", held.epoch, held.epoch)
+    aws.clock.sleep(COPY_SECONDS + 1)
+    before = ledger.leases.epoch(PROTECT)
+    gone_on = keeping.go_on(aws.clock.now() + HOUR, aws.clock.now() + DEADLINE_SECONDS)
+    assert gone_on.point is None and gone_on.waits_until is None
+    assert ledger.leases.epoch(PROTECT) == before and not aws.snapshots[STANDBY]

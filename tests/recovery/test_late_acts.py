@@ -16,15 +16,17 @@ from pilotlight.runtime.aws.wrappers import Retrying, Wrapper
 from pilotlight.runtime.clock import stamp
 from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.errors import EpochStale, PilotlightError, Throttled
+from pilotlight.runtime.kinds.action import Proven, StepContext
 from pilotlight.runtime.kinds.buckets.fencing import FENCE, with_fence
 from pilotlight.runtime.points.prune import prune
 from pilotlight.runtime.points.retention import RECENT
 from pilotlight.runtime.readiness import people
 from pilotlight.runtime.records.inventory import Keep
 from pilotlight.runtime.records.point import PARTIAL
-from pilotlight.runtime.records.runs import INTENDED, PROVEN, SUCCEEDED, WITHDRAWN, Entry, Journal
+from pilotlight.runtime.records.runs import INTENDED, PROVEN, SUCCEEDED, WITHDRAWN, Entry, Journal, LookingAgain, Step
 from pilotlight.runtime.recovery import Recovery
 from pilotlight.runtime.runs.fence_returned import TOLD_SECONDS, fences_left
+from pilotlight.runtime.runs.register import ACTIONS
 from pilotlight.runtime.runs.run import run_failback, run_failover
 from pilotlight.runtime.runs.watching import Unwatched
 from pilotlight.runtime.store.lease import LEASE_SECONDS, PROTECT
@@ -388,3 +390,47 @@ def test_a_late_act_of_before_any_run_made_a_region_serve_is_told_of_no_run_with
     ledger = recovery_of(aws).context.ledger
     ledger.note_late(LateAct(stamp(aws.clock.now()), "an older run", 1, 9, "s3:put_object", PRIMARY))
     assert fences_left(recovery_of(aws).context) == ()
+
+
+def test_a_primary_that_falls_silent_is_asked_once_for_what_is_left_there_and_not_for_every_asset(
+    aws: FakeAws,
+) -> None:
+    """Each silent call takes its whole patience: the scheduled run would have no time left for the next point."""
+    aws.silent = {(PRIMARY, "autoscaling")}
+    aws.made.clear()
+    assert fences_left(recovery_of(aws).context) == ()
+    asked = [service for service, _, region in aws.made if region == PRIMARY]
+    assert asked == ["autoscaling"]
+
+
+def test_a_fence_that_may_not_be_looked_at_is_told_and_the_others_are_looked_at_all_the_same(aws: FakeAws) -> None:
+    """A group that can launch nothing would be found on the next busy day."""
+    aws.denied = {"s3:get_bucket_policy"}
+    aws.groups[HOME].suspended = ["Launch"]
+    stopped, *unknown = fences_left(recovery_of(aws).context)
+    assert "may launch nothing" in stopped
+    assert [each.partition(" of an older run")[0] for each in unknown] == [
+        "whether fence-bucket-checkpoints",
+        "whether fence-bucket-corpus",
+    ]
+    assert all("s3:get_bucket_policy" in each for each in unknown)
+
+
+def test_a_late_act_of_the_time_before_a_run_was_taken_up_again_is_looked_at_too(aws: FakeAws) -> None:
+    """The first process had the epoch at which it was found; the one that goes on has a newer one."""
+    ledger, clock = recovery_of(aws).context.ledger, aws.clock
+    first = ledger.leases.take("the first process")
+    ledger.open_run("run", "failover", first)
+    ledger.append("run", Entry("preflight", PROVEN, stamp(clock.now()), first.epoch), 0, first)
+    late = LateAct(stamp(clock.now()), "an older run", 1, first.epoch, "rds:failover_global_cluster", STANDBY)
+    ledger.note_late(late)
+    clock.sleep(LEASE_SECONDS + 1)
+    second = ledger.leases.take("who goes on")
+    ledger.open_run("run", "failover", second)
+    ledger.append("run", Entry("preflight", PROVEN, stamp(clock.now()), second.epoch), 1, second)
+    step = Step("look-again", "look-again", arguments=LookingAgain(steps=()))
+    work = StepContext(
+        step, "failover", "run", second.epoch, recovery_of(aws).context, lambda name: {}, None, lambda: None
+    )
+    found = ACTIONS["look-again"].ask(work)
+    assert isinstance(found, Proven) and "an older run" in str(found.evidence)

@@ -14,14 +14,24 @@ from pilotlight.runtime.aws.boto import BotoClient
 from pilotlight.runtime.aws.client import refused
 from pilotlight.runtime.aws.wrappers import Wrapper
 from pilotlight.runtime.clock import FakeClock, SystemClock, stamp
-from pilotlight.runtime.errors import CallRefused, EpochStale, LeaseHeld
+from pilotlight.runtime.errors import CallRefused, EpochStale, LeaseHeld, PilotlightError, RegionUnreachable
 from pilotlight.runtime.records.runs import PROVEN, SUPERSEDED, WITHDRAWN, Entry
-from pilotlight.runtime.store.lease import ACT_SECONDS, LEASE_SECONDS, PROTECT, Held, Leases
+from pilotlight.runtime.store.lease import (
+    ACT_SECONDS,
+    LEASE_SECONDS,
+    LOOKS_SECONDS,
+    PROTECT,
+    RENEW_SECONDS,
+    Held,
+    Leases,
+)
 from pilotlight.runtime.store.ledger import (
     CUT,
     EVIDENCE_BYTES_MAX,
     FAILING_OVER,
+    LINE_BYTES,
     SERVING,
+    TRANSACTION_BYTES_MAX,
     LateAct,
     Ledger,
     PointLine,
@@ -567,3 +577,66 @@ def test_a_lease_that_nobody_ever_took_is_held_by_nobody_and_lost_by_whoever_say
     with pytest.raises(EpochStale) as problem:
         ledger.leases.confirm(Held("other", "me", 7))
     assert (problem.value.facts["held"], problem.value.facts["current"]) == (7, 1)
+
+
+class Keeping(Leases):
+    """Remembers when it renewed; `fails` are the errors of the next renewals."""
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self.renewed, self.fails = list[float](), list[PilotlightError]()
+
+    def renew(self, held: Held) -> None:
+        self.renewed.append(self._clock.now())
+        if self.fails:
+            raise self.fails.pop(0)
+        super().renew(held)
+
+
+class Looks:
+    """The event that ends the keeping of a lease, after so many looks at the clock."""
+
+    def __init__(self, clock: FakeClock, count: float) -> None:
+        self.clock, self.left = clock, count
+
+    def wait(self, seconds: float) -> bool:
+        self.clock.sleep(seconds)
+        self.left -= 1
+        return self.left < 0
+
+
+def test_a_lease_that_is_kept_is_written_each_time_it_is_due_and_not_at_every_look(
+    ledger: Ledger, clock: FakeClock
+) -> None:
+    """Five writes a second for as long as a copy takes."""
+    leases, began = Keeping(ledger._table, "inference", clock), clock.now()
+    looks = Looks(clock, (2.5 * RENEW_SECONDS) // LOOKS_SECONDS)
+    leases._keep(leases.take("a"), looks)  # type: ignore[arg-type]
+    assert [round((at - began) / RENEW_SECONDS) for at in leases.renewed] == [1, 2]
+    assert leases.holder()[1] == pytest.approx(leases.renewed[-1] + LEASE_SECONDS)
+
+
+def test_a_renewal_without_an_answer_is_tried_again_and_a_lost_lease_is_kept_no_longer(
+    ledger: Ledger, clock: FakeClock
+) -> None:
+    leases = Keeping(ledger._table, "inference", clock)
+    held = leases.take("a")
+    leases.fails = [RegionUnreachable(region=STANDBY, service="dynamodb", operation="update_item")]
+    leases._keep(held, Looks(clock, (2.5 * RENEW_SECONDS) // LOOKS_SECONDS))  # type: ignore[arg-type]
+    assert len(leases.renewed) == 2 and leases.holder()[1] > clock.now(), "one lost answer loses no lease"
+    clock.sleep(LEASE_SECONDS + 1)
+    leases.take("b")
+    leases._keep(held, Looks(clock, (5 * RENEW_SECONDS) // LOOKS_SECONDS))  # type: ignore[arg-type]
+    assert len(leases.renewed) == 3, "whoever has it now is not asked for it again and again"
+
+
+def test_lines_too_long_for_one_write_are_written_as_far_as_it_takes_them(ledger: Ledger) -> None:
+    """DynamoDB refuses a transaction of more than four megabytes: no line of any step would be written."""
+    held = ledger.leases.take("a")
+    ledger.open_run("r", "failover", held)
+    long = {"evidence": "x" * (EVIDENCE_BYTES_MAX - 100)}
+    lines = [Entry(f"step-{number}", PROVEN, "2026-01-01T00:00:00.000Z", 2, long) for number in range(10)]
+    count = ledger.append_first("r", lines, 0, held)
+    assert count == TRANSACTION_BYTES_MAX // (EVIDENCE_BYTES_MAX + LINE_BYTES)
+    journal = ledger.journal("r")
+    assert journal is not None and [each.step for each in journal.entries] == [each.step for each in lines[:count]]

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from pilotlight.runtime.aws.wrappers import Wrapper
 from pilotlight.runtime.errors import NotProtected
-from pilotlight.runtime.kinds.buckets import proofs
+from pilotlight.runtime.kinds.buckets import backfill, proofs
 from pilotlight.runtime.kinds.buckets.arrival import waiting_since
 from pilotlight.runtime.kinds.buckets.listing import CHECKSUM, CONTENT, Current
 from pilotlight.runtime.kinds.kind import PROTECTED, UNPROTECTED
@@ -171,3 +175,49 @@ def test_an_older_version_of_the_copys_size_is_not_the_copy() -> None:
     newest = Current("k", "v3", 30.0, 2, '"b"', older=(older,))
     assert waiting_since(newest, Current("k", "x", 25.0, 1, '"c"'), 0.0) == 20.0
     assert waiting_since(newest, Current("k", "x", 25.0, 1, '"a"'), 0.0) == 30.0
+
+
+def test_a_copy_that_nothing_proves_yet_is_waited_for_as_long_as_any_other(aws: FakeAws, recovery: Recovery) -> None:
+    """Each upload would make a point partial that is whole a moment later."""
+    by_hand(aws, b"right", b"right", checksum=False)
+    young = aws.clock.now() - 10
+    for bucket in (CORPUS, CORPUS_COPY):
+        kept = aws.s3.objects[bucket][KEY]
+        kept[-1] = replace(kept[-1], at=young)
+    point = made(recovery)
+    assert point.status == COMPLETE and evidence(point)["waiting"] == 1
+    assert "unproven" not in evidence(point)
+
+
+@pytest.mark.acts_alone
+def test_the_last_word_of_a_backfill_counts_what_was_copied_by_its_checksum(aws: FakeAws, recovery: Recovery) -> None:
+    """Whoever watches would read that nothing was copied."""
+    by_hand(aws, b"right", b"wrong")
+    seen = list[int]()
+    recovery.backfill(ASSET, lambda brought: seen.append(brought.copied))
+    assert seen[-1] == 1
+
+
+def test_nothing_is_read_byte_by_byte_unless_it_was_asked_for(aws: FakeAws, recovery: Recovery) -> None:
+    """Terabytes would be read of both regions, and paid for, at a look."""
+    by_hand(aws, b"right", b"right", checksum=False)
+    acts: tuple[Callable[[], object], ...] = (
+        lambda: backfill.prove(recovery.context, ASSET),
+        lambda: backfill.prove_and_keep(recovery.context, ASSET),
+        lambda: backfill.require(recovery.context, ASSET),
+        lambda: backfill.backfill(recovery.context, ASSET),
+        lambda: recovery.backfill(ASSET),
+    )
+    read = list[str]()
+
+    class Reading(Wrapper):
+        def call(self, service: str, operation: str, region: str, **parameters: Any) -> dict[str, Any]:
+            if operation == "get_object" and parameters["Key"] == KEY:
+                read.append(parameters["Bucket"])
+            return super().call(service, operation, region, **parameters)
+
+    recovery = Recovery(recovery.context.through(Reading(aws)), "test")
+    for act in acts:
+        with contextlib.suppress(NotProtected):
+            act()
+    assert read == []

@@ -20,6 +20,7 @@ from pilotlight.runtime.recovery import Recovery
 from pilotlight.runtime.runs import run
 from pilotlight.runtime.runs.register import ACTIONS
 from pilotlight.runtime.runs.run import INTERRUPTED, close_dead, is_going_home, is_over, run_failover, under_way
+from pilotlight.runtime.runs.watching import Unwatched
 from pilotlight.runtime.store.lease import LEASE_SECONDS, Held
 from pilotlight.runtime.store.ledger import FAILING_OVER, SERVING, SWITCHING
 from support.fake_aws import MODELS_COPY, NAMES, PRIMARY, STANDBY, FakeAws, inventory, recovery_of
@@ -280,3 +281,32 @@ def test_a_point_tells_the_newest_step_that_either_region_has_begun(aws: FakeAws
     part = later.part("checkpoints")
     assert part is not None and part.evidence["newest_started_step"] == 80
     assert stamp(aws.clock.now())[:10] == later.created_at[:10]
+
+
+# -- who asks for a failover by itself while the workload goes home ----------------------------------------------
+
+
+def test_an_alarm_during_a_failback_does_not_wait_for_its_lease(aws: FakeAws) -> None:
+    """The function would wait its whole time beside a failback that a person has begun, and end in an error."""
+    held = claimed(aws)
+    context = says(aws, held, PRIMARY, SWITCHING)
+    before = aws.clock.now()
+    assert run_failover(context, "recover", patience=5, seen_at=before) is None
+    assert aws.clock.now() == before and context.ledger.leases.epoch() == held.epoch
+
+
+def test_an_alarm_that_waited_while_a_failback_began_promotes_nothing(aws: FakeAws) -> None:
+    """Neither region is known to be lost: what was written last would be."""
+    held = recovery_of(aws).context.ledger.leases.take("somebody")
+    began = aws.clock.now()
+
+    class GoesHome(Unwatched):
+        def beside(self, holder: str, seconds: float) -> None:
+            recovery_of(aws).context.ledger.claim(held, PRIMARY)
+            says(aws, held, PRIMARY, SWITCHING).ledger.leases.release(held)
+
+    context = recovery_of(aws).context
+    assert run_failover(context, "recover", patience=5, seen_at=began, observer=GoesHome()) is None
+    assert (aws.promotions, context.ledger.runs("failover")) == (0, [])
+    assert context.ledger.leases.holder()[1] <= aws.clock.now(), "whoever goes on with the failback is let in"
+    assert context.ledger.leases.holder()[0] == "recover"

@@ -72,7 +72,7 @@ class Folder:
             names = {name for name in _direct(folder) if not roles.OF_OTHERS.search(name)}
             if self.name in (FOLDER, kind_of(names)):
                 singles = _one_each(names)
-                yield from (Candidate(folder.path + name, (_named(folder, name),)) for name in sorted(singles))
+                yield from (Candidate(folder.path + name, (folder.required(name),)) for name in sorted(singles))
                 rest = _owned(folder, names - singles)
                 if any(roles.of(name).implies for name in names - singles):
                     yield Candidate(folder.path, rest)
@@ -96,7 +96,7 @@ class Folder:
             Role(each.name, each.need, tuple(found.names(each.name)), each.missing, each.why) for each in wanted
         )
         unknown = [name for name, told in found.told.items() if not told.judged]
-        unjudged = tuple(Unjudged(name, _named(candidate, name).size) for name in unknown)
+        unjudged = tuple(Unjudged(name, candidate.required(name).size) for name in unknown)
         return Judged(layout, shown, tuple(found.problems), unjudged, _step(found))
 
     def step(self, candidate: Candidate, reader: Reader) -> int | None:
@@ -179,13 +179,6 @@ def _one_each(names: set[str]) -> set[str]:
     return set() if others else {name for group in stems.values() if len(group) > 1 for name in group}
 
 
-def _named(candidate: Candidate, name: str) -> File:
-    file = candidate.named(name)
-    if file is None:
-        raise Damaged(f"{name} is missing")
-    return file
-
-
 def _below(candidate: Candidate, part: str) -> Candidate:
     path = candidate.prefix + part
     return Candidate(path, tuple(file for file in candidate.files if file.key.startswith(path)))
@@ -243,7 +236,7 @@ def _others(found: Contents, reader: Reader) -> None:
 def _judge(found: Contents, names: list[str], need: str, reader: Reader) -> None:
     for name in names:
         try:
-            file = _named(found.candidate, name)
+            file = found.candidate.required(name)
             found.told[name] = judging.judge(found.candidate, file, reader, len(found.candidate.files))
         except (Damaged, Unreadable) as damage:
             found.told[name] = Told()

@@ -137,6 +137,13 @@ class Candidate:
             return self.direct.get(name)
         return self._by_key.get(self.prefix + name)
 
+    def required(self, name: str) -> File:
+        """The same; Damaged where there is none."""
+        file = self.named(name)
+        if file is None:
+            raise Damaged("missing")
+        return file
+
     @cached_property
     def _by_key(self) -> dict[str, File]:
         return {file.key: file for file in self.files}

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from functools import cache
+from typing import TypeVar
 
 from pilotlight.runtime.checkpoints import claims
 from pilotlight.runtime.checkpoints.claims import Found, Listing, TooManyFiles
@@ -47,6 +48,7 @@ __all__ = ["AUTO", "Found", "Listing", "TooManyFiles"]
 AUTO = "auto"
 _CONTROL = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\ud800-\\udfff]")
 """Unicode's categories Cc and Cs."""
+_T = TypeVar("_T")
 UNKNOWN_NAMED_MAX = 20
 """How many unknown files a verdict names; it counts them all."""
 
@@ -195,27 +197,23 @@ def judged(found: Found, metered: Metered, judge: Callable[[], Iterable[Problem]
 
 def _told_step(found: Found, metered: Metered) -> int | None:
     """The step that the files tell, else the path."""
-    if not isinstance(found.format, TellsStep):
-        return found.candidate.step
-    try:
-        told = found.format.step(found.candidate, metered)
-    except PilotlightError:
-        raise
-    except Exception:
-        told = None
+    told = _told(found.format.step, found, metered) if isinstance(found.format, TellsStep) else None
     return told if type(told) is int and told >= 0 else found.candidate.step
 
 
 def _told_kind(found: Found, metered: Metered) -> str:
     """What the files say of their format; empty where they say nothing."""
-    if not isinstance(found.format, TellsKind):
-        return ""
+    return (_told(found.format.kind, found, metered) or "") if isinstance(found.format, TellsKind) else ""
+
+
+def _told(tell: Callable[[Candidate, Reader], _T], found: Found, metered: Metered) -> _T | None:
+    """What files say; None where a format stumbles over what they hold."""
     try:
-        return found.format.kind(found.candidate, metered)
-    except PilotlightError:
-        raise
-    except Exception:
-        return ""
+        return tell(found.candidate, metered)
+    except Exception as stumble:
+        if isinstance(stumble, PilotlightError):
+            raise
+    return None
 
 
 def _names_that_lead_astray(candidate: Candidate) -> Iterator[Problem]:

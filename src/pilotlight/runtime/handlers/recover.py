@@ -180,10 +180,9 @@ def _message(record: dict[str, Any]) -> dict[str, Any]:
 
 def _moment(text: Any) -> float | None:
     """Of a time as CloudWatch writes it into its messages; None where it is none."""
-    try:
+    with contextlib.suppress(ValueError):
         return parse_stamp(str(text))
-    except ValueError:
-        return None
+    return None
 
 
 def may_run(recovery: Recovery, call: Call) -> bool:

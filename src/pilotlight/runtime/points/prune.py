@@ -33,8 +33,7 @@ def prune(context: RecoveryContext, primary_answers: bool) -> None:
     before = stamp(context.clock.now() - GRACE_SECONDS)
     gone = ledger.gone_points()
     over = [line for line, at in gone if at < before and line.id not in chosen]
-    needed_by = [each for each in lines if each.id in stay]
-    needed_by += [line for line, _ in gone if line not in over]
+    needed_by = [*lines, *(line for line, _ in gone if line not in over)]
     _forget(context, over, {key for line in needed_by for key in line.manifests})
     needed = {name for line in needed_by for name in line.sets}
     for kind, assets in reversed(list(by_kind(context.inventory))):

@@ -6,6 +6,7 @@ is a small run of its own, with lease and journal, so that it cannot cross a fai
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -30,14 +31,10 @@ def fence_returned(context: RecoveryContext, holder: str) -> Journal | None:
     active = context.ledger.active(context.inventory.primary)
     if active.region == context.inventory.primary or active.state != SERVING:
         return None
-    if not context.answers(context.inventory.primary):
-        return None
-    try:
-        if _fenced(context):
-            return None
-        return carry_out(context, runbooks.fence_returned(context.inventory), context.ledger.leases.take(holder))
-    except RegionUnreachable:
-        return None
+    with contextlib.suppress(RegionUnreachable):
+        if not _fenced(context):
+            return carry_out(context, runbooks.fence_returned(context.inventory), context.ledger.leases.take(holder))
+    return None
 
 
 def fences_left(context: RecoveryContext) -> tuple[str, ...]:
@@ -49,7 +46,7 @@ def fences_left(context: RecoveryContext) -> tuple[str, ...]:
         try:
             found += kinds[each.step.asset].fence_left(each)
         except (RegionUnreachable, Throttled):
-            break
+            break  # the next scheduled run looks again
         except PilotlightError as problem:
             found.append(f"whether {each.step.name} of an older run stands is not known: {problem.message}")
     return tuple(found)

@@ -136,15 +136,14 @@ class Leases:
     def _keep(self, held: Held, over: threading.Event) -> None:
         renewed_at = self._clock.now()
         while not over.wait(LOOKS_SECONDS):
-            if self._clock.now() - renewed_at < RENEW_SECONDS:
-                continue
-            renewed_at = self._clock.now()
-            try:
-                self.renew(held)
-            except EpochStale:
-                return
-            except PilotlightError:  # no answer: the next renewal comes before the lease is over
-                continue
+            if self._clock.now() - renewed_at >= RENEW_SECONDS:
+                renewed_at = self._clock.now()
+                try:
+                    self.renew(held)
+                except EpochStale:
+                    return
+                except PilotlightError:
+                    pass  # no answer: the next renewal comes before the lease is over
 
     def epoch(self, purpose: str = RUN) -> int:
         """The newest epoch that was given out."""

@@ -43,7 +43,7 @@ LINE_BYTES = 1_000
 """What a line is beside its evidence, at most."""
 CUT = "cut"
 """The key of evidence that was too long to be kept."""
-_EVIDENCE = json.JSONEncoder(sort_keys=True, default=str)
+_EVIDENCE = json.JSONEncoder(default=str)
 EVIDENCE_BYTES_MAX = 380_000
 """DynamoDB items end at 400 KB; evidence beyond this is cut to its keys, says so, and no step goes on with it."""
 

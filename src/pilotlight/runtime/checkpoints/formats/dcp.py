@@ -231,11 +231,8 @@ def _gap(parts: list[Part], size: int) -> str:
 def _contents(candidate: Candidate, parts: list[Part], reader: Reader) -> Iterator[Problem]:
     """Every part is a whole archive."""
     for part in parts:
-        file = candidate.named(part.path)
         try:
-            if file is None:
-                raise Damaged("missing")
-            span = Span(file, part.offset, part.length)
+            span = Span(candidate.required(part.path), part.offset, part.length)
             tail = part.length if torch_archive.is_small(candidate) else torch_archive.TAIL_BYTES_MAX
             torch_archive.compare_all(torch_archive.opened(span, reader, tail, False).archive)
         except (Damaged, Unreadable) as damage:

@@ -146,16 +146,14 @@ def _world(saved: dict[str, Saved]) -> tuple[int, int, int] | None:
         value = each.value
         dp, mp = value.get("dp_world_size"), value.get("mp_world_size")
         if MODEL.match(name) and type(dp) is int and type(mp) is int and dp > 0 and mp > 0:
-            return dp, mp, _stage(value, saved)
+            return dp, mp, _stage(value)
     return None
 
 
-def _stage(value: dict[Any, Any], saved: dict[str, Saved]) -> int:
-    zero = entries(entries(value.get("ds_config")).get("zero_optimization"))
-    stage = zero.get("stage")
-    if type(stage) is int:
-        return stage
-    return 1 if any(OPTIMIZER.match(name) for name in saved) else 0
+def _stage(value: dict[Any, Any]) -> int:
+    """As the configuration says; without one it is none that keeps weights, and the optimizer's files tell the rest."""
+    stage = entries(entries(value.get("ds_config")).get("zero_optimization")).get("stage")
+    return stage if type(stage) is int else 0
 
 
 def _model_files(mp: int, dp: int, stage: int, present: set[str]) -> Iterator[str]:

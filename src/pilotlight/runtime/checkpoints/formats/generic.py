@@ -84,9 +84,7 @@ def _listed(folder: Path, path: Path) -> Listed:
 
 
 def _manifest(candidate: Candidate, reader: Reader) -> dict[str, Any]:
-    file = candidate.named(MANIFEST)
-    if file is None:
-        raise Damaged("missing")
+    file = candidate.required(MANIFEST)
     if file.size > MANIFEST_BYTES_MAX:
         raise Damaged(f"{file.size} bytes are too many for a manifest")
     parsed = parse(reader.read_range(file, 0, file.size))

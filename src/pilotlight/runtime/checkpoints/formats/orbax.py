@@ -29,7 +29,8 @@ SHARDING = "_sharding"
 ARRAYS = "array_metadatas/"
 FIRST_PROCESS = "ocdbt.process_0/"
 TEMPORARY = ".orbax-checkpoint-tmp"
-TREE_HANDLERS = ("StandardCheckpointHandler", "PyTreeCheckpointHandler")
+TREE_HANDLER = "StandardCheckpointHandler"
+TREE_HANDLERS = (TREE_HANDLER, "PyTreeCheckpointHandler")
 JSON_HANDLERS = ("JsonCheckpointHandler",)
 COMMIT_TIME = "commit_timestamp_nsecs"
 JSON_BYTES_MAX = 256 * 1024 * 1024
@@ -101,10 +102,10 @@ def _items(candidate: Candidate, metadata: dict[str, Any]) -> list[tuple[str, st
     if isinstance(handlers, dict) and handlers:
         return [(f"{name}/", str(handler).rpartition(".")[2]) for name, handler in sorted(handlers.items())]
     if candidate.named(TREE) or candidate.named(MANIFEST):
-        return [("", TREE_HANDLERS[0])]
+        return [("", TREE_HANDLER)]
     folders = {candidate.name(file).rpartition("/")[0] for file in candidate.files}
     trees = sorted(each for each in folders if each and "/" not in each and candidate.named(f"{each}/{TREE}"))
-    return [(f"{each}/", TREE_HANDLERS[0]) for each in trees] or [("", TREE_HANDLERS[0])]
+    return [(f"{each}/", TREE_HANDLER) for each in trees] or [("", TREE_HANDLER)]
 
 
 def _item(candidate: Candidate, item: str, handler: str, times: _Times, reader: Reader) -> Iterator[Problem]:
@@ -149,8 +150,6 @@ def _tree(candidate: Candidate, item: str, own: list[str], times: _Times, reader
             return
     merged = Walk(candidate, item, reader).walk()
     parts = [Walk(candidate, item + process, reader).walk() for process in processes]
-    if not processes and not merged.wrong and any("ocdbt.process_" in span.path for span in merged.spans):
-        yield Problem(f"{item}ocdbt.process_*/", "missing: the merged tree names files in it")
     for each in (merged, *parts):
         yield from (Problem(name, what) for name, what in each.wrong)
         yield from _out_of_time(each, times)
@@ -307,7 +306,4 @@ def _unmarked(is_damaged: bool) -> str:
 
 
 def _object(candidate: Candidate, name: str, reader: Reader) -> dict[str, Any]:
-    file = candidate.named(name)
-    if file is None:
-        raise Damaged("missing")
-    return read_object(file, reader, JSON_BYTES_MAX)
+    return read_object(candidate.required(name), reader, JSON_BYTES_MAX)

@@ -227,10 +227,8 @@ def header(file: File, reader: Reader, first_bytes: int = LENGTH_BYTES) -> dict[
     return dict(parsed)
 
 
-def _covered(header: Any, data_bytes: int) -> None:
+def _covered(header: dict[str, Any], data_bytes: int) -> None:
     """Tensors lie end to end from 0 to the end of the file, each as long as its shape and dtype say."""
-    if not isinstance(header, dict):
-        raise Damaged("its header is not an object")
     spans = sorted((_span(name, each), name) for name, each in header.items() if name != "__metadata__")
     position = 0
     for (begin, end), name in spans:

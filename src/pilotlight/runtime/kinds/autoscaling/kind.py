@@ -115,7 +115,9 @@ class AutoScalingGroup(AssetKind[Compute]):
         if phase != START:
             return
         region, where = work.inventory.primary, {"AutoScalingGroupName": asset.primary_group}
-        largest = max(asset.count, int(observe.group(work.client, region, asset.primary_group).get("MaxSize", 0)))
+        largest = max(
+            asset.count, int(observe.group(work.client, region, asset.primary_group).get("MaxSize", asset.count))
+        )
         sizes = {"MinSize": asset.count, "DesiredCapacity": asset.count, "MaxSize": largest}
         launching = where | {"ScalingProcesses": [steps.LAUNCH]}
         yield Command(f"{asset.name}: may launch again", "autoscaling", "resume_processes", region, launching)

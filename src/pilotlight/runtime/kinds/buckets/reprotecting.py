@@ -93,16 +93,16 @@ class CanaryGone:
 
 def _canary(work: StepContext, region: str, bucket: str) -> str:
     """The run that a canary names; empty where there is none."""
+    found, key = "", work.datasets().prefix + CANARY
     try:
-        key = work.datasets().prefix + CANARY
         body = work.client.call("s3", "get_object", region, Bucket=bucket, Key=key)["Body"]
-        return str(json.loads(body).get("run", ""))
+        found = str(json.loads(body).get("run", ""))
     except CallRefused as refusal:
-        if says_absent(refusal):
-            return ""
-        raise
+        if not says_absent(refusal):
+            raise
     except ValueError:
-        return ""
+        pass  # somebody else's object
+    return found
 
 
 def _rules(work: StepContext, bucket: str) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 import io
 import os
@@ -269,7 +270,6 @@ def _files(
 
 
 def _is_up(context: RecoveryContext, fleet: Compute) -> bool:
-    try:
+    with contextlib.suppress(CallRefused, Throttled, RegionUnreachable):
         return int(group(context.looking, context.inventory.primary, fleet.primary_group).get("DesiredCapacity", 0)) > 0
-    except (CallRefused, Throttled, RegionUnreachable):
-        return False
+    return False
