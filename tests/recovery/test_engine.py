@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
@@ -10,7 +11,15 @@ import pytest
 
 from pilotlight.runtime.aws.client import refused
 from pilotlight.runtime.clock import FakeClock, stamp
-from pilotlight.runtime.errors import CallRefused, EpochStale, RegionUnreachable, StepFailed, StepTimedOut, Throttled
+from pilotlight.runtime.errors import (
+    CallRefused,
+    EpochStale,
+    PilotlightError,
+    RegionUnreachable,
+    StepFailed,
+    StepTimedOut,
+    Throttled,
+)
 from pilotlight.runtime.kinds.action import Absent, Answer, Proven, StepContext, Underway, Wait
 from pilotlight.runtime.records.runs import (
     FAILED,
@@ -357,3 +366,33 @@ def test_steps_in_order_and_side_by_side_prove_the_same(aws: FakeAws) -> None:
     actions = {name: Switch() for name in ("one", "two", "three")}
     engine(aws, steps, actions, side_by_side=1).execute()
     assert [name for name, state in states(aws) if state == PROVEN] == ["a", "b", "c"]
+
+
+def test_a_line_that_another_step_wrote_in_vain_is_an_error_of_its_own_step_too(aws: FakeAws) -> None:
+    """It would go on as if its intention stood in the journal."""
+    steps = (Step("a", "on"), Step("b", "on"))
+    running = engine(aws, steps, {"on": Switch()})
+    raised = list[PilotlightError]()
+
+    def write(step: Step) -> None:
+        try:
+            running._write(step, INTENDED, {})
+        except PilotlightError as problem:
+            raised.append(problem)
+
+    def refuses(**given: object) -> dict[str, object]:
+        aws.dynamodb.transact_write_items = transact  # type: ignore[method-assign]
+        raise refused("dynamodb", "transact_write_items", STANDBY, "AccessDenied", "not now")
+
+    threads = [threading.Thread(target=write, args=(each,), daemon=True) for each in steps]
+    transact = aws.dynamodb.transact_write_items
+    aws.dynamodb.transact_write_items = refuses  # type: ignore[method-assign]
+    with running._writing:
+        for each in threads:
+            each.start()
+        until = time.monotonic() + 10
+        while len(running._coming) < 2 and time.monotonic() < until:
+            time.sleep(0.01)
+    for each in threads:
+        each.join(10)
+    assert [type(each) for each in raised] == [CallRefused, CallRefused]

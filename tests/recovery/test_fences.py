@@ -16,7 +16,7 @@ from pilotlight.runtime.kinds.buckets.fencing import DENIED, FENCE, with_fence, 
 from pilotlight.runtime.kinds.buckets.reprotecting import is_ours
 from pilotlight.runtime.naming import RULE_BEFORE
 from pilotlight.runtime.records.inventory import VaultAccount, Volumes
-from pilotlight.runtime.records.runs import Step, Where
+from pilotlight.runtime.records.runs import INTENDED, Entry, Step, Where
 from pilotlight.runtime.runs.register import ACTIONS
 from pilotlight.runtime.store.ledger import FAILING_OVER
 from support.fake_aws import (
@@ -261,3 +261,33 @@ def test_a_standby_whose_run_left_no_journal_may_have_served(aws: FakeAws) -> No
     made = StepContext(step, "failback", "run", 1, context, lambda name: {}, aws.clock.now(), lambda: None)
     found = ACTIONS["bring-home"].ask(made)
     assert isinstance(found, Proven) and found.evidence["settled"] and "never_served" not in found.evidence
+
+
+@pytest.mark.parametrize(
+    ("begun", "served"),
+    [("scale-fleet", True), ("promote-registry", True), ("traffic", True), ("restore-fleet", False)],
+)
+def test_a_standby_has_served_once_its_run_has_begun_anything_by_which_it_may_have_written(
+    aws: FakeAws, begun: str, served: bool
+) -> None:
+    """What was written there would be taken for a copy, and stay when the workload goes home."""
+    ledger = recovery_of(aws).context.ledger
+    ledger.initialise(PRIMARY)
+    ledger.keep_fence("corpus", anew=True)
+    held = ledger.leases.take("a run")
+    ledger.claim(held, PRIMARY)
+    ledger.open_run("1-failover", "failover", held)
+    ledger.append("1-failover", Entry(begun, INTENDED, "2026-01-01T00:00:00.000Z", held.epoch), 0, held)
+    ledger.set_active(STANDBY, FAILING_OVER, "1-failover", held.epoch, held.epoch, away=False)
+    step = Step("sync-corpus", "bring-home", "corpus", arguments=Syncing())
+    context = RecoveryContext(aws, inventory(), aws.clock, aws.fetch)
+    made = StepContext(step, "failback", "run", 1, context, lambda name: {}, aws.clock.now(), lambda: None)
+    found = ACTIONS["bring-home"].ask(made)
+    assert isinstance(found, Proven) and bool(found.evidence.get("never_served")) is not served
+
+
+def test_without_knowing_since_when_the_primary_takes_no_writes_nothing_is_brought_home(aws: FakeAws) -> None:
+    """What was written there meanwhile would be taken for older, and covered."""
+    recovery_of(aws).context.ledger.forget_fence("corpus")
+    with pytest.raises(StepFailed, match="since when the primary bucket takes no writes is not known"):
+        asked(aws, "bring-home", Syncing())

@@ -8,19 +8,21 @@ from typing import Any
 
 import pytest
 
+from pilotlight.runtime.aws.client import refused
 from pilotlight.runtime.aws.fetch import Fetched
 from pilotlight.runtime.aws.wrappers import Wrapper
 from pilotlight.runtime.clock import stamp
 from pilotlight.runtime.context import RecoveryContext
-from pilotlight.runtime.errors import CallRefused, RegionUnreachable
+from pilotlight.runtime.errors import CallRefused, RegionUnreachable, StepFailed
 from pilotlight.runtime.handlers.recover import parse
 from pilotlight.runtime.kinds.action import Absent, Proven, StepContext
 from pilotlight.runtime.kinds.aurora.kind import NAMED_MAX
-from pilotlight.runtime.kinds.buckets import fencing
+from pilotlight.runtime.kinds.buckets import fencing, rereading
 from pilotlight.runtime.kinds.buckets.backfill import FAILURES_NAMED_MAX, Brought
 from pilotlight.runtime.kinds.buckets.kind import ReplicatedBucket
 from pilotlight.runtime.kinds.buckets.protection import NOT_PROVEN
 from pilotlight.runtime.kinds.buckets.reprotecting import CANARY
+from pilotlight.runtime.kinds.checkpoints import kind as folders
 from pilotlight.runtime.kinds.checkpoints.reference import CheckpointReference
 from pilotlight.runtime.kinds.checkpoints.steps import beyond
 from pilotlight.runtime.kinds.kind import NOT_NAMED, PROTECTED, UNPROTECTED, Observation, loss
@@ -36,6 +38,7 @@ from pilotlight.runtime.records.inventory import Training
 from pilotlight.runtime.records.point import Part, RecoveryPoint
 from pilotlight.runtime.records.runs import Step, Where
 from pilotlight.runtime.recovery import Recovery
+from pilotlight.runtime.runs import choosing, handing
 from pilotlight.runtime.runs.engine import Engine
 from pilotlight.runtime.runs.fence_returned import fence_returned
 from pilotlight.runtime.runs.register import ACTIONS
@@ -155,8 +158,12 @@ def test_a_primary_that_falls_silent_while_any_kind_looks_leaves_a_point_of_what
     look = Observation(recovery.context, True, Earlier(recovery.context))
     assert _observed(Unthinking(), look, inventory().datasets[0]).proven and looks == [True, False]
     everywhere = True
-    with pytest.raises(RegionUnreachable):
-        _observed(Unthinking(), look, inventory().datasets[0])
+    for answers in (False, True):
+        looks.clear()
+        look = Observation(recovery.context, answers, Earlier(recovery.context))
+        with pytest.raises(RegionUnreachable):
+            _observed(Unthinking(), look, inventory().datasets[0])
+        assert looks == [answers], "a silent standby is not asked again as if it were the primary"
 
 
 def test_a_refused_write_of_the_journal_is_not_taken_for_a_lease_that_another_has(aws: FakeAws) -> None:
@@ -463,6 +470,10 @@ def test_the_commands_by_hand_open_what_was_fenced_and_start_what_was_stopped(aw
     assert [each.operation for each in found[START]] == ["resume_processes", "update_auto_scaling_group"]
     told = found[RESTORE][2].parameters
     assert told["Overwrite"] is True and told["Value"] == f"s3://{MODELS}/checkpoints/step-000040/"
+    traffic = inventory().traffic
+    assert traffic is not None
+    moved = handing._moved(made, traffic)
+    assert (moved.operation, moved.parameters) == ("update_health_check", {"Disabled": True}), "enabled it answers away"
     sizes = found[START][1].parameters
     assert (sizes["MinSize"], sizes["DesiredCapacity"], sizes["MaxSize"]) == (1, 1, 4)
     assert found[SYNC] == [] and {each.region for each in found[RESTORE] + found[START]} == {PRIMARY}
@@ -507,3 +518,88 @@ def test_a_returned_region_that_falls_silent_while_it_is_looked_at_is_left_for_t
     assert fence_returned(recovery.context, "me") is None
     aws.silent = set()
     assert fence_returned(recovery.context, "me") is not None
+
+
+def test_a_group_that_was_deleted_is_told_and_not_taken_for_one_that_wants_no_instances(aws: FakeAws) -> None:
+    """Its region would be called well, and nothing of it serves."""
+    recovery, built = recovery_of(aws), inventory()
+    kind, assets = kind_and_assets("compute")
+    assert kind.amiss(recovery.context, assets, PRIMARY) == []
+
+    class Deleted(Wrapper):
+        def call(self, service: str, operation: str, region: str, **parameters: Any) -> dict[str, Any]:
+            found = super().call(service, operation, region, **parameters)
+            return found | {"AutoScalingGroups": []} if operation == "describe_auto_scaling_groups" else found
+
+    context = recovery.context.through(Deleted(aws))
+    assert kind.amiss(context, assets, PRIMARY) == [f"there is no group {built.computes[0].primary_group}"]
+
+
+def test_a_database_whose_rows_name_no_checkpoints_is_proven_by_its_cluster_alone(aws: FakeAws) -> None:
+    registry = dataclasses.replace(inventory().databases[0], table="", column="")
+    recovery = Recovery(RecoveryContext(aws, inventory(databases=(registry,)), aws.clock, aws.fetch), "test")
+    aws.made.clear()
+    point = recovery.protect()
+    assert point is not None
+    part = point.part("registry")
+    assert part is not None and part.proven and "rows" not in part.evidence
+    assert "execute_statement" not in {operation for _, operation, _ in aws.made}
+
+
+def test_a_global_cluster_that_somebody_deleted_is_named_and_not_waited_for(aws: FakeAws) -> None:
+    class Deleted(Wrapper):
+        def call(self, service: str, operation: str, region: str, **parameters: Any) -> dict[str, Any]:
+            if operation == "describe_global_clusters":
+                raise refused(service, operation, region, "GlobalClusterNotFoundFault", "there is none")
+            return super().call(service, operation, region, **parameters)
+
+    context = RecoveryContext(Deleted(aws), inventory(), aws.clock, aws.fetch)
+    step = Step("promote-registry", "promote", "registry", arguments=Where())
+    made = StepContext(step, "failover", "run", 1, context, lambda name: {}, None, lambda: None)
+    with pytest.raises(StepFailed, match=f"there is no global cluster {inventory().databases[0].global_cluster}"):
+        ACTIONS["promote"].ask(made)
+
+
+def test_objects_beyond_those_that_are_named_are_counted_where_a_point_is_read_again(
+    aws: FakeAws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody would bring back the two that are named, and take the point for whole."""
+    monkeypatch.setattr(rereading, "PROBLEMS_MAX", 2)
+    recovery = recovery_of(aws)
+    copied = aws.s3.objects[inventory().datasets[0].standby_bucket]
+    for kept, told in ((1, ()), (0, ("and 1 more",))):
+        for key in [f"shards/{number}" for number in range(kept, 3)]:
+            copied.pop(key, None)
+        (corpus,) = [each for each in recovery.verify("newest", False).parts if each.asset == "corpus"]
+        assert len(corpus.problems) == 2 + len(told) and corpus.problems[2:] == told
+
+
+def test_a_prefix_of_too_many_files_is_a_part_that_says_so_and_costs_no_other(
+    aws: FakeAws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The function would run out of memory at every schedule, and no point be made of anything."""
+    files = len(aws.s3.current(MODELS))
+    for most, proven in ((files, True), (files - 1, False)):
+        monkeypatch.setattr(folders, "FILES_MAX", most)
+        aws.clock.sleep(61)
+        point = recovery_of(aws).protect()
+        assert point is not None
+        checkpoints, corpus = point.part("checkpoints"), point.part("corpus")
+        assert checkpoints is not None and corpus is not None and corpus.proven
+        assert checkpoints.proven is proven
+        assert any("narrow the prefix" in each for each in checkpoints.missing) is not proven
+
+
+def test_how_often_checkpoints_come_is_watched_where_a_group_writes_them(aws: FakeAws) -> None:
+    kind, assets = kind_and_assets("checkpoints")
+    told = ["the newest checkpoint of checkpoints against its usual cadence"]
+    assert list(kind.watched(inventory(), assets, PRIMARY)) == told
+    assert list(kind.watched(inventory(computes=()), assets, PRIMARY)) == []
+
+
+def test_evidence_of_several_assets_stands_beside_one_another() -> None:
+    """The second group would come up with the image of the last deployment, and nobody be told."""
+    evidence: dict[str, Any] = {"point": "p"}
+    for name in ("a", "b"):
+        choosing.merge(evidence, {"images": {name: f"ami-{name}"}, "count": name})
+    assert evidence == {"point": "p", "images": {"a": "ami-a", "b": "ami-b"}, "count": "b"}

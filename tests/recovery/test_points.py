@@ -372,3 +372,22 @@ def test_points_that_are_let_go_of_as_often_as_they_are_chosen_are_named_for_tha
     with pytest.raises(StepFailed, match=rf"none of 1 points .*\(point {line.id}: it is not listed any more\)"):
         ACTIONS["choose-point"].act(work)
     assert len(looks) == 2 * LOOKS_MAX
+
+
+@pytest.mark.acts_alone
+def test_points_that_stay_listed_and_cannot_be_used_are_looked_at_once(
+    aws: FakeAws, sound: Recovery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Minutes of an outage for the same answer, over and over."""
+    (line, *_), looks = sound.context.ledger.points(), list[int]()
+    _delete_copies(aws, sound.point(line.id))
+
+    def points(ledger: Ledger) -> list[PointLine]:
+        looks.append(1)
+        return [line]
+
+    monkeypatch.setattr(Ledger, "points", points)
+    work = StepContext(Step("c", "choose-point"), "failover", "run", 1, sound.context, lambda n: {}, None, lambda: None)
+    with pytest.raises(StepFailed, match=r"none of 1 points"):
+        ACTIONS["choose-point"].act(work)
+    assert len(looks) == 2

@@ -9,7 +9,7 @@ import pytest
 
 from pilotlight.runtime.records.codec import dumps, loads
 from pilotlight.runtime.records.inventory import Inventory
-from pilotlight.runtime.records.runs import LookingAgain, Runbook
+from pilotlight.runtime.records.runs import LookingAgain, Runbook, Saying
 from pilotlight.runtime.runs import runbooks
 from pilotlight.runtime.runs.register import ACTIONS
 from support.fake_aws import STANDBY, inventory
@@ -254,3 +254,20 @@ def test_the_last_look_looks_at_all_that_lasts_and_at_nothing_that_a_later_step_
         assert set(again.needs) <= lasting
         assert not {"keep-by-hand", "fence", "quiesce", "hand-over", "commit"} & set(again.needs)
         assert {"checks", "traffic"} <= set(again.needs)
+
+
+def test_only_the_first_word_of_a_run_raises_the_epoch_and_only_a_failback_lets_readers_settle() -> None:
+    """A word that raises it again shuts out the run's own steps; one that settles makes an outage longer."""
+    told = {
+        (runbook.kind, step.name): (step.arguments.region, step.arguments.raises, step.arguments.settle)
+        for runbook in (runbooks.failover(inventory()), runbooks.failback(inventory()))
+        for step in runbook.steps
+        if isinstance(step.arguments, Saying)
+    }
+    assert told == {
+        ("failover", "fence"): ("standby", True, False),
+        ("failover", "commit"): ("standby", False, False),
+        ("failback", "quiesce"): ("standby", True, True),
+        ("failback", "hand-over"): ("primary", False, False),
+        ("failback", "commit"): ("primary", False, False),
+    }

@@ -20,6 +20,7 @@ from pilotlight.runtime.records.inventory import SHARED, InstanceVolumes, Invent
 from pilotlight.runtime.records.point import PARTIAL
 from pilotlight.runtime.records.runs import SUCCEEDED, Journal
 from pilotlight.runtime.recovery import Recovery
+from pilotlight.runtime.runs import forecast, runbooks
 from pilotlight.runtime.runs.run import run_failback, run_failover
 from pilotlight.runtime.store.lease import LEASE_SECONDS
 from support.fake_aws import NAMES, PRIMARY, STANDBY, FakeAws, inventory, save
@@ -278,3 +279,26 @@ def test_a_point_from_which_an_instance_would_come_up_blank_is_partial(again: Ca
     point = recovery(aws, two(count=3)).protect()
     assert point is not None and point.status == PARTIAL
     assert any("blank disks" in each for each in point.problems)
+
+
+COUNTED_ONE_BY_ONE = (
+    "describe_launch_template_versions",
+    "create_launch_template",
+    "create_launch_template_version",
+    "delete_launch_template",
+)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_dry_run_foretells_every_call_that_ec2_counts_one_by_one(count: int) -> None:
+    """A run that waits for a token bucket is taken for one that hangs, or the time that was promised is another's."""
+    of = two() if count > 1 else inventory(volumes=two().volumes)
+    aws = protected(of)
+    aws.dark = {PRIMARY}
+    for book, run in ((runbooks.failover, run_failover), (runbooks.failback, run_failback)):
+        aws.made.clear()
+        assert run(recovery(aws, of).context, "me") is not None
+        aws.dark = set()
+        foretold = forecast.ec2_calls(book(of), of)
+        made = {each: sum(call == ("ec2", each, STANDBY) for call in aws.made) for each in COUNTED_ONE_BY_ONE}
+        assert made == {each: foretold[each] for each in COUNTED_ONE_BY_ONE}

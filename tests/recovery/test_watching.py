@@ -112,3 +112,24 @@ def test_one_that_waits_in_vain_says_who_has_the_lease(aws: FakeAws) -> None:
     with pytest.raises(LeaseHeld, match="another holds the lease"):
         recovery.failover(patience=5, observer=(watching := Watching(recovery)))
     assert [round(seconds) for _, seconds in watching.waited] == [5, 4, 3, 2]
+
+
+def test_what_the_other_process_wrote_while_its_lease_was_waited_for_is_told_before_this_one_begins(
+    aws: FakeAws,
+) -> None:
+    """The command goes on from steps that whoever reads it never saw."""
+    recovery, other = recovery_of(aws), recovery_of(aws).context.ledger
+    aws.dark.add("us-east-1")
+    held = other.leases.take("recover in Lambda")
+    other.open_run("20260101-failover", "failover", held)
+    line, sleep = Entry("promote-registry", PROVEN, "2026-01-01T00:00:00.000Z", held.epoch), aws.clock.sleep
+
+    def writes_and_ends(seconds: float) -> None:
+        sleep(seconds)
+        aws.clock.sleep = sleep  # type: ignore[method-assign]
+        other.append("20260101-failover", line, 0, held)
+        other.leases.release(held)
+
+    aws.clock.sleep = writes_and_ends  # type: ignore[method-assign]
+    recovery.failover(observer=(watching := Watching(recovery)))
+    assert watching.heard[0] == line

@@ -88,7 +88,7 @@ def _alone(candidate: Candidate, file: File, reader: Reader, count: int, indexes
     name = _name(candidate, file)
     match = _SHARD.match(name)
     stems = {_name(candidate, index).removesuffix(INDEX_SUFFIX) for index in indexes}
-    if match and is_shard(name) and match["stem"] in stems:
+    if match and match["stem"] in stems:
         yield Problem(name, "foreign: the index does not name it")
         return
     try:
