@@ -29,6 +29,7 @@ from pickled import pickled, tensor
 from pilotlight.runtime.checkpoints import claims
 from pilotlight.runtime.checkpoints.catalogue import FORMATS
 from pilotlight.runtime.checkpoints.format import Candidate, File, Metered, Unreadable, Verdict
+from pilotlight.runtime.checkpoints.needed import Wanted
 from pilotlight.runtime.checkpoints.verify import (
     Found,
     TooManyFiles,
@@ -505,3 +506,13 @@ def test_a_region_that_falls_silent_while_a_folder_is_asked_what_it_is_does_not_
 
     with pytest.raises(RegionUnreachable):
         verify(Found(Candidate("a/last/", ()), Silent()), Kept({}))  # type: ignore[arg-type]
+
+
+def test_of_several_reasons_those_are_told_for_which_something_is_missing() -> None:
+    weights = Wanted("weights", "load", (), "all of them are there")
+    lacking, more = (
+        Wanted("weights", "load", ("a",), "an index names it"),
+        Wanted("weights", "load", ("a", "b"), "ranks"),
+    )
+    assert lacking.beside(weights) == lacking == lacking.beside(None)
+    assert more.beside(lacking) == Wanted("weights", "load", ("a", "b"), "an index names it; ranks")

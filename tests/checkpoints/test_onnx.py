@@ -11,14 +11,16 @@ import pytest
 from damage import DAMAGES, FIXTURES, copied, damage, files, flipped
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from layouts import Kept
 from others import complete, judged_by, judged_deeply_by, never_judged, said
 
-from pilotlight.runtime.checkpoints.claims import listing
+from pilotlight.runtime.checkpoints.claims import Found, listing
 from pilotlight.runtime.checkpoints.encodings.protobuf import BYTES, fields
 from pilotlight.runtime.checkpoints.encodings.windows import Window
-from pilotlight.runtime.checkpoints.format import BYTES_READ_MIN
+from pilotlight.runtime.checkpoints.format import BYTES_READ_MIN, Candidate, File, Unreadable
 from pilotlight.runtime.checkpoints.formats.onnx import Onnx
 from pilotlight.runtime.checkpoints.readers import FolderReader
+from pilotlight.runtime.checkpoints.verify import verify
 
 WRITTEN = ("onnx", "onnx-data", "onnx-data-each")
 CASES = [(fixture, file) for fixture in WRITTEN for file in files(fixture)]
@@ -202,3 +204,16 @@ def test_a_model_of_a_gigabyte_is_judged_without_its_values(tmp_path: Path) -> N
 @given(st.integers(0, len(WHOLE) - 1), st.integers(0, 7))
 def test_no_flipped_bit_makes_a_judge_stumble(tmp_path: Path, at: int, bit: int) -> None:
     one(tmp_path, flipped(WHOLE, at, bit))
+
+
+def test_a_model_whose_answer_was_lost_is_undecided_and_none_of_its_files_is_called_unnamed() -> None:
+    """The files of its weights would be told as nobody's, and somebody would delete them."""
+
+    class Lost(Kept):
+        def read_range(self, file: File, start: int, length: int) -> bytes:
+            raise Unreadable("is gone")
+
+    candidate = Candidate("m/", (File("m/model.onnx", 100), File("m/model.onnx.data", 8)))
+    verdict = verify(Found(candidate, Onnx()), Lost({}))
+    assert [each.what for each in verdict.problems] == ["is gone"]
+    assert verdict.unjudged == () and verdict.roles[0].files == ("model.onnx", "model.onnx.data")

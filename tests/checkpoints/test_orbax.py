@@ -399,3 +399,15 @@ def test_an_item_that_was_saved_alone_is_judged_by_its_tree(folder: Path) -> Non
     (folder / "alone/_METADATA").unlink()
     (verdict,) = judged(folder / "alone")
     assert told(verdict, "_METADATA") == "missing"
+
+
+def test_a_steps_metadata_that_says_nothing_at_all_is_refused_for_each_thing_that_it_lacks(folder: Path) -> None:
+    """Whether it was ever committed, and of which items, nobody would know; and it was called complete."""
+    (folder / "1200/_CHECKPOINT_METADATA").write_text("{}")
+    verdict = of_1200(folder)
+    assert not verdict.complete
+    assert [each.what for each in verdict.problems if each.file == "_CHECKPOINT_METADATA"] == [
+        "has no item_handlers",
+        "has no init_timestamp_nsecs",
+        "has no commit_timestamp_nsecs",
+    ]

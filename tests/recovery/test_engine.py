@@ -396,3 +396,13 @@ def test_a_line_that_another_step_wrote_in_vain_is_an_error_of_its_own_step_too(
     for each in threads:
         each.join(10)
     assert [type(each) for each in raised] == [CallRefused, CallRefused]
+
+
+def test_looks_of_one_step_go_side_by_side_where_steps_do_and_in_order_where_they_do_not(aws: FakeAws) -> None:
+    """Two groups would be looked at one after the other at every look; or a run of one step at a time is none."""
+    together = threading.Barrier(2)
+    assert sorted(engine(aws, (), {}, side_by_side=4)._looks([lambda: together.wait(10)] * 2)) == [0, 1]
+    aws.clock.sleep(LEASE_SECONDS + 1)
+    alone = engine(aws, (), {}, side_by_side=1)
+    assert alone._looks([threading.get_ident] * 3) == [threading.get_ident()] * 3
+    assert alone._looks([]) == []

@@ -44,7 +44,7 @@ from pilotlight.runtime.runs.fence_returned import fence_returned
 from pilotlight.runtime.runs.register import ACTIONS
 from pilotlight.runtime.runs.standing import _away
 from pilotlight.runtime.store.ledger import FAILING_OVER, SERVING, SWITCHING, Protection
-from support.fake_aws import MODELS, PRIMARY, STANDBY, FakeAws, inventory, recovery_of
+from support.fake_aws import MODELS, PRIMARY, STANDBY, FakeAws, inventory, recovery_of, uri
 
 
 def asks(aws: FakeAws, region: str) -> list[dict[str, Any]]:
@@ -225,7 +225,7 @@ def test_a_standby_at_rest_names_the_stacks_template_again_and_not_the_runs(aws:
 
 def test_of_several_target_groups_the_one_with_fewest_healthy_targets_counts(aws: FakeAws) -> None:
     """The words of their states would sort them otherwise, and a group that serves nobody would be called up."""
-    health = {"a": ["healthy", "healthy"], "b": ["unused"]}
+    health = {"a": ["healthy", "healthy"], "b": ["unused"], "c": ["unused", "draining"]}
 
     class Balanced(Wrapper):
         def call(self, service: str, operation: str, region: str, **parameters: Any) -> dict[str, Any]:
@@ -239,6 +239,8 @@ def test_of_several_target_groups_the_one_with_fewest_healthy_targets_counts(aws
     context = RecoveryContext(Balanced(aws), inventory(), aws.clock, aws.fetch)
     made = StepContext(Step("checks", "healthy"), "failover", "run", 1, context, lambda name: {}, None, lambda: None)
     assert traffic._targets(made, "group") == (0, "unused")
+    health["b"] = []
+    assert traffic._targets(made, "group") == (0, "none registered")
 
 
 def test_who_says_that_the_primary_is_switching_says_nothing_of_whether_the_standby_wrote(aws: FakeAws) -> None:
@@ -603,3 +605,29 @@ def test_evidence_of_several_assets_stands_beside_one_another() -> None:
     for name in ("a", "b"):
         choosing.merge(evidence, {"images": {name: f"ami-{name}"}, "count": name})
     assert evidence == {"point": "p", "images": {"a": "ami-a", "b": "ami-b"}, "count": "b"}
+
+
+@pytest.mark.parametrize(("uses", "dangling"), [(("checkpoints",), 1), ((), 0)])
+def test_rows_are_judged_by_the_checkpoints_that_their_database_uses_and_by_no_others(
+    aws: FakeAws, uses: tuple[str, ...], dangling: int
+) -> None:
+    """A registry of another team's models would make every point worth nothing."""
+    registry = dataclasses.replace(inventory().databases[0], uses=uses)
+    aws.rows = [uri(60)]
+    recovery = Recovery(RecoveryContext(aws, inventory(databases=(registry,)), aws.clock, aws.fetch), "test")
+    point = recovery.protect()
+    assert point is not None
+    part = point.part("registry")
+    assert part is not None and part.evidence["rows"].get("counts", {}).get("dangling", 0) == dangling
+
+
+def test_a_group_that_is_gone_writes_no_checkpoints_that_could_be_late(aws: FakeAws) -> None:
+    class Deleted(Wrapper):
+        def call(self, service: str, operation: str, region: str, **parameters: Any) -> dict[str, Any]:
+            found = super().call(service, operation, region, **parameters)
+            return found | {"AutoScalingGroups": []} if operation == "describe_auto_scaling_groups" else found
+
+    recovery = recovery_of(aws)
+    recovery.context.ledger.sightings.keep_cadence("checkpoints", 10.0, stamp(aws.clock.now() - 1000))
+    kind, assets = kind_and_assets("checkpoints")
+    assert kind.amiss(recovery.context.through(Deleted(aws)), assets, PRIMARY) == []

@@ -16,6 +16,7 @@ from pilotlight.runtime.aws.wrappers import Wrapper
 from pilotlight.runtime.clock import FakeClock, SystemClock, stamp
 from pilotlight.runtime.errors import CallRefused, EpochStale, LeaseHeld, PilotlightError, RegionUnreachable
 from pilotlight.runtime.records.runs import PROVEN, SUPERSEDED, WITHDRAWN, Entry
+from pilotlight.runtime.store import ledger as ledgers
 from pilotlight.runtime.store.lease import (
     ACT_SECONDS,
     LEASE_SECONDS,
@@ -30,6 +31,7 @@ from pilotlight.runtime.store.ledger import (
     EVIDENCE_BYTES_MAX,
     FAILING_OVER,
     LINE_BYTES,
+    LINES_MAX,
     SERVING,
     TRANSACTION_BYTES_MAX,
     LateAct,
@@ -349,7 +351,9 @@ def test_where_time_stands_still_no_thread_keeps_a_lease_and_where_it_goes_on_on
     """A test of a run would be another one each time; a copy of an hour would lose its lease."""
 
     def keeping() -> bool:
-        return any(each.name == "lease" for each in threading.enumerate())
+        keepers = [each for each in threading.enumerate() if each.name == "lease"]
+        assert all(each.daemon for each in keepers), "a command that was ended waits for no silent region"
+        return bool(keepers)
 
     for flows in (False, True):
         clock.flows = flows
@@ -640,3 +644,22 @@ def test_lines_too_long_for_one_write_are_written_as_far_as_it_takes_them(ledger
     assert count == TRANSACTION_BYTES_MAX // (EVIDENCE_BYTES_MAX + LINE_BYTES)
     journal = ledger.journal("r")
     assert journal is not None and [each.step for each in journal.entries] == [each.step for each in lines[:count]]
+
+
+def test_more_lines_than_one_transaction_takes_are_left_for_the_next(ledger: Ledger) -> None:
+    held = ledger.leases.take("a")
+    ledger.open_run("r", "failover", held)
+    lines = [Entry(f"step-{number}", PROVEN, "2026-01-01T00:00:00.000Z", 2) for number in range(LINES_MAX + 1)]
+    assert ledger.append_first("r", lines, 0, held) == LINES_MAX
+    assert ledger.append_first("r", lines[LINES_MAX:], LINES_MAX, held) == 1
+    journal = ledger.journal("r")
+    assert journal is not None and [each.step for each in journal.entries] == [each.step for each in lines]
+
+
+def test_no_more_states_are_remembered_as_complete_than_one_item_takes(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DynamoDB refuses an item of more than 400 kB: every checkpoint would be read anew at every schedule."""
+    monkeypatch.setattr(ledgers, "KNOWN_MAX", 2)
+    ledger.know_complete("checkpoints", frozenset({"a", "b", "c"}))
+    assert ledger.known_complete("checkpoints") == {"a", "b"}

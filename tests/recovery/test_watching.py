@@ -89,6 +89,9 @@ def test_a_line_is_told_once_and_what_was_told_is_not_read_again(aws: FakeAws) -
     assert watching.heard == lines[:3]
     ledger.append("20260101-failover", lines[3], 4, held)
     assert ledger.lines("20260101-failover", 3) == {4: lines[3]}
+    ledger.append("20260101-failover", first := Entry("lease", PROVEN, "2026-01-01T00:00:00.000Z", 2), 0, held)
+    assert ledger.lines("20260101-failover", 0) == dict(enumerate(lines, start=1))
+    assert ledger.lines("20260101-failover") == dict(enumerate([first, *lines]))
     ledger.close_run("20260101-failover", "failover", held, FAILED, "its end is told, too")
     beside.catch_up()
     beside.catch_up()

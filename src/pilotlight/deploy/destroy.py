@@ -205,8 +205,8 @@ class Destroy:
         """A secondary that leaves is promoted first; until then it cannot be changed."""
         if self._is_member(name, arn, region):
             return False
-        found = self.client.call("rds", "describe_db_clusters", region, DBClusterIdentifier=arn)
-        return bool(found["DBClusters"][0]["Status"] == "available")
+        (found,) = self.client.call("rds", "describe_db_clusters", region, DBClusterIdentifier=arn)["DBClusters"]
+        return bool(found["Status"] == "available")
 
     def _is_member(self, name: str, arn: str, region: str) -> bool:
         try:

@@ -7,6 +7,7 @@ owns only the files directly in its folder (safetensors) leaves the folders belo
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ from pilotlight.runtime.checkpoints.format import Candidate, File, Format, Reade
 FILES_MAX = 500_000
 """What one listing may hold in memory (about 200 MB); a prefix above it has to be narrowed in the declaration."""
 STRAYS_NAMED_MAX = 100
+_SLASH = re.compile("/")
 
 
 class TooManyFiles(Exception):
@@ -66,11 +68,9 @@ def folders(files: Iterable[File]) -> Iterator[Candidate]:
     """Each folder with everything below it, in the order of their paths."""
     below: dict[str, list[File]] = {}
     for file in files:
-        position = 0
-        while position >= 0:
-            below.setdefault(file.key[:position], []).append(file)
-            slash = file.key.find("/", position)
-            position = slash + 1 if slash >= 0 else -1
+        below.setdefault("", []).append(file)
+        for slash in _SLASH.finditer(file.key):
+            below.setdefault(file.key[: slash.end()], []).append(file)
     for path in sorted(below):
         yield Candidate(path, tuple(below[path]))
 

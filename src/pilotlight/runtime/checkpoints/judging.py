@@ -53,4 +53,4 @@ def _json(file: File, reader: Reader) -> Any:
     try:
         return json.loads(reader.read_range(file, 0, file.size))
     except (ValueError, RecursionError) as problem:
-        raise Damaged(f"is not JSON: {problem}"[:200]) from problem
+        raise Damaged(f"is not JSON: {problem}") from problem

@@ -74,8 +74,13 @@ def roles_of(found: Contents) -> tuple[str, list[Wanted]]:
         wanted[each.name] = each.beside(wanted.get(each.name))
     for role, names in found.by_role.items():
         if names and role not in wanted:
-            wanted[role] = Wanted(role, roles.of(names[0]).need)
+            wanted[role] = Wanted(role, _need(names))
     return layout, list(wanted.values())
+
+
+def _need(names: Iterable[str]) -> str:
+    """What names of one role are needed for."""
+    return next(roles.of(name).need for name in names)
 
 
 def layout_of(found: Contents) -> str:
@@ -174,7 +179,7 @@ def _random(found: Contents, layout: str, said: str) -> Iterator[Wanted]:
         yield Wanted(RANDOM, RESUME, (alone,), said)
         return
     ranks = {rank for name in found.names(RANDOM) if (rank := roles.rank_of(name)) is not None}
-    missing = tuple(pattern.format(rank) for rank in range(count if ranks else 0) if rank not in ranks)
+    missing = tuple(pattern.format(rank) for rank in range(count) if rank not in ranks) if ranks else ()
     yield Wanted(RANDOM, RESUME, missing, f"there were at least {count} processes")
 
 
@@ -196,7 +201,7 @@ def _each_rank(found: Contents, layout: str) -> Iterator[Wanted]:
         count = _processes(found, layout) if forms else 0
         missing = tuple(name for form in forms for rank in range(count) if (name := form.format(rank)) not in there)
         if missing:
-            yield Wanted(role, roles.of(missing[0]).need, missing, f"there were at least {count} processes")
+            yield Wanted(role, _need(missing), missing, f"there were at least {count} processes")
 
 
 def _numbers(found: Contents) -> Iterator[Wanted]:
@@ -207,7 +212,7 @@ def _numbers(found: Contents) -> Iterator[Wanted]:
         own = [match for match in matched if roles.of(match[0]).role == role]
         missing = sorted({each for match in own for each in _before(match) if each not in there})
         if missing:
-            yield Wanted(role, roles.of(missing[0]).need, tuple(missing), "what is numbered higher is there")
+            yield Wanted(role, _need(missing), tuple(missing), "what is numbered higher is there")
 
 
 def _before(match: re.Match[str]) -> Iterator[str]:

@@ -159,7 +159,7 @@ def verdict(
     step: int | None,
     bytes_read: int = 0,
     files: tuple[Hashed, ...] = (),
-    kind: str = "",
+    kind: str | None = None,
 ) -> Verdict:
     """The record on one candidate."""
     candidate = found.candidate
@@ -201,9 +201,9 @@ def _told_step(found: Found, metered: Metered) -> int | None:
     return told if type(told) is int and told >= 0 else found.candidate.step
 
 
-def _told_kind(found: Found, metered: Metered) -> str:
-    """What the files say of their format; empty where they say nothing."""
-    return (_told(found.format.kind, found, metered) or "") if isinstance(found.format, TellsKind) else ""
+def _told_kind(found: Found, metered: Metered) -> str | None:
+    """What the files say of their format."""
+    return _told(found.format.kind, found, metered) if isinstance(found.format, TellsKind) else None
 
 
 def _told(tell: Callable[[Candidate, Reader], _T], found: Found, metered: Metered) -> _T | None:

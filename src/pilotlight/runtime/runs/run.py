@@ -15,7 +15,7 @@ import contextlib
 from pilotlight.runtime.clock import parse_stamp, stamp
 from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.errors import ChosenPointGone, EpochStale, LeaseHeld, PilotlightError
-from pilotlight.runtime.records.runs import CHOSEN, PROVEN, RUNNING, SUCCEEDED, Entry, Journal, Runbook
+from pilotlight.runtime.records.runs import CHOSEN, PROVEN, SUCCEEDED, Entry, Journal, Runbook
 from pilotlight.runtime.runs import runbooks
 from pilotlight.runtime.runs.engine import Engine, Paused
 from pilotlight.runtime.runs.register import ACTIONS
@@ -209,7 +209,8 @@ def is_going_home(context: RecoveryContext) -> bool:
 
 def _journal(context: RecoveryContext, run: str) -> Journal:
     found = context.ledger.journal(run)
-    return found or Journal(run, "", context.inventory.workload, 0, RUNNING, "")
+    assert found is not None, "its lease was written into it when it began"
+    return found
 
 
 def _entry(context: RecoveryContext, step: str, held: Held) -> Entry:

@@ -25,6 +25,8 @@ ACT_SECONDS = 22.0
 that ends sooner is renewed before the act. Copies inside S3 take longer; those are what `kept` is for."""
 LOOKS_SECONDS = 0.2
 """How often the thread that keeps a lease looks at the clock; a few of RENEW_SECONDS even in a rehearsal's time."""
+OVER = 0
+"""Seconds since 1970: a moment at which every lease is over."""
 FIRST_EPOCH = 1
 """The epoch of a workload that never failed over; the first lease gets the next one."""
 
@@ -97,11 +99,11 @@ class Leases:
 
     def release(self, held: Held) -> None:
         """Let the next one in at once; EpochStale when it was lost meanwhile."""
-        self._extend(held, 0)
+        self._extend(held, OVER)
 
     def confirm(self, held: Held, seconds: float = ACT_SECONDS) -> None:
         """That it is still held, and for `seconds` more: renewed where less is left; EpochStale when it was lost."""
-        item = self._table.get("lease", held.purpose) or {"epoch": FIRST_EPOCH, "expires_at": 0}
+        item = self._table.get("lease", held.purpose) or {"epoch": FIRST_EPOCH, "expires_at": OVER}
         if int(item["epoch"]) != held.epoch:
             raise EpochStale(workload=self._workload, held=held.epoch, current=int(item["epoch"]))
         if float(item["expires_at"]) - self._clock.now() < seconds:
@@ -152,7 +154,7 @@ class Leases:
 
     def holder(self, purpose: str = RUN) -> tuple[str, float]:
         """(who took it last, seconds since 1970 until which they have it)."""
-        item = self._table.get("lease", purpose) or {"holder": "", "expires_at": 0}
+        item = self._table.get("lease", purpose) or {"holder": "", "expires_at": OVER}
         return str(item["holder"]), float(item["expires_at"])
 
     def _extend(self, held: Held, until: float) -> None:

@@ -78,11 +78,12 @@ def _problems(candidate: Candidate, reader: Reader) -> Iterator[Problem]:
     except (Damaged, Unreadable) as damage:
         yield Problem(METADATA, str(damage))
         metadata = {}
-    lacking = [name for name in ("item_handlers", "init_timestamp_nsecs", COMMIT_TIME) if name not in metadata]
-    if metadata and lacking:
-        yield Problem(METADATA, f"has no {lacking[0]}")
+    else:
+        for name in ("item_handlers", "init_timestamp_nsecs", COMMIT_TIME):
+            if name not in metadata:
+                yield Problem(METADATA, f"has no {name}")
     times = _Times(_time(metadata, "init_timestamp_nsecs"), _time(metadata, COMMIT_TIME))
-    if metadata.get(COMMIT_TIME, 0) is None:
+    if COMMIT_TIME in metadata and metadata[COMMIT_TIME] is None:
         yield Problem(METADATA, "tells no time of commit: the checkpoint was never finished")
     items = _items(candidate, metadata)
     wrong = [problem for item, handler in items for problem in _item(candidate, item, handler, times, reader)]
@@ -234,14 +235,14 @@ def _out_of_time(database: Database, times: _Times) -> Iterator[Problem]:
 
 def _covered(candidate: Candidate, own: list[str], databases: list[Database]) -> Iterator[Problem]:
     """Every file that is named is there, and ends where what is named in it ends; no other lies beside them."""
-    ends, named_by = dict[str, int](), dict[str, str]()
+    ends, named_by = dict[str, set[int]](), dict[str, str]()
     for database in databases:
         for span, by in database.spans.items():
             path = database.folder + span.path
-            ends[path] = max(ends.get(path, 0), span.offset + span.length)
+            ends.setdefault(path, set()).add(span.offset + span.length)
             named_by.setdefault(path, by)
     lost = set()
-    for path, end in sorted(ends.items()):
+    for path, end in sorted((path, max(each)) for path, each in ends.items()):
         file = candidate.named(path)
         if file is None:
             lost.add(named_by[path])

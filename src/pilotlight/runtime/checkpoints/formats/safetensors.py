@@ -70,7 +70,7 @@ def problems(candidate: Candidate, reader: Reader) -> list[Problem]:
 
 
 def _ahead(reader: Reader, files: list[File], count: int) -> None:
-    if isinstance(reader, Metered) and len(files) > 1:
+    if files and isinstance(reader, Metered):
         reader.ahead(files, max(LENGTH_BYTES, first_read(count)))
 
 
@@ -218,7 +218,7 @@ def header(file: File, reader: Reader, first_bytes: int = LENGTH_BYTES) -> dict[
         raise Damaged(f"claims a header of {length} bytes in a file of {file.size}")
     have = head[LENGTH_BYTES : LENGTH_BYTES + length]
     rest = length - len(have)
-    if rest > 0:
+    if rest:
         have += reader.read_range(file, len(head), rest)
     if have[:1] != b"{":
         raise Damaged("its header does not begin with {")

@@ -149,12 +149,11 @@ class AutoScalingGroup(AssetKind[Compute]):
         for asset in assets:
             name = _group(context.inventory, asset, region)
             seen = observe.group(context.looking, region, name)
-            wanted = int(seen.get("DesiredCapacity", 0))
             serving = sum(each.get("LifecycleState") == "InService" for each in seen.get("Instances", []))
             if not seen:
                 found.append(f"there is no group {name}")
-            elif serving < wanted:
-                found.append(f"{name}: {serving} of {wanted} instances in service")
+            elif serving < seen["DesiredCapacity"]:
+                found.append(f"{name}: {serving} of {seen['DesiredCapacity']} instances in service")
         return found
 
 

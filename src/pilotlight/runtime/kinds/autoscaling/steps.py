@@ -91,7 +91,7 @@ class Scale:
 
     def _refused(self, work: StepContext) -> dict[str, str]:
         """Instance type -> AWS's words, from the activities since the step began; `?` where they name no type."""
-        since = stamp(work.begun_at or 0.0)
+        since = stamp(work.begun_at) if work.begun_at else ""
         refused: dict[str, str] = {}
         for activity in _activities(work, since):
             if activity.get("StatusCode") == "Failed":

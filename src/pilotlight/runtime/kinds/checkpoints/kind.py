@@ -271,5 +271,5 @@ def _files(
 
 def _is_up(context: RecoveryContext, fleet: Compute) -> bool:
     with contextlib.suppress(CallRefused, Throttled, RegionUnreachable):
-        return int(group(context.looking, context.inventory.primary, fleet.primary_group).get("DesiredCapacity", 0)) > 0
+        return bool(group(context.looking, context.inventory.primary, fleet.primary_group).get("DesiredCapacity"))
     return False

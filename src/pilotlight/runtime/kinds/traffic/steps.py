@@ -96,7 +96,8 @@ def _balancer(work: StepContext) -> str:
         return work.inventory.traffic.primary_balancer_dns
     names = [work.inventory.names.load_balancer()]
     answer = work.client.call("elbv2", "describe_load_balancers", work.region, Names=names)
-    return str(answer["LoadBalancers"][0]["DNSName"])
+    (found,) = answer["LoadBalancers"]
+    return str(found["DNSName"])
 
 
 class MoveTraffic:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Collection, Iterable
 
 from pilotlight.runtime.aws.client import aws_code
@@ -24,11 +25,9 @@ def prune(context: RecoveryContext, asset: Volumes, needed: Collection[str], pri
         context.ledger.forget_roster(asset.name, roster.run)
     delete(context, inventory.standby, unneeded_copies(copies, needed))
     if primary_answers:
-        try:
+        with contextlib.suppress(RegionUnreachable):
             sources = snapshots.listed(client, inventory.primary, inventory.workload, asset.name)
             delete(context, inventory.primary, unneeded_sources(sources, copies))
-        except RegionUnreachable:
-            return
 
 
 def unneeded_rosters(known: Iterable[Roster], copies: list[Snapshot]) -> list[Roster]:
