@@ -33,6 +33,8 @@ CAUGHT_SHARE = 0.95
 """Of the mutants that are not equivalent, the share that has to be caught."""
 HANG_SECONDS, HANG_TIMES = 10.0, 8.0
 """A test hangs after so long, and so many times what it took without a mutant: two run at once on a busy machine."""
+PATIENT_TIMES = 4
+"""What was late is tried once more, with so many times the patience: a machine that is busy catches no mutant."""
 MAP_SECONDS = 900.0
 """How long a test file may take while it is watched line by line."""
 BATCHES = (12, 60)
@@ -201,11 +203,9 @@ def judged(project: Project, tests: Tests, wanted: list[Mutant], at_once: int) -
     kept, digest = project.kept / "results.jsonl", project.digest()
     lines = kept.read_text().splitlines() if kept.exists() else []
     known = {tuple(each["key"]): each for each in map(json.loads, lines) if each["digest"] == digest}
-    left = [each for each in wanted if (*each.key, str(each.start)) not in known]
     with kept.open("a") as file:
 
-        def done(number: int, child: Child, late: bool) -> None:
-            mutant = left[number]
+        def done(mutant: Mutant, child: Child, late: bool) -> None:
             by = (child.said("failed") or [""])[0]
             outcome = TIMEOUT if late else SURVIVED if "survived" in child.text.split("\n") else CAUGHT
             key = (*mutant.key, str(mutant.start))
@@ -214,11 +214,17 @@ def judged(project: Project, tests: Tests, wanted: list[Mutant], at_once: int) -
             file.flush()
             _tell(outcome, mutant, len(known), len(wanted))
 
-        run_all((_trying(project, tests, each) for each in left), done, at_once)
+        def pass_over(left: list[Mutant], patience: int) -> None:
+            starts = (_trying(project, tests, each, patience) for each in left)
+            run_all(starts, lambda number, child, late: done(left[number], child, late), at_once)
+
+        pass_over([each for each in wanted if (*each.key, str(each.start)) not in known], 1)
+        was_late = [each for each in wanted if known[(*each.key, str(each.start))]["outcome"] == TIMEOUT]
+        pass_over(was_late, PATIENT_TIMES)
     return [known[(*each.key, str(each.start))] for each in wanted]
 
 
-def _trying(project: Project, tests: Tests, mutant: Mutant) -> Callable[[], Child]:
+def _trying(project: Project, tests: Tests, mutant: Mutant, patience: int) -> Callable[[], Child]:
     text, nodes = mutant.of(project.source(mutant.file)), tests.of(mutant)
 
     def work(say: Callable[[str], None]) -> None:
@@ -228,7 +234,10 @@ def _trying(project: Project, tests: Tests, mutant: Mutant) -> Callable[[], Chil
                 return
         say("survived")
 
-    return lambda: fork(work, tests.limit, project.kept / f"tried-{mutant.line}-{Path(mutant.file).stem}.log")
+    def limit(test: str) -> float:
+        return patience * tests.limit(test)
+
+    return lambda: fork(work, limit, project.kept / f"tried-{mutant.line}-{Path(mutant.file).stem}.log")
 
 
 def _batches(nodes: list[str]) -> Iterator[list[str]]:

@@ -169,6 +169,26 @@ def test_a_test_that_fails_by_itself_catches_nothing_and_is_named(tmp_path: Path
     assert "test_gate" in said["failing"][0]
 
 
+SLOW_ONCE = """import time
+from pathlib import Path
+
+from gate import may_go
+
+
+def test_gate():
+    slow = Path("build/slow")
+    if (may_go(True), may_go(False)) != (True, False) and not slow.exists():
+        slow.touch()
+        time.sleep(60)
+"""
+
+
+def test_a_test_that_was_slow_on_a_busy_machine_has_caught_nothing_by_that(tmp_path: Path) -> None:
+    code, said = run(project(tmp_path, SLOW_ONCE, "def may_go(held: bool) -> bool:\n    return held\n"))
+    assert (tmp_path / "build/slow").exists()
+    assert (code, said["caught"], said["timeouts"], said["tried"]) == (1, 0, 0, len(said["survivors"]))
+
+
 def test_a_harness_that_is_killed_leaves_the_tree_and_no_process_behind(tmp_path: Path) -> None:
     slow = (
         "import os, time\n" + SEES + "    open(os.environ['SEEN'], 'a').write(f'{os.getpid()}\\n')\n    time.sleep(1)\n"
