@@ -33,7 +33,7 @@ from pilotlight.runtime.records.runs import (
     Step,
 )
 from pilotlight.runtime.runs.engine import ACTS_MAX, Engine, Paused
-from pilotlight.runtime.store.lease import LEASE_SECONDS, Held
+from pilotlight.runtime.store.lease import LEASE_SECONDS, RENEW_SECONDS, Held
 from pilotlight.runtime.store.ledger import CUT
 from support.fake_aws import STANDBY, FakeAws, recovery_of
 
@@ -406,3 +406,11 @@ def test_looks_of_one_step_go_side_by_side_where_steps_do_and_in_order_where_the
     alone = engine(aws, (), {}, side_by_side=1)
     assert alone._looks([threading.get_ident] * 3) == [threading.get_ident()] * 3
     assert alone._looks([]) == []
+
+
+def test_a_lease_is_written_when_it_is_due_and_not_at_every_look_of_a_wait(aws: FakeAws) -> None:
+    """Hundreds of steps that wait at once would each write to the one item that all of them stand on."""
+    running = engine(aws, (Step("a", "on"),), {"on": Switch(after_seconds=25)})
+    aws.made.clear()
+    running.execute()
+    assert 1 <= aws.made.count(("dynamodb", "update_item", STANDBY)) <= 25 / RENEW_SECONDS + 1

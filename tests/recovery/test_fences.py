@@ -291,3 +291,17 @@ def test_without_knowing_since_when_the_primary_takes_no_writes_nothing_is_broug
     recovery_of(aws).context.ledger.forget_fence("corpus")
     with pytest.raises(StepFailed, match="since when the primary bucket takes no writes is not known"):
         asked(aws, "bring-home", Syncing())
+
+
+def test_a_way_home_keeps_its_lease_while_it_waits_for_replicas_and_while_it_copies(aws: FakeAws) -> None:
+    """Hours of copying: another process would take the run up beside it."""
+    recovery_of(aws).context.ledger.keep_fence("corpus", anew=True)
+    aws.s3.write(CORPUS_COPY, "never-arrives", b"x", replicate=False)
+    kept, began = list[float](), aws.clock.now()
+    step = Step("sync-corpus", "bring-home", "corpus", arguments=Syncing())
+    context = RecoveryContext(aws, inventory(), aws.clock, aws.fetch)
+    made = StepContext(
+        step, "failback", "run", 1, context, lambda name: {}, None, lambda: kept.append(aws.clock.now() - began)
+    )
+    ACTIONS["bring-home"].act(made)
+    assert kept[:5] == [0, 1, 2, 3, 4] and kept[5:], "at every look, and at every object"
