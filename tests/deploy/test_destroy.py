@@ -23,6 +23,7 @@ from pilotlight.runtime.errors import (
     PilotlightError,
     RegionUnreachable,
     ServesFromStandby,
+    StateMissing,
     Throttled,
 )
 from pilotlight.runtime.kinds.buckets.notifications import with_ours
@@ -614,3 +615,18 @@ def test_the_record_that_users_ask_for_is_given_back_with_the_standby_and_with_n
     acts, silent = Acts(), Zone(aws, "primary", "standby")
     Destroy(inventory(databases=(), traffic=None), silent, silent, acts).run(["standby"])  # type: ignore[arg-type]
     assert (acts.asked, silent.changes) == (["standby"], []), "nobody declared a name"
+
+
+def test_without_its_state_nothing_of_a_workload_is_looked_at_or_let_go(aws: FakeAws) -> None:
+    """A state that was lost knows of nothing: the vault would be emptied, and its stack be left there for ever."""
+
+    class Lost(Acts):
+        def check_state(self, stacks: Iterable[str]) -> None:
+            raise StateMissing(**dict.fromkeys(("workload", "stack", "stacks", "place", "backend", "region"), "x"))
+
+    filled(aws, 1)
+    acts, client = Lost(), Erasing(aws)
+    aws.made.clear()
+    with pytest.raises(StateMissing):
+        Destroy(inventory(databases=()), client, client, acts).run(["vault"])  # type: ignore[arg-type]
+    assert (client.batches, acts.asked, aws.made) == ([], [], [])

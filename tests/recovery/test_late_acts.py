@@ -314,7 +314,9 @@ def test_retention_that_runs_at_any_call_of_a_failover_takes_no_point_from_under
     assert taken == {chosen, "999"}, "it was chosen before and after"
 
 
-def test_a_scheduled_run_that_sleeps_between_its_record_and_its_line_lists_nothing(aws: FakeAws) -> None:
+def test_a_scheduled_run_that_sleeps_between_its_record_and_its_line_lists_nothing(
+    aws: FakeAws, caplog: pytest.LogCaptureFixture
+) -> None:
     """The next one had let go of what it stands on: every failover after that chose it, and failed."""
     other = recovery_of(aws, "the next scheduled run")
 
@@ -336,6 +338,7 @@ def test_a_scheduled_run_that_sleeps_between_its_record_and_its_line_lists_nothi
         Recovery(sleeper, "sleeper").protect()
     listed = [each for each in other.points(50) if each.created_at >= before]
     assert [each.id for each in listed] == [other.point("newest").id]
+    assert "inference: s3:put_object was done late" in caplog.text, "whoever finds the record can tell whose it is"
     aws.dark.add(PRIMARY)
     assert other.failover() is not None
 
