@@ -198,7 +198,9 @@ def _watching(project: Project, test: str, part: Path) -> Callable[[], Child]:
 # -- mutants against tests -------------------------------------------------------------------------------------
 
 
-def judged(project: Project, tests: Tests, wanted: list[Mutant], at_once: int) -> list[dict[str, Any]]:
+def judged(
+    project: Project, tests: Tests, wanted: list[Mutant], at_once: int, patience: int = 1
+) -> list[dict[str, Any]]:
     """What became of each; what an ended run had found already is not tried again."""
     kept, digest = project.kept / "results.jsonl", project.digest()
     lines = kept.read_text().splitlines() if kept.exists() else []
@@ -214,13 +216,13 @@ def judged(project: Project, tests: Tests, wanted: list[Mutant], at_once: int) -
             file.flush()
             _tell(outcome, mutant, len(known), len(wanted))
 
-        def pass_over(left: list[Mutant], patience: int) -> None:
-            starts = (_trying(project, tests, each, patience) for each in left)
+        def pass_over(left: list[Mutant], times: int) -> None:
+            starts = (_trying(project, tests, each, times) for each in left)
             run_all(starts, lambda number, child, late: done(left[number], child, late), at_once)
 
-        pass_over([each for each in wanted if (*each.key, str(each.start)) not in known], 1)
+        pass_over([each for each in wanted if (*each.key, str(each.start)) not in known], patience)
         was_late = [each for each in wanted if known[(*each.key, str(each.start))]["outcome"] == TIMEOUT]
-        pass_over(was_late, PATIENT_TIMES)
+        pass_over(was_late, patience * PATIENT_TIMES)
     return [known[(*each.key, str(each.start))] for each in wanted]
 
 
@@ -314,6 +316,7 @@ def main() -> int:
     parser.add_argument("--mutants", type=int, default=200)
     parser.add_argument("--only", default="", help="part of a path: only mutants of these files")
     parser.add_argument("--at-once", type=int, default=2)
+    parser.add_argument("--patience", type=int, default=1, help="so many times as patient: others use the machine, too")
     parser.add_argument("--root", type=Path, default=Path(__file__).resolve().parents[1])
     asked = parser.parse_args()
     began, project = time.monotonic(), Project.read(asked.root.resolve())
@@ -322,7 +325,7 @@ def main() -> int:
     wanted = chosen(project, asked.seed, asked.mutants, asked.only)
     print(f"{len(wanted)} mutants of {len({each.file for each in wanted})} files, seed {asked.seed}", flush=True)
     tests = watched(project, asked.at_once)
-    results = judged(project, tests, wanted, asked.at_once)
+    results = judged(project, tests, wanted, asked.at_once, asked.patience)
     said = summed(project, wanted, results) | {"seed": asked.seed, "seconds": round(time.monotonic() - began, 1)}
     said["failing"] = tests.failed
     (project.root / "build/mutants.json").write_text(json.dumps(said, indent=2) + "\n")
