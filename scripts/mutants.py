@@ -232,6 +232,7 @@ def _trying(project: Project, tests: Tests, mutant: Mutant, patience: int) -> Ca
     def work(say: Callable[[str], None]) -> None:
         change(project.root, mutant.file, text)
         for batch in _batches(nodes):
+            say("test of none yet: files are imported")
             if pytest_in(project.root, batch, Verdict(say), "-x"):
                 return
         say("survived")
