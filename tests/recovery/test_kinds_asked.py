@@ -631,3 +631,13 @@ def test_a_group_that_is_gone_writes_no_checkpoints_that_could_be_late(aws: Fake
     recovery.context.ledger.sightings.keep_cadence("checkpoints", 10.0, stamp(aws.clock.now() - 1000))
     kind, assets = kind_and_assets("checkpoints")
     assert kind.amiss(recovery.context.through(Deleted(aws)), assets, PRIMARY) == []
+
+
+def test_a_part_that_is_not_proven_says_so_where_it_names_nothing_that_is_missing() -> None:
+    """`status` would end in a traceback over a record of an older edition."""
+    kind, (asset,) = kind_and_assets("volumes")
+    part = Part("index", "volumes", "snapshots", False, "")
+    point = RecoveryPoint("p", "inference", "2026-01-01T00:00:00Z", "partial", (part,))
+    for lacking, why in (((), "not proven in the standby region"), (("snap-1 is gone", "more"), "snap-1 is gone")):
+        named = dataclasses.replace(part, missing=lacking)
+        assert kind.standing(inventory(), asset, named, point, None).why == why
