@@ -261,3 +261,9 @@ def test_a_folder_that_holds_any_file_of_deepspeeds_is_one_of_its_checkpoints(na
         verify_all(Kept({"ds/last/other_states.pt": b"x", "ds/last/mp_rank_00_model_states.txt": b"x"}), "deepspeed")
         == []
     )
+
+
+def test_how_many_ranks_there_were_is_told_by_model_states_and_by_no_layer_of_a_pipeline() -> None:
+    """Its keys are the user's own names: a sound checkpoint would lack the files of ranks that never were."""
+    files = sound() | {"layer_00-model_states.pt": saved({"dp_world_size": 4, "mp_world_size": 1})}
+    assert wrong(files) == []
