@@ -166,7 +166,7 @@ def test_a_run_that_goes_on_tells_nobody_that_it_begins_and_everybody_how_it_end
     answer(recovery, Call("", goes_on=1), aws.clock.now() + 10_000, FUNCTION)
     assert [subject for subject, _ in aws.told] == ["inference: serves in us-west-2"]
     aws, recovery = lost()
-    answer(recovery, Call("", tries=1), aws.clock.now() + 10_000, FUNCTION)
+    answer(recovery, Call("", goes_on=1, tries=1), aws.clock.now() + 10_000, FUNCTION)
     assert [subject for subject, _ in aws.told] == ["inference: serves in us-west-2"]
 
 

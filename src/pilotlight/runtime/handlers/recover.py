@@ -76,12 +76,12 @@ def answer(
         return NOTHING
     if recovery.is_going_home():
         return GOING_HOME
-    if not call.goes_on and not call.tries and is_well(recovery, call, deadline):
+    if not call.goes_on and is_well(recovery, call, deadline):
         return WELL
     asked = _ask(recovery, call)
     if not may_run(recovery, call):
         return _wait(recovery, asked or recovery.request(call.reason), target)
-    if not call.goes_on and not call.tries:
+    if not call.goes_on:
         with contextlib.suppress(PilotlightError):  # the run is worth more than the word of it; its end is told, too
             people.tell(recovery.context, people.begun(recovery.context, call.reason, target))
     return _told(recovery, call, lambda: drive(recovery, call, deadline, function), target)
