@@ -73,7 +73,7 @@ def backfill(
         raise problems[0]
 
 
-def _now_and_then(json: bool, every: float = STILL_SECONDS) -> Callable[[str], None]:
+def now_and_then(json: bool, every: float = STILL_SECONDS) -> Callable[[str], None]:
     """Lines where no bar can move: the first at once, then one every so many seconds."""
     told_at = float("-inf")
     tell = progress(json)
@@ -101,7 +101,7 @@ def _copied(recovery: Recovery, asset: Datasets, read: bool, json: bool) -> Back
     objects = recovery.protections()[asset.name].objects
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True) as shown:
-        task, line = shown.add_task("comparing", total=objects or None), _now_and_then(json)
+        task, line = shown.add_task("comparing", total=objects or None), now_and_then(json)
 
         def tell(brought: Brought) -> None:
             if brought.compared % SHOWN_EVERY == 0:
@@ -116,7 +116,7 @@ def _handed_over(recovery: Recovery, asset: Datasets, json: bool) -> Backfilled:
     """One bucket by a job of S3's, under a bar of what the job tells."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True) as shown:
-        task, line = shown.add_task("asking S3", total=None), _now_and_then(json)
+        task, line = shown.add_task("asking S3", total=None), now_and_then(json)
 
         def tell(job: batch.Progress) -> None:
             words = f"job {job.status}, {job.failed:,} failed"

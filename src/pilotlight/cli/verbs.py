@@ -69,6 +69,10 @@ VERBS = {
     ),
     "points": Verb("points:app", "Recovery points: list, show, verify, refuse."),
     "checkpoints": Verb("checkpoints:app", "Checkpoints: verify any, and write the manifest of a generic one."),
+    "restore": Verb(
+        "restore:restore",
+        "Restore one asset to a moment or a recovery point, in place or beside; the plan is made first.",
+    ),
     "status": Verb("status:status", "Where the workload stands, and how old that knowledge is."),
     "failover": Verb(
         "failover:failover",

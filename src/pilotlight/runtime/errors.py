@@ -595,6 +595,39 @@ class CheckFailed(PilotlightError):
     hint = "Each line names the cause; the report and the cloud's call record have the evidence."
 
 
+# -- restoring (exit codes 2, 6 and 7) -------------------------------------------------------------------------
+
+
+class RestorePlanUnusable(PilotlightError):
+    """{path}: this plan cannot be carried out: {reason}. Nothing was called and nothing changed."""
+
+    code = 2
+    hint = "Plan anew: `pilotlight restore ASSET --to TIME --in-place --dry-run --json` writes one to stdout."
+
+
+class NotRestorable(PilotlightError):
+    """{asset}: cannot be restored so in {region}: {reason}. Nothing was changed."""
+
+    code = 6
+    hint = "{instead}."
+
+
+class BatchCopyFailed(PilotlightError):
+    """{asset}: S3 Batch Operations job {job} in {region} ended {status}, {failed} of {total} copies failed: {reason}.
+    Nothing was erased; what it copied lies on top of what was there."""
+
+    code = 6
+    hint = "Mend the role that is named (`pilotlight up`), then `pilotlight restore --plan FILE` again: it goes on."
+
+
+class RestoredInPart(PilotlightError):
+    """{asset}: {left} of {items} item(s) are not as they were at {to} in {region}, first {first}. {done} are;
+    nothing was erased, and what is named was left as it is."""
+
+    code = 7
+    hint = "Mend what is named, then `pilotlight restore --plan {path}` goes on; what is done is not done again."
+
+
 # -- comparing by inventories (exit codes 6 and 7) -------------------------------------------------------------
 
 

@@ -8,27 +8,37 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import IO, Any
 
 from pilotlight.runtime.aws.boto import BotoClient
 from pilotlight.runtime.aws.client import AwsClient
 from pilotlight.runtime.aws.fetch import Fetch, fetch
 from pilotlight.runtime.aws.pacing import Bound, Paced
 from pilotlight.runtime.aws.wrappers import Retrying
-from pilotlight.runtime.clock import Clock, SystemClock, stamp
+from pilotlight.runtime.clock import Clock, SystemClock, parse_stamp, stamp
 from pilotlight.runtime.context import RecoveryContext
-from pilotlight.runtime.errors import NoSuchPoint, NothingToApprove, RecordUnreadable
+from pilotlight.runtime.errors import (
+    BadOption,
+    NoSuchPoint,
+    NothingToApprove,
+    RecordUnreadable,
+    RestorePlanUnusable,
+)
+from pilotlight.runtime.kinds import restore as restoring
 from pilotlight.runtime.kinds.buckets import backfill as filling
 from pilotlight.runtime.kinds.buckets import batch, protection
 from pilotlight.runtime.kinds.checkpoints.kind import CheckpointFolder
 from pilotlight.runtime.kinds.checkpoints.listing import choose, list_checkpoints
 from pilotlight.runtime.kinds.kind import Progress, named, silent
+from pilotlight.runtime.kinds.registry import kind_of
+from pilotlight.runtime.kinds.restore import PlanFile, Restored, Tell, Wanted
 from pilotlight.runtime.points import protect
 from pilotlight.runtime.points import verify as verifying
 from pilotlight.runtime.points.protect import ScheduledRun
 from pilotlight.runtime.points.verify import Verification
 from pilotlight.runtime.readiness.status import Status
 from pilotlight.runtime.readiness.status import status as standing_whole
-from pilotlight.runtime.records.inventory import Datasets, Inventory
+from pilotlight.runtime.records.inventory import Asset, Datasets, Inventory
 from pilotlight.runtime.records.point import RecoveryPoint
 from pilotlight.runtime.records.runs import Journal, Runbook
 from pilotlight.runtime.runs import fence_returned, forecast, runbooks
@@ -156,6 +166,41 @@ class Recovery:
         """A person's word for the request that waits; NothingToApprove where none does."""
         self.waiting()
         return self.context.ledger.approve(by)
+
+    def wanted(self, to: str, region: str = "", **more: Any) -> Wanted:
+        """What a person asks to be restored: a moment with its zone or a point's id, in this region or the one that
+        serves. BadOption, NoSuchPoint where it names none."""
+        inventory = self.context.inventory
+        if region not in ("", inventory.primary, inventory.standby):
+            expected = f"{inventory.primary} or {inventory.standby}"
+            raise BadOption(option="--region", value=region, reason="is neither of the workload's", expected=expected)
+        moment, point = restoring.moment_of(to), None
+        if moment is None:
+            point = self.point(to)
+            moment = parse_stamp(point.created_at)
+        elif moment > self.context.clock.now():
+            raise BadOption(option="--to", value=to, reason="is still to come", expected=restoring.EXPECTED_TO)
+        return Wanted(region or self.active().region, moment, point, **more)
+
+    def plan_restore(self, asset: Asset, wanted: Wanted, into: IO[str]) -> dict[str, Any]:
+        """Write the plan of a restore as it is made; its totals. Nothing is changed by this."""
+        kind, context = kind_of(asset), self.context
+        planned = kind.plan_restore(context, asset, wanted)
+        planned.where |= {"serves": self.active().region == wanted.region}
+        return restoring.write(into, asset.name, asset.kind, wanted, planned, context.clock.now())
+
+    def restore(self, plan: PlanFile, tell: Tell = restoring.silent) -> Restored:
+        """Do what a plan says, or go on with it; RestorePlanUnusable where it is another workload's, or of a region
+        that served when it was made and does not now."""
+        asset = next((each for each in self.context.inventory.assets if each.name == plan.asset), None)
+        if asset is None or asset.kind != plan.kind:
+            reason = f"{self.context.inventory.workload} has no {plan.kind} {plan.asset}"
+            raise RestorePlanUnusable(path=str(plan.path), reason=reason)
+        serves = self.active().region == plan.where["region"]
+        if serves != plan.where.get("serves"):
+            reason = f"{plan.where['region']} {'serves now' if serves else 'does not serve any more'}"
+            raise RestorePlanUnusable(path=str(plan.path), reason=reason)
+        return kind_of(asset).restore(self.context, asset, plan, tell)
 
     # -- looking -----------------------------------------------------------------------------------------------
 

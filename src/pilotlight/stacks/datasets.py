@@ -76,7 +76,9 @@ def dataset_spec(inventory: Inventory, asset: Dataset) -> DatasetSpec:
         reverse=back,
         trust=policies.text(policies.assume("s3.amazonaws.com", names.account)),
         batch_role=names.role(f"batch-{asset.name}"),
-        batch_policy=policies.text(policies.batch_replication(asset.primary_bucket, asset.prefix)),
+        batch_policy=policies.text(
+            policies.batch_jobs(names, asset.primary_bucket, asset.standby_bucket, asset.prefix)
+        ),
         batch_trust=policies.text(policies.assume_by_own_resources("batchoperations.s3.amazonaws.com")),
         tags=names.tags(asset.name),
     )
@@ -130,7 +132,7 @@ class Datasets(pulumi.ComponentResource):
         )
 
     def _hand_over(self) -> None:
-        """The role of `pilotlight backfill --engine batch`; it does nothing by itself."""
+        """The role of `pilotlight backfill --engine batch`, and of large restores; it does nothing by itself."""
         role = aws.iam.Role(
             f"{self._name}-batch-role",
             name=self._spec.batch_role,

@@ -166,6 +166,7 @@ markers. No version can be destroyed by it, no retention lifted, and no setting 
 LENT_BUCKET = [
     "s3:GetBucketLocation",
     "s3:GetBucketVersioning",
+    "s3:GetLifecycleConfiguration",
     "s3:ListBucket",
     "s3:ListBucketMultipartUploads",
     "s3:ListBucketVersions",
@@ -276,16 +277,34 @@ def replication(names: Names, source: tuple[str, str], target: tuple[str, str], 
     )
 
 
-def batch_replication(bucket: str, prefix: str) -> Document:
-    """What a job of S3 Batch Replication needs that finds its objects itself and writes no report.
+def batch_jobs(names: Names, bucket: str, copy: str, prefix: str) -> Document:
+    """What jobs of S3 Batch Operations need: one of Batch Replication, which finds its objects itself, and one that
+    copies versions of a bucket onto that bucket, for a restore; neither writes a report.
 
-    S3 User Guide, "Configuring an IAM role for S3 Batch Replication".
+    S3 User Guide, "Configuring an IAM role for S3 Batch Replication"; "Granting permissions for Batch Operations",
+    "Copy objects". The copies are encrypted with the bucket's key, and read with what their versions have.
     """
     rules = ["s3:GetReplicationConfiguration", "s3:PutInventoryConfiguration"]
+    both = [objects_arn(each, prefix) for each in (bucket, copy)]
+    regions = [f"s3.{region}.amazonaws.com" for region in (names.primary, names.standby)]
+    keys = [f"arn:{PARTITION}:kms:{names.primary}:{names.account}:key/*"]
     return document(
         allow("FindObjects", rules, [bucket_arn(bucket)]),
         allow("InitiateReplication", ["s3:InitiateReplication"], [objects_arn(bucket, prefix)]),
+        allow("RestoreVersions", COPY_VERSIONS, both),
+        allow("UseKeys", KEYS_OF_COPIES, keys, {"StringEquals": {"kms:ViaService": regions}}),
+        use_copies_key(names, KEYS_OF_COPIES, "UseKeyOfCopies"),
     )
+
+
+COPY_VERSIONS = [
+    "s3:GetObject",
+    "s3:GetObjectVersion",
+    "s3:GetObjectVersionTagging",
+    "s3:PutObject",
+    "s3:PutObjectTagging",
+]
+KEYS_OF_COPIES = ["kms:Decrypt", "kms:GenerateDataKey"]
 
 
 READ_FOR_REPLICATION = [

@@ -1,9 +1,10 @@
-"""S3 Batch Operations, as far as S3 Batch Replication needs them: jobs that replicate what lies in a bucket already.
+"""S3 Batch Operations: jobs that replicate what lies in a bucket already, and jobs that copy what a manifest names.
 
 Source: S3 User Guide, "Replicating existing objects with S3 Batch Replication" and "Configuring an IAM role for S3
 Batch Replication"; S3 API Reference, CreateJob, DescribeJob, ListJobs. A job finds its objects itself, by an
 S3JobManifestGenerator, acts as its own role for each of them, and hands them to the bucket's rules as they are now: a
-replica keeps its version id. Other operations, lists of objects, reports and confirmations are refused by name.
+replica keeps its version id. What copies is in batch_copies.py. Other operations, reports and confirmations are
+refused by name.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from moto.s3control.responses import S3ControlResponse
 from pilotlight.local.kernel.cloud import Behaviour, Cloud
 from pilotlight.local.kernel.service_principals import role_trusts
 from pilotlight.local.overrides import extend, override
+from pilotlight.local.s3 import batch_copies
+from pilotlight.local.s3.batch_copies import COPY, Copies
 from pilotlight.local.s3.replication import COMPLETED, FAILED, PENDING, Replication
 
 REGIONAL_ARNS: list[str] = WITHOUT_REGION["s3"]["valid_starting_values"]
@@ -57,6 +60,7 @@ class Job:
     filter: dict[str, Any]
     made_at: datetime.datetime
     due: float
+    copies: Copies | None = None
     status: str = "Preparing"
     reason: str = ""
     total: int = 0
@@ -72,7 +76,7 @@ class Job:
             "Status": self.status,
             "CreationTime": self.made_at,
             "RoleArn": self.role,
-            "Operation": {"S3ReplicateObject": {}},
+            "Operation": {COPY: {}} if self.copies else {"S3ReplicateObject": {}},
             "ProgressSummary": {"TotalNumberOfTasks": self.total} | counts,
         }
         reasons = [{"FailureCode": "AccessDenied", "FailureReason": self.reason}] if self.reason else []
@@ -151,10 +155,14 @@ class BatchOperations(Behaviour):
         return job
 
     def _made(self, asked: dict[str, Any], region: str, token: str) -> Job:
-        if set(asked.get("Operation", {})) != {"S3ReplicateObject"}:
-            raise RefusedJob("InvalidRequest", "Only the operation S3ReplicateObject is built in the embedded cloud")
         if asked.get("Report", {}).get("Enabled") or asked.get("ConfirmationRequired"):
             raise RefusedJob("InvalidRequest", "Reports and confirmations are not built in the embedded cloud")
+        if set(asked.get("Operation", {})) == {COPY}:
+            return self._made_of_manifest(asked, region, token)
+        if set(asked.get("Operation", {})) != {"S3ReplicateObject"}:
+            raise RefusedJob(
+                "InvalidRequest", f"Only the operations S3ReplicateObject and {COPY} are built in the embedded cloud"
+            )
         generator = (asked.get("ManifestGenerator") or {}).get("S3JobManifestGenerator")
         if asked.get("Manifest") or not generator:
             raise RefusedJob("InvalidRequest", "Only an S3JobManifestGenerator is built in the embedded cloud")
@@ -163,11 +171,28 @@ class BatchOperations(Behaviour):
         if strange:
             raise RefusedJob("InvalidRequest", f"The filter {strange[0]} is not built in the embedded cloud")
         bucket = str(generator["SourceBucket"]).rpartition(":")[2]
+        return self._begun(asked, region, token, bucket, wanted, None)
+
+    def _made_of_manifest(self, asked: dict[str, Any], region: str, token: str) -> Job:
+        copies = batch_copies.asked_for(asked["Operation"], asked.get("Manifest") or {})
+        if isinstance(copies, str):
+            raise RefusedJob("InvalidRequest", copies)
+        return self._begun(asked, region, token, copies.target, {}, copies)
+
+    def _begun(
+        self,
+        asked: dict[str, Any],
+        region: str,
+        token: str,
+        bucket: str,
+        wanted: dict[str, Any],
+        copies: Copies | None,
+    ) -> Job:
         if bucket not in self._buckets or self._buckets[bucket].region_name != region:
             raise RefusedJob("InvalidRequest", f"The bucket {bucket} is not in {region}")
         now = datetime.datetime.now(datetime.UTC)
         due = now.timestamp() + self.cloud.real_seconds(PREPARING_SECONDS)
-        return Job(secrets.token_hex(16), region, token, str(asked["RoleArn"]), bucket, wanted, now, due)
+        return Job(secrets.token_hex(16), region, token, str(asked["RoleArn"]), bucket, wanted, now, due, copies)
 
     # -- carrying out ------------------------------------------------------------------------------------------
 
@@ -179,7 +204,7 @@ class BatchOperations(Behaviour):
     def _advance(self, job: Job) -> None:
         if job.status == "Preparing":
             if datetime.datetime.now(datetime.UTC).timestamp() >= job.due:
-                self._hand_over(job)
+                (self._copy if job.copies else self._hand_over)(job)
             return
         still = []
         for version in job.open:
@@ -205,6 +230,18 @@ class BatchOperations(Behaviour):
                 else:
                     job.failed += 1
         job.status = "Active"
+
+    def _copy(self, job: Job) -> None:
+        assert job.copies is not None
+        trusted = role_trusts(self.cloud, job.role, SERVICE)
+        job.reason = "" if trusted else f"The role {job.role} cannot be assumed by {SERVICE}"
+        with self.cloud.lock("s3"):
+            job.reason = job.reason or batch_copies.against(self.cloud, job.role, job.copies)
+            for copied in batch_copies.carried_out(self.cloud, job.role, job.copies) if not job.reason else ():
+                job.total += 1
+                job.succeeded += copied
+                job.failed += not copied
+        job.status = "Complete" if not job.reason and (job.succeeded or not job.total) else "Failed"
 
     def _against(self, job: Job) -> str:
         """Why the job cannot be carried out at all."""

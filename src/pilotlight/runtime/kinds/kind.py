@@ -15,9 +15,10 @@ from typing import IO, Any, ClassVar, Generic, Protocol
 
 from pilotlight.runtime.clock import parse_stamp
 from pilotlight.runtime.context import RecoveryContext
-from pilotlight.runtime.errors import CallRefused, RegionUnreachable
+from pilotlight.runtime.errors import CallRefused, NotRestorable, RegionUnreachable
 from pilotlight.runtime.kinds.action import Action, StepContext
 from pilotlight.runtime.kinds.command import Command
+from pilotlight.runtime.kinds.restore import PlanFile, Planned, Restored, Tell, Wanted
 from pilotlight.runtime.records.inventory import AnyAsset, Asset, Inventory
 from pilotlight.runtime.records.point import Loss, Part, RecoveryPoint
 from pilotlight.runtime.records.runs import Step, Where
@@ -283,6 +284,18 @@ class AssetKind(ABC, Generic[AnyAsset]):
     def costs_of_failback(self, inventory: Inventory, asset: AnyAsset) -> Iterator[str]:
         """Sentences: what does not come home (pure)."""
         return iter(())
+
+    # -- restoring ---------------------------------------------------------------------------------------------
+
+    def plan_restore(self, context: RecoveryContext, asset: AnyAsset, wanted: Wanted) -> Planned:
+        """What has to be done so that the asset is what it was: reads alone. NotRestorable where it cannot be."""
+        instead = "Restore what it uses: datasets, checkpoints, volumes, databases"
+        reason = f"{self.name} holds nothing that could be restored"
+        raise NotRestorable(asset=asset.name, region=wanted.region, reason=reason, instead=instead)
+
+    def restore(self, context: RecoveryContext, asset: AnyAsset, plan: PlanFile, tell: Tell) -> Restored:
+        """Do what a plan of this kind says and nothing else; or go on with it."""
+        raise NotImplementedError(f"{self.name} makes no plans")
 
     # -- watching ----------------------------------------------------------------------------------------------
 

@@ -16,7 +16,7 @@ from pilotlight.runtime.aws.absence import says_absent
 from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.errors import BatchJobFailed, CallRefused
 from pilotlight.runtime.kinds.buckets.backfill import Backfilled, require
-from pilotlight.runtime.records.inventory import Datasets
+from pilotlight.runtime.records.inventory import Datasets, Inventory
 
 STATUSES = ("NONE", "FAILED")
 """What replication has not taken up, and what it gave up."""
@@ -49,7 +49,7 @@ def backfill(context: RecoveryContext, asset: Datasets, tell: Tell = silent) -> 
     BatchJobFailed when the job came to nothing, NotProtected when something is missing after it.
     """
     id = _job(context, asset)
-    job = _waited(context, id, tell)
+    job = waited(context, context.inventory.primary, id, tell)
     context.ledger.forget_job(asset.name)
     done = progress_of(job)
     if job["Status"] != "Complete":
@@ -87,9 +87,14 @@ def request(context: RecoveryContext, asset: Datasets, token: str) -> dict[str, 
         "ClientRequestToken": token,
         "Description": f"Pilotlight: {inventory.workload} {asset.name}",
         "Priority": PRIORITY,
-        "RoleArn": f"arn:{PARTITION}:iam::{inventory.account}:role/{inventory.names.role(f'batch-{asset.name}')}",
+        "RoleArn": role_arn(inventory, asset),
         "ManifestGenerator": {"S3JobManifestGenerator": generator},
     }
+
+
+def role_arn(inventory: Inventory, asset: Datasets) -> str:
+    """The role that a job of this bucket acts as (pure)."""
+    return f"arn:{PARTITION}:iam::{inventory.account}:role/{inventory.names.role(f'batch-{asset.name}')}"
 
 
 def progress_of(job: dict[str, Any]) -> Progress:
@@ -102,7 +107,7 @@ def progress_of(job: dict[str, Any]) -> Progress:
 def _job(context: RecoveryContext, asset: Datasets) -> str:
     """The id of the job under way, or of a new one; its token is kept before it is made, so that it is made once."""
     token, id = context.ledger.job(asset.name)
-    if id and _describe(context, id)["Status"] not in ENDED:
+    if id and _describe(context, context.inventory.primary, id)["Status"] not in ENDED:
         return id
     if id or not token:
         token = f"{context.inventory.workload}-{asset.name}-{context.clock.now():.0f}"
@@ -112,18 +117,19 @@ def _job(context: RecoveryContext, asset: Datasets) -> str:
     return str(made["JobId"])
 
 
-def _waited(context: RecoveryContext, id: str, tell: Tell) -> dict[str, Any]:
+def waited(context: RecoveryContext, region: str, id: str, tell: Tell) -> dict[str, Any]:
+    """The job as it ended."""
     while True:
-        job = _describe(context, id)
+        job = _describe(context, region, id)
         tell(progress_of(job))
         if job["Status"] in ENDED:
             return job
         context.clock.sleep(POLL_SECONDS)
 
 
-def _describe(context: RecoveryContext, id: str) -> dict[str, Any]:
+def _describe(context: RecoveryContext, region: str, id: str) -> dict[str, Any]:
     """A job that S3 has forgotten (after 90 days) has ended."""
-    region, account = context.inventory.primary, context.inventory.account
+    account = context.inventory.account
     try:
         found: dict[str, Any] = context.client.call("s3control", "describe_job", region, AccountId=account, JobId=id)[
             "Job"

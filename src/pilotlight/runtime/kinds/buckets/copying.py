@@ -40,12 +40,22 @@ MOVED_ON = ("NoSuchVersion", "NoSuchKey", "PreconditionFailed")
 """What S3 says where source or target are not what they were when they were listed."""
 
 
-def copy(client: AwsClient, source: Bucket, target: Bucket, item: Current, over: Current | None) -> None:
-    """Copy this version of an object over what was current at the target; CallRefused, MOVED_ON, where that is not."""
+def copy(
+    client: AwsClient,
+    source: Bucket,
+    target: Bucket,
+    item: Current,
+    over: Current | None,
+    key: str = "",
+    storage: str = "",
+) -> None:
+    """Copy this version of an object over what was current at the target, under its own `key` or another, into a
+    `storage` class or S3 Standard; CallRefused, MOVED_ON, where that is not current any more."""
     if item.size > COPY_BYTES_MAX:
-        copy_in_parts(client, source, target, item, over)
+        copy_in_parts(client, source, target, item, over, key)
     else:
-        into = {"Bucket": target.name, "Key": item.key, "CopySource": _of(source, item)} | _still(over)
+        into = {"Bucket": target.name, "Key": key or item.key, "CopySource": _of(source, item)} | _still(over)
+        into |= {"StorageClass": storage} if storage else {}
         client.call("s3", "copy_object", target.region, **into)
 
 
@@ -85,9 +95,11 @@ def _of(source: Bucket, item: Current) -> dict[str, str]:
     return where | ({"VersionId": item.version} if item.version not in ("", "null") else {})
 
 
-def copy_in_parts(client: AwsClient, source: Bucket, target: Bucket, item: Current, over: Current | None) -> None:
+def copy_in_parts(
+    client: AwsClient, source: Bucket, target: Bucket, item: Current, over: Current | None, key: str = ""
+) -> None:
     """The same in parts, for large objects; an upload that fails is aborted, so that its parts are not paid for."""
-    into = {"Bucket": target.name, "Key": item.key}
+    into = {"Bucket": target.name, "Key": key or item.key}
     upload = client.call("s3", "create_multipart_upload", target.region, **into, **_again(client, source, item))
     into["UploadId"] = upload["UploadId"]
     try:

@@ -23,6 +23,7 @@ from pilotlight.runtime.kinds.buckets import (
     protection,
     reprotecting,
     rereading,
+    restoring,
 )
 from pilotlight.runtime.kinds.buckets.comparisons import NotYet
 from pilotlight.runtime.kinds.buckets.listing import Bucket, Current
@@ -42,6 +43,7 @@ from pilotlight.runtime.kinds.kind import (
     missing,
 )
 from pilotlight.runtime.kinds.phases import FENCE, FINAL_SYNC, PRIMARY, PROTECT, RESTORE, SYNC, about
+from pilotlight.runtime.kinds.restore import PlanFile, Planned, Restored, Tell, Wanted
 from pilotlight.runtime.records.inventory import Datasets, Inventory
 from pilotlight.runtime.records.point import Part, RecoveryPoint
 from pilotlight.runtime.records.runs import Step, Where
@@ -174,6 +176,16 @@ class ReplicatedBucket(AssetKind[Datasets]):
         bucket = work.datasets().primary_bucket
         mend = f"take the statement {fencing.FENCE} out of its policy"
         return [f"{work.region}: s3://{bucket} serves and denies writing: {mend}"]
+
+    # -- restoring ---------------------------------------------------------------------------------------------
+
+    def plan_restore(self, context: RecoveryContext, asset: Datasets, wanted: Wanted) -> Planned:
+        """Every key below a prefix that is not what it was."""
+        return restoring.plan(context, asset, wanted)
+
+    def restore(self, context: RecoveryContext, asset: Datasets, plan: PlanFile, tell: Tell) -> Restored:
+        """New versions on top, and delete markers."""
+        return restoring.restore(context, asset, plan, tell)
 
     # -- watching ----------------------------------------------------------------------------------------------
 
