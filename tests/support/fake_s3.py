@@ -202,6 +202,10 @@ class Buckets:
         self._add(Bucket, Key, Version(f"v{next(self.numbers)}", self.clock.now(), deleted=True), replicate=True)
         return {}
 
+    def get_bucket_lifecycle_configuration(self, Bucket: str) -> dict[str, Any]:
+        code = "NoSuchLifecycleConfiguration"
+        raise refused("s3", "get_bucket_lifecycle_configuration", self.regions[Bucket], code, "there is none")
+
     def get_bucket_policy(self, Bucket: str) -> dict[str, Any]:
         if Bucket not in self.policies:
             raise refused("s3", "get_bucket_policy", self.regions[Bucket], "NoSuchBucketPolicy", "there is none")

@@ -41,6 +41,10 @@ def restore(
     ] = "",
     in_place: Annotated[bool, typer.Option("--in-place", help="On top of what is there; nothing is erased.")] = False,
     region: Annotated[str, typer.Option(help="One of the two regions.", show_default="the one that serves")] = "",
+    step: Annotated[int | None, typer.Option(min=0, help="Of checkpoints: that of this step, not the newest.")] = None,
+    latest: Annotated[
+        bool, typer.Option("--latest", help="Of checkpoints, in place: pointers to the newest name it, too.")
+    ] = False,
     plan: Annotated[Path | None, typer.Option(metavar="FILE", help="Carry out this plan, or go on with it.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan; with --json it is the file.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask before what is in place changes.")] = False,
@@ -56,7 +60,7 @@ def restore(
     recovery = here.recovery()
     if plan is None:
         found = _named(here.inventory(), asset)
-        wanted = recovery.wanted(to, region, prefix=prefix, beside=beside)
+        wanted = recovery.wanted(to, region, prefix=prefix, beside=beside, step=step, latest=latest)
         plan = _plan_path(here, found)
         with plan.open("w", encoding="utf-8") as into:
             totals = recovery.plan_restore(found, wanted, into)
@@ -110,13 +114,19 @@ def _show(plan: PlanFile, json: bool) -> None:
             for line in opened:
                 sys.stdout.write(line)
         return
-    print(f"{plan.asset} ({plan.kind}) in {plan.where['region']} as of {plan.to}")
+    print(f"{plan.asset} ({plan.kind}) in {plan.where['region']} as of {plan.to}{_chosen(plan.where)}")
+    for each in plan.where.get("passed_over", ()):
+        print(f"  passed over: {each['path']}: {each['why']}")
     for number, item in enumerate(plan.items(), 1):
         if number > ITEMS_SHOWN:
             say(f"and {plan.totals['items'] - ITEMS_SHOWN:,} more; --json has all of them")
             break
         print(f"  {item.action:<9} {item.item}{_of(item.source)}{_hides(item.shadows)}{_why(item.why)}")
     print(_totals(plan.totals))
+
+
+def _chosen(where: dict[str, Any]) -> str:
+    return f": checkpoint {where['checkpoint'] or '(all)'}, step {where['step']}" if "checkpoint" in where else ""
 
 
 SHOWN = ("version", "snapshot", "cluster", "modified", "time")

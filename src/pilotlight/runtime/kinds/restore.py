@@ -202,7 +202,12 @@ def read(path: Path) -> PlanFile:
 
 
 def moment_of(text: str) -> float | None:
-    """Seconds since 1970 of a moment with a zone; None where the text is none (pure). BadOption without a zone."""
+    """Seconds since 1970 of a moment with a zone; None where the text is none (pure). BadOption without a zone.
+
+    A date has its hyphens: without, it is the id of a point, or its beginning.
+    """
+    if not text[:5].endswith("-"):
+        return None
     try:
         found = datetime.fromisoformat(text.replace("Z", "+00:00"))
     except ValueError:

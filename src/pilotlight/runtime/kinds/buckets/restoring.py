@@ -122,12 +122,13 @@ def plan(
     planning = _Planning(context, where, wanted, only or (lambda key: True))
     listed = _listed(context, asset, wanted)
     found = Planned(where.told(), iter(()))
-    items = planning.by_list(listed) if listed is not None else planning.by_moment(_moment(asset, wanted))
+    items = planning.by_list(listed) if listed is not None else planning.by_moment(moment(asset, wanted))
     found.items = _counted(items, planning, found.totals)
     return found
 
 
-def _moment(asset: Datasets, wanted: Wanted) -> float:
+def moment(asset: Datasets, wanted: Wanted) -> float:
+    """Seconds since 1970 up to which an asset is wanted (pure)."""
     part = wanted.point.part(asset.name) if wanted.point else None
     return parse_stamp(part.as_of) if part and part.as_of else wanted.moment
 
@@ -227,7 +228,7 @@ class _Planning:
         if skipped or key.key.startswith(self._where.source.prefix + OWN) or not self._only(key.key):
             return
         seen.entries += key.older + 1
-        shadows = _version(there) if there is not None else None
+        shadows = version_told(there) if there is not None else None
         if isinstance(listed, Current) and key.was is None:
             yield replace(_gone(listed), shadows=shadows)
         elif key.was is None or key.was.deleted:
@@ -235,16 +236,16 @@ class _Planning:
         elif there is not None and _alike(key.was, there):
             seen.unchanged += 1
         else:
-            source = _version(key.was) | ({"storage": key.storage} if key.storage != STANDARD else {})
+            source = version_told(key.was) | ({"storage": key.storage} if key.storage != STANDARD else {})
             archived = key.storage in ARCHIVED
             yield Item(key.key, source, ARCHIVE if archived else COPY, shadows, _thaw(key.storage) if archived else "")
 
     def _not_there(self, key: History, there: Row | None, unlisted: bool, seen: _Seen) -> Iterator[Item]:
         why = "" if key.was is not None or unlisted else retained.lost(key, self._rules, self._now)
         if why:
-            yield Item(key.key, None, LOST, _version(there) if there is not None else None, why)
+            yield Item(key.key, None, LOST, version_told(there) if there is not None else None, why)
         elif self._where.in_place and there is not None and not there.deleted:
-            yield Item(key.key, None, DELETE, _version(there))
+            yield Item(key.key, None, DELETE, version_told(there))
         else:
             seen.unchanged += 1
 
@@ -327,7 +328,7 @@ def _requests(size: int) -> int:
     return 1 if size <= copying.COPY_BYTES_MAX else len(copying.part_ranges(size)) + 2
 
 
-def _version(row: Row) -> dict[str, Any]:
+def version_told(row: Row) -> dict[str, Any]:
     """An entry as a plan names it."""
     found: dict[str, Any] = {"version": row.version, "modified": stamp(row.seconds)}
     return found | ({"deleted": True} if row.deleted else {"size": row.size, "etag": row.etag})
@@ -377,13 +378,23 @@ class _Acting:
         behind = after if begun == plan.id else ""
         items = ((number, each) for number, each in enumerate(plan.items(), 1) if each.item.encode() > behind.encode())
         with ThreadPoolExecutor(COPIES_AT_ONCE, thread_name_prefix="restore") as pool:
-            for number, item, why in _side_by_side(pool, self._acted, items):
-                if why and len(self._whys) < LIST_KEYS:
-                    self._whys[item.item] = why
+            for number, item, why in _side_by_side(pool, self._first, items):
+                self._note(item, why)
                 if number % POSITION_EVERY == 0:
                     ledger.set_position(name, f"{plan.id} {item.item}")
                 self._tell("restored", number, self._total)
+        for item in plan.items() if plan.where.get("pointers") else ():
+            if _points(item):
+                self._note(item, self._acted(item))
         ledger.set_position(name, "")
+
+    def _first(self, item: Item) -> str:
+        """One item; what points to others is done when they are there."""
+        return "" if _points(item) else self._acted(item)
+
+    def _note(self, item: Item, why: str) -> None:
+        if why and len(self._whys) < LIST_KEYS:
+            self._whys[item.item] = why
 
     def prove(self, plan: PlanFile, done: Restored) -> None:
         """What is as the plan says, by how strong an evidence; what is not, with the reason that S3 gave."""
@@ -522,11 +533,16 @@ def _side_by_side(
         yield first, of, future.result()
 
 
+def _points(item: Item) -> bool:
+    """Whether it names others, and is to be there after them."""
+    return item.source is not None and bool(item.source.get("pointer"))
+
+
 def _goes_by_job(item: Item) -> bool:
     """What a job copies: whole objects, all into one storage class."""
     if item.action != COPY or item.source is None:
         return False
-    return int(item.source["size"]) <= copying.COPY_BYTES_MAX and "storage" not in item.source
+    return int(item.source["size"]) <= copying.COPY_BYTES_MAX and not {"storage", "pointer"} & item.source.keys()
 
 
 def _current(key: str, told: dict[str, Any] | None) -> Current | None:

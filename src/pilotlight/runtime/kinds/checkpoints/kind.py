@@ -27,7 +27,7 @@ from pilotlight.runtime.kinds.buckets.kind import ReplicatedBucket, reread
 from pilotlight.runtime.kinds.buckets.listing import Current, current
 from pilotlight.runtime.kinds.buckets.manifests import Manifest
 from pilotlight.runtime.kinds.buckets.rule import seen as rule_seen
-from pilotlight.runtime.kinds.checkpoints import observe, steps
+from pilotlight.runtime.kinds.checkpoints import observe, restoring, steps
 from pilotlight.runtime.kinds.checkpoints.dangling import Look
 from pilotlight.runtime.kinds.checkpoints.listing import CheckpointListing, choose, list_checkpoints
 from pilotlight.runtime.kinds.checkpoints.reference import CheckpointReference
@@ -35,6 +35,7 @@ from pilotlight.runtime.kinds.command import Command
 from pilotlight.runtime.kinds.kind import Observation, PartVerified, Progress
 from pilotlight.runtime.kinds.kind import loss as loss_of
 from pilotlight.runtime.kinds.phases import REST, RESTORE, about
+from pilotlight.runtime.kinds.restore import Planned, Wanted
 from pilotlight.runtime.records.inventory import Compute, Datasets, Inventory
 from pilotlight.runtime.records.point import Loss, Part, RecoveryPoint
 from pilotlight.runtime.records.runs import Step, Where
@@ -178,6 +179,12 @@ class CheckpointFolder(ReplicatedBucket):
         given: dict[str, Any] = {"Name": inventory.names.parameter(asset.name), "Value": value, "Type": "String"}
         what = f"{asset.name}: the workload is told of its newest complete checkpoint"
         yield Command(what, "ssm", "put_parameter", inventory.primary, given | {"Overwrite": True})
+
+    # -- restoring ---------------------------------------------------------------------------------------------
+
+    def plan_restore(self, context: RecoveryContext, asset: Datasets, wanted: Wanted) -> Planned:
+        """One checkpoint whole: the newest that was complete and healthy then, or that of a step."""
+        return restoring.plan(context, asset, wanted)
 
     # -- watching ----------------------------------------------------------------------------------------------
 
