@@ -45,6 +45,7 @@ def restore(
     latest: Annotated[
         bool, typer.Option("--latest", help="Of checkpoints, in place: pointers to the newest name it, too.")
     ] = False,
+    zone: Annotated[str, typer.Option(help="Of volumes: the Availability Zone.", show_default="the first")] = "",
     plan: Annotated[Path | None, typer.Option(metavar="FILE", help="Carry out this plan, or go on with it.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan; with --json it is the file.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask before what is in place changes.")] = False,
@@ -60,7 +61,7 @@ def restore(
     recovery = here.recovery()
     if plan is None:
         found = _named(here.inventory(), asset)
-        wanted = recovery.wanted(to, region, prefix=prefix, beside=beside, step=step, latest=latest)
+        wanted = recovery.wanted(to, region, prefix=prefix, beside=beside, step=step, latest=latest, zone=zone)
         plan = _plan_path(here, found)
         with plan.open("w", encoding="utf-8") as into:
             totals = recovery.plan_restore(found, wanted, into)

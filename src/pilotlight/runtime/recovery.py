@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -44,7 +45,7 @@ from pilotlight.runtime.records.runs import Journal, Runbook
 from pilotlight.runtime.runs import fence_returned, forecast, runbooks
 from pilotlight.runtime.runs import run as runs
 from pilotlight.runtime.runs.watching import UNWATCHED, Observer
-from pilotlight.runtime.store.lease import PATIENCE_SECONDS
+from pilotlight.runtime.store.lease import PATIENCE_SECONDS, RUN
 from pilotlight.runtime.store.ledger import Active, PointLine, Protection, Request
 from pilotlight.runtime.store.record_bucket import NOTHING_THERE, RecordBucket
 
@@ -191,7 +192,7 @@ class Recovery:
 
     def restore(self, plan: PlanFile, tell: Tell = restoring.silent) -> Restored:
         """Do what a plan says, or go on with it; RestorePlanUnusable where it is another workload's, or of a region
-        that served when it was made and does not now."""
+        that served when it was made and does not now; LeaseHeld where a run goes on that it would get in the way of."""
         asset = next((each for each in self.context.inventory.assets if each.name == plan.asset), None)
         if asset is None or asset.kind != plan.kind:
             reason = f"{self.context.inventory.workload} has no {plan.kind} {plan.asset}"
@@ -200,7 +201,10 @@ class Recovery:
         if serves != plan.where.get("serves"):
             reason = f"{plan.where['region']} {'serves now' if serves else 'does not serve any more'}"
             raise RestorePlanUnusable(path=str(plan.path), reason=reason)
-        return kind_of(asset).restore(self.context, asset, plan, tell)
+        kind, leases = kind_of(asset), self.context.ledger.leases
+        alone = kind.restores_alone and bool(plan.where.get("in_place"))
+        with leases.during(self.holder, RUN) if alone else contextlib.nullcontext():
+            return kind.restore(self.context, asset, plan, tell)
 
     # -- looking -----------------------------------------------------------------------------------------------
 

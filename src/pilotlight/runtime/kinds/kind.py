@@ -176,6 +176,8 @@ class AssetKind(ABC, Generic[AnyAsset]):
     """Whether both sides are compared, so that what is overdue is counted."""
     timed_by: ClassVar[frozenset[str]] = frozenset()
     """Kinds that it uses whose data must be newer than it: it refers to what was there when it was written."""
+    restores_alone: ClassVar[bool] = False
+    """Whether a restore in place holds the lease of runs: it changes what a run changes."""
     actions: ClassVar[Mapping[str, Action]] = {}
     """Name of a step's action -> the one instance; actions hold no state."""
 

@@ -39,6 +39,8 @@ class Wanted:
     """Where to, when not in place."""
     step: int | None = None
     """Of checkpoints: this one, not the newest."""
+    zone: str = ""
+    """Of volumes: the Availability Zone; empty where any will do."""
     latest: bool = False
     """Of checkpoints: pointers to the newest are rewritten, too."""
 

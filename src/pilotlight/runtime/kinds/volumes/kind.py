@@ -8,7 +8,8 @@ from typing import ClassVar
 from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.kinds.action import StepContext
 from pilotlight.runtime.kinds.kind import AssetKind, Observation, PartVerified, Progress, Usable, remarked
-from pilotlight.runtime.kinds.volumes import observe, one_region, pruning, schedule, snapshots
+from pilotlight.runtime.kinds.restore import PlanFile, Planned, Restored, Tell, Wanted
+from pilotlight.runtime.kinds.volumes import observe, one_region, pruning, restoring, schedule, snapshots
 from pilotlight.runtime.kinds.volumes.observe import Seen
 from pilotlight.runtime.kinds.volumes.reference import VolumeReference
 from pilotlight.runtime.records.codec import encode
@@ -20,6 +21,7 @@ class VolumeGroup(AssetKind[Volumes]):
     """All volumes of one instance are snapshot together. They come up with the instances that mount them."""
 
     name: ClassVar[str] = "volumes"
+    restores_alone: ClassVar[bool] = True
 
     def keep_up(self, context: RecoveryContext, assets: tuple[Volumes, ...]) -> tuple[str, ...]:
         """Begin the scheduled runs that are due."""
@@ -87,3 +89,13 @@ class VolumeGroup(AssetKind[Volumes]):
                 f"{primary} goes on with its own, as they were when it was lost. The volumes in {standby} are kept "
                 f"when their instances end (tag pilotlight:workload={inventory.workload}): copy from them what you need"
             )
+
+    # -- restoring ---------------------------------------------------------------------------------------------
+
+    def plan_restore(self, context: RecoveryContext, asset: Volumes, wanted: Wanted) -> Planned:
+        """New volumes of a point's snapshots, or what a group launches next."""
+        return restoring.plan(context, asset, wanted)
+
+    def restore(self, context: RecoveryContext, asset: Volumes, plan: PlanFile, tell: Tell) -> Restored:
+        """Each made once."""
+        return restoring.restore(context, asset, plan, tell)
