@@ -38,6 +38,7 @@ BEHAVIOURS: tuple[tuple[str, str], ...] = (
     ("rds.postgres", "Postgres"),
     ("rds.aurora", "Aurora"),
     ("rds.database_snapshots", "DatabaseSnapshots"),
+    ("rds.point_in_time", "PointInTime"),
     ("rds.rds_data", "DataApi"),
     ("athena.queries", "Queries"),
     ("lambda_.runtime", "LambdaRuntime"),

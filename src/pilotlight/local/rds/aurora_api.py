@@ -36,7 +36,7 @@ _start_cluster = original(RDSBackend, "start_db_cluster")
 _stop_cluster = original(RDSBackend, "stop_db_cluster")
 _create_instance = original(RDSBackend, "create_db_instance")
 _delete_instance = original(RDSBackend, "delete_db_instance")
-_to_point_in_time = original(RDSBackend, "restore_db_cluster_to_point_in_time")
+to_point_in_time_of_moto = original(RDSBackend, "restore_db_cluster_to_point_in_time")
 _modify_subnet_group = original(RDSBackend, "modify_db_subnet_group")
 _automated_backup = original(DBCluster, "save_automated_backup")
 _instance_backup = original(DBInstanceClustered, "save_automated_backup")
@@ -112,12 +112,6 @@ def _replace_clusters(aurora: Aurora) -> None:
         aurora.go_on(database)
         return database.cluster
 
-    def to_point_in_time(self: Any, **kwargs: Any) -> Any:
-        if _database(aurora, self, str(kwargs.get("source_db_cluster_identifier", ""))) is None:
-            return _to_point_in_time(self, **kwargs)
-        text = "The embedded cloud does not restore Aurora clusters to a point in time; restore a snapshot."
-        raise refused("InvalidParameterCombination", text)
-
     def modify_subnet_group(self: Any, subnet_name: str, description: str, subnets: Any) -> Any:
         """moto's own forgets the group that it changes."""
         changed = _modify_subnet_group(self, subnet_name, description, subnets)
@@ -130,7 +124,6 @@ def _replace_clusters(aurora: Aurora) -> None:
     override(RDSBackend, delete_db_cluster=delete)
     override(RDSBackend, stop_db_cluster=stop)
     override(RDSBackend, start_db_cluster=start)
-    override(RDSBackend, restore_db_cluster_to_point_in_time=to_point_in_time)
 
 
 def _replace_instances(aurora: Aurora) -> None:

@@ -47,6 +47,9 @@ max_wal_size = 64MB
 wal_keep_size = 256MB
 wal_log_hints = on
 fsync = off
+# Beside the data of each server, for whoever restores to a moment; the command runs in the folder of the data.
+archive_mode = on
+archive_command = 'mkdir -p ../wal && cp %p ../wal/.%f && mv ../wal/.%f ../wal/%f'
 dynamic_shared_memory_type = mmap
 max_wal_senders = 10
 wal_receiver_timeout = 10s

@@ -8,12 +8,13 @@ from typing import ClassVar
 
 from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.kinds.action import Action
-from pilotlight.runtime.kinds.aurora import observe, references, steps
+from pilotlight.runtime.kinds.aurora import observe, references, restoring, steps
 from pilotlight.runtime.kinds.aurora.references import Rows
 from pilotlight.runtime.kinds.checkpoints import dangling
 from pilotlight.runtime.kinds.checkpoints.dangling import Look
 from pilotlight.runtime.kinds.kind import AssetKind, Observation, PartVerified, Progress, Question
 from pilotlight.runtime.kinds.phases import HAND_OVER, PROTECT, RESTORE, STANDBY, SYNC, about
+from pilotlight.runtime.kinds.restore import PlanFile, Planned, Restored, Tell, Wanted
 from pilotlight.runtime.records.inventory import Database, Inventory
 from pilotlight.runtime.records.point import Part
 from pilotlight.runtime.records.runs import Step, Where
@@ -97,6 +98,16 @@ class AuroraCluster(AssetKind[Database]):
             PROTECT: [about("follows", asset.name, STANDBY, "reprotect")],
         }
         return found.get(phase, [])
+
+    # -- restoring ---------------------------------------------------------------------------------------------
+
+    def plan_restore(self, context: RecoveryContext, asset: Database, wanted: Wanted) -> Planned:
+        """A new cluster beside, to a point in time or from a snapshot."""
+        return restoring.plan(context, asset, wanted)
+
+    def restore(self, context: RecoveryContext, asset: Database, plan: PlanFile, tell: Tell) -> Restored:
+        """The cluster, and an instance in it."""
+        return restoring.restore(context, asset, plan, tell)
 
     # -- watching ----------------------------------------------------------------------------------------------
 
