@@ -36,11 +36,15 @@ from pilotlight.local.iam.identities import MEMBER_ROLE
 from pilotlight.local.kernel.cloud import ACCOUNT, MEMBER
 from pilotlight.runtime.aws.boto import BotoClient
 from pilotlight.runtime.aws.fetch import fetch_through
+from pilotlight.runtime.kinds import restore as restoring
+from pilotlight.runtime.kinds.buckets import restoring as buckets_restoring
 from pilotlight.runtime.kinds.buckets.copying import copy_in_parts
 from pilotlight.runtime.kinds.buckets.listing import current
 from pilotlight.runtime.kinds.buckets.observe import buckets
+from pilotlight.runtime.kinds.restore import Wanted
 from pilotlight.runtime.naming import STACKS
 from pilotlight.runtime.records.inventory import Inventory
+from pilotlight.runtime.records.point import RecoveryPoint
 from pilotlight.runtime.recovery import open_recovery
 from pilotlight.stacks import people
 from pilotlight.stacks.project import region
@@ -270,8 +274,39 @@ def _operate(scene: Scene) -> None:
     assert recovery.failover() is not None
     scene.stage.cloud.light(scene.primary)
     assert recovery.failback() is not None
+    _restore(scene, newest)
     recovery.refuse(newest.id, "a rehearsal", "operator")
     recovery.runs()
+
+
+def _restore(scene: Scene, point: RecoveryPoint) -> None:
+    """One asset of each kind: in place and beside, in both regions, and a plan that S3 Batch Operations carries out."""
+    corpus = next(each for each in scene.built.datasets if each.kind == "dataset")
+    models = next(each for each in scene.built.datasets if each.kind == "checkpoints")
+    index, registry = scene.built.volumes[0], scene.built.databases[0]
+    s3, bucket = scene.stage.cloud.client("s3", scene.primary), scene.outputs["corpus_bucket"]
+    scene.stage.clock.sleep(2)
+    moment = scene.stage.clock.now() - 1
+    scene.stage.clock.sleep(1)
+    _tagged_object(scene, EARLIER)
+    s3.put_object(Bucket=bucket, Key="spoiled.bin", Body=b"1")
+    for threshold, more in ((100_000, {}), (0, {"beside": "restored/"})):
+        buckets_restoring.BATCH_FROM_ITEMS = threshold
+        _restored(scene, corpus, Wanted(scene.primary, moment, **more))
+    buckets_restoring.BATCH_FROM_ITEMS = 100_000
+    _restored(scene, corpus, Wanted(scene.standby, moment))
+    _restored(scene, models, Wanted(scene.primary, moment, beside=f"{models.prefix}restored/"))
+    _restored(scene, index, Wanted(scene.standby, moment, point, beside="rehearsed"))
+    _restored(scene, index, Wanted(scene.primary, moment, point, beside="rehearsed"))
+    _restored(scene, registry, Wanted(scene.primary, scene.stage.clock.now() - 0.5, beside="rehearsed"))
+
+
+def _restored(scene: Scene, asset: Any, wanted: Wanted) -> None:
+    path = scene.stage.folder / "plan.json"
+    with path.open("w") as into:
+        scene.recovery.plan_restore(asset, wanted, into)
+    done = scene.recovery.restore(restoring.read(path))
+    assert done.left == 0, done
 
 
 def _granted(scene: Scene) -> dict[str, set[str]]:

@@ -37,6 +37,8 @@ from support.data_cloud import (
 from support.fake_aws import NAMES, inventory
 from support.inventories import changed
 
+OWN = NAMES.project
+
 
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
@@ -90,13 +92,13 @@ def test_a_database_as_it_was_in_the_second_before_a_delete_without_where(
         connection.execute("DELETE FROM rows")
     plan = plan_of(recovery, tmp_path, before)
     assert [(each.item, each.action) for each in plan.items()] == [
-        ("before", "restore-to-time"),
-        ("before-1", "create-instance"),
+        (f"{OWN}-before", "restore-to-time"),
+        (f"{OWN}-before-1", "create-instance"),
     ]
     done = recovery.restore(plan)
     assert (done.done, done.left) == (2, 0) and done.evidence["serves_on"] == "inference-registry"
     assert numbers(endpoint(done)) == [1, 2, 3] and numbers(told) == []
-    (made,) = rds(cloud, EAST).describe_db_instances(DBInstanceIdentifier="before-1")["DBInstances"]
+    (made,) = rds(cloud, EAST).describe_db_instances(DBInstanceIdentifier=f"{OWN}-before-1")["DBInstances"]
     assert made["DBInstanceClass"] == "db.r6g.large"
     again = recovery.restore(plan)
     assert again.evidence["endpoint"] == done.evidence["endpoint"] and again.done == 2, "carried out once"
@@ -105,10 +107,10 @@ def test_a_database_as_it_was_in_the_second_before_a_delete_without_where(
 def test_a_name_that_somebody_has_is_left_as_it_is(cloud: Cloud, recovery: Recovery, tmp_path: Path) -> None:
     insert(cluster(cloud, EAST, "inference-registry"), 7)
     plan = plan_of(recovery, tmp_path, time.time() - 1, beside="taken")
-    make_writer(cloud, "taken")
+    make_writer(cloud, f"{OWN}-taken")
     done = recovery.restore(plan)
     assert (done.done, done.left) == (0, 1) and "this plan did not make" in done.failures[0].why
-    assert numbers(cluster(cloud, EAST, "taken")) == []
+    assert numbers(cluster(cloud, EAST, f"{OWN}-taken")) == []
 
 
 def test_where_backups_reach_no_further_the_newest_snapshot_of_before_is_taken(
@@ -148,7 +150,7 @@ def test_what_serves_is_never_replaced(recovery: Recovery, tmp_path: Path) -> No
     assert "--beside registry-restored" in told.value.advice
 
 
-@pytest.mark.parametrize("name", ["1st", "a--b", "ends-", "s3://bucket/", "x" * 62])
+@pytest.mark.parametrize("name", ["-first", "a--b", "ends-", "s3://bucket/", "x" * 62])
 def test_a_name_that_no_cluster_can_have_is_refused(recovery: Recovery, tmp_path: Path, name: str) -> None:
     with pytest.raises(BadOption, match="no name of a cluster"):
         plan_of(recovery, tmp_path, time.time(), beside=name)

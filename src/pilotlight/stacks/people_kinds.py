@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from pilotlight.runtime.arns import PARTITION
-from pilotlight.runtime.naming import METRIC_NAMESPACE, TAG_WORKLOAD
+from pilotlight.runtime.naming import METRIC_NAMESPACE, TAG_ASSET, TAG_WORKLOAD
 from pilotlight.runtime.records.inventory import Inventory
 from pilotlight.stacks.policies import bucket_arn, objects_arn
 from pilotlight.stacks.policies import table_arn as journal_arn
@@ -24,6 +24,9 @@ NETWORK = ("vpc", "subnet", "internet-gateway", "route-table", "security-group",
 LAUNCHED = ("instance", "volume", "network-interface", *NETWORK)
 PASSED_TO = ["lambda.amazonaws.com", "scheduler.amazonaws.com", "s3.amazonaws.com", "ec2.amazonaws.com",
              "batchoperations.s3.amazonaws.com"]  # fmt: skip
+
+RESTORING_DATABASES = ("rds:RestoreDBClusterFromSnapshot", "rds:RestoreDBClusterToPointInTime")
+LOOKING_AT_SNAPSHOTS = ("rds:DescribeDBClusterSnapshots",)
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,16 @@ def _both(service: str, *patterns: str) -> Callable[[Inventory], list[str]]:
         own = inventory.names.project
         named = [each.format(own=own) for each in patterns]
         return [arn for region in _regions(inventory) for arn in _arn(service, region, inventory, *named)]
+
+    return arns
+
+
+def _there(service: str, *patterns: str) -> Callable[[Inventory], list[str]]:
+    """In the primary region."""
+
+    def arns(inventory: Inventory) -> list[str]:
+        own = inventory.names.project
+        return _arn(service, inventory.primary, inventory, *(each.format(own=own) for each in patterns))
 
     return arns
 
@@ -225,6 +238,10 @@ KINDS = (
     Kind("DatabaseSources", _sources_of_databases, only=("rds:CreateDBCluster",)),
     Kind("DatabaseDefaults", _here("rds", "cluster-pg:default.*", "pg:default.*", "og:default:*")),
     Kind("TheirDatabases", _originals_of_databases),
+    Kind("RestoredDatabases", _there("rds", "cluster:{own}-*", "db:{own}-*")),
+    Kind("RestoredLike", _both("rds", "subgrp:*", "cluster-pg:*", "cluster-snapshot:*"), only=RESTORING_DATABASES),
+    Kind("InstancesLookedAt", _both("rds", "db:*"), only=("rds:DescribeDBInstances",)),
+    Kind("SnapshotsLookedAt", _both("rds", "cluster:*", "cluster-snapshot:*"), only=LOOKING_AT_SNAPSHOTS),
     Kind("Secrets", _secrets),
     Kind("NewNetwork", _network, _tagged_as_ours, new=True),
     Kind("Network", _network, _ours),
@@ -239,6 +256,13 @@ KINDS = (
     Kind("HealthChecks", lambda one: [f"arn:{PARTITION}:route53:::healthcheck/*"]),
     Kind("Changes", lambda one: [f"arn:{PARTITION}:route53:::change/*"]),
     Kind("Launches", _here("ec2", *(f"{each}/*" for each in LAUNCHED))),
+    Kind(
+        "RestoredVolumes",
+        _there("ec2", "volume/*"),
+        lambda one: {"StringEquals": {f"aws:RequestTag/{TAG_ASSET}": [each.name for each in one.volumes]}},
+        only=("ec2:CreateVolume", "ec2:CreateTags"),
+        new=True,
+    ),
     Kind("BatchJobs", _both("s3", "job/*")),
     Kind(
         "Metrics",

@@ -30,6 +30,8 @@ TAGGING = {
     ("rds", "CreateDBCluster"): "rds:AddTagsToResource",
     ("rds", "CreateDBInstance"): "rds:AddTagsToResource",
     ("rds", "CreateDBSubnetGroup"): "rds:AddTagsToResource",
+    ("rds", "RestoreDBClusterFromSnapshot"): "rds:AddTagsToResource",
+    ("rds", "RestoreDBClusterToPointInTime"): "rds:AddTagsToResource",
     ("secretsmanager", "CreateSecret"): "secretsmanager:TagResource",
     ("sns", "CreateTopic"): "sns:TagResource",
     ("sqs", "CreateQueue"): "sqs:TagQueue",

@@ -106,6 +106,7 @@ RDS_TYPES = {
     "SourceDBInstanceIdentifier": "db",
     "DBClusterSnapshotIdentifier": "cluster-snapshot",
     "SourceDBClusterSnapshotIdentifier": "cluster-snapshot",
+    "SnapshotIdentifier": "cluster-snapshot",
     "TargetDBClusterSnapshotIdentifier": "cluster-snapshot",
     "DBSnapshotIdentifier": "snapshot",
     "SourceDBSnapshotIdentifier": "snapshot",

@@ -179,7 +179,11 @@ class PointInTime(Behaviour):
 
         override(models.RDSBackend, restore_db_cluster_to_point_in_time=to_point_in_time)
         override_properties(models.DBCluster, latest_restorable_time=lambda cluster: datetime.now(UTC))
-        override(models.DBCluster, earliest_restorable_time=property(ours.earliest, lambda cluster, given: None))
+
+        def earliest(cluster: Any) -> datetime | None:
+            return ours.earliest(cluster)
+
+        override(models.DBCluster, earliest_restorable_time=property(earliest, lambda cluster, given: None))
 
 
 def _moment(told: datetime | str) -> datetime:

@@ -3,7 +3,8 @@
 RDS API reference, RestoreDBClusterToPointInTime and RestoreDBClusterFromSnapshot: both make a cluster alone, which
 takes an instance once it is available. It gets the source's subnet group, security groups, parameter group and key;
 what serves is not touched. In place is refused: a member of a global database cannot be replaced without taking the
-global database apart, so the endpoint is printed, and whoever runs the workload points it there.
+global database apart, so the endpoint is printed, and whoever runs the workload points it there. The new cluster's name
+begins as all of ours do, so that whoever may restore need not be allowed to make any other.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ nearest backup."""
 
 def plan(context: RecoveryContext, asset: Database, wanted: Wanted) -> Planned:
     """A cluster and its instance; NotRestorable where the moment lies in no window and no snapshot is that old."""
-    name = wanted.beside.lower()
+    name = f"{context.inventory.names.project}-{wanted.beside.lower()}"
     _check(asset, wanted, name)
     source_name = asset.primary_cluster if wanted.region == context.inventory.primary else asset.standby_cluster
     found = cluster(context.client, wanted.region, source_name)
@@ -81,9 +82,11 @@ def _check(asset: Database, wanted: Wanted, name: str) -> None:
         reason = "a member of a global database is not replaced in place"
         instead = f"Restore beside (--beside {asset.name}-restored), and point the workload to its endpoint"
         raise NotRestorable(asset=asset.name, region=wanted.region, reason=reason, instead=instead)
-    plain = name.replace("-", "").isalnum() and name[:1].isalpha() and "--" not in name and not name.endswith("-")
-    if not plain or not name.isascii() or len(name) > NAME_CHARACTERS_MAX:
-        expected = f"up to {NAME_CHARACTERS_MAX} letters, digits and single hyphens, a letter first"
+    given = wanted.beside.lower()
+    plain = given.replace("-", "").isalnum() and given[0] != "-" and "--" not in given and not given.endswith("-")
+    if not plain or not given.isascii() or len(name) > NAME_CHARACTERS_MAX:
+        most = NAME_CHARACTERS_MAX - (len(name) - len(given))
+        expected = f"up to {most} letters, digits and single hyphens; the workload's own prefix is put before it"
         raise BadOption(option="--beside", value=wanted.beside, reason="is no name of a cluster", expected=expected)
 
 
@@ -171,7 +174,7 @@ def _instance(context: RecoveryContext, plan: PlanFile, item: Item, region: str)
     assert item.source is not None, "an instance has a class"
     there = _instance_there(context, region, item.item)
     if there:
-        return str(there.get("DBClusterIdentifier")) == plan.where["cluster"]
+        return str(there.get("DBClusterIdentifier")) == str(plan.where["cluster"])
     context.client.call(
         "rds",
         "create_db_instance",
