@@ -280,7 +280,8 @@ def _operate(scene: Scene) -> None:
 
 
 def _restore(scene: Scene, point: RecoveryPoint) -> None:
-    """One asset of each kind: in place and beside, in both regions, and a plan that S3 Batch Operations carries out."""
+    """One asset of each kind: in place and beside, in both regions, and a plan that S3 Batch Operations carries out.
+    Not volumes of the primary, whose snapshots are let go once they are copied."""
     corpus = next(each for each in scene.built.datasets if each.kind == "dataset")
     models = next(each for each in scene.built.datasets if each.kind == "checkpoints")
     index, registry = scene.built.volumes[0], scene.built.databases[0]
@@ -297,7 +298,6 @@ def _restore(scene: Scene, point: RecoveryPoint) -> None:
     _restored(scene, corpus, Wanted(scene.standby, moment))
     _restored(scene, models, Wanted(scene.primary, moment, beside=f"{models.prefix}restored/"))
     _restored(scene, index, Wanted(scene.standby, moment, point, beside="rehearsed"))
-    _restored(scene, index, Wanted(scene.primary, moment, point, beside="rehearsed"))
     _restored(scene, registry, Wanted(scene.primary, scene.stage.clock.now() - 0.5, beside="rehearsed"))
 
 

@@ -41,6 +41,8 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     with running(tmp_path_factory.mktemp("cloud"), behaviours) as started:
         s3, iam = client(started, "s3", EAST), client(started, "iam", EAST)
         s3.create_bucket(Bucket=BUCKET)
+        for key in ("old/0", "old/1"):
+            s3.put_object(Bucket=BUCKET, Key=key, Body=b"from before there were versions")
         s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
         trust = {"Effect": "Allow", "Principal": {"Service": "batchoperations.s3.amazonaws.com"}}
         document = {"Version": "2012-10-17", "Statement": [trust | {"Action": "sts:AssumeRole"}]}
@@ -175,3 +177,18 @@ def test_small_plans_are_copied_from_here_by_the_same_rules(
     done = recovery.restore(found)
     assert (done.done, done.left) == (6, 1)
     assert bodies(cloud, "e") == GOOD | {"/ö 3,x": b"written since"}
+
+
+@pytest.mark.parametrize("threshold", [0, 100_000])
+def test_an_object_from_before_there_were_versions_comes_back_from_below_others(
+    cloud: Cloud, recovery: Recovery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, threshold: int
+) -> None:
+    """Its id is `null`; asked for without it, S3 copies what is current: the ransom note onto itself."""
+    monkeypatch.setattr("pilotlight.runtime.kinds.buckets.restoring.BATCH_FROM_ITEMS", threshold)
+    SystemClock().sleep(1.2)
+    good = SystemClock().now() - 1.0
+    client(cloud, "s3", EAST).put_object(Bucket=BUCKET, Key="old/0", Body=b"spoiled")
+    client(cloud, "s3", EAST).delete_object(Bucket=BUCKET, Key="old/1")
+    found = plan(recovery, tmp_path, good, prefix="old/")
+    assert recovery.restore(found).done == 2
+    assert set(bodies(cloud, "old/").values()) == {b"from before there were versions"}

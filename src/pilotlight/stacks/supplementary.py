@@ -35,6 +35,10 @@ GRANT = (
     "(EC2, RDS and DynamoDB guides, each on encryption with a customer managed key)"
 )
 VAULT_KEY = "S3 uses the key of a vault in another account as the caller, on what it keeps there"
+VOLUMES_AT_HOME = (
+    "volumes of the newest point are restored in the primary, too, from the snapshots that its copies were made of; "
+    "they are let go once they are copied, so a rehearsal cannot count on them"
+)
 
 BUCKETS_UNSEEN = Besides("Buckets", ("s3:GetBucketLocation",), UNSEEN)
 BUCKETS_TAGGED = Besides(
@@ -122,6 +126,8 @@ EVERYWHERE: dict[str, tuple[Besides, ...]] = {
             ("autoscaling:SuspendProcesses",),
             "a failback fences the group at home, unless the schedule was there before it and has fenced it already",
         ),
+        Besides("RestoredVolumes", ("ec2:CreateTags", "ec2:CreateVolume"), VOLUMES_AT_HOME),
+        Besides("TheirImages", ("ec2:CreateVolume",), VOLUMES_AT_HOME),
     ),
 }
 WITHIN: dict[str, tuple[Besides, ...]] = {DEPLOYER: (BUCKETS_UNSEEN, BUCKETS_TAGGED)}

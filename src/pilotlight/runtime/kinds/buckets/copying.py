@@ -48,13 +48,15 @@ def copy(
     over: Current | None,
     key: str = "",
     storage: str = "",
+    exact: bool = False,
 ) -> None:
     """Copy this version of an object over what was current at the target, under its own `key` or another, into a
-    `storage` class or S3 Standard; CallRefused, MOVED_ON, where that is not current any more."""
+    `storage` class or S3 Standard; CallRefused, MOVED_ON, where that is not current any more. `exact`: the version from
+    before there were any is named, too, which may lie below others."""
     if item.size > COPY_BYTES_MAX:
-        copy_in_parts(client, source, target, item, over, key)
+        copy_in_parts(client, source, target, item, over, key, exact)
     else:
-        into = {"Bucket": target.name, "Key": key or item.key, "CopySource": _of(source, item)} | _still(over)
+        into = {"Bucket": target.name, "Key": key or item.key, "CopySource": _of(source, item, exact)} | _still(over)
         into |= {"StorageClass": storage} if storage else {}
         client.call("s3", "copy_object", target.region, **into)
 
@@ -90,17 +92,23 @@ def part_ranges(size: int) -> list[tuple[int, int]]:
     return [(start, min(start + part, size) - 1) for start in range(0, size, part)]
 
 
-def _of(source: Bucket, item: Current) -> dict[str, str]:
+def _of(source: Bucket, item: Current, exact: bool) -> dict[str, str]:
     where = {"Bucket": source.name, "Key": item.key}
-    return where | ({"VersionId": item.version} if item.version not in ("", "null") else {})
+    return where | ({"VersionId": item.version} if item.version and (exact or item.version != "null") else {})
 
 
 def copy_in_parts(
-    client: AwsClient, source: Bucket, target: Bucket, item: Current, over: Current | None, key: str = ""
+    client: AwsClient,
+    source: Bucket,
+    target: Bucket,
+    item: Current,
+    over: Current | None,
+    key: str = "",
+    exact: bool = False,
 ) -> None:
     """The same in parts, for large objects; an upload that fails is aborted, so that its parts are not paid for."""
     into = {"Bucket": target.name, "Key": key or item.key}
-    upload = client.call("s3", "create_multipart_upload", target.region, **into, **_again(client, source, item))
+    upload = client.call("s3", "create_multipart_upload", target.region, **into, **_again(client, source, item, exact))
     into["UploadId"] = upload["UploadId"]
     try:
         parts = []
@@ -111,7 +119,7 @@ def copy_in_parts(
                 target.region,
                 **into,
                 PartNumber=number,
-                CopySource=_of(source, item),
+                CopySource=_of(source, item, exact),
                 CopySourceRange=f"bytes={first}-{last}",
             )
             parts.append({"PartNumber": number, "ETag": answer["CopyPartResult"]["ETag"]})
@@ -122,10 +130,10 @@ def copy_in_parts(
         raise
 
 
-def _again(client: AwsClient, source: Bucket, item: Current) -> dict[str, Any]:
+def _again(client: AwsClient, source: Bucket, item: Current, exact: bool) -> dict[str, Any]:
     """Metadata and tags of the source, as a multipart upload takes them, and its kind of checksum: entity tags of parts
     are others, so only that proves both equal."""
-    where = _of(source, item)
+    where = _of(source, item, exact)
     head = client.call("s3", "head_object", source.region, **where, ChecksumMode="ENABLED")
     tags = client.call("s3", "get_object_tagging", source.region, **where)["TagSet"]
     kept = {name: head[name] for name in KEPT if head.get(name)}

@@ -431,7 +431,7 @@ class _Acting:
             of = _current(item.item, item.source)
             assert of is not None
             storage = str(item.source.get("storage", ""))
-            copying.copy(self._client, source, target, of, over, self._where.below + item.item, storage)
+            copying.copy(self._client, source, target, of, over, self._where.below + item.item, storage, exact=True)
 
     def _looked_at(self, item: Item) -> str:
         """One that S3 refused because its key is not what the plan says: done before, or moved on."""
@@ -553,8 +553,7 @@ def _current(key: str, told: dict[str, Any] | None) -> Current | None:
 
 
 def _checksums(client: AwsClient, bucket: Bucket, key: str, version: str) -> dict[str, str]:
-    which = {"VersionId": version} if version not in ("", "null") else {}
-    where = {"Bucket": bucket.name, "Key": key} | which
+    where = {"Bucket": bucket.name, "Key": key} | ({"VersionId": version} if version else {})
     try:
         head = client.call("s3", "head_object", bucket.region, **where, ChecksumMode="ENABLED")
     except CallRefused as refusal:

@@ -116,7 +116,7 @@ class _Past(ListedBucket):
     def which(self, file: File) -> dict[str, str]:
         """See BucketReader.which."""
         version = self._versions.get(self.prefix + file.key, "")
-        return {"VersionId": version} if version not in ("", "null") else {}
+        return {"VersionId": version} if version else {}
 
 
 def _then(context: RecoveryContext, asset: Datasets, source: Bucket, moment: float, region: str) -> CheckpointListing:
@@ -178,8 +178,7 @@ def _beside(path: str) -> str:
 
 
 def _text(context: RecoveryContext, source: Bucket, row: Row) -> str:
-    which = {"VersionId": row.version} if row.version not in ("", "null") else {}
-    where = {"Bucket": source.name, "Key": row.key} | which
+    where = {"Bucket": source.name, "Key": row.key} | ({"VersionId": row.version} if row.version else {})
     body: bytes = context.client.call("s3", "get_object", source.region, **where)["Body"]
     return body.decode(errors="replace").strip()
 
