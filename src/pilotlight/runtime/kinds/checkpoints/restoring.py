@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 from pilotlight.runtime.aws.pages import Row
-from pilotlight.runtime.checkpoints.claims import FILES_MAX
+from pilotlight.runtime.checkpoints.claims import FILES_MAX, Found
 from pilotlight.runtime.checkpoints.format import File
+from pilotlight.runtime.checkpoints.readers import BucketReader
 from pilotlight.runtime.clock import stamp
 from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.errors import NotRestorable
@@ -22,7 +24,7 @@ from pilotlight.runtime.kinds.buckets import restoring
 from pilotlight.runtime.kinds.buckets.listing import Bucket, Current
 from pilotlight.runtime.kinds.buckets.restoring import COPY, LOST
 from pilotlight.runtime.kinds.buckets.versions import AsOf, History, histories, of_key
-from pilotlight.runtime.kinds.checkpoints.listing import CheckpointListing, Choice, ListedBucket, choose, listing_from
+from pilotlight.runtime.kinds.checkpoints.listing import CheckpointListing, Choice, choose
 from pilotlight.runtime.kinds.checkpoints.reference import CheckpointReference
 from pilotlight.runtime.kinds.restore import Item, Planned, Wanted
 from pilotlight.runtime.records.codec import encode
@@ -69,10 +71,7 @@ def _chosen(
 ) -> tuple[str, Callable[[str], bool], dict[str, Any]]:
     """The newest one that was complete and healthy then, or that of a step; its path, and which keys are its own."""
     moment = restoring.moment(asset, wanted)
-    listing = _then(context, asset, source, moment, wanted.region)
-    wide = listing.found
-    if wanted.step is not None:
-        listing.found = [each for each in wide if listing.step(each) == wanted.step]
+    listing = _then(context, asset, source, moment, wanted)
     choice = choose(listing, asset, context.ledger.rejections(asset.name))
     if choice.taken is None:
         raise NotRestorable(
@@ -84,7 +83,7 @@ def _chosen(
     path = choice.taken.path
     taken = next(each.candidate for each in listing.found if each.candidate.path == path)
     own = {asset.prefix + file.key for file in taken.files}
-    others = [asset.prefix + each.candidate.path for each in wide if each.candidate.path not in ("", path)]
+    others = [asset.prefix + each.candidate.path for each in listing.found if each.candidate.path not in ("", path)]
     below = [each for each in others if each.startswith(asset.prefix + path)]
 
     def owns(key: str) -> bool:
@@ -106,12 +105,18 @@ def _none(choice: Choice, wanted: Wanted, at: str) -> str:
     return f"{what} was complete and healthy at {at}" + (f" ({'; '.join(against[:3])})" if against else "")
 
 
-class _Past(ListedBucket):
+class _Past(BucketReader):
     """A bucket as it was: every file is read in the version of then."""
 
     def __init__(self, context: RecoveryContext, source: Bucket, asset: Datasets, listing: list[Current]) -> None:
-        super().__init__(context.client, source.region, source.name, asset.prefix, listing)
+        super().__init__(context.client, source.region, source.name, asset.prefix)
+        self._listing = listing
         self._versions = {each.key: each.version for each in listing}
+
+    def pages(self, folder: str = "") -> Iterator[tuple[list[File], bool]]:
+        """See BucketReader.pages: all of it is known; folder markers are no files."""
+        there = (each for each in self._listing if each.key.startswith(self.prefix + folder))
+        yield [_file(each, self.prefix) for each in there if not each.key.endswith("/")], False
 
     def which(self, file: File) -> dict[str, str]:
         """See BucketReader.which."""
@@ -119,15 +124,33 @@ class _Past(ListedBucket):
         return {"VersionId": version} if version else {}
 
 
-def _then(context: RecoveryContext, asset: Datasets, source: Bucket, moment: float, region: str) -> CheckpointListing:
+@dataclass
+class _Then(CheckpointListing):
+    """What lay there; of a step alone, where one is asked for."""
+
+    of_step: int | None = None
+
+    def newest_first(self) -> Iterator[Found]:
+        """See CheckpointListing."""
+        return (each for each in super().newest_first() if self.of_step is None or self.step(each) == self.of_step)
+
+
+def _file(item: Current, prefix: str) -> File:
+    written = datetime.fromtimestamp(item.modified, tz=UTC).isoformat()
+    return File(item.key.removeprefix(prefix), item.size, item.etag, written)
+
+
+def _then(
+    context: RecoveryContext, asset: Datasets, source: Bucket, moment: float, wanted: Wanted
+) -> CheckpointListing:
     """The checkpoints that lay there at a moment."""
     found = (_current(each) for each in histories(context.client, source, lambda _: AsOf(moment)))
     there = list(itertools.islice((each for each in found if each is not None), FILES_MAX + 1))
     if len(there) > FILES_MAX:
         reason = f"it had more than {FILES_MAX} files, which is more than are judged at once"
         instead = "Name the folder of a checkpoint by --prefix"
-        raise NotRestorable(asset=asset.name, region=region, reason=reason, instead=instead)
-    return listing_from(_Past(context, source, asset, there), asset)
+        raise NotRestorable(asset=asset.name, region=wanted.region, reason=reason, instead=instead)
+    return _Then(_Past(context, source, asset, there), asset.format, of_step=wanted.step)
 
 
 def _current(key: History) -> Current | None:
