@@ -39,6 +39,7 @@ from pilotlight.runtime.checkpoints.verify import (
     verify,
     verify_all,
 )
+from pilotlight.runtime.checkpoints.verify import step as step_told
 from pilotlight.runtime.checkpoints.verify import verdict as verdict_on
 from pilotlight.runtime.errors import RegionUnreachable
 
@@ -516,3 +517,25 @@ def test_of_several_reasons_those_are_told_for_which_something_is_missing() -> N
     )
     assert lacking.beside(weights) == lacking == lacking.beside(None)
     assert more.beside(lacking) == Wanted("weights", "load", ("a", "b"), "an index names it; ranks")
+
+
+def test_a_step_that_its_own_name_tells_is_read_from_no_file() -> None:
+    """Every look at a bucket would read of each checkpoint that was found complete before."""
+
+    class Told:
+        name, knows, asked = "torch-dcp", ("*",), 0
+
+        def find(self, folders: object) -> object:
+            return iter(())
+
+        def verify(self, candidate: Candidate, reader: Metered) -> tuple[object, ...]:
+            return ()
+
+        def step(self, candidate: Candidate, reader: Metered) -> int:
+            self.asked += 1
+            return 9
+
+    for path, step, asked in (("a/step-4/", 4, 0), ("a/last/", 9, 1)):
+        format = Told()
+        assert step_told(Found(Candidate(path, ()), format), Kept({})) == step  # type: ignore[arg-type]
+        assert format.asked == asked
