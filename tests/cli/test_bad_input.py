@@ -56,6 +56,10 @@ def with_option(name: str) -> list[str]:
     return [verb for verb, command in VERBS.items() if any(each.name == name for each in command.params)]
 
 
+ONE_OF_SEVERAL = {"restore": ["--to", "2026-01-02T03:04:05Z", "--in-place"]}
+"""What a verb asks for that no single option is required for."""
+
+
 def typed(verb: str, folder: Path, **given: str) -> list[str]:
     """A command line that has all that the verb asks for."""
     words = verb.split()
@@ -63,7 +67,7 @@ def typed(verb: str, folder: Path, **given: str) -> list[str]:
         if each.param_type_name == "argument" or each.required:
             value = (GIVEN | given)[each.name].replace("DIR", str(folder))
             words += [value] if each.param_type_name == "argument" else [each.opts[0], value]
-    return words
+    return words + ONE_OF_SEVERAL.get(verb, [])
 
 
 @pytest.fixture(autouse=True)

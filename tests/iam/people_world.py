@@ -44,7 +44,7 @@ from pilotlight.runtime.kinds.buckets.observe import buckets
 from pilotlight.runtime.kinds.restore import Wanted
 from pilotlight.runtime.naming import STACKS
 from pilotlight.runtime.records.inventory import Inventory
-from pilotlight.runtime.records.point import RecoveryPoint
+from pilotlight.runtime.records.point import COMPLETE, RecoveryPoint
 from pilotlight.runtime.recovery import open_recovery
 from pilotlight.stacks import people
 from pilotlight.stacks.project import region
@@ -274,9 +274,10 @@ def _operate(scene: Scene) -> None:
     assert recovery.failover() is not None
     scene.stage.cloud.light(scene.primary)
     assert recovery.failback() is not None
-    _restore(scene, newest)
     recovery.refuse(newest.id, "a rehearsal", "operator")
     recovery.runs()
+    before.await_points(scene)
+    _restore(scene, next(each for each in recovery.points() if each.status == COMPLETE))
 
 
 def _restore(scene: Scene, point: RecoveryPoint) -> None:

@@ -196,8 +196,13 @@ def _carry_out(recovery: Recovery, plan: PlanFile, json: bool) -> None:
 def _tell(done: Restored) -> None:
     print(f"{done.asset}: {done.done:,} restored and seen, {done.left:,} not")
     for name, value in done.evidence.items():
-        told = ", ".join(f"{count:,} by {how}" for how, count in value.items()) if isinstance(value, dict) else value
+        told = ", ".join(_evidence(each, one) for each, one in value.items()) if isinstance(value, dict) else value
         if told:
             print(f"  {name}: {told}")
     for each in done.failures:
         say(f"  {each.item}: {each.why}")
+
+
+def _evidence(name: str, value: object) -> str:
+    """A count by how strongly it is known, or what became of one item."""
+    return f"{value:,} by {name}" if isinstance(value, int) else f"{name} is {value}"
