@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from pilotlight.runtime.arns import PARTITION
 from pilotlight.runtime.context import RecoveryContext
-from pilotlight.runtime.errors import BatchCopyFailed
+from pilotlight.runtime.errors import BatchCopyFailed, FileUnusable
 from pilotlight.runtime.kinds.buckets import batch
 from pilotlight.runtime.kinds.buckets.listing import Bucket
 from pilotlight.runtime.kinds.restore import Item, Tell
@@ -23,6 +23,7 @@ from pilotlight.runtime.records.inventory import Datasets
 
 FORMAT = "S3BatchOperations_CSV_20180820"
 FIELDS = ["Bucket", "Key", "VersionId"]
+PUTS_MAX = 3
 MEMORY_BYTES_MAX = 8 * 1024 * 1024
 """What is longer waits on disk until it is written."""
 
@@ -36,7 +37,8 @@ def copy(
     """
     ledger, name = context.ledger, f"restore-{asset.name}"
     token, id = ledger.job(name)
-    if token.startswith(plan):
+    begun = token.startswith(plan)
+    if begun:
         _waited(context, source, id or _made(context, asset, source, below, token), tell)
         ledger.forget_job(name)
     count, etag = _write_manifest(context, asset, source, plan, items)
@@ -47,7 +49,8 @@ def copy(
         job = _waited(context, source, id, tell)
         ledger.forget_job(name)
         _require(asset, source, id, job)
-    context.client.call("s3", "delete_object", source.region, Bucket=source.name, Key=manifest_key(asset, plan))
+    if count or begun:
+        context.client.call("s3", "delete_object", source.region, Bucket=source.name, Key=manifest_key(asset, plan))
 
 
 def manifest_key(asset: Datasets, plan: str) -> str:
@@ -87,12 +90,21 @@ def _write_manifest(
             assert each.source is not None, "a copy is of something"
             file.write(f"{source.name},{quote(each.item)},{each.source['version']}\n".encode())
             count += 1
-        file.seek(0)
         if not count:
             return 0, ""
-        where = {"Bucket": source.name, "Key": manifest_key(asset, plan)}
+        return count, _put_whole(context, {"Bucket": source.name, "Key": manifest_key(asset, plan)}, source, file)
+
+
+def _put_whole(context: RecoveryContext, where: dict[str, str], source: Bucket, file: IO[bytes]) -> str:
+    """Write a file, and see that all of it is there: a call that was made again begins where the file had come to."""
+    size = file.tell()
+    for _ in range(PUTS_MAX):
+        file.seek(0)
         made = context.client.call("s3", "put_object", source.region, **where, Body=file)
-    return count, str(made["ETag"]).strip('"')
+        head = context.client.call("s3", "head_object", source.region, **where)
+        if int(head["ContentLength"]) == size:
+            return str(made["ETag"]).strip('"')
+    raise FileUnusable(path=f"s3://{where['Bucket']}/{where['Key']}", reason=f"{size} bytes did not arrive whole")
 
 
 def _made(context: RecoveryContext, asset: Datasets, source: Bucket, below: str, token: str) -> str:
