@@ -290,8 +290,9 @@ def _restore(scene: Scene, point: RecoveryPoint) -> None:
     scene.stage.clock.sleep(2)
     moment = scene.stage.clock.now() - 1
     scene.stage.clock.sleep(1)
-    _tagged_object(scene, EARLIER)
-    s3.put_object(Bucket=bucket, Key="spoiled.bin", Body=b"1")
+    for key in (EARLIER, "spoiled.bin"):
+        s3.put_object(Bucket=bucket, Key=key, Body=b"spoiled")
+    scene.stage.clock.sleep(REPLICATED_SECONDS / 10)
     for threshold, more in ((100_000, {}), (0, {"beside": "restored/"})):
         buckets_restoring.BATCH_FROM_ITEMS = threshold
         _restored(scene, corpus, Wanted(scene.primary, moment, **more))
