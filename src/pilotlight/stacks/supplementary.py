@@ -35,6 +35,10 @@ GRANT = (
     "(EC2, RDS and DynamoDB guides, each on encryption with a customer managed key)"
 )
 VAULT_KEY = "S3 uses the key of a vault in another account as the caller, on what it keeps there"
+TAGS_COPIED = (
+    "a restore copies tagged versions with their tags, which CopyObject asks these for (S3 User Guide, 'Copying "
+    "objects'); the embedded cloud asks them of uploads in parts alone"
+)
 VOLUMES_AT_HOME = (
     "volumes of the newest point are restored in the primary, too, from the snapshots that its copies were made of; "
     "they are let go once they are copied, so a rehearsal cannot count on them"
@@ -126,6 +130,8 @@ EVERYWHERE: dict[str, tuple[Besides, ...]] = {
             ("autoscaling:SuspendProcesses",),
             "a failback fences the group at home, unless the schedule was there before it and has fenced it already",
         ),
+        Besides("Copies", ("s3:GetObjectVersionTagging",), TAGS_COPIED),
+        Besides("Originals", ("s3:PutObjectTagging",), TAGS_COPIED),
         Besides("RestoredVolumes", ("ec2:CreateTags", "ec2:CreateVolume"), VOLUMES_AT_HOME),
         Besides("TheirImages", ("ec2:CreateVolume",), VOLUMES_AT_HOME),
     ),
