@@ -283,12 +283,15 @@ def test_a_bucket_policy_can_let_a_role_in_and_keep_root_out(local_cloud: LocalC
 
 
 def test_a_queues_policy_can_let_a_role_in_and_keep_it_out(local_cloud: LocalCloud) -> None:
-    root, session = client(local_cloud, "sqs", WEST), make_role(local_cloud, "reader", allow("sqs:ReceiveMessage"))
+    root, session = (
+        client(local_cloud, "sqs", WEST),
+        make_role(local_cloud, "queue-reader", allow("sqs:ReceiveMessage")),
+    )
     mine = client(local_cloud, "sqs", WEST, credentials=session)
     url = root.create_queue(QueueName="guarded")["QueueUrl"]
     mine.receive_message(QueueUrl=url)
     assert refused(mine.send_message, QueueUrl=url, MessageBody="x")[0].startswith("AccessDenied")
-    whom = {"Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:role/reader"}, "Resource": "*"}
+    whom = {"Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:role/queue-reader"}, "Resource": "*"}
     send = {"Effect": "Allow", "Action": "sqs:SendMessage", **whom}
     keep_out = {"Effect": "Deny", "Action": "sqs:ReceiveMessage", **whom}
     root.set_queue_attributes(QueueUrl=url, Attributes={"Policy": json.dumps({"Statement": [send, keep_out]})})

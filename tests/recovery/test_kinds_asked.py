@@ -11,6 +11,7 @@ import pytest
 from pilotlight.runtime.aws.client import refused
 from pilotlight.runtime.aws.fetch import Fetched
 from pilotlight.runtime.aws.wrappers import Wrapper
+from pilotlight.runtime.checkpoints import claims
 from pilotlight.runtime.clock import stamp
 from pilotlight.runtime.context import RecoveryContext
 from pilotlight.runtime.errors import CallRefused, RegionUnreachable, StepFailed
@@ -22,7 +23,6 @@ from pilotlight.runtime.kinds.buckets.backfill import FAILURES_NAMED_MAX, Brough
 from pilotlight.runtime.kinds.buckets.kind import ReplicatedBucket
 from pilotlight.runtime.kinds.buckets.protection import NOT_PROVEN
 from pilotlight.runtime.kinds.buckets.reprotecting import CANARY
-from pilotlight.runtime.kinds.checkpoints import kind as folders
 from pilotlight.runtime.kinds.checkpoints.reference import CheckpointReference
 from pilotlight.runtime.kinds.checkpoints.steps import beyond
 from pilotlight.runtime.kinds.kind import NOT_NAMED, PROTECTED, UNPROTECTED, Observation, loss
@@ -582,7 +582,7 @@ def test_a_prefix_of_too_many_files_is_a_part_that_says_so_and_costs_no_other(
     """The function would run out of memory at every schedule, and no point be made of anything."""
     files = len(aws.s3.current(MODELS))
     for most, proven in ((files, True), (files - 1, False)):
-        monkeypatch.setattr(folders, "FILES_MAX", most)
+        monkeypatch.setattr(claims, "FILES_MAX", most)
         aws.clock.sleep(61)
         point = recovery_of(aws).protect()
         assert point is not None

@@ -239,7 +239,11 @@ KINDS = (
     Kind("DatabaseDefaults", _here("rds", "cluster-pg:default.*", "pg:default.*", "og:default:*")),
     Kind("TheirDatabases", _originals_of_databases),
     Kind("RestoredDatabases", _there("rds", "cluster:{own}-*", "db:{own}-*")),
-    Kind("RestoredLike", _both("rds", "subgrp:*", "cluster-pg:*", "cluster-snapshot:*"), only=RESTORING_DATABASES),
+    Kind(
+        "RestoredLike",
+        _both("rds", "subgrp:*", "cluster-pg:*", "cluster-snapshot:*", "og:default:*"),
+        only=RESTORING_DATABASES,
+    ),
     Kind("InstancesLookedAt", _both("rds", "db:*"), only=("rds:DescribeDBInstances",)),
     Kind("SnapshotsLookedAt", _both("rds", "cluster:*", "cluster-snapshot:*"), only=LOOKING_AT_SNAPSHOTS),
     Kind("Secrets", _secrets),

@@ -48,7 +48,7 @@ ABSENT: dict[str, frozenset[str]] = {
     "scheduler:get_schedule": frozenset({"ResourceNotFoundException"}),
     "sns:get_topic_attributes": frozenset({"NotFound"}),
     "sqs:get_queue_url": frozenset({"AWS.SimpleQueueService.NonExistentQueue"}),
-    "sqs:receive_message": frozenset({"AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"}),
+    "sqs:receive_message": frozenset({"AWS.SimpleQueueService.NonExistentQueue"}),
     "ssm:delete_parameter": frozenset({"ParameterNotFound"}),
     "ssm:get_parameter": frozenset({"ParameterNotFound"}),
 }
