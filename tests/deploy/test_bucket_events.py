@@ -5,16 +5,19 @@ from __future__ import annotations
 
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from pilotlight.deploy.bucket_events import ask, leave
+from pilotlight.deploy.operations import Operations
 from pilotlight.runtime.aws.client import refused
-from pilotlight.runtime.errors import CallRefused
+from pilotlight.runtime.clock import FakeClock
+from pilotlight.runtime.errors import CallRefused, RegionUnreachable
 from pilotlight.runtime.kinds.buckets import notifications
 from pilotlight.runtime.records.inventory import Inventory
-from support.fake_aws import CORPUS, NAMES, inventory
+from support.fake_aws import CORPUS, NAMES, FakeAws, inventory
 from support.inventories import changed
 
 ALL = inventory(databases=())
@@ -142,3 +145,14 @@ def test_a_bucket_that_is_given_up_tells_no_more_and_one_that_is_gone_needs_noth
 def test_what_cannot_be_read_is_not_taken_for_missing() -> None:
     with pytest.raises(CallRefused):
         notifications.missing(S3(), ONE, ASSET)
+
+
+def test_a_region_that_is_dark_ends_no_up_of_the_region_that_serves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the standby lacks on that day could not be put right."""
+    dark = RegionUnreachable(region=NAMES.primary, service="s3", operation="get_bucket_notification_configuration")
+    aws, said = FakeAws(FakeClock()), list[str]()
+    aws.dark.add(NAMES.primary)
+    engine = SimpleNamespace(update=lambda *given, **named: "updated", held=lambda stack: [])
+    acts = Operations(ONE, engine, say=said.append)  # type: ignore[arg-type]
+    assert acts._update(aws, "primary", lambda: None) == "updated"
+    assert len(said) == 1 and dark.message in said[0] and "next `up`" in said[0]

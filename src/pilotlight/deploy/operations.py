@@ -14,7 +14,13 @@ from pathlib import Path
 from pilotlight.deploy import bucket_events
 from pilotlight.engine.results import Deployer, Deployment, Event, Result
 from pilotlight.runtime.aws.client import AwsClient
-from pilotlight.runtime.errors import DeploymentInterrupted, PilotlightError, StateMissing, VaultMoved
+from pilotlight.runtime.errors import (
+    DeploymentInterrupted,
+    PilotlightError,
+    RegionUnreachable,
+    StateMissing,
+    VaultMoved,
+)
 from pilotlight.runtime.naming import STACKS
 from pilotlight.runtime.records.inventory import Inventory
 from pilotlight.runtime.store.record_bucket import RecordBucket, kept_inventory
@@ -69,11 +75,19 @@ class Operations:
         if stack == "standby" and front and self.records and not self._holds(stack, front_record.RECORD):
             front_record.hand_over(client, self.inventory.names, front, self.records, self.say)
         if stack == "primary":
-            bucket_events.leave(client, kept_inventory(self.inventory.names, client), self.inventory, self.say)
+            kept = kept_inventory(self.inventory.names, client)
+            self._unless_silent(lambda: bucket_events.leave(client, kept, self.inventory, self.say))
         made = self.engine.update(stack, program, region=self._region(stack), on_event=self._told(stack))
         if stack == "primary":
-            bucket_events.ask(client, self.inventory, self.say)
+            self._unless_silent(lambda: bucket_events.ask(client, self.inventory, self.say))
         return made
+
+    def _unless_silent(self, act: Callable[[], None]) -> None:
+        """What is done about buckets of a region that may be lost: the rest of `up` goes by the state alone."""
+        try:
+            act()
+        except RegionUnreachable as problem:
+            self.say(f"  primary: {problem.message} The next `up` sees to the notifications of its buckets.")
 
     def _holds(self, stack: str, type_: str) -> bool:
         return any(each.type == type_ for each in self.engine.held(stack))
