@@ -14,7 +14,13 @@ from pilotlight.local.kernel.cloud import ACCOUNT, Cloud
 from pilotlight.local.kernel.faults import Deliveries
 from pilotlight.local.s3.notification_rules import overlap
 from pilotlight.local.s3.replication import Replication
+from pilotlight.runtime.clock import FakeClock
+from pilotlight.runtime.context import RecoveryContext
+from pilotlight.runtime.kinds.buckets.comparisons import FAILED
+from pilotlight.runtime.kinds.buckets.events import take_in
+from pilotlight.runtime.records.inventory import Datasets
 from support.data_cloud import EAST, WEST, buckets, client, eventually, refusal, running
+from support.fake_aws import FakeAws, inventory
 
 TOLD = ["s3:Replication:*"]
 MINUTE_SECONDS = 1.0
@@ -325,3 +331,33 @@ class Entry:
 )
 def test_two_entries_for_one_event_and_one_key_are_refused(one: Entry, other: Entry, expected: bool) -> None:
     assert overlap([one, other]) is overlap([other, one]) is expected
+
+
+def test_what_fails_is_known_by_its_key_to_whoever_looks_at_the_workload(told: Told) -> None:
+    """The message that S3 sends is the one that is read."""
+    told.replicate()
+    told.ask()
+    told.pair.allow("s3:GetObjectVersion*")
+    told.pair.put("runs of may/ä+1", b"12345")
+
+    class Queued(FakeAws):
+        """The queue is the cloud's."""
+
+        def call(self, service: str, operation: str, region: str, **parameters: Any) -> dict[str, Any]:
+            if service != "sqs":
+                return super().call(service, operation, region, **parameters)
+            answer: dict[str, Any] = getattr(told.sqs, operation)(**parameters | {"QueueUrl": told.url})
+            return answer
+
+    asset = Datasets("corpus", "dataset", told.pair.source, told.pair.target)
+    of = inventory(datasets=(asset,), volumes=(), databases=(), computes=(), traffic=None)
+    aws = Queued(FakeClock())
+    context = RecoveryContext(aws, of, aws.clock, aws.fetch)
+
+    def heard() -> bool:
+        assert take_in(context) == ()
+        return context.ledger.sightings.awaited("corpus") == {"runs of may/ä+1": FAILED}
+
+    eventually(heard, 10.0)
+    left = told.sqs.get_queue_attributes(QueueUrl=told.url, AttributeNames=["All"])["Attributes"]
+    assert (left["ApproximateNumberOfMessages"], left["ApproximateNumberOfMessagesNotVisible"]) == ("0", "0")
