@@ -35,7 +35,7 @@ CALL_SECONDS = 0.3
 KEYS = 12
 SMALL = ((comparisons, "EACH_RUN_OBJECTS", 2), (comparisons, "INLINE_PAGES", 4), (comparisons, "TURN_PAGES", 8))
 """A bucket of a dozen keys is long here, of two-key pages; one turn does not always reach its end."""
-SMALLER = (*SMALL, (observe, "AWAITED_MAX", 1), (events, "INDEX_MAX", 2))
+SMALLER = (*SMALL, (observe, "AWAITED_MAX", 1), (events, "INDEX_MAX", 6))
 """In every third history more waits, and more is told, than is looked at key by key."""
 LATE_SECONDS = 120.0
 """The threshold after which S3 calls a replica late; really 900 s."""

@@ -237,6 +237,8 @@ class Judge:
         times = {each.body: each.at for each in self.written if each.key == key}
         if there is None or source is None or given.get("IfMatch", there.etag) != there.etag:
             return  # it is refused
+        if "IfNoneMatch" in given and not there.deleted:
+            return  # it is refused
         if not {there.body, source.body} <= set(times):
             return
         older = times[source.body] < times[there.body]

@@ -29,7 +29,8 @@ MESSAGES_AT_ONCE = 10
 RECEIVES_MAX = 100
 """Of one look; the rest waits in the queue, for 14 days."""
 INDEX_MAX = 1_000
-"""Keys that are looked at one by one; where more are named the bucket is compared whole."""
+"""Keys that are looked at one by one; where more are named the bucket is compared whole, and what has failed comes
+before what is late."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,10 @@ def _keep(context: RecoveryContext, asset: Datasets, event: Event, index: dict[s
         return
     if len(index) >= INDEX_MAX and event.key not in index:
         comparisons.again(context, asset)
-        return
+        other = next((key for key, what in index.items() if what != FAILED), None)
+        if event.what != FAILED or other is None:
+            return
+        del index[other]
+        context.ledger.sightings.forget_awaited(asset.name, other)
     index[event.key] = event.what
     context.ledger.sightings.keep_awaited(asset.name, event.key, event.what)
