@@ -10,7 +10,7 @@ import pytest
 
 from pilotlight.runtime.clock import FakeClock, parse_stamp, stamp
 from pilotlight.runtime.context import RecoveryContext
-from pilotlight.runtime.kinds.buckets import comparisons
+from pilotlight.runtime.kinds.buckets import comparisons, events
 from pilotlight.runtime.kinds.buckets.backfill import backfill
 from pilotlight.runtime.kinds.buckets.observe import Comparison
 from pilotlight.runtime.kinds.kind import PROTECTED
@@ -248,3 +248,20 @@ def test_an_owner_who_took_our_notification_away_is_told_in_the_next_point() -> 
     aws = Cloud(10)
     aws.s3.notifications.clear()
     assert any("corpus: S3 is not asked to tell" in each for each in run(aws).problems)
+
+
+def test_more_events_than_are_kept_begin_one_comparison_and_do_not_begin_it_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It would never come to its end."""
+    monkeypatch.setattr(events, "INDEX_MAX", 2)
+    monkeypatch.setattr(comparisons, "TURN_PAGES", 8)
+    aws = Cloud(400)
+    until_complete(aws)
+    begun = set()
+    for _ in range(12):
+        for number in range(5):
+            aws.sqs.tell(CORPUS, f"part-{number:05}", "OperationMissedThreshold")
+        aws.clock.sleep(300)
+        begun.add(run(aws, deadline=20.0).parts[0].as_of)
+    assert len(begun) > 1, "none came to its end"

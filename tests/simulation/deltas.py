@@ -253,7 +253,7 @@ def _play(seed: int) -> Outcome:
 
 
 def _judge(world: History, made: RecoveryPoint, outcome: Outcome) -> None:
-    """No newer than the truth, also where the part is not proven."""
+    """No newer than the truth where the part is proven."""
     (part,) = made.parts
     outcome.points += 1
     outcome.reached["proven" if part.proven else "not proven"] += 1
@@ -262,7 +262,7 @@ def _judge(world: History, made: RecoveryPoint, outcome: Outcome) -> None:
         return
     as_of, true = parse_stamp(part.as_of), world.true()
     now = world.clock.now()
-    if not world.holds(as_of):
+    if part.proven and not world.holds(as_of):
         outcome.wrong.append(Wrong(now - world.began, f"a point says {as_of}, the truth is {true}"))
     outcome.reached["exact" if as_of >= true else "held back"] += 1
     oldest = min((each.at for each in world.pending.values()), default=now)

@@ -79,7 +79,7 @@ class Unfinished:
     begun_at: str
     spans: tuple[Span, ...] = WHOLE
     found: Comparison = field(default_factory=Comparison)
-    pages: int = TURN_PAGES
+    pages: int = field(default_factory=lambda: TURN_PAGES)
     refused: str = ""
     """What AWS said to the last turn, where it refused it."""
 
@@ -171,6 +171,12 @@ def again(context: RecoveryContext, asset: Datasets) -> None:
     state = _state(context, asset)
     if state.full is not None or state.unfinished is not None:
         _keep(context, asset, replace(state, unfinished=Unfinished(stamp(context.clock.now()))))
+
+
+def hasten(context: RecoveryContext, asset: Datasets) -> None:
+    """The next turn compares, though it is not due; what goes on already is not begun anew."""
+    if _state(context, asset).unfinished is None:
+        again(context, asset)
 
 
 def every_seconds(inventory: Inventory, asset: Datasets) -> float:
@@ -295,7 +301,8 @@ def _between(context: RecoveryContext, asset: Datasets, rule: Rule, full: Full) 
         for _, each in _looked(context, asset, rules, awaited):
             found.add(each)
     arrived = told.keys() & set(awaited) - set(found.awaited)
-    for key, each in _looked(context, asset, rules, sorted(told.keys() - set(awaited))):
+    counted = {*awaited, *found.awaited, *found.overdue_keys}
+    for key, each in _looked(context, asset, rules, sorted(told.keys() - counted)):
         if each.waiting:
             found.add(each)
         else:

@@ -93,7 +93,7 @@ def _keep(context: RecoveryContext, asset: Datasets, event: Event, index: dict[s
     if index.get(event.key) in (FAILED, event.what):
         return
     if len(index) >= INDEX_MAX and event.key not in index:
-        comparisons.again(context, asset)
+        comparisons.hasten(context, asset)
         other = next((key for key, what in index.items() if what != FAILED), None)
         if event.what != FAILED or other is None:
             return
